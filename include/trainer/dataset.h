@@ -1,0 +1,64 @@
+/* The data set: CIFAR-10 from its files (binary version), or a built-in synthetic set of the same
+ * shapes, so that the program runs with nothing downloaded. */
+#ifndef TRAINER_DATASET_H
+#define TRAINER_DATASET_H
+
+#include "trainer/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    CIFAR10_SIDE = 32,
+    CIFAR10_PLANE = CIFAR10_SIDE * CIFAR10_SIDE, /* bytes of one colour of an image */
+    CIFAR10_PIXELS = 3 * CIFAR10_PLANE,          /* red, green, blue plane, each row-major */
+    CIFAR10_RECORD = 1 + CIFAR10_PIXELS,         /* label, pixels */
+    CIFAR10_CLASSES = 10,
+    CIFAR10_FILE_RECORDS = 10000,
+    CIFAR10_FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD, /* 30,730,000 */
+    CIFAR10_TRAIN_FILES = 5,
+    CIFAR10_TRAIN = CIFAR10_TRAIN_FILES * CIFAR10_FILE_RECORDS,
+    CIFAR10_TEST = CIFAR10_FILE_RECORDS,
+};
+
+struct images {
+    size_t count;
+    uint8_t *pixels; /* [count, 3072] */
+    uint8_t *labels; /* [count], each below 10 */
+};
+
+struct dataset {
+    struct images train, test;
+    const char *source; /* "files" or "synthetic" */
+    char path[1024];    /* the folder of the files; empty for the synthetic set */
+    double seconds;     /* from the first file opened to the last pixel and label in memory */
+};
+
+struct dataset_options {
+    const char *data; /* a folder, "synthetic", or NULL: look for it, as dataset_find does */
+    size_t samples;   /* of the training set, from its start; 0: all */
+    uint64_t seed;    /* of the synthetic set */
+    int threads;      /* that read; at least 1 */
+};
+
+/* Where the data set is looked for when none is named: $TRAINER_DATA_DIR, else
+ * ${XDG_CACHE_HOME:-~/.cache}/trainer/cifar-10-batches-bin. Writes it to `path`; returns whether it
+ * must be there: true for $TRAINER_DATA_DIR, false for the folder in the cache. */
+int dataset_default_path(char *path, size_t size);
+
+/* Loads the data set: what `data` names, else what is at the default path, else the synthetic set.
+ * With `samples`, training and test set are cut to their first `samples`. The caller ends it with
+ * dataset_free. STATUS_DATASET, naming the file, the offset and what was expected, when a file is
+ * missing, unreadable, not a regular file, of the wrong size, or holds a label over 9. */
+enum status dataset_load(
+    const struct dataset_options *options, struct dataset **dataset, struct error *error);
+void dataset_free(struct dataset *dataset);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,168 @@
+/* The device interface: everything that the network asks of whatever computes it.
+ *
+ * A device is opened by name, holds memory of its own (buffers) and does operations on it. An
+ * operation is enqueued: the call may return before it is done, operations are done as if in the
+ * order of their calls, and only device_download and device_synchronise wait. Host memory that an
+ * upload reads must stay as it is until the next wait.
+ *
+ * All buffers hold 4-byte elements, float32 or uint32. Operations take views: rows x columns
+ * elements of a buffer, row-major and without gaps, from element `offset` on. Shapes are written
+ * [rows, columns]; B is the number of samples in a batch. A call whose views don't fit each other
+ * or their buffers is refused with STATUS_FAILED before the device sees it.
+ *
+ * Different devices may be used at the same time, from different threads; one device may not.
+ */
+#ifndef TRAINER_DEVICE_H
+#define TRAINER_DEVICE_H
+
+#include "trainer/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct device;    /* an open device */
+struct buffer;    /* memory of a device */
+struct recording; /* operations that a device can do again in one submission */
+
+struct view {
+    struct buffer *buffer;
+    size_t offset, rows, columns;
+};
+
+/* What a device is, for lists and records. Texts may be empty where they say so. */
+struct device_info {
+    const char *kind;     /* "cpu", "reference", ... */
+    char name[128];       /* the hardware */
+    char library[128];    /* what multiplies matrices, with its version; empty: none */
+    char driver[128];     /* empty: none */
+    const char *precision; /* of products: "fp32" */
+    int threads;          /* host threads that compute; 0: not on the host */
+    bool synchronous;     /* operations are done when their calls return */
+};
+
+/* --- Finding and opening ------------------------------------------------------------------- */
+
+/* One line of the list of devices. */
+struct device_entry {
+    const char *spec;         /* what device_open takes */
+    bool available;           /* it is there and this build has it */
+    struct device_info info;  /* if available */
+    const char *reason;       /* if not: why, and what to install */
+};
+
+typedef void device_visitor(void *context, const struct device_entry *entry);
+
+/* Calls `visit` for every device there is, and for each kind that this build or machine lacks. */
+void device_list(device_visitor *visit, void *context);
+
+struct device_options {
+    int threads; /* host threads, at least 1; 0: the device's own default */
+};
+
+/* Opens the device named by `spec`: a kind from the list, or "auto" for the best one that opens.
+ * STATUS_DEVICE, with the list of the devices that are there, when it can't be had: never another
+ * in its place. The caller ends it with device_close, after releasing its buffers. */
+enum status device_open(const char *spec, const struct device_options *options,
+    struct device **device, struct error *error);
+void device_close(struct device *device);
+
+const struct device_info *device_info(const struct device *device);
+
+/* --- Memory -------------------------------------------------------------------------------- */
+
+/* A buffer of `elements` (at least 1) with undefined contents. STATUS_DEVICE, with the number of
+ * bytes, when the memory can't be had. Ended by device_release; NULL is fine there. */
+enum status device_allocate(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error);
+void device_release(struct buffer *buffer);
+
+/* A view of all of a buffer that was allocated with rows * columns elements, or of its start. */
+struct view device_view(struct buffer *buffer, size_t rows, size_t columns);
+/* `count` rows of a view, from row `first` on. */
+struct view view_rows(struct view view, size_t first, size_t count);
+
+/* destination[rows, columns] = the same number of elements at `host`. Enqueued: `host` is read
+ * until the next wait. */
+enum status device_upload(
+    struct device *device, struct view destination, const void *host, struct error *error);
+
+/* `host` = the elements of source[rows, columns], after everything enqueued before. Waits. */
+enum status device_download(
+    struct device *device, struct view source, void *host, struct error *error);
+
+/* Waits until everything enqueued is done. */
+enum status device_synchronise(struct device *device, struct error *error);
+
+/* --- Operations ---------------------------------------------------------------------------- */
+
+enum activation { ACTIVATION_NONE, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU };
+extern const char *const activation_names[]; /* "none", "sigmoid", "tanh", "relu", NULL */
+
+enum color { COLOR_GREY, COLOR_RGB };
+extern const char *const color_names[]; /* "grey", "rgb", NULL */
+
+/* y[B, out] = activation(x[B, in] * weights[in, out] + bias[1, out]) */
+enum status device_dense_forward(struct device *device, struct view x, struct view weights,
+    struct view bias, enum activation activation, struct view y, struct error *error);
+
+/* d_x[B, in] = (d_y[B, out] * weights[in, out]^T) .* activation'(x[B, in])
+ * where x is what the activation returned: sigmoid' = x (1 - x), tanh' = 1 - x^2,
+ * relu' = (x > 0), none' = 1. */
+enum status device_dense_backward(struct device *device, struct view d_y, struct view weights,
+    struct view x, enum activation activation, struct view d_x, struct error *error);
+
+/* weights[in, out] += scale * x[B, in]^T * d_y[B, out], and bias[1, out] += scale * the sum of
+ * d_y's rows. With scale = -learning rate: the step of gradient descent, with no gradient stored. */
+enum status device_dense_update(struct device *device, struct view x, struct view d_y, float scale,
+    struct view weights, struct view bias, struct error *error);
+
+/* With p = softmax of each row of logits[B, C], and labels[B, 1] (uint32, each below C):
+ * score[B, 2] = (-log p[label], 1 if the first largest p is the label's, else 0) per row, then
+ * logits = scale * (p - one-hot(label)), the gradient of scale * the sum of -log p[label]. */
+enum status device_softmax_cross_entropy(struct device *device, struct view logits,
+    struct view labels, float scale, struct view score, struct error *error);
+
+/* destination[B, columns] = row index[i] of source[N, columns], for row i; index[B, 1] is uint32,
+ * each below N. */
+enum status device_gather_rows(struct device *device, struct view source, struct view index,
+    struct view destination, struct error *error);
+
+/* destination[rows, 1024 or 3072] = CIFAR-10 pixels at `host` (uint8 [rows, 3072], see dataset.h):
+ * grey (0.299 R + 0.587 G + 0.114 B) / 255, or all three planes / 255. Enqueued: `host` is read
+ * until the next wait. */
+enum status device_upload_pixels(struct device *device, const uint8_t *host, enum color color,
+    struct view destination, struct error *error);
+
+/* --- Doing the same again ------------------------------------------------------------------ */
+
+/* Does the operations that enqueue(context, error) enqueues. A device that can record them does
+ * so the first time, when *recording is NULL, and repeats the recording ever after without calling
+ * `enqueue`: the same operations on the same buffers, whose contents may have changed. A device
+ * that can't calls `enqueue` each time; *recording then stays NULL. While recording, `enqueue` may
+ * only call operations (of this section's predecessor), not memory or waiting functions. */
+enum status device_run(struct device *device, struct recording **recording,
+    enum status (*enqueue)(void *context, struct error *error), void *context,
+    struct error *error);
+
+/* Before the buffers it uses are released. NULL is fine. */
+void device_forget(struct device *device, struct recording *recording);
+
+/* --- Trust --------------------------------------------------------------------------------- */
+
+/* Computes the three products of a dense layer (forward, backward, update; x [batch, in],
+ * weights [in, out]) on the device and compares them with plain double-precision loops; wrong
+ * library results exist in the field. Where a product has more than about 2^25 multiplications, a
+ * part of its rows is compared, the first and the last among them. STATUS_DEVICE, naming the
+ * product and the element, if any is wrong. */
+enum status device_check(
+    struct device *device, size_t batch, size_t in, size_t out, struct error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

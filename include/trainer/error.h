@@ -1,0 +1,44 @@
+/* How every function of the library that can fail reports it.
+ *
+ * Such a function returns an `enum status` and, unless that is STATUS_OK, fills the caller's
+ * `struct error` with a message that names the operation, the library's own error name, the
+ * numbers involved (sizes, paths, devices) and, where there is one, the next thing to try.
+ * The library itself never prints and never ends the process.
+ */
+#ifndef TRAINER_ERROR_H
+#define TRAINER_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What went wrong; the values are the program's exit codes. */
+enum status {
+    STATUS_OK = 0,
+    STATUS_FAILED = 1,     /* input, output, memory, or an internal fault */
+    STATUS_USAGE = 2,      /* a setting that makes no sense */
+    STATUS_DEVICE = 3,     /* device absent, out of memory, or computing wrong results */
+    STATUS_DATASET = 4,    /* data set missing, damaged or of another kind */
+    STATUS_DIVERGED = 5,   /* the loss is no longer finite */
+    STATUS_CHECKPOINT = 6, /* a weights file that does not fit the network */
+};
+
+struct error {
+    enum status status;
+    char message[1024];
+};
+
+/* Fills `error` (NULL is fine) as printf would, and returns `status`, so that a failing function
+ * can end in `return error_set(...)`. A message that is too long is cut. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+enum status error_set(struct error *error, enum status status, const char *format, ...);
+
+/* error_set for memory that the host refused: STATUS_FAILED, naming `what` and its size. */
+enum status error_memory(struct error *error, const char *what, unsigned long long bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

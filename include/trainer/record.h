@@ -1,0 +1,55 @@
+/* The record of a run: everything that makes its times worth something to someone else. */
+#ifndef TRAINER_RECORD_H
+#define TRAINER_RECORD_H
+
+#include "trainer/host.h"
+#include "trainer/training.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Refers to what the run was made of, and owns nothing. */
+struct record {
+    char time[32];      /* when it began, UTC, ISO 8601 */
+    const char *commit; /* of the program */
+    struct host host;
+    const char *spec;   /* of the device, as it was asked for */
+    const struct device_info *device;
+    const struct network_shape *shape;
+    const struct training_plan *plan;
+    const struct dataset *dataset;
+    double open; /* seconds to open the device, check it, and make the network on it */
+    const struct training_result *result;
+    const char *status; /* "complete" or "diverged" */
+};
+
+/* What follows from a record. 0 where no epoch was done. */
+struct record_summary {
+    double mean_epoch, min_epoch, max_epoch; /* seconds */
+    double samples_per_second, gflops;       /* of the mean epoch */
+};
+struct record_summary record_summarise(const struct record *record);
+
+/* Fills record->time with the time of day, and record->host. */
+void record_begin(struct record *record);
+
+/* Each writes the whole record to `file`: one JSON object on one line (schema 1, see the README); a
+ * CSV header and row; a Markdown table. False when memory is refused (JSON) or `file` can't be
+ * written. Numbers have a decimal point in the "C" locale, in which a program starts. */
+bool record_write_json(const struct record *record, FILE *file);
+bool record_write_csv(const struct record *record, FILE *file);
+bool record_write_markdown(const struct record *record, FILE *file);
+
+/* The table for people, as the run goes on: the head before the first epoch, a row as each epoch
+ * ends, and the summary. `bold` uses a terminal's bold type for the head. */
+void record_print_head(const struct record *record, bool bold, FILE *file);
+void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE *file);
+void record_print_summary(const struct record *record, FILE *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

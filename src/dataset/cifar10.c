@@ -1,0 +1,166 @@
+/* CIFAR-10's binary version: five training files and one test file of 10,000 records each, a
+ * record being a label and 3072 pixels. (A. Krizhevsky, "Learning multiple layers of features from
+ * tiny images", 2009; the format: https://www.cs.toronto.edu/~kriz/cifar.html) */
+#include "dataset/source.h"
+#include "system/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILES = CIFAR10_TRAIN_FILES + 1 };
+
+static const char *const file_names[FILES] = {"data_batch_1.bin", "data_batch_2.bin",
+    "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+
+/* The size of CIFAR-100's test.bin, whose records have two labels. */
+enum { CIFAR100_FILE_BYTES = 10000 * (2 + CIFAR10_PIXELS) };
+
+/* One of the files, and where its first records go. */
+struct source_file {
+    char path[1280];
+    int descriptor;
+    size_t records; /* that are wanted */
+    uint8_t *pixels, *labels;
+};
+
+static bool exists(const char *folder, const char *name) {
+    char path[1280];
+    struct stat status;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return stat(path, &status) == 0;
+}
+
+static enum status refuse_missing(
+    const char *folder, const struct source_file *file, int reason, struct error *error) {
+    if (reason == ENOENT && exists(folder, "train.bin") && exists(folder, "test.bin"))
+        return error_set(error, STATUS_DATASET,
+            "%s: there is train.bin instead, so this is CIFAR-100; expected CIFAR-10's binary "
+            "version, which tools/fetch-cifar10 fetches", file->path);
+    return error_set(error, STATUS_DATASET,
+        "%s: %s; expected a CIFAR-10 file of %d bytes: tools/fetch-cifar10 fetches the data set, "
+        "--data synthetic does without", file->path, strerror(reason), CIFAR10_FILE_BYTES);
+}
+
+/* Opens a file and checks, without waiting for a FIFO's writer, that it has the right size. */
+static enum status open_file(const char *folder, struct source_file *file, struct error *error) {
+    file->descriptor = open(file->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file->descriptor < 0)
+        return refuse_missing(folder, file, errno, error);
+    struct stat status;
+    if (fstat(file->descriptor, &status) != 0)
+        return error_set(error, STATUS_DATASET, "%s: %s", file->path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return error_set(error, STATUS_DATASET, "%s: %s; expected a regular file of %d bytes",
+            file->path,
+            S_ISDIR(status.st_mode)    ? "is a directory"
+            : S_ISFIFO(status.st_mode) ? "is a FIFO"
+                                       : "is a device or socket",
+            CIFAR10_FILE_BYTES);
+    if (status.st_size != CIFAR10_FILE_BYTES)
+        return error_set(error, STATUS_DATASET,
+            "%s: ends at offset %lld; expected %d bytes (%d records of %d)%s", file->path,
+            (long long)status.st_size, CIFAR10_FILE_BYTES, CIFAR10_FILE_RECORDS, CIFAR10_RECORD,
+            status.st_size == CIFAR100_FILE_BYTES ? "; this is the size of a CIFAR-100 file" : "");
+    return STATUS_OK;
+}
+
+/* A stretch of records that is read at once: small enough to stay in a core's cache on the way. */
+enum { CHUNK_RECORDS = 100, CHUNK_BYTES = CHUNK_RECORDS * CIFAR10_RECORD };
+
+static enum status read_chunk(
+    const struct source_file *file, size_t first, uint8_t *chunk, struct error *error) {
+    const size_t left = file->records - first;
+    const size_t count = left < CHUNK_RECORDS ? left : CHUNK_RECORDS;
+    const size_t start = first * CIFAR10_RECORD, wanted = count * CIFAR10_RECORD;
+    for (size_t done = 0; done < wanted;) {
+        const ssize_t got =
+            pread(file->descriptor, chunk + done, wanted - done, (off_t)(start + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return error_set(error, STATUS_DATASET, "%s: offset %zu: %s; expected %d bytes in all",
+                file->path, start + done,
+                got < 0 ? strerror(errno) : "the file ended here while it was read",
+                CIFAR10_FILE_BYTES);
+        done += (size_t)got;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *record = chunk + i * CIFAR10_RECORD;
+        if (record[0] >= CIFAR10_CLASSES)
+            return error_set(error, STATUS_DATASET,
+                "%s: offset %zu: label %d; expected 0 to %d (record %zu; is this CIFAR-10's "
+                "binary version?)", file->path, start + i * CIFAR10_RECORD, record[0],
+                CIFAR10_CLASSES - 1, first + i);
+        file->labels[first + i] = record[0];
+        memcpy(file->pixels + (first + i) * CIFAR10_PIXELS, record + 1, CIFAR10_PIXELS);
+    }
+    return STATUS_OK;
+}
+
+/* Reads all files' chunks with all threads. Of several errors, the first in file order is told. */
+static enum status read_files(
+    const struct source_file files[FILES], int threads, struct error *error) {
+    enum { FILE_CHUNKS = (CIFAR10_FILE_RECORDS + CHUNK_RECORDS - 1) / CHUNK_RECORDS };
+    int failed = FILES * FILE_CHUNKS;
+    enum status result = STATUS_OK;
+#pragma omp parallel num_threads(threads)
+    {
+        uint8_t *chunk = memory_allocate(CHUNK_BYTES);
+#pragma omp for schedule(dynamic)
+        for (int task = 0; task < FILES * FILE_CHUNKS; task++) {
+            const struct source_file *file = &files[task / FILE_CHUNKS];
+            const size_t first = (size_t)(task % FILE_CHUNKS) * CHUNK_RECORDS;
+            struct error problem;
+            enum status status = STATUS_OK;
+            if (first < file->records)
+                status = chunk ? read_chunk(file, first, chunk, &problem)
+                               : error_memory(&problem, "reading the data set", CHUNK_BYTES);
+            if (status != STATUS_OK) {
+#pragma omp critical(trainer_read_failed)
+                if (task < failed) {
+                    failed = task;
+                    result = status;
+                    if (error)
+                        *error = problem;
+                }
+            }
+        }
+        free(chunk);
+    }
+    return result;
+}
+
+enum status cifar10_read(const char *folder, int threads, struct images *train,
+    struct images *test, struct error *error) {
+    struct source_file *files = calloc(FILES, sizeof *files);
+    if (!files)
+        return error_memory(error, "reading the data set", FILES * sizeof *files);
+    enum status status = STATUS_OK;
+    int opened = 0;
+    for (int f = 0; f < FILES && status == STATUS_OK; f++) {
+        struct source_file *file = &files[f];
+        const struct images *images = f < CIFAR10_TRAIN_FILES ? train : test;
+        const size_t before = f < CIFAR10_TRAIN_FILES ? (size_t)f * CIFAR10_FILE_RECORDS : 0;
+        const size_t left = images->count > before ? images->count - before : 0;
+        snprintf(file->path, sizeof file->path, "%s/%s", folder, file_names[f]);
+        file->records = left < CIFAR10_FILE_RECORDS ? left : CIFAR10_FILE_RECORDS;
+        if (file->records > 0) {
+            file->pixels = images->pixels + before * CIFAR10_PIXELS;
+            file->labels = images->labels + before;
+        }
+        status = open_file(folder, file, error);
+        opened += file->descriptor >= 0;
+    }
+    if (status == STATUS_OK)
+        status = read_files(files, threads, error);
+    for (int f = 0; f < opened; f++)
+        close(files[f].descriptor);
+    free(files);
+    return status;
+}

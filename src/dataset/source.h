@@ -1,0 +1,15 @@
+/* The two sources of a data set. Both fill images whose memory is there and whose count is set. */
+#ifndef DATASET_SOURCE_H
+#define DATASET_SOURCE_H
+
+#include "trainer/dataset.h"
+
+/* Reads the first records of the six files in `folder`, with `threads` threads. */
+enum status cifar10_read(const char *folder, int threads, struct images *train,
+    struct images *test, struct error *error);
+
+/* Makes `images` from the seed; `part` tells the training set (0) from the test set (1). The same
+ * on every machine: whole numbers only. */
+void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *images);
+
+#endif

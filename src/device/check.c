@@ -1,0 +1,159 @@
+/* The self-check of a device's matrix products against plain double-precision loops. */
+#include "device/device_type.h"
+#include "system/memory.h"
+#include "trainer/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Multiplications per product that the check may take: some milliseconds. */
+enum { CHECK_BUDGET = 1 << 23, CHECK_ROWS_MIN = 8 };
+
+/* An fp32 product of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum,
+ * which is far below this share of the sum of its terms' magnitudes; TF32 or a wrong tile is far
+ * above it. */
+static const double CHECK_TOLERANCE = 1e-6;
+
+/* A matrix whose element (i, j) is data[i * row + j * column]. */
+struct strided {
+    const float *data;
+    size_t row, column;
+};
+
+/* A product as the device gave it: result[rows, columns] should be
+ * start + scale * a[rows, depth] * b[depth, columns], where start is row i of `start`. */
+struct product {
+    const char *name;
+    const float *result;
+    size_t rows, columns, depth;
+    struct strided a, b, start;
+    double scale;
+};
+
+static enum status check_product(
+    const struct device *device, const struct product *product, struct error *error) {
+    const struct strided a = product->a, b = product->b, start = product->start;
+    size_t checked = CHECK_BUDGET / product->columns / product->depth;
+    checked = checked < CHECK_ROWS_MIN ? CHECK_ROWS_MIN : checked;
+    checked = checked > product->rows ? product->rows : checked;
+    for (size_t n = 0; n < checked; n++) {
+        const size_t i = checked == 1 ? 0 : n * (product->rows - 1) / (checked - 1);
+        for (size_t j = 0; j < product->columns; j++) {
+            double sum = 0.0, magnitude = 0.0;
+            for (size_t k = 0; k < product->depth; k++) {
+                const double term = (double)a.data[i * a.row + k * a.column] *
+                                    b.data[k * b.row + j * b.column];
+                sum += term;
+                magnitude += fabs(term);
+            }
+            const double first = start.data[i * start.row + j * start.column];
+            const double expected = first + product->scale * sum;
+            const double found = product->result[i * product->columns + j];
+            const double bound =
+                CHECK_TOLERANCE * (fabs(first) + fabs(product->scale) * magnitude);
+            if (!(fabs(found - expected) <= bound)) /* NaN is wrong, too */
+                return error_set(error, STATUS_DEVICE,
+                    "%s (%s) fails its self-check: %s [%zu, %zu] of %zu terms each: element "
+                    "(%zu, %zu) is %.9g and should be %.9g; its matrix library computes wrong "
+                    "results on this machine: use another version of it, or another --device",
+                    device->info.kind, device->info.library, product->name, product->rows,
+                    product->columns, product->depth, i, j, found, expected);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum { X, WEIGHTS, BIAS, D_Y, Y, D_X, MATRICES };
+
+/* The matrices of one dense layer, on the host and on the device. */
+struct check {
+    struct view views[MATRICES];
+    float *host[MATRICES];
+    float *result; /* as large as the largest of them */
+};
+
+static enum status create(
+    struct device *device, const size_t shapes[][2], struct check *check, struct error *error) {
+    size_t largest = 0;
+    for (int m = 0; m < MATRICES; m++) {
+        const size_t elements = shapes[m][0] * shapes[m][1];
+        largest = elements > largest ? elements : largest;
+        check->host[m] = memory_allocate(elements * sizeof(float));
+        if (!check->host[m])
+            return error_memory(error, "the self-check", elements * sizeof(float));
+        /* Results start as NaN: an element that the device forgets is then found. */
+        if (m == Y || m == D_X)
+            for (size_t i = 0; i < elements; i++)
+                check->host[m][i] = NAN;
+        else
+            random_uniform(0, RANDOM_CHECK, (uint32_t)m, check->host[m], elements);
+        struct buffer *buffer;
+        enum status status = device_allocate(device, elements, &buffer, error);
+        if (status != STATUS_OK)
+            return status;
+        check->views[m] = device_view(buffer, shapes[m][0], shapes[m][1]);
+        status = device_upload(device, check->views[m], check->host[m], error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    check->result = memory_allocate(largest * sizeof(float));
+    return check->result ? STATUS_OK
+                         : error_memory(error, "the self-check", largest * sizeof(float));
+}
+
+static enum status run(struct device *device, struct check *check, size_t batch, size_t in,
+    size_t out, struct error *error) {
+    const float scale = -0.5f;
+    const float zero = 0.0f;
+    const struct view *view = check->views;
+    float *const *host = check->host;
+    enum status status = device_dense_forward(
+        device, view[X], view[WEIGHTS], view[BIAS], ACTIVATION_NONE, view[Y], error);
+    if (status == STATUS_OK)
+        status = device_dense_backward(
+            device, view[D_Y], view[WEIGHTS], view[X], ACTIVATION_NONE, view[D_X], error);
+    if (status == STATUS_OK)
+        status = device_dense_update(
+            device, view[X], view[D_Y], scale, view[WEIGHTS], view[BIAS], error);
+    const struct {
+        int result;
+        struct product product;
+    } products[] = {
+        {Y, {"forward product", check->result, batch, out, in, {host[X], in, 1},
+                {host[WEIGHTS], out, 1}, {host[BIAS], 0, 1}, 1.0}},
+        {D_X, {"backward product", check->result, batch, in, out, {host[D_Y], out, 1},
+                  {host[WEIGHTS], 1, out}, {&zero, 0, 0}, 1.0}},
+        {WEIGHTS, {"update product", check->result, in, out, batch, {host[X], 1, in},
+                      {host[D_Y], out, 1}, {host[WEIGHTS], out, 1}, scale}},
+    };
+    for (size_t p = 0; p < sizeof products / sizeof *products && status == STATUS_OK; p++) {
+        status = device_download(device, view[products[p].result], check->result, error);
+        if (status == STATUS_OK)
+            status = check_product(device, &products[p].product, error);
+    }
+    return status;
+}
+
+enum status device_check(
+    struct device *device, size_t batch, size_t in, size_t out, struct error *error) {
+    const size_t shapes[MATRICES][2] = {
+        [X] = {batch, in},
+        [WEIGHTS] = {in, out},
+        [BIAS] = {1, out},
+        [D_Y] = {batch, out},
+        [Y] = {batch, out},
+        [D_X] = {batch, in},
+    };
+    struct check check = {0};
+    enum status status = create(device, shapes, &check, error);
+    if (status == STATUS_OK)
+        status = run(device, &check, batch, in, out, error);
+    else
+        device_synchronise(device, NULL); /* uploads may still read host memory */
+    for (int m = 0; m < MATRICES; m++) {
+        device_release(check.views[m].buffer);
+        free(check.host[m]);
+    }
+    free(check.result);
+    return status;
+}

@@ -1,0 +1,166 @@
+/* Written as plain loops that gcc and clang turn into vector code; compiled once for each
+ * instruction set, with CPU_KERNELS the name of the table and CPU_KERNELS_NAME its text. */
+#include "device/cpu/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* e^x for -87 <= x <= 88, beyond which x is taken as that limit; NaN stays NaN.
+ * x = n ln 2 + r with n whole and |r| <= ln(2) / 2, so e^x = 2^n e^r. The Taylor series of e^r
+ * up to r^7 leaves out less than 6e-9 of it. */
+static inline float exponential(float x) {
+    const float low = -87.0f, high = 88.0f;
+    const float log2_e = 1.44269504088896341f;
+    const float ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f; /* sum: ln 2 */
+    const float round = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
+    x = x < low ? low : x;
+    x = x > high ? high : x;
+    const float shifted = x * log2_e + round;
+    const float n = shifted - round;
+    const float r = (x - n * ln2_high) - n * ln2_low;
+    float e = 1.0f / 5040;
+    e = e * r + 1.0f / 720;
+    e = e * r + 1.0f / 120;
+    e = e * r + 1.0f / 24;
+    e = e * r + 1.0f / 6;
+    e = e * r + 0.5f;
+    e = e * r + 1.0f;
+    e = e * r + 1.0f;
+    uint32_t bits, power; /* n sits in the low bits of `shifted`: move it to 2^n's exponent */
+    memcpy(&bits, &shifted, sizeof bits);
+    power = (bits + 127) << 23;
+    float two_to_n;
+    memcpy(&two_to_n, &power, sizeof two_to_n);
+    return e * two_to_n;
+}
+
+static inline float sigmoid(float z) {
+    return 1.0f / (1.0f + exponential(-z));
+}
+
+static inline float hyperbolic_tangent(float z) {
+    return 1.0f - 2.0f / (1.0f + exponential(2.0f * z));
+}
+
+static inline float rectify(float z) {
+    return z < 0.0f ? 0.0f : z; /* NaN stays NaN */
+}
+
+static void bias_activate(
+    float *y, const float *bias, size_t rows, size_t columns, enum activation activation) {
+    for (size_t i = 0; i < rows; i++) {
+        float *restrict row = y + i * columns;
+        const float *restrict add = bias;
+        switch (activation) {
+        case ACTIVATION_NONE:
+            for (size_t j = 0; j < columns; j++)
+                row[j] += add[j];
+            break;
+        case ACTIVATION_SIGMOID:
+            for (size_t j = 0; j < columns; j++)
+                row[j] = sigmoid(row[j] + add[j]);
+            break;
+        case ACTIVATION_TANH:
+            for (size_t j = 0; j < columns; j++)
+                row[j] = hyperbolic_tangent(row[j] + add[j]);
+            break;
+        case ACTIVATION_RELU:
+            for (size_t j = 0; j < columns; j++)
+                row[j] = rectify(row[j] + add[j]);
+            break;
+        }
+    }
+}
+
+static void multiply_slope(
+    float *restrict d, const float *restrict value, size_t count, enum activation activation) {
+    switch (activation) {
+    case ACTIVATION_NONE:
+        break;
+    case ACTIVATION_SIGMOID:
+        for (size_t i = 0; i < count; i++)
+            d[i] *= value[i] * (1.0f - value[i]);
+        break;
+    case ACTIVATION_TANH:
+        for (size_t i = 0; i < count; i++)
+            d[i] *= 1.0f - value[i] * value[i];
+        break;
+    case ACTIVATION_RELU:
+        for (size_t i = 0; i < count; i++)
+            d[i] *= value[i] > 0.0f ? 1.0f : 0.0f;
+        break;
+    }
+}
+
+enum { COLUMN_TILE = 32 };
+
+static void add_column_sums(float *restrict sum, const float *restrict d, size_t rows,
+    size_t columns, size_t first, size_t end, float scale) {
+    for (; first < end; first += COLUMN_TILE) {
+        const size_t width = end - first < COLUMN_TILE ? end - first : COLUMN_TILE;
+        float partial[COLUMN_TILE] = {0};
+        if (width == COLUMN_TILE)
+            for (size_t i = 0; i < rows; i++)
+                for (size_t j = 0; j < COLUMN_TILE; j++)
+                    partial[j] += d[i * columns + first + j];
+        else
+            for (size_t i = 0; i < rows; i++)
+                for (size_t j = 0; j < width; j++)
+                    partial[j] += d[i * columns + first + j];
+        for (size_t j = 0; j < width; j++)
+            sum[first + j] += scale * partial[j];
+    }
+}
+
+static void softmax_cross_entropy(float *restrict logits, const uint32_t *restrict labels,
+    size_t rows, size_t classes, float scale, float *restrict score) {
+    for (size_t i = 0; i < rows; i++) {
+        float *z = logits + i * classes;
+        size_t best = 0;
+        for (size_t j = 1; j < classes; j++)
+            best = z[j] > z[best] ? j : best;
+        const float largest = z[best];
+        for (size_t j = 0; j < classes; j++)
+            z[j] -= largest;
+        score[2 * i] = z[labels[i]];
+        score[2 * i + 1] = best == labels[i] ? 1.0f : 0.0f;
+    }
+    for (size_t i = 0; i < rows * classes; i++) /* one loop over all rows: whole vectors */
+        logits[i] = exponential(logits[i]);
+    for (size_t i = 0; i < rows; i++) {
+        float *e = logits + i * classes;
+        float sum = 0.0f;
+        for (size_t j = 0; j < classes; j++)
+            sum += e[j];
+        score[2 * i] = logf(sum) - score[2 * i];
+        const float factor = scale / sum;
+        for (size_t j = 0; j < classes; j++)
+            e[j] *= factor;
+        e[labels[i]] -= scale;
+    }
+}
+
+static void convert_pixels(
+    float *restrict destination, const uint8_t *restrict pixels, size_t rows, enum color color) {
+    if (color == COLOR_RGB) {
+        for (size_t i = 0; i < rows * 3072; i++)
+            destination[i] = (float)pixels[i] * (1.0f / 255);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        const uint8_t *red = pixels + i * 3072, *green = red + 1024, *blue = green + 1024;
+        float *row = destination + i * 1024;
+        for (size_t j = 0; j < 1024; j++)
+            row[j] = (0.299f / 255) * (float)red[j] + (0.587f / 255) * (float)green[j] +
+                     (0.114f / 255) * (float)blue[j];
+    }
+}
+
+const struct cpu_kernels CPU_KERNELS = {
+    .name = CPU_KERNELS_NAME,
+    .bias_activate = bias_activate,
+    .multiply_slope = multiply_slope,
+    .add_column_sums = add_column_sums,
+    .softmax_cross_entropy = softmax_cross_entropy,
+    .convert_pixels = convert_pixels,
+};

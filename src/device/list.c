@@ -1,0 +1,20 @@
+/* The list of devices: the one place that knows which of them this build has. */
+#include "device/device_type.h"
+
+extern const struct device_type cpu_device_type, reference_device_type;
+
+/* In the order in which "auto" tries them. */
+const struct device_type *const device_types[] = {
+#if TRAINER_HAS_CPU
+    &cpu_device_type,
+#endif
+    &reference_device_type,
+    NULL,
+};
+
+const struct device_lacking device_types_lacking[] = {
+#if !TRAINER_HAS_CPU
+    {"cpu", "this build has no OpenBLAS; install it (Debian: libopenblas-dev) and build again"},
+#endif
+    {NULL, NULL},
+};

@@ -1,0 +1,287 @@
+/* The `reference` device: plain C loops and no library. Sums are taken in double precision, and
+ * each operation is done when its call returns. It is the oracle that every other device is held
+ * against, and the row "the language without libraries" of a comparison. */
+#include "device/device_type.h"
+#include "trainer/host.h"
+#include "system/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reference_buffer {
+    struct buffer base;
+    float *data;
+};
+
+static float *floats(struct view view) {
+    return ((struct reference_buffer *)view.buffer)->data + view.offset;
+}
+
+static uint32_t *integers(struct view view) {
+    return (uint32_t *)floats(view);
+}
+
+/* --- Finding and opening --- */
+
+static void describe(int threads, struct device_info *info) {
+    struct host host;
+    host_describe(&host);
+    *info = (struct device_info){
+        .kind = "reference", .precision = "fp32", .threads = threads, .synchronous = true};
+    snprintf(info->name, sizeof info->name, "%s", host.cpu);
+}
+
+static void reference_list(device_visitor *visit, void *context) {
+    struct device_entry entry = {.spec = "reference", .available = true};
+    describe(1, &entry.info);
+    visit(context, &entry);
+}
+
+static enum status reference_open(const char *rest, const struct device_options *options,
+    struct device **device, struct error *error) {
+    if (rest)
+        return error_set(
+            error, STATUS_DEVICE, "reference: there is only one; ':%s' is too much", rest);
+    struct device *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return error_memory(error, "the reference device", sizeof *opened);
+    describe(options->threads > 0 ? options->threads : 1, &opened->info);
+    *device = opened;
+    return STATUS_OK;
+}
+
+static void reference_close(struct device *device) {
+    free(device);
+}
+
+/* --- Memory --- */
+
+static enum status reference_allocate(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+    (void)device;
+    struct reference_buffer *allocated = malloc(sizeof *allocated);
+    float *data = memory_allocate(elements * sizeof *data);
+    if (!allocated || !data) {
+        free(allocated);
+        free(data);
+        return error_set(error, STATUS_DEVICE, "reference: out of memory: %zu bytes for a buffer",
+            elements * sizeof *data);
+    }
+    allocated->data = data;
+    *buffer = &allocated->base;
+    return STATUS_OK;
+}
+
+static void reference_release(struct buffer *buffer) {
+    free(((struct reference_buffer *)buffer)->data);
+    free(buffer);
+}
+
+static enum status reference_upload(
+    struct device *device, struct view destination, const void *host, struct error *error) {
+    (void)device, (void)error;
+    memcpy(floats(destination), host, destination.rows * destination.columns * sizeof(float));
+    return STATUS_OK;
+}
+
+static enum status reference_download(
+    struct device *device, struct view source, void *host, struct error *error) {
+    (void)device, (void)error;
+    memcpy(host, floats(source), source.rows * source.columns * sizeof(float));
+    return STATUS_OK;
+}
+
+static enum status reference_synchronise(struct device *device, struct error *error) {
+    (void)device, (void)error;
+    return STATUS_OK;
+}
+
+/* --- Operations --- */
+
+/* A matrix whose element (i, j) is data[i * row + j * column]. */
+struct strided {
+    const float *data;
+    size_t row, column;
+};
+
+enum { TILE = 16 };
+
+/* sums[j] = sum over k < depth of a(i, k) * b(k, first + j), for j < TILE and within b's columns */
+static void product_tile(struct strided a, struct strided b, size_t i, size_t first,
+    size_t columns, size_t depth, double sums[TILE]) {
+    const size_t width = columns - first < TILE ? columns - first : TILE;
+    for (size_t j = 0; j < TILE; j++)
+        sums[j] = 0.0;
+    for (size_t k = 0; k < depth; k++) {
+        const double value = a.data[i * a.row + k * a.column];
+        const float *row = b.data + k * b.row + first * b.column;
+        if (width == TILE && b.column == 1)
+            for (size_t j = 0; j < TILE; j++)
+                sums[j] += value * row[j];
+        else
+            for (size_t j = 0; j < width; j++)
+                sums[j] += value * row[j * b.column];
+    }
+}
+
+static double activate(enum activation activation, double z) {
+    switch (activation) {
+    case ACTIVATION_SIGMOID:
+        return 1.0 / (1.0 + exp(-z));
+    case ACTIVATION_TANH:
+        return tanh(z);
+    case ACTIVATION_RELU:
+        return z < 0.0 ? 0.0 : z; /* NaN stays NaN */
+    case ACTIVATION_NONE:
+        break;
+    }
+    return z;
+}
+
+/* The activation's derivative, from its value. */
+static double slope(enum activation activation, double value) {
+    switch (activation) {
+    case ACTIVATION_SIGMOID:
+        return value * (1.0 - value);
+    case ACTIVATION_TANH:
+        return 1.0 - value * value;
+    case ACTIVATION_RELU:
+        return value > 0.0;
+    case ACTIVATION_NONE:
+        break;
+    }
+    return 1.0;
+}
+
+static enum status reference_dense_forward(struct device *device, struct view x,
+    struct view weights, struct view bias, enum activation activation, struct view y,
+    struct error *error) {
+    (void)error;
+    const size_t batch = x.rows, in = x.columns, out = y.columns;
+    const struct strided a = {floats(x), in, 1}, b = {floats(weights), out, 1};
+    const float *add = floats(bias);
+    float *result = floats(y);
+#pragma omp parallel for num_threads(device->info.threads)
+    for (size_t i = 0; i < batch; i++)
+        for (size_t first = 0; first < out; first += TILE) {
+            double sums[TILE];
+            product_tile(a, b, i, first, out, in, sums);
+            for (size_t j = first; j < out && j < first + TILE; j++)
+                result[i * out + j] = (float)activate(activation, sums[j - first] + add[j]);
+        }
+    return STATUS_OK;
+}
+
+static enum status reference_dense_backward(struct device *device, struct view d_y,
+    struct view weights, struct view x, enum activation activation, struct view d_x,
+    struct error *error) {
+    (void)error;
+    const size_t batch = d_x.rows, in = d_x.columns, out = d_y.columns;
+    const struct strided a = {floats(d_y), out, 1}, b = {floats(weights), 1, out};
+    const float *value = floats(x);
+    float *result = floats(d_x);
+#pragma omp parallel for num_threads(device->info.threads)
+    for (size_t i = 0; i < batch; i++)
+        for (size_t first = 0; first < in; first += TILE) {
+            double sums[TILE];
+            product_tile(a, b, i, first, in, out, sums);
+            for (size_t j = first; j < in && j < first + TILE; j++)
+                result[i * in + j] =
+                    (float)(sums[j - first] * slope(activation, value[i * in + j]));
+        }
+    return STATUS_OK;
+}
+
+static enum status reference_dense_update(struct device *device, struct view x, struct view d_y,
+    float scale, struct view weights, struct view bias, struct error *error) {
+    (void)error;
+    const size_t batch = x.rows, in = x.columns, out = d_y.columns;
+    const struct strided a = {floats(x), 1, in}, b = {floats(d_y), out, 1};
+    float *result = floats(weights), *sum = floats(bias);
+#pragma omp parallel for num_threads(device->info.threads)
+    for (size_t i = 0; i < in; i++)
+        for (size_t first = 0; first < out; first += TILE) {
+            double sums[TILE];
+            product_tile(a, b, i, first, out, batch, sums);
+            for (size_t j = first; j < out && j < first + TILE; j++)
+                result[i * out + j] += (float)(scale * sums[j - first]);
+        }
+    for (size_t j = 0; j < out; j++) {
+        double column = 0.0;
+        for (size_t i = 0; i < batch; i++)
+            column += b.data[i * out + j];
+        sum[j] += (float)(scale * column);
+    }
+    return STATUS_OK;
+}
+
+static enum status reference_softmax_cross_entropy(struct device *device, struct view logits,
+    struct view labels, float scale, struct view score, struct error *error) {
+    (void)error;
+    const size_t classes = logits.columns;
+#pragma omp parallel for num_threads(device->info.threads)
+    for (size_t i = 0; i < logits.rows; i++) {
+        float *z = floats(logits) + i * classes, *result = floats(score) + i * 2;
+        const size_t label = integers(labels)[i];
+        size_t best = 0;
+        for (size_t j = 1; j < classes; j++)
+            if (z[j] > z[best])
+                best = j;
+        const double largest = z[best], of_label = z[label];
+        double sum = 0.0;
+        for (size_t j = 0; j < classes; j++)
+            sum += exp(z[j] - largest);
+        result[0] = (float)(log(sum) - (of_label - largest));
+        result[1] = best == label;
+        for (size_t j = 0; j < classes; j++)
+            z[j] = (float)(scale * (exp(z[j] - largest) / sum - (j == label)));
+    }
+    return STATUS_OK;
+}
+
+static enum status reference_gather_rows(struct device *device, struct view source,
+    struct view index, struct view destination, struct error *error) {
+    (void)device, (void)error;
+    const size_t columns = source.columns;
+    for (size_t i = 0; i < destination.rows; i++)
+        memcpy(floats(destination) + i * columns, floats(source) + integers(index)[i] * columns,
+            columns * sizeof(float));
+    return STATUS_OK;
+}
+
+static enum status reference_upload_pixels(struct device *device, const uint8_t *host,
+    enum color color, struct view destination, struct error *error) {
+    (void)error;
+    const size_t columns = destination.columns;
+#pragma omp parallel for num_threads(device->info.threads)
+    for (size_t i = 0; i < destination.rows; i++) {
+        const uint8_t *red = host + i * 3072, *green = red + 1024, *blue = green + 1024;
+        float *row = floats(destination) + i * columns;
+        for (size_t j = 0; j < columns; j++)
+            row[j] = color == COLOR_RGB
+                         ? (float)(red[j] / 255.0)
+                         : (float)((0.299 * red[j] + 0.587 * green[j] + 0.114 * blue[j]) / 255.0);
+    }
+    return STATUS_OK;
+}
+
+const struct device_type reference_device_type = {
+    .kind = "reference",
+    .automatic = true, /* the last resort: it always opens */
+    .list = reference_list,
+    .open = reference_open,
+    .close = reference_close,
+    .allocate = reference_allocate,
+    .release = reference_release,
+    .upload = reference_upload,
+    .download = reference_download,
+    .synchronise = reference_synchronise,
+    .dense_forward = reference_dense_forward,
+    .dense_backward = reference_dense_backward,
+    .dense_update = reference_dense_update,
+    .softmax_cross_entropy = reference_softmax_cross_entropy,
+    .gather_rows = reference_gather_rows,
+    .upload_pixels = reference_upload_pixels,
+};

@@ -1,0 +1,220 @@
+#include "trainer/network.h"
+
+#include "trainer/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct network {
+    struct device *device;
+    struct network_shape shape;
+    size_t batch;
+    struct buffer *parameters;
+    struct buffer *values;    /* of each layer: what it gives, [batch, width], one after another */
+    struct buffer *gradients; /* of the objective by each hidden layer's values before activation */
+};
+
+/* --- Shape --- */
+
+static size_t padded(size_t elements) {
+    return (elements + 63) / 64 * 64;
+}
+
+size_t network_weights_offset(const struct network_shape *shape, size_t layer) {
+    size_t offset = 0;
+    for (size_t l = 0; l < layer; l++)
+        offset += padded(shape->widths[l] * shape->widths[l + 1]) + padded(shape->widths[l + 1]);
+    return offset;
+}
+
+size_t network_bias_offset(const struct network_shape *shape, size_t layer) {
+    return network_weights_offset(shape, layer) +
+           padded(shape->widths[layer] * shape->widths[layer + 1]);
+}
+
+size_t network_parameters_length(const struct network_shape *shape) {
+    return network_weights_offset(shape, shape->layers);
+}
+
+void network_first_parameters(
+    const struct network_shape *shape, uint64_t seed, float *parameters) {
+    const double deviation = 0.1;
+    memset(parameters, 0, network_parameters_length(shape) * sizeof *parameters);
+    for (size_t l = 0; l < shape->layers; l++) {
+        random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l), deviation,
+            parameters + network_weights_offset(shape, l),
+            shape->widths[l] * shape->widths[l + 1]);
+        random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l + 1), deviation,
+            parameters + network_bias_offset(shape, l), shape->widths[l + 1]);
+    }
+}
+
+double network_flops(const struct network_shape *shape) {
+    double flops = 0.0;
+    for (size_t l = 0; l < shape->layers; l++)
+        flops += (l == 0 ? 4.0 : 6.0) * (double)shape->widths[l] * (double)shape->widths[l + 1];
+    return flops;
+}
+
+/* --- Memory --- */
+
+enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
+    struct network **network, struct error *error) {
+    *network = NULL;
+    struct network *created = calloc(1, sizeof *created);
+    if (!created)
+        return error_memory(error, "the network", sizeof *created);
+    created->device = device;
+    created->shape = *shape;
+    created->batch = batch;
+    size_t width = 0; /* of all layers together */
+    for (size_t l = 1; l <= shape->layers; l++)
+        width += padded(shape->widths[l]);
+    enum status status =
+        device_allocate(device, network_parameters_length(shape), &created->parameters, error);
+    if (status == STATUS_OK)
+        status = device_allocate(device, batch * width, &created->values, error);
+    if (status == STATUS_OK)
+        status = device_allocate(device, batch * width, &created->gradients, error);
+    if (status != STATUS_OK) {
+        network_free(created);
+        return status;
+    }
+    *network = created;
+    return STATUS_OK;
+}
+
+void network_free(struct network *network) {
+    if (!network)
+        return;
+    device_release(network->parameters);
+    device_release(network->values);
+    device_release(network->gradients);
+    free(network);
+}
+
+const struct network_shape *network_shape(const struct network *network) {
+    return &network->shape;
+}
+
+struct device *network_device(const struct network *network) {
+    return network->device;
+}
+
+/* --- Views --- */
+
+static struct view weights_of(const struct network *network, size_t layer) {
+    const size_t *widths = network->shape.widths + layer;
+    return (struct view){network->parameters, network_weights_offset(&network->shape, layer),
+        widths[0], widths[1]};
+}
+
+static struct view bias_of(const struct network *network, size_t layer) {
+    return (struct view){network->parameters, network_bias_offset(&network->shape, layer), 1,
+        network->shape.widths[layer + 1]};
+}
+
+/* What `layer` has in a buffer that holds [batch, width] of each layer. */
+static struct view rows_of(
+    const struct network *network, struct buffer *buffer, size_t layer, size_t rows) {
+    size_t offset = 0;
+    for (size_t l = 0; l < layer; l++)
+        offset += network->batch * padded(network->shape.widths[l + 1]);
+    return (struct view){buffer, offset, rows, network->shape.widths[layer + 1]};
+}
+
+/* What layer `layer` is given: the batch, or the values of the layer before. */
+static struct view input_of(const struct network *network, struct view x, size_t layer) {
+    return layer == 0 ? x : rows_of(network, network->values, layer - 1, x.rows);
+}
+
+/* The gradient by what layer `layer` computes before its activation; the last layer's takes the
+ * place of its logits. */
+static struct view gradient_of(const struct network *network, struct view x, size_t layer) {
+    const bool last = layer + 1 == network->shape.layers;
+    return rows_of(network, last ? network->values : network->gradients, layer, x.rows);
+}
+
+/* --- Parameters --- */
+
+enum status network_upload(struct network *network, const float *parameters, struct error *error) {
+    const struct view all =
+        device_view(network->parameters, 1, network_parameters_length(&network->shape));
+    const enum status status = device_upload(network->device, all, parameters, error);
+    return status == STATUS_OK ? device_synchronise(network->device, error) : status;
+}
+
+enum status network_download(struct network *network, float *parameters, struct error *error) {
+    const struct view all =
+        device_view(network->parameters, 1, network_parameters_length(&network->shape));
+    return device_download(network->device, all, parameters, error);
+}
+
+enum status network_check(struct network *network, struct error *error) {
+    const size_t *widths = network->shape.widths;
+    enum status status = STATUS_OK;
+    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++)
+        status = device_check(network->device, network->batch, widths[l], widths[l + 1], error);
+    return status;
+}
+
+/* --- A batch --- */
+
+static enum status forward(struct network *network, struct view x, struct error *error) {
+    const struct network_shape *shape = &network->shape;
+    enum status status = STATUS_OK;
+    for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++)
+        status = device_dense_forward(network->device, input_of(network, x, l),
+            weights_of(network, l), bias_of(network, l),
+            l + 1 < shape->layers ? shape->activation : ACTIVATION_NONE,
+            rows_of(network, network->values, l, x.rows), error);
+    return status;
+}
+
+/* The scores; and the logits become their gradient. */
+static enum status score_batch(struct network *network, struct view x, struct view labels,
+    struct view score, struct error *error) {
+    const size_t last = network->shape.layers - 1;
+    const float scale = 1.0f / (float)network->shape.widths[last + 1];
+    return device_softmax_cross_entropy(network->device,
+        rows_of(network, network->values, last, x.rows), labels, scale, score, error);
+}
+
+static enum status backward(struct network *network, struct view x, struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t l = network->shape.layers - 1; l > 0 && status == STATUS_OK; l--)
+        status = device_dense_backward(network->device, gradient_of(network, x, l),
+            weights_of(network, l), input_of(network, x, l), network->shape.activation,
+            gradient_of(network, x, l - 1), error);
+    return status;
+}
+
+/* After all of backward, which needs the weights as they were. */
+static enum status update(
+    struct network *network, struct view x, float learning_rate, struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++)
+        status = device_dense_update(network->device, input_of(network, x, l),
+            gradient_of(network, x, l), -learning_rate, weights_of(network, l),
+            bias_of(network, l), error);
+    return status;
+}
+
+enum status network_train(struct network *network, struct view x, struct view labels,
+    float learning_rate, struct view score, struct error *error) {
+    enum status status = network_evaluate(network, x, labels, score, error);
+    if (status == STATUS_OK)
+        status = backward(network, x, error);
+    if (status == STATUS_OK)
+        status = update(network, x, learning_rate, error);
+    return status;
+}
+
+enum status network_evaluate(struct network *network, struct view x, struct view labels,
+    struct view score, struct error *error) {
+    if (x.rows > network->batch)
+        return error_set(error, STATUS_FAILED, "network: a batch of %zu samples; it has room for "
+            "%zu", x.rows, network->batch);
+    const enum status status = forward(network, x, error);
+    return status == STATUS_OK ? score_batch(network, x, labels, score, error) : status;
+}

@@ -1,0 +1,311 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const format_names[] = {[FORMAT_TABLE] = "table",
+    [FORMAT_JSON] = "json",
+    [FORMAT_CSV] = "csv",
+    [FORMAT_MARKDOWN] = "markdown",
+    NULL};
+
+/* --- The table of options --- */
+
+enum kind {
+    KIND_TEXT,   /* const char * */
+    KIND_SIZE,   /* size_t from low to high */
+    KIND_COUNT,  /* int from low to high */
+    KIND_SEED,   /* uint64_t */
+    KIND_REAL,   /* double from low to high */
+    KIND_CHOICE, /* an enum with names */
+    KIND_LAYERS, /* the hidden widths of a network_shape */
+    KIND_FLAG,   /* bool, set without a value */
+    KIND_ACTION, /* the action `low`, without a value */
+};
+
+struct option_row {
+    const char *name;
+    enum kind kind;
+    size_t offset; /* in struct options */
+    const char *value, *help;
+    double low, high;
+    const char *const *names;
+    int first_name; /* that may be chosen */
+};
+
+#define AT(member) offsetof(struct options, member)
+
+static const struct option_row rows[] = {
+    {"device", KIND_TEXT, AT(device), "SPEC", "what computes; see --list-devices"},
+    {"threads", KIND_COUNT, AT(threads), "N", "of the host (default: as many as are of use)", 1,
+        1024},
+    {"data", KIND_TEXT, AT(data), "DIR|synthetic",
+        "CIFAR-10's binary version (default: $TRAINER_DATA_DIR, else the cache, else synthetic)"},
+    {"samples", KIND_SIZE, AT(samples), "N", "use the first N images only (default: all)", 1,
+        CIFAR10_TRAIN},
+    {"epochs", KIND_SIZE, AT(plan.epochs), "N", "passes over the training set", 0, 1000000},
+    {"batch-size", KIND_SIZE, AT(plan.batch_size), "N", "samples of a step", 1, CIFAR10_TRAIN},
+    {"layers", KIND_LAYERS, AT(shape), "N,N,...|none", "widths of the hidden layers"},
+    {"activation", KIND_CHOICE, AT(shape.activation), NULL, "of the hidden layers",
+        .names = activation_names, .first_name = ACTIVATION_SIGMOID},
+    {"learning-rate", KIND_REAL, AT(plan.learning_rate), "X", "step = X * gradient", 0, 1e6},
+    {"color", KIND_CHOICE, AT(plan.color), NULL, "1024 grey or 3072 coloured inputs",
+        .names = color_names},
+    {"tail", KIND_CHOICE, AT(plan.tail), NULL,
+        "last batch: completed from the start, short, or left out", .names = tail_names},
+    {"shuffle", KIND_FLAG, AT(plan.shuffle), NULL, "a new order of the samples each epoch"},
+    {"seed", KIND_SEED, AT(plan.seed), "N", "of first weights, order and synthetic data"},
+    {"init", KIND_TEXT, AT(init), "FILE", "start from these weights (safetensors)"},
+    {"save", KIND_TEXT, AT(save), "FILE", "write the weights at the end (safetensors)"},
+    {"format", KIND_CHOICE, AT(format), NULL, "of what is printed", .names = format_names},
+    {"quiet", KIND_FLAG, AT(quiet), NULL, "no progress and no notes on standard error"},
+    {"list-devices", KIND_ACTION, AT(action), NULL, "the devices that are there, and exit",
+        ACTION_LIST_DEVICES},
+    {"version", KIND_ACTION, AT(action), NULL, "of the program and its libraries, and exit",
+        ACTION_VERSION},
+    {"help", KIND_ACTION, AT(action), NULL, "this, and exit", ACTION_HELP},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static const struct options defaults = {
+    .device = "auto",
+    .shape = {.layers = 3, .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
+        .activation = ACTIVATION_SIGMOID},
+    .plan = {.epochs = 5, .batch_size = 300, .learning_rate = 0.01, .seed = 1},
+};
+
+/* --- Reading values --- */
+
+/* "a, b or c" */
+static const char *list_names(const struct option_row *row, char *text, size_t size) {
+    size_t used = 0;
+    for (int n = row->first_name; row->names[n] && used < size; n++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+            n == row->first_name    ? ""
+            : row->names[n + 1] ? ", "
+                                    : " or ",
+            row->names[n]);
+    return text;
+}
+
+static enum status refuse(const struct option_row *row, const char *value, struct error *error) {
+    char expected[256] = "";
+    switch (row->kind) {
+    case KIND_SIZE:
+    case KIND_COUNT:
+        snprintf(expected, sizeof expected, "a whole number from %.0f to %.0f", row->low,
+            row->high);
+        break;
+    case KIND_SEED:
+        snprintf(expected, sizeof expected, "a whole number from 0 to %llu",
+            (unsigned long long)INT64_MAX);
+        break;
+    case KIND_REAL:
+        snprintf(expected, sizeof expected, "a number from %g to %g", row->low, row->high);
+        break;
+    case KIND_CHOICE:
+        list_names(row, expected, sizeof expected);
+        break;
+    case KIND_LAYERS:
+        snprintf(expected, sizeof expected,
+            "up to %d widths from 1 to %d with commas between, like 64,32, or none",
+            NETWORK_MAX_LAYERS - 1, NETWORK_MAX_WIDTH);
+        break;
+    default:
+        snprintf(expected, sizeof expected, "a value");
+        break;
+    }
+    return error_set(error, STATUS_USAGE, "--%s '%s': expected %s", row->name, value, expected);
+}
+
+/* A whole decimal number of nothing but digits, up to INT64_MAX. */
+static bool read_whole(const char *text, const char **end, unsigned long long *value) {
+    if (*text < '0' || *text > '9') /* strtoull would take signs and spaces */
+        return false;
+    char *stopped;
+    errno = 0;
+    *value = strtoull(text, &stopped, 10);
+    *end = stopped;
+    return errno == 0 && *value <= INT64_MAX;
+}
+
+static bool read_layers(const char *text, struct network_shape *shape) {
+    shape->layers = 1;
+    if (strcmp(text, "none") != 0)
+        for (bool more = true; more; shape->layers++) {
+            unsigned long long width;
+            if (shape->layers >= NETWORK_MAX_LAYERS || !read_whole(text, &text, &width) ||
+                width < 1 || width > NETWORK_MAX_WIDTH || (*text != ',' && *text != '\0'))
+                return false;
+            shape->widths[shape->layers] = (size_t)width;
+            more = *text++ == ',';
+        }
+    shape->widths[shape->layers] = CIFAR10_CLASSES;
+    return true;
+}
+
+static bool read_real(const char *text, double *value) {
+    char *end;
+    if (!*text || strspn(text, "0123456789.eE+-") != strlen(text)) /* no hex, inf, nan, spaces */
+        return false;
+    *value = strtod(text, &end);
+    return *end == '\0' && isfinite(*value);
+}
+
+static bool read_value(const struct option_row *row, const char *text, struct options *options) {
+    void *member = (char *)options + row->offset;
+    const char *end;
+    unsigned long long whole = 0;
+    double real;
+    switch (row->kind) {
+    case KIND_TEXT:
+        *(const char **)member = text;
+        return *text != '\0';
+    case KIND_SIZE:
+    case KIND_COUNT:
+        if (!read_whole(text, &end, &whole) || *end || (double)whole < row->low ||
+            (double)whole > row->high)
+            return false;
+        if (row->kind == KIND_SIZE)
+            *(size_t *)member = (size_t)whole;
+        else
+            *(int *)member = (int)whole;
+        return true;
+    case KIND_SEED:
+        if (!read_whole(text, &end, &whole) || *end)
+            return false;
+        *(uint64_t *)member = whole;
+        return true;
+    case KIND_REAL:
+        if (!read_real(text, &real) || real < row->low || real > row->high)
+            return false;
+        *(double *)member = real;
+        return true;
+    case KIND_CHOICE:
+        for (int n = row->first_name; row->names[n]; n++)
+            if (strcmp(text, row->names[n]) == 0) {
+                *(int *)member = n;
+                return true;
+            }
+        return false;
+    case KIND_LAYERS:
+        return read_layers(text, member);
+    case KIND_FLAG:
+        *(bool *)member = true;
+        return true;
+    case KIND_ACTION:
+        *(enum action *)member = (enum action)row->low;
+        return true;
+    }
+    return false;
+}
+
+/* KIND_CHOICE writes its enum through an int. */
+_Static_assert(sizeof(enum color) == sizeof(int), "an enum is an int");
+
+static bool takes_value(const struct option_row *row) {
+    return row->kind != KIND_FLAG && row->kind != KIND_ACTION;
+}
+
+enum status options_parse(int argc, char **argv, struct options *options, struct error *error) {
+    enum { FIRST = 256 }; /* above any letter */
+    struct option long_options[ROWS + 1] = {{0}};
+    for (int r = 0; r < ROWS; r++)
+        long_options[r] = (struct option){rows[r].name,
+            takes_value(&rows[r]) ? required_argument : no_argument, NULL, FIRST + r};
+    *options = defaults;
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        const int current = optind;
+        int found = getopt_long(argc, argv, ":h", long_options, NULL);
+        if (found == -1)
+            break;
+        if (found == 'h')
+            found = FIRST + ROWS - 1; /* --help, the last row */
+        if (found == ':')
+            return error_set(error, STATUS_USAGE, "%s: expected a value", argv[current]);
+        if (found < FIRST)
+            return error_set(error, STATUS_USAGE, "%s is not an option; see --help",
+                argv[current]);
+        const struct option_row *row = &rows[found - FIRST];
+        if (!read_value(row, optarg ? optarg : "", options))
+            return refuse(row, optarg, error);
+    }
+    if (optind < argc)
+        return error_set(error, STATUS_USAGE,
+            "'%s' is not an option; all settings are options: see --help", argv[optind]);
+    options->shape.widths[0] =
+        options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
+    const size_t samples = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+    if (training_batches(&options->plan, samples) == 0)
+        return error_set(error, STATUS_USAGE,
+            "--tail drop: batches of %zu leave none of %zu samples; lower --batch-size",
+            options->plan.batch_size, samples);
+    return STATUS_OK;
+}
+
+/* --- Help --- */
+
+/* The option's default as it would be typed; empty where help says it in words. */
+static void print_default(const struct option_row *row, char *text, size_t size) {
+    const void *member = (const char *)&defaults + row->offset;
+    text[0] = '\0';
+    switch (row->kind) {
+    case KIND_TEXT:
+        if (*(const char *const *)member)
+            snprintf(text, size, "%s", *(const char *const *)member);
+        break;
+    case KIND_SIZE:
+        if (*(const size_t *)member > 0)
+            snprintf(text, size, "%zu", *(const size_t *)member);
+        break;
+    case KIND_SEED:
+        snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)member);
+        break;
+    case KIND_REAL:
+        snprintf(text, size, "%g", *(const double *)member);
+        break;
+    case KIND_CHOICE:
+        snprintf(text, size, "%s", row->names[*(const int *)member]);
+        break;
+    case KIND_LAYERS:
+        for (size_t l = 1; l < defaults.shape.layers; l++) {
+            const size_t used = strlen(text);
+            snprintf(text + used, size - used, "%s%zu", l > 1 ? "," : "",
+                defaults.shape.widths[l]);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void options_print_help(FILE *file) {
+    fputs("Usage: trainer [options]\n\n"
+          "Trains a dense net on CIFAR-10 and says how long each phase took on the device.\n\n",
+        file);
+    for (int r = 0; r < ROWS; r++) {
+        char value[64] = "", option[96], fallback[64];
+        if (rows[r].kind == KIND_CHOICE)
+            for (int n = rows[r].first_name; rows[r].names[n]; n++) {
+                const size_t used = strlen(value);
+                snprintf(value + used, sizeof value - used, "%s%s",
+                    n > rows[r].first_name ? "|" : "", rows[r].names[n]);
+            }
+        else if (rows[r].value)
+            snprintf(value, sizeof value, "%s", rows[r].value);
+        snprintf(option, sizeof option, "--%s%s%s", rows[r].name, value[0] ? " " : "", value);
+        print_default(&rows[r], fallback, sizeof fallback);
+        fprintf(file, "  %-34s %s%s%s%s\n", option, rows[r].help, fallback[0] ? " (default: " : "",
+            fallback, fallback[0] ? ")" : "");
+    }
+    fputs("\nExit status: 0 fine, 1 input, output or internal, 2 usage, 3 device, 4 data set, "
+          "5 training\ndiverged, 6 weights file.\n",
+        file);
+}

@@ -1,0 +1,25 @@
+/* A line on a terminal that says how far the training is and how long it will still take. */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+
+#include "trainer/training.h"
+
+#include <stdio.h>
+
+struct progress {
+    FILE *file; /* a terminal; NULL: say nothing */
+    size_t epochs;
+    double start, shown; /* clock_seconds: of the training, and of the last line */
+    bool visible;        /* a line stands on the terminal */
+};
+
+/* Says nothing when `quiet`, or when `file` is not a terminal. */
+void progress_begin(struct progress *progress, FILE *file, bool quiet, size_t epochs);
+
+/* `epoch` epochs and `batch` of `batches` of the next are done. */
+void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t batches);
+
+/* Takes the line away, for other output or for good. */
+void progress_hide(struct progress *progress);
+
+#endif

@@ -1,0 +1,83 @@
+/* The record as JSON. Its keys are a schema that other programs read: add, never rename. */
+#include "trainer/record.h"
+
+#include <jansson.h>
+
+static json_t *text_or_null(const char *text) {
+    return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *describe_host(const struct host *host) {
+    return json_pack("{s:s, s:s, s:s, s:i, s:I}", "name", host->name, "os", host->os, "cpu",
+        host->cpu, "cores", host->cores, "memory_bytes", (json_int_t)host->memory_bytes);
+}
+
+static json_t *describe_device(const struct record *record) {
+    const struct device_info *device = record->device;
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:s}", "spec", record->spec, "kind",
+        device->kind, "name", device->name, "library", text_or_null(device->library), "driver",
+        text_or_null(device->driver), "threads", device->threads, "precision", device->precision);
+}
+
+static json_t *describe_config(const struct record *record) {
+    const struct training_plan *plan = record->plan;
+    json_t *layers = json_array();
+    for (size_t l = 0; l <= record->shape->layers; l++)
+        json_array_append_new(layers, json_integer((json_int_t)record->shape->widths[l]));
+    return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:I, s:b}", "epochs",
+        (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers", layers,
+        "activation", activation_names[record->shape->activation], "learning_rate",
+        plan->learning_rate, "color", color_names[plan->color], "tail", tail_names[plan->tail],
+        "seed", (json_int_t)plan->seed, "shuffle", plan->shuffle);
+}
+
+static json_t *describe_dataset(const struct dataset *dataset) {
+    return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name",
+        dataset->path[0] ? "CIFAR-10" : "synthetic", "source", dataset->source, "path",
+        text_or_null(dataset->path), "train", (json_int_t)dataset->train.count, "test",
+        (json_int_t)dataset->test.count);
+}
+
+static json_t *describe_seconds(const struct record *record) {
+    const struct training_result *result = record->result;
+    const struct record_summary summary = record_summarise(record);
+    json_t *epochs = json_array();
+    for (size_t e = 0; e < result->epochs_done; e++)
+        json_array_append_new(epochs, json_real(result->epochs[e].seconds));
+    return json_pack("{s:f, s:f, s:f, s:o, s:o, s:o}", "load", record->dataset->seconds, "open",
+        record->open, "batching", result->batching, "epochs", epochs, "mean_epoch",
+        result->epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "evaluate",
+        result->tested ? json_real(result->evaluate) : json_null());
+}
+
+static json_t *describe_epochs(const struct training_result *result) {
+    json_t *epochs = json_array();
+    for (size_t e = 0; e < result->epochs_done; e++) {
+        const struct training_epoch *epoch = &result->epochs[e];
+        json_array_append_new(epochs, json_pack("{s:f, s:f, s:f}", "seconds", epoch->seconds,
+            "loss", epoch->score.loss, "accuracy", epoch->score.accuracy));
+    }
+    return epochs;
+}
+
+static json_t *describe_test(const struct training_result *result) {
+    return result->tested ? json_pack("{s:f, s:f}", "loss", result->test.loss, "accuracy",
+                                result->test.accuracy)
+                          : json_null();
+}
+
+bool record_write_json(const struct record *record, FILE *file) {
+    const struct record_summary summary = record_summarise(record);
+    const bool trained = record->result->epochs_done > 0;
+    json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
+        "schema", 1, "time", record->time, "commit", record->commit, "host",
+        describe_host(&record->host), "device", describe_device(record), "config",
+        describe_config(record), "dataset", describe_dataset(record->dataset), "seconds",
+        describe_seconds(record), "epochs", describe_epochs(record->result), "test",
+        describe_test(record->result), "samples_per_second",
+        trained ? json_real(summary.samples_per_second) : json_null(), "gflops",
+        trained ? json_real(summary.gflops) : json_null(), "status", record->status);
+    const bool written = root && json_dumpf(root, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
+    json_decref(root);
+    return written && fputc('\n', file) != EOF;
+}

@@ -1,0 +1,194 @@
+/* The record as CSV, as Markdown, and as the table that people see. */
+#include "trainer/record.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* "1024-64-32-10", cut to fit. */
+static const char *layers_text(const struct network_shape *shape, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t l = 0; l <= shape->layers && used < size; l++)
+        used += (size_t)snprintf(
+            text + used, size - used, "%s%zu", l > 0 ? "-" : "", shape->widths[l]);
+    return text;
+}
+
+enum { LAYERS_TEXT = 6 * (NETWORK_MAX_LAYERS + 1) };
+
+/* --- CSV (RFC 4180) --- */
+
+/* A pair of lines under construction: one field of the header, one of the row. */
+struct csv {
+    FILE *file;
+    bool header;
+    bool later; /* not the line's first field */
+};
+
+static void csv_text(struct csv *csv, const char *name, const char *text) {
+    fputs(csv->later ? "," : "", csv->file);
+    csv->later = true;
+    if (csv->header) {
+        fputs(name, csv->file);
+        return;
+    }
+    const bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+    fputs(quoted ? "\"" : "", csv->file);
+    for (; *text; text++)
+        fprintf(csv->file, *text == '"' ? "\"%c" : "%c", *text);
+    fputs(quoted ? "\"" : "", csv->file);
+}
+
+static void csv_whole(struct csv *csv, const char *name, unsigned long long value) {
+    char text[32];
+    snprintf(text, sizeof text, "%llu", value);
+    csv_text(csv, name, text);
+}
+
+/* Empty where there is no such figure. */
+static void csv_real(struct csv *csv, const char *name, bool present, double value) {
+    char text[32] = "";
+    if (present)
+        snprintf(text, sizeof text, "%.9g", value);
+    csv_text(csv, name, text);
+}
+
+static void csv_line(struct csv csv, const struct record *record) {
+    const struct training_plan *plan = record->plan;
+    const struct training_result *result = record->result;
+    const struct record_summary summary = record_summarise(record);
+    const size_t done = result->epochs_done;
+    char layers[LAYERS_TEXT];
+    csv_text(&csv, "time", record->time);
+    csv_text(&csv, "commit", record->commit);
+    csv_text(&csv, "host", record->host.name);
+    csv_text(&csv, "os", record->host.os);
+    csv_text(&csv, "cpu", record->host.cpu);
+    csv_whole(&csv, "cores", (unsigned long long)record->host.cores);
+    csv_text(&csv, "device", record->device->kind);
+    csv_text(&csv, "device_name", record->device->name);
+    csv_text(&csv, "library", record->device->library);
+    csv_text(&csv, "driver", record->device->driver);
+    csv_whole(&csv, "threads", (unsigned long long)record->device->threads);
+    csv_text(&csv, "precision", record->device->precision);
+    csv_whole(&csv, "epochs", plan->epochs);
+    csv_whole(&csv, "batch_size", plan->batch_size);
+    csv_text(&csv, "layers", layers_text(record->shape, layers, sizeof layers));
+    csv_text(&csv, "activation", activation_names[record->shape->activation]);
+    csv_real(&csv, "learning_rate", true, plan->learning_rate);
+    csv_text(&csv, "color", color_names[plan->color]);
+    csv_text(&csv, "tail", tail_names[plan->tail]);
+    csv_whole(&csv, "seed", plan->seed);
+    csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
+    csv_text(&csv, "source", record->dataset->source);
+    csv_whole(&csv, "train", record->dataset->train.count);
+    csv_whole(&csv, "test", record->dataset->test.count);
+    csv_real(&csv, "load", true, record->dataset->seconds);
+    csv_real(&csv, "open", true, record->open);
+    csv_real(&csv, "batching", true, result->batching);
+    csv_real(&csv, "mean_epoch", done > 0, summary.mean_epoch);
+    csv_real(&csv, "min_epoch", done > 0, summary.min_epoch);
+    csv_real(&csv, "max_epoch", done > 0, summary.max_epoch);
+    csv_real(&csv, "evaluate", result->tested, result->evaluate);
+    csv_real(&csv, "loss", done > 0, done > 0 ? result->epochs[done - 1].score.loss : 0.0);
+    csv_real(&csv, "accuracy", done > 0, done > 0 ? result->epochs[done - 1].score.accuracy : 0.0);
+    csv_real(&csv, "test_loss", result->tested, result->test.loss);
+    csv_real(&csv, "test_accuracy", result->tested, result->test.accuracy);
+    csv_real(&csv, "samples_per_second", done > 0, summary.samples_per_second);
+    csv_real(&csv, "gflops", done > 0, summary.gflops);
+    csv_text(&csv, "status", record->status);
+    fputs("\r\n", csv.file);
+}
+
+bool record_write_csv(const struct record *record, FILE *file) {
+    csv_line((struct csv){.file = file, .header = true}, record);
+    csv_line((struct csv){.file = file}, record);
+    return !ferror(file);
+}
+
+/* --- Markdown --- */
+
+bool record_write_markdown(const struct record *record, FILE *file) {
+    const struct training_result *result = record->result;
+    const struct record_summary summary = record_summarise(record);
+    fputs("| Hardware | Device | Library | Threads | Data | Load dataset (s) | To batched input (s) "
+          "| Mean epoch (s) | Samples/s | GFLOP/s | Test accuracy |\n"
+          "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        file);
+    fprintf(file, "| %s | %s | %s | %d | %s | %.4f | %.4f | ", record->device->name,
+        record->device->kind, record->device->library[0] ? record->device->library : "none",
+        record->device->threads, record->dataset->source, record->dataset->seconds,
+        result->batching);
+    if (result->epochs_done > 0)
+        fprintf(file, "%.4f | %.0f | %.1f | ", summary.mean_epoch, summary.samples_per_second,
+            summary.gflops);
+    else
+        fputs("- | - | - | ", file);
+    if (result->tested)
+        fprintf(file, "%.4f |\n", result->test.accuracy);
+    else
+        fprintf(file, "%s |\n", record->status);
+    return !ferror(file);
+}
+
+/* --- The table for people --- */
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+static void print_row(FILE *file, const char *name, const char *format, ...) {
+    fprintf(file, "%-10s", name);
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(file, format, arguments);
+    va_end(arguments);
+    fputc('\n', file);
+}
+
+void record_print_head(const struct record *record, bool bold, FILE *file) {
+    const struct device_info *device = record->device;
+    const struct training_plan *plan = record->plan;
+    const struct dataset *dataset = record->dataset;
+    char layers[LAYERS_TEXT];
+    print_row(file, "device", "%s: %s, %s%s%s, %d thread%s, %s", device->kind, device->name,
+        device->library[0] ? device->library : "no library", device->driver[0] ? ", " : "",
+        device->driver, device->threads, device->threads == 1 ? "" : "s", device->precision);
+    if (dataset->path[0])
+        print_row(file, "data", "CIFAR-10 in %s: %zu training, %zu test images", dataset->path,
+            dataset->train.count, dataset->test.count);
+    else
+        print_row(file, "data", "SYNTHETIC, not CIFAR-10: %zu training, %zu test images",
+            dataset->train.count, dataset->test.count);
+    print_row(file, "network", "%s, %s, %s", layers_text(record->shape, layers, sizeof layers),
+        activation_names[record->shape->activation], color_names[plan->color]);
+    print_row(file, "training", "%zu epochs, batches of %zu (tail: %s), learning rate %g, seed %llu%s",
+        plan->epochs, plan->batch_size, tail_names[plan->tail], plan->learning_rate,
+        (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
+    fprintf(file, "\n%s%5s  %10s  %10s  %9s%s\n", bold ? "\033[1m" : "", "epoch", "seconds", "loss",
+        "accuracy", bold ? "\033[0m" : "");
+}
+
+void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE *file) {
+    fprintf(file, "%5zu  %10.4f  %10.6f  %9.4f\n", epoch + 1, result->seconds, result->score.loss,
+        result->score.accuracy);
+}
+
+void record_print_summary(const struct record *record, FILE *file) {
+    const struct training_result *result = record->result;
+    const struct record_summary summary = record_summarise(record);
+    fputc('\n', file);
+    print_row(file, "load", "%.4f s", record->dataset->seconds);
+    print_row(file, "open", "%.4f s", record->open);
+    print_row(file, "batching", "%.4f s", result->batching);
+    if (result->epochs_done > 0) {
+        print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max", summary.mean_epoch,
+            summary.min_epoch, summary.max_epoch);
+        print_row(file, "speed", "%.0f samples/s, %.1f GFLOP/s", summary.samples_per_second,
+            summary.gflops);
+    }
+    if (result->tested) {
+        print_row(file, "evaluate", "%.4f s", result->evaluate);
+        print_row(file, "test", "loss %.6f, accuracy %.4f", result->test.loss,
+            result->test.accuracy);
+    }
+}

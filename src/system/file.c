@@ -1,0 +1,102 @@
+#include "system/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status refuse(const char *path, const char *what, int reason, struct error *error) {
+    return error_set(
+        error, STATUS_FAILED, "can't write %s: %s: %s", path, what, strerror(reason));
+}
+
+/* Creates a new file beside `path`; its name goes to `temporary`. */
+static enum status create_beside(
+    const char *path, char temporary[PATH_MAX], int *descriptor, struct error *error) {
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return error_set(error, STATUS_FAILED, "can't write %s: it is not a regular file", path);
+    for (int try = 0; try < 100; try++) {
+        const int length = snprintf(
+            temporary, PATH_MAX, "%s.partial-%ld-%d", path, (long)getpid(), try);
+        if (length < 0 || length >= PATH_MAX)
+            return refuse(path, "open", ENAMETOOLONG, error);
+        *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*descriptor >= 0)
+            return STATUS_OK;
+        if (errno != EEXIST)
+            break;
+    }
+    return refuse(path, "open", errno, error);
+}
+
+/* 0, or errno. */
+static int write_all(int descriptor, const struct file_part *part) {
+    const char *data = part->data;
+    for (size_t done = 0; done < part->bytes;) {
+        const ssize_t written = write(descriptor, data + done, part->bytes - done);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return 0;
+}
+
+/* Makes the rename itself last. A folder that can't be synced (some file systems) is no error: the
+ * file is whole under either name. */
+static void sync_folder(const char *path) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash ? (size_t)(slash - path) + 1 : 1; /* "/" stays "/" */
+    snprintf(folder, sizeof folder, "%.*s", (int)length, slash ? path : ".");
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        close(descriptor);
+    }
+}
+
+enum status file_replace(
+    const char *path, const struct file_part *parts, size_t count, struct error *error) {
+    char temporary[PATH_MAX];
+    int descriptor;
+    const enum status status = create_beside(path, temporary, &descriptor, error);
+    if (status != STATUS_OK)
+        return status;
+    const char *what = "write";
+    int reason = 0;
+    for (size_t p = 0; p < count && reason == 0; p++)
+        reason = write_all(descriptor, &parts[p]);
+    if (reason == 0) {
+        what = "fsync";
+        reason = fsync(descriptor) == 0 ? 0 : errno;
+    }
+    if (close(descriptor) != 0 && reason == 0) {
+        what = "close";
+        reason = errno;
+    }
+    if (reason == 0) {
+        what = "rename";
+        reason = rename(temporary, path) == 0 ? 0 : errno;
+    }
+    if (reason != 0) {
+        unlink(temporary);
+        return refuse(path, what, reason, error);
+    }
+    sync_folder(path);
+    return STATUS_OK;
+}
+
+enum status file_check_writable(const char *path, struct error *error) {
+    char temporary[PATH_MAX];
+    int descriptor;
+    const enum status status = create_beside(path, temporary, &descriptor, error);
+    if (status == STATUS_OK) {
+        close(descriptor);
+        unlink(temporary);
+    }
+    return status;
+}

@@ -1,0 +1,10 @@
+/* What this program was built from and with; filled in by CMake. */
+#ifndef VERSION_H
+#define VERSION_H
+
+extern const char *const version_number;   /* of the project */
+extern const char *const version_commit;   /* of its repository; "unknown" outside of one */
+extern const char *const version_compiler; /* and its version */
+extern const char *const version_flags;    /* of the build */
+
+#endif
