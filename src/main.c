@@ -133,14 +133,13 @@ static enum status train(struct run *run, struct error *error) {
     record->result = &run->result;
     if (options->format == FORMAT_TABLE) {
         const char *no_color = getenv("NO_COLOR");
-        record_print_head(
-            record, isatty(STDOUT_FILENO) && !(no_color && *no_color), stdout);
+        record_print_head(record, isatty(STDOUT_FILENO) && !(no_color && *no_color), stdout);
         fflush(stdout);
     }
     const struct training_observer observer = {run, on_batch, on_epoch};
     progress_begin(&run->progress, stderr, options->quiet, options->plan.epochs);
-    const enum status status = training_run(
-        run->network, run->dataset, &options->plan, &observer, &run->result, error);
+    const enum status status =
+        training_run(run->network, run->dataset, &options->plan, &observer, &run->result, error);
     progress_hide(&run->progress);
     record->status = status == STATUS_OK ? "complete" : "diverged";
     return status;
@@ -151,8 +150,7 @@ static enum status save(struct run *run, struct error *error) {
         return STATUS_OK;
     const enum status status = network_download(run->network, run->parameters, error);
     return status == STATUS_OK
-               ? checkpoint_save(
-                     run->options->save, &run->options->shape, run->parameters, error)
+               ? checkpoint_save(run->options->save, &run->options->shape, run->parameters, error)
                : status;
 }
 

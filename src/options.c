@@ -74,7 +74,8 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 static const struct options defaults = {
     .device = "auto",
-    .shape = {.layers = 3, .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
+    .shape = {.layers = 3,
+        .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
         .activation = ACTIVATION_SIGMOID},
     .plan = {.epochs = 5, .batch_size = 300, .learning_rate = 0.01, .seed = 1},
 };
@@ -86,9 +87,9 @@ static const char *list_names(const struct option_row *row, char *text, size_t s
     size_t used = 0;
     for (int n = row->first_name; row->names[n] && used < size; n++)
         used += (size_t)snprintf(text + used, size - used, "%s%s",
-            n == row->first_name    ? ""
-            : row->names[n + 1] ? ", "
-                                    : " or ",
+            n == row->first_name ? ""
+            : row->names[n + 1]  ? ", "
+                                 : " or ",
             row->names[n]);
     return text;
 }
@@ -98,8 +99,8 @@ static enum status refuse(const struct option_row *row, const char *value, struc
     switch (row->kind) {
     case KIND_SIZE:
     case KIND_COUNT:
-        snprintf(expected, sizeof expected, "a whole number from %.0f to %.0f", row->low,
-            row->high);
+        snprintf(
+            expected, sizeof expected, "a whole number from %.0f to %.0f", row->low, row->high);
         break;
     case KIND_SEED:
         snprintf(expected, sizeof expected, "a whole number from 0 to %llu",
@@ -216,8 +217,8 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
     enum { FIRST = 256 }; /* above any letter */
     struct option long_options[ROWS + 1] = {{0}};
     for (int r = 0; r < ROWS; r++)
-        long_options[r] = (struct option){rows[r].name,
-            takes_value(&rows[r]) ? required_argument : no_argument, NULL, FIRST + r};
+        long_options[r] = (struct option){
+            rows[r].name, takes_value(&rows[r]) ? required_argument : no_argument, NULL, FIRST + r};
     *options = defaults;
     opterr = 0;
     optind = 1;
@@ -231,8 +232,7 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
         if (found == ':')
             return error_set(error, STATUS_USAGE, "%s: expected a value", argv[current]);
         if (found < FIRST)
-            return error_set(error, STATUS_USAGE, "%s is not an option; see --help",
-                argv[current]);
+            return error_set(error, STATUS_USAGE, "%s is not an option; see --help", argv[current]);
         const struct option_row *row = &rows[found - FIRST];
         if (!read_value(row, optarg ? optarg : "", options))
             return refuse(row, optarg, error);
@@ -240,8 +240,7 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
     if (optind < argc)
         return error_set(error, STATUS_USAGE,
             "'%s' is not an option; all settings are options: see --help", argv[optind]);
-    options->shape.widths[0] =
-        options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
+    options->shape.widths[0] = options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
     const size_t samples = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
     if (training_batches(&options->plan, samples) == 0)
         return error_set(error, STATUS_USAGE,
@@ -277,8 +276,7 @@ static void print_default(const struct option_row *row, char *text, size_t size)
     case KIND_LAYERS:
         for (size_t l = 1; l < defaults.shape.layers; l++) {
             const size_t used = strlen(text);
-            snprintf(text + used, size - used, "%s%zu", l > 1 ? "," : "",
-                defaults.shape.widths[l]);
+            snprintf(text + used, size - used, "%s%zu", l > 1 ? "," : "", defaults.shape.widths[l]);
         }
         break;
     default:

@@ -24,8 +24,7 @@ void random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
 void random_bits(
     uint64_t seed, enum random_stream stream, uint32_t part, uint64_t block, uint32_t bits[4]) {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    const uint32_t counter[4] = {
-        (uint32_t)block, (uint32_t)(block >> 32), part, (uint32_t)stream};
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), part, (uint32_t)stream};
     random_philox(counter, key, bits);
 }
 
@@ -67,8 +66,7 @@ struct cursor {
 
 static uint32_t cursor_next(struct cursor *cursor) {
     if (cursor->next % 4 == 0)
-        random_bits(
-            cursor->seed, cursor->stream, cursor->part, cursor->next / 4, cursor->bits);
+        random_bits(cursor->seed, cursor->stream, cursor->part, cursor->next / 4, cursor->bits);
     return cursor->bits[cursor->next++ % 4];
 }
 

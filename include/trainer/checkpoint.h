@@ -22,8 +22,8 @@ enum status checkpoint_check_path(const char *path, struct error *error);
 /* Fills parameters[network_parameters_length] from the file at `path`. STATUS_CHECKPOINT, naming
  * what is wrong and the tensor, when it can't be read, is not whole, or does not hold exactly the
  * network's tensors with finite values. Reads no more than the network needs. */
-enum status checkpoint_load(const char *path, const struct network_shape *shape,
-    float *parameters, struct error *error);
+enum status checkpoint_load(
+    const char *path, const struct network_shape *shape, float *parameters, struct error *error);
 
 #ifdef __cplusplus
 }

@@ -36,23 +36,23 @@ struct view {
 
 /* What a device is, for lists and records. Texts may be empty where they say so. */
 struct device_info {
-    const char *kind;     /* "cpu", "reference", ... */
-    char name[128];       /* the hardware */
-    char library[128];    /* what multiplies matrices, with its version; empty: none */
-    char driver[128];     /* empty: none */
+    const char *kind;      /* "cpu", "reference", ... */
+    char name[128];        /* the hardware */
+    char library[128];     /* what multiplies matrices, with its version; empty: none */
+    char driver[128];      /* empty: none */
     const char *precision; /* of products: "fp32" */
-    int threads;          /* host threads that compute; 0: not on the host */
-    bool synchronous;     /* operations are done when their calls return */
+    int threads;           /* host threads that compute; 0: not on the host */
+    bool synchronous;      /* operations are done when their calls return */
 };
 
 /* --- Finding and opening ------------------------------------------------------------------- */
 
 /* One line of the list of devices. */
 struct device_entry {
-    const char *spec;         /* what device_open takes */
-    bool available;           /* it is there and this build has it */
-    struct device_info info;  /* if available */
-    const char *reason;       /* if not: why, and what to install */
+    const char *spec;        /* what device_open takes */
+    bool available;          /* it is there and this build has it */
+    struct device_info info; /* if available */
+    const char *reason;      /* if not: why, and what to install */
 };
 
 typedef void device_visitor(void *context, const struct device_entry *entry);
@@ -117,7 +117,8 @@ enum status device_dense_backward(struct device *device, struct view d_y, struct
     struct view x, enum activation activation, struct view d_x, struct error *error);
 
 /* weights[in, out] += scale * x[B, in]^T * d_y[B, out], and bias[1, out] += scale * the sum of
- * d_y's rows. With scale = -learning rate: the step of gradient descent, with no gradient stored. */
+ * d_y's rows. With scale = -learning rate: the step of gradient descent, with no gradient stored.
+ */
 enum status device_dense_update(struct device *device, struct view x, struct view d_y, float scale,
     struct view weights, struct view bias, struct error *error);
 
@@ -146,8 +147,7 @@ enum status device_upload_pixels(struct device *device, const uint8_t *host, enu
  * that can't calls `enqueue` each time; *recording then stays NULL. While recording, `enqueue` may
  * only call operations (of this section's predecessor), not memory or waiting functions. */
 enum status device_run(struct device *device, struct recording **recording,
-    enum status (*enqueue)(void *context, struct error *error), void *context,
-    struct error *error);
+    enum status (*enqueue)(void *context, struct error *error), void *context, struct error *error);
 
 /* Before the buffers it uses are released. NULL is fine. */
 void device_forget(struct device *device, struct recording *recording);

@@ -33,7 +33,8 @@ struct error {
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-enum status error_set(struct error *error, enum status status, const char *format, ...);
+enum status
+error_set(struct error *error, enum status status, const char *format, ...);
 
 /* error_set for memory that the host refused: STATUS_FAILED, naming `what` and its size. */
 enum status error_memory(struct error *error, const char *what, unsigned long long bytes);

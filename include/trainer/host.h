@@ -7,10 +7,10 @@ extern "C" {
 #endif
 
 struct host {
-    char name[72];  /* host name */
-    char os[256];   /* system, release and architecture, as uname gives them */
-    char cpu[128];  /* processor model */
-    int cores;      /* logical processors that are online */
+    char name[72]; /* host name */
+    char os[256];  /* system, release and architecture, as uname gives them */
+    char cpu[128]; /* processor model */
+    int cores;     /* logical processors that are online */
     unsigned long long memory_bytes;
 };
 

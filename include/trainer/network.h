@@ -15,9 +15,9 @@ extern "C" {
 enum { NETWORK_MAX_LAYERS = 128, NETWORK_MAX_WIDTH = 65536 };
 
 struct network_shape {
-    size_t layers;                          /* dense layers: hidden ones + 1 */
-    size_t widths[NETWORK_MAX_LAYERS + 1];  /* inputs, hidden widths, classes */
-    enum activation activation;             /* of the hidden layers */
+    size_t layers;                         /* dense layers: hidden ones + 1 */
+    size_t widths[NETWORK_MAX_LAYERS + 1]; /* inputs, hidden widths, classes */
+    enum activation activation;            /* of the hidden layers */
 };
 
 /* Where layer `layer` (from 0) keeps its parameters, in elements; for layer == layers, where they
@@ -29,8 +29,7 @@ size_t network_parameters_length(const struct network_shape *shape);
 
 /* Fills parameters[network_parameters_length] with the first weights and biases of a seed:
  * normal(0, 0.1), the same on every device; what is unused is 0. */
-void network_first_parameters(
-    const struct network_shape *shape, uint64_t seed, float *parameters);
+void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters);
 
 /* Floating-point operations of one training step per sample: 2 in out for each layer's forward
  * product, the same for its weights' gradient, and for its inputs' gradient but in layer 0. */

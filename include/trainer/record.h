@@ -16,7 +16,7 @@ struct record {
     char time[32];      /* when it began, UTC, ISO 8601 */
     const char *commit; /* of the program */
     struct host host;
-    const char *spec;   /* of the device, as it was asked for */
+    const char *spec; /* of the device, as it was asked for */
     const struct device_info *device;
     const struct network_shape *shape;
     const struct training_plan *plan;

@@ -38,10 +38,10 @@ struct training_epoch {
 };
 
 struct training_result {
-    size_t batches, samples;        /* of one epoch; a wrapped tail counts again */
-    double batching, evaluate;      /* seconds; see the README */
+    size_t batches, samples;   /* of one epoch; a wrapped tail counts again */
+    double batching, evaluate; /* seconds; see the README */
     size_t epochs_done;
-    struct training_epoch *epochs;  /* [plan.epochs], epochs_done of them filled */
+    struct training_epoch *epochs; /* [plan.epochs], epochs_done of them filled */
     bool tested;
     struct score test;
 };

@@ -21,7 +21,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files are
 /* One tensor of the file and what it is to the network. Even ones are weights, odd ones biases. */
 struct tensor {
     char name[32];
-    size_t out, in;   /* [out, in] of a weight; in is 1 for a bias, which is [out] */
+    size_t out, in; /* [out, in] of a weight; in is 1 for a bias, which is [out] */
     bool is_bias;
     size_t parameter; /* where it starts in the parameters */
     size_t begin;     /* where it starts in the file's data, in bytes */
@@ -35,10 +35,10 @@ static struct tensor tensor_of(const struct network_shape *shape, size_t index) 
     const size_t layer = index / 2;
     struct tensor tensor = {.out = shape->widths[layer + 1], .is_bias = index % 2 == 1};
     tensor.in = tensor.is_bias ? 1 : shape->widths[layer];
-    tensor.parameter = tensor.is_bias ? network_bias_offset(shape, layer)
-                                      : network_weights_offset(shape, layer);
-    snprintf(tensor.name, sizeof tensor.name, "%zu.%s", 2 * layer,
-        tensor.is_bias ? "bias" : "weight");
+    tensor.parameter =
+        tensor.is_bias ? network_bias_offset(shape, layer) : network_weights_offset(shape, layer);
+    snprintf(
+        tensor.name, sizeof tensor.name, "%zu.%s", 2 * layer, tensor.is_bias ? "bias" : "weight");
     return tensor;
 }
 
@@ -132,8 +132,8 @@ struct reader {
 
 static enum status read_at(struct reader *reader, uint64_t offset, void *to, size_t bytes) {
     for (size_t done = 0; done < bytes;) {
-        const ssize_t got = pread(
-            reader->descriptor, (char *)to + done, bytes - done, (off_t)(offset + done));
+        const ssize_t got =
+            pread(reader->descriptor, (char *)to + done, bytes - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -148,8 +148,7 @@ static enum status open_reader(struct reader *reader) {
     struct stat status;
     reader->descriptor = open(reader->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (reader->descriptor < 0 || fstat(reader->descriptor, &status) != 0)
-        return error_set(
-            reader->error, STATUS_CHECKPOINT, "%s: %s", reader->path, strerror(errno));
+        return error_set(reader->error, STATUS_CHECKPOINT, "%s: %s", reader->path, strerror(errno));
     if (!S_ISREG(status.st_mode))
         return error_set(reader->error, STATUS_CHECKPOINT,
             "%s: expected a safetensors file; this is not a regular file", reader->path);
@@ -204,8 +203,8 @@ static enum status refuse(
 }
 
 /* Finds one tensor's place in the data, which is `data_bytes` long. */
-static enum status find_tensor(const struct reader *reader, const json_t *header,
-    size_t data_bytes, struct tensor *tensor) {
+static enum status find_tensor(
+    const struct reader *reader, const json_t *header, size_t data_bytes, struct tensor *tensor) {
     const char *dtype;
     json_t *shape;
     json_int_t begin, end;
@@ -279,8 +278,8 @@ static enum status read_tensor(struct reader *reader, uint64_t data_start,
     return STATUS_OK;
 }
 
-enum status checkpoint_load(const char *path, const struct network_shape *shape,
-    float *parameters, struct error *error) {
+enum status checkpoint_load(
+    const char *path, const struct network_shape *shape, float *parameters, struct error *error) {
     struct reader reader = {.path = path, .descriptor = -1, .error = error};
     const size_t count = 2 * shape->layers;
     json_t *header = NULL;
@@ -288,9 +287,8 @@ enum status checkpoint_load(const char *path, const struct network_shape *shape,
     size_t data_bytes;
     struct tensor *tensors = make_tensors(shape, &data_bytes);
     float *values = malloc(data_bytes);
-    enum status status = tensors && values
-                             ? open_reader(&reader)
-                             : error_memory(error, "reading the weights", data_bytes);
+    enum status status = tensors && values ? open_reader(&reader)
+                                           : error_memory(error, "reading the weights", data_bytes);
     if (status == STATUS_OK)
         status = read_header(&reader, &header, &data_start);
     if (status == STATUS_OK)

@@ -41,10 +41,12 @@ static enum status refuse_missing(
     if (reason == ENOENT && exists(folder, "train.bin") && exists(folder, "test.bin"))
         return error_set(error, STATUS_DATASET,
             "%s: there is train.bin instead, so this is CIFAR-100; expected CIFAR-10's binary "
-            "version, which tools/fetch-cifar10 fetches", file->path);
+            "version, which tools/fetch-cifar10 fetches",
+            file->path);
     return error_set(error, STATUS_DATASET,
         "%s: %s; expected a CIFAR-10 file of %d bytes: tools/fetch-cifar10 fetches the data set, "
-        "--data synthetic does without", file->path, strerror(reason), CIFAR10_FILE_BYTES);
+        "--data synthetic does without",
+        file->path, strerror(reason), CIFAR10_FILE_BYTES);
 }
 
 /* Opens a file and checks, without waiting for a FIFO's writer, that it has the right size. */
@@ -95,8 +97,8 @@ static enum status read_chunk(
         if (record[0] >= CIFAR10_CLASSES)
             return error_set(error, STATUS_DATASET,
                 "%s: offset %zu: label %d; expected 0 to %d (record %zu; is this CIFAR-10's "
-                "binary version?)", file->path, start + i * CIFAR10_RECORD, record[0],
-                CIFAR10_CLASSES - 1, first + i);
+                "binary version?)",
+                file->path, start + i * CIFAR10_RECORD, record[0], CIFAR10_CLASSES - 1, first + i);
         file->labels[first + i] = record[0];
         memcpy(file->pixels + (first + i) * CIFAR10_PIXELS, record + 1, CIFAR10_PIXELS);
     }
@@ -136,8 +138,8 @@ static enum status read_files(
     return result;
 }
 
-enum status cifar10_read(const char *folder, int threads, struct images *train,
-    struct images *test, struct error *error) {
+enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
+    struct error *error) {
     struct source_file *files = calloc(FILES, sizeof *files);
     if (!files)
         return error_memory(error, "reading the data set", FILES * sizeof *files);

@@ -40,9 +40,8 @@ static enum status allocate(struct images *images, size_t count, struct error *e
     images->count = count;
     images->pixels = memory_allocate(count * CIFAR10_PIXELS);
     images->labels = memory_allocate(count);
-    return images->pixels && images->labels
-               ? STATUS_OK
-               : error_memory(error, "images", count * CIFAR10_RECORD);
+    return images->pixels && images->labels ? STATUS_OK
+                                            : error_memory(error, "images", count * CIFAR10_RECORD);
 }
 
 static size_t cut(size_t count, size_t samples) {
@@ -57,13 +56,11 @@ enum status dataset_load(
         return error_memory(error, "the data set", sizeof *loaded);
     find(options->data, loaded);
     const double start = clock_seconds();
-    enum status status =
-        allocate(&loaded->train, cut(CIFAR10_TRAIN, options->samples), error);
+    enum status status = allocate(&loaded->train, cut(CIFAR10_TRAIN, options->samples), error);
     if (status == STATUS_OK)
         status = allocate(&loaded->test, cut(CIFAR10_TEST, options->samples), error);
     if (status == STATUS_OK && loaded->path[0]) {
-        status = cifar10_read(
-            loaded->path, options->threads, &loaded->train, &loaded->test, error);
+        status = cifar10_read(loaded->path, options->threads, &loaded->train, &loaded->test, error);
     } else if (status == STATUS_OK) {
         synthetic_fill(options->seed, 0, options->threads, &loaded->train);
         synthetic_fill(options->seed, 1, options->threads, &loaded->test);

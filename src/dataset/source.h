@@ -5,8 +5,8 @@
 #include "trainer/dataset.h"
 
 /* Reads the first records of the six files in `folder`, with `threads` threads. */
-enum status cifar10_read(const char *folder, int threads, struct images *train,
-    struct images *test, struct error *error);
+enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
+    struct error *error);
 
 /* Makes `images` from the seed; `part` tells the training set (0) from the test set (1). The same
  * on every machine: whole numbers only. */

@@ -21,8 +21,8 @@ static void make_prototype(uint64_t seed, uint32_t class, int16_t prototype[CIFA
     for (int plane = 0; plane < 3; plane++) {
         uint8_t corners[CORNER_BLOCKS * 16];
         for (int block = 0; block < CORNER_BLOCKS; block++)
-            random_bytes(seed, RANDOM_PROTOTYPES, class,
-                (uint64_t)(plane * CORNER_BLOCKS + block), corners + block * 16);
+            random_bytes(seed, RANDOM_PROTOTYPES, class, (uint64_t)(plane * CORNER_BLOCKS + block),
+                corners + block * 16);
         for (int y = 0; y < CIFAR10_SIDE; y++)
             for (int x = 0; x < CIFAR10_SIDE; x++) {
                 const uint8_t *corner = corners + y / CELL * CORNERS + x / CELL;
@@ -39,7 +39,7 @@ static void make_prototype(uint64_t seed, uint32_t class, int16_t prototype[CIFA
 void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *images) {
     enum { BLOCKS = 1 + CIFAR10_PIXELS / 16 }; /* of random bytes an image */
     int16_t prototypes[CIFAR10_CLASSES][CIFAR10_PIXELS];
-    for (uint32_t class = 0; class < CIFAR10_CLASSES; class++)
+    for (uint32_t class = 0; class < CIFAR10_CLASSES; class ++)
         make_prototype(seed, class, prototypes[class]);
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < images->count; i++) {
@@ -49,11 +49,10 @@ void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *im
         const int contrast = 16 + bytes[1] % 48; /* out of 128 */
         const int16_t *prototype = prototypes[class];
         uint8_t *pixels = images->pixels + i * CIFAR10_PIXELS;
-        images->labels[i] = (uint8_t)class;
+        images->labels[i] = (uint8_t) class;
         for (int j = 0; j < CIFAR10_PIXELS; j++) {
             if (j % 16 == 0)
-                random_bytes(
-                    seed, RANDOM_NOISE, part, i * BLOCKS + 1 + (uint64_t)j / 16, bytes);
+                random_bytes(seed, RANDOM_NOISE, part, i * BLOCKS + 1 + (uint64_t)j / 16, bytes);
             const int value = 128 + (contrast * prototype[j] + 64 * (bytes[j % 16] - 128)) / 128;
             pixels[j] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
         }

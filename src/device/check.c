@@ -41,16 +41,15 @@ static enum status check_product(
         for (size_t j = 0; j < product->columns; j++) {
             double sum = 0.0, magnitude = 0.0;
             for (size_t k = 0; k < product->depth; k++) {
-                const double term = (double)a.data[i * a.row + k * a.column] *
-                                    b.data[k * b.row + j * b.column];
+                const double term =
+                    (double)a.data[i * a.row + k * a.column] * b.data[k * b.row + j * b.column];
                 sum += term;
                 magnitude += fabs(term);
             }
             const double first = start.data[i * start.row + j * start.column];
             const double expected = first + product->scale * sum;
             const double found = product->result[i * product->columns + j];
-            const double bound =
-                CHECK_TOLERANCE * (fabs(first) + fabs(product->scale) * magnitude);
+            const double bound = CHECK_TOLERANCE * (fabs(first) + fabs(product->scale) * magnitude);
             if (!(fabs(found - expected) <= bound)) /* NaN is wrong, too */
                 return error_set(error, STATUS_DEVICE,
                     "%s (%s) fails its self-check: %s [%zu, %zu] of %zu terms each: element "

@@ -30,10 +30,9 @@ struct text {
 
 static void append_spec(void *context, const struct device_entry *entry) {
     struct text *text = context;
-    const int length = entry->available
-                           ? snprintf(text->end, text->left, "%s, ", entry->spec)
-                           : snprintf(text->end, text->left, "%s (no: %s), ", entry->spec,
-                                 entry->reason);
+    const int length = entry->available ? snprintf(text->end, text->left, "%s, ", entry->spec)
+                                        : snprintf(text->end, text->left, "%s (no: %s), ",
+                                              entry->spec, entry->reason);
     const size_t taken = length < 0 ? 0 : (size_t)length < text->left ? (size_t)length : text->left;
     text->end += taken;
     text->left -= taken;
@@ -208,8 +207,7 @@ enum status device_dense_update(struct device *device, struct view x, struct vie
 enum status device_softmax_cross_entropy(struct device *device, struct view logits,
     struct view labels, float scale, struct view score, struct error *error) {
     CHECK_VIEWS("softmax_cross_entropy",
-        is_shape(labels, logits.rows, 1) && is_shape(score, logits.rows, 2), logits, labels,
-        score);
+        is_shape(labels, logits.rows, 1) && is_shape(score, logits.rows, 2), logits, labels, score);
     return device->type->softmax_cross_entropy(device, logits, labels, scale, score, error);
 }
 

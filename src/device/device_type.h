@@ -46,16 +46,15 @@ struct device_type {
     enum status (*record_begin)(struct device *device, struct error *error);
     enum status (*record_end)(
         struct device *device, struct recording **recording, struct error *error);
-    enum status (*replay)(
-        struct device *device, struct recording *recording, struct error *error);
+    enum status (*replay)(struct device *device, struct recording *recording, struct error *error);
     void (*forget)(struct device *device, struct recording *recording);
 
     enum status (*dense_forward)(struct device *device, struct view x, struct view weights,
         struct view bias, enum activation activation, struct view y, struct error *error);
     enum status (*dense_backward)(struct device *device, struct view d_y, struct view weights,
         struct view x, enum activation activation, struct view d_x, struct error *error);
-    enum status (*dense_update)(struct device *device, struct view x, struct view d_y,
-        float scale, struct view weights, struct view bias, struct error *error);
+    enum status (*dense_update)(struct device *device, struct view x, struct view d_y, float scale,
+        struct view weights, struct view bias, struct error *error);
     enum status (*softmax_cross_entropy)(struct device *device, struct view logits,
         struct view labels, float scale, struct view score, struct error *error);
     enum status (*gather_rows)(struct device *device, struct view source, struct view index,

@@ -2,8 +2,8 @@
  * each operation is done when its call returns. It is the oracle that every other device is held
  * against, and the row "the language without libraries" of a comparison. */
 #include "device/device_type.h"
-#include "trainer/host.h"
 #include "system/memory.h"
+#include "trainer/host.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -109,8 +109,8 @@ struct strided {
 enum { TILE = 16 };
 
 /* sums[j] = sum over k < depth of a(i, k) * b(k, first + j), for j < TILE and within b's columns */
-static void product_tile(struct strided a, struct strided b, size_t i, size_t first,
-    size_t columns, size_t depth, double sums[TILE]) {
+static void product_tile(struct strided a, struct strided b, size_t i, size_t first, size_t columns,
+    size_t depth, double sums[TILE]) {
     const size_t width = columns - first < TILE ? columns - first : TILE;
     for (size_t j = 0; j < TILE; j++)
         sums[j] = 0.0;

@@ -36,14 +36,12 @@ size_t network_parameters_length(const struct network_shape *shape) {
     return network_weights_offset(shape, shape->layers);
 }
 
-void network_first_parameters(
-    const struct network_shape *shape, uint64_t seed, float *parameters) {
+void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters) {
     const double deviation = 0.1;
     memset(parameters, 0, network_parameters_length(shape) * sizeof *parameters);
     for (size_t l = 0; l < shape->layers; l++) {
         random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l), deviation,
-            parameters + network_weights_offset(shape, l),
-            shape->widths[l] * shape->widths[l + 1]);
+            parameters + network_weights_offset(shape, l), shape->widths[l] * shape->widths[l + 1]);
         random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l + 1), deviation,
             parameters + network_bias_offset(shape, l), shape->widths[l + 1]);
     }
@@ -105,8 +103,8 @@ struct device *network_device(const struct network *network) {
 
 static struct view weights_of(const struct network *network, size_t layer) {
     const size_t *widths = network->shape.widths + layer;
-    return (struct view){network->parameters, network_weights_offset(&network->shape, layer),
-        widths[0], widths[1]};
+    return (struct view){
+        network->parameters, network_weights_offset(&network->shape, layer), widths[0], widths[1]};
 }
 
 static struct view bias_of(const struct network *network, size_t layer) {
@@ -164,10 +162,10 @@ static enum status forward(struct network *network, struct view x, struct error 
     const struct network_shape *shape = &network->shape;
     enum status status = STATUS_OK;
     for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++)
-        status = device_dense_forward(network->device, input_of(network, x, l),
-            weights_of(network, l), bias_of(network, l),
-            l + 1 < shape->layers ? shape->activation : ACTIVATION_NONE,
-            rows_of(network, network->values, l, x.rows), error);
+        status =
+            device_dense_forward(network->device, input_of(network, x, l), weights_of(network, l),
+                bias_of(network, l), l + 1 < shape->layers ? shape->activation : ACTIVATION_NONE,
+                rows_of(network, network->values, l, x.rows), error);
     return status;
 }
 
@@ -195,8 +193,8 @@ static enum status update(
     enum status status = STATUS_OK;
     for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++)
         status = device_dense_update(network->device, input_of(network, x, l),
-            gradient_of(network, x, l), -learning_rate, weights_of(network, l),
-            bias_of(network, l), error);
+            gradient_of(network, x, l), -learning_rate, weights_of(network, l), bias_of(network, l),
+            error);
     return status;
 }
 
@@ -213,8 +211,10 @@ enum status network_train(struct network *network, struct view x, struct view la
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
     struct view score, struct error *error) {
     if (x.rows > network->batch)
-        return error_set(error, STATUS_FAILED, "network: a batch of %zu samples; it has room for "
-            "%zu", x.rows, network->batch);
+        return error_set(error, STATUS_FAILED,
+            "network: a batch of %zu samples; it has room for "
+            "%zu",
+            x.rows, network->batch);
     const enum status status = forward(network, x, error);
     return status == STATUS_OK ? score_batch(network, x, labels, score, error) : status;
 }

@@ -54,8 +54,9 @@ static json_t *describe_epochs(const struct training_result *result) {
     json_t *epochs = json_array();
     for (size_t e = 0; e < result->epochs_done; e++) {
         const struct training_epoch *epoch = &result->epochs[e];
-        json_array_append_new(epochs, json_pack("{s:f, s:f, s:f}", "seconds", epoch->seconds,
-            "loss", epoch->score.loss, "accuracy", epoch->score.accuracy));
+        json_array_append_new(
+            epochs, json_pack("{s:f, s:f, s:f}", "seconds", epoch->seconds, "loss",
+                        epoch->score.loss, "accuracy", epoch->score.accuracy));
     }
     return epochs;
 }
@@ -69,14 +70,14 @@ static json_t *describe_test(const struct training_result *result) {
 bool record_write_json(const struct record *record, FILE *file) {
     const struct record_summary summary = record_summarise(record);
     const bool trained = record->result->epochs_done > 0;
-    json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
-        "schema", 1, "time", record->time, "commit", record->commit, "host",
-        describe_host(&record->host), "device", describe_device(record), "config",
-        describe_config(record), "dataset", describe_dataset(record->dataset), "seconds",
-        describe_seconds(record), "epochs", describe_epochs(record->result), "test",
-        describe_test(record->result), "samples_per_second",
-        trained ? json_real(summary.samples_per_second) : json_null(), "gflops",
-        trained ? json_real(summary.gflops) : json_null(), "status", record->status);
+    json_t *root =
+        json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema", 1,
+            "time", record->time, "commit", record->commit, "host", describe_host(&record->host),
+            "device", describe_device(record), "config", describe_config(record), "dataset",
+            describe_dataset(record->dataset), "seconds", describe_seconds(record), "epochs",
+            describe_epochs(record->result), "test", describe_test(record->result),
+            "samples_per_second", trained ? json_real(summary.samples_per_second) : json_null(),
+            "gflops", trained ? json_real(summary.gflops) : json_null(), "status", record->status);
     const bool written = root && json_dumpf(root, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
     json_decref(root);
     return written && fputc('\n', file) != EOF;

@@ -9,8 +9,8 @@ static const char *layers_text(const struct network_shape *shape, char *text, si
     size_t used = 0;
     text[0] = '\0';
     for (size_t l = 0; l <= shape->layers && used < size; l++)
-        used += (size_t)snprintf(
-            text + used, size - used, "%s%zu", l > 0 ? "-" : "", shape->widths[l]);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%zu", l > 0 ? "-" : "", shape->widths[l]);
     return text;
 }
 
@@ -111,9 +111,10 @@ bool record_write_csv(const struct record *record, FILE *file) {
 bool record_write_markdown(const struct record *record, FILE *file) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
-    fputs("| Hardware | Device | Library | Threads | Data | Load dataset (s) | To batched input (s) "
-          "| Mean epoch (s) | Samples/s | GFLOP/s | Test accuracy |\n"
-          "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+    fputs(
+        "| Hardware | Device | Library | Threads | Data | Load dataset (s) | To batched input (s) "
+        "| Mean epoch (s) | Samples/s | GFLOP/s | Test accuracy |\n"
+        "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         file);
     fprintf(file, "| %s | %s | %s | %d | %s | %.4f | %.4f | ", record->device->name,
         record->device->kind, record->device->library[0] ? record->device->library : "none",
@@ -136,7 +137,8 @@ bool record_write_markdown(const struct record *record, FILE *file) {
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-static void print_row(FILE *file, const char *name, const char *format, ...) {
+static void
+print_row(FILE *file, const char *name, const char *format, ...) {
     fprintf(file, "%-10s", name);
     va_list arguments;
     va_start(arguments, format);
@@ -161,8 +163,9 @@ void record_print_head(const struct record *record, bool bold, FILE *file) {
             dataset->train.count, dataset->test.count);
     print_row(file, "network", "%s, %s, %s", layers_text(record->shape, layers, sizeof layers),
         activation_names[record->shape->activation], color_names[plan->color]);
-    print_row(file, "training", "%zu epochs, batches of %zu (tail: %s), learning rate %g, seed %llu%s",
-        plan->epochs, plan->batch_size, tail_names[plan->tail], plan->learning_rate,
+    print_row(file, "training",
+        "%zu epochs, batches of %zu (tail: %s), learning rate %g, seed %llu%s", plan->epochs,
+        plan->batch_size, tail_names[plan->tail], plan->learning_rate,
         (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
     fprintf(file, "\n%s%5s  %10s  %10s  %9s%s\n", bold ? "\033[1m" : "", "epoch", "seconds", "loss",
         "accuracy", bold ? "\033[0m" : "");
@@ -188,7 +191,7 @@ void record_print_summary(const struct record *record, FILE *file) {
     }
     if (result->tested) {
         print_row(file, "evaluate", "%.4f s", result->evaluate);
-        print_row(file, "test", "loss %.6f, accuracy %.4f", result->test.loss,
-            result->test.accuracy);
+        print_row(
+            file, "test", "loss %.6f, accuracy %.4f", result->test.loss, result->test.accuracy);
     }
 }

@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 static enum status refuse(const char *path, const char *what, int reason, struct error *error) {
-    return error_set(
-        error, STATUS_FAILED, "can't write %s: %s: %s", path, what, strerror(reason));
+    return error_set(error, STATUS_FAILED, "can't write %s: %s: %s", path, what, strerror(reason));
 }
 
 /* Creates a new file beside `path`; its name goes to `temporary`. */
@@ -20,8 +19,8 @@ static enum status create_beside(
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return error_set(error, STATUS_FAILED, "can't write %s: it is not a regular file", path);
     for (int try = 0; try < 100; try++) {
-        const int length = snprintf(
-            temporary, PATH_MAX, "%s.partial-%ld-%d", path, (long)getpid(), try);
+        const int length =
+            snprintf(temporary, PATH_MAX, "%s.partial-%ld-%d", path, (long)getpid(), try);
         if (length < 0 || length >= PATH_MAX)
             return refuse(path, "open", ENAMETOOLONG, error);
         *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -99,4 +98,15 @@ enum status file_check_writable(const char *path, struct error *error) {
         unlink(temporary);
     }
     return status;
+}
+
+bool file_read_line(const char *path, char *line, size_t size) {
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    const bool read = fgets(line, (int)size, file) != NULL;
+    fclose(file);
+    if (read)
+        line[strcspn(line, "\n")] = '\0';
+    return read;
 }

@@ -1,9 +1,10 @@
-/* Files that are there whole or not at all. */
+/* Files that are there whole or not at all, and small ones that the system writes. */
 #ifndef SYSTEM_FILE_H
 #define SYSTEM_FILE_H
 
 #include "trainer/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct file_part {
@@ -20,5 +21,9 @@ enum status file_replace(
 
 /* Whether file_replace could begin at `path`: it makes the temporary file, and removes it. */
 enum status file_check_writable(const char *path, struct error *error);
+
+/* The first line of a small file, cut to `size`, without its newline; false when it can't be had.
+ */
+bool file_read_line(const char *path, char *line, size_t size);
 
 #endif

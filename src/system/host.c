@@ -1,5 +1,8 @@
 #include "trainer/host.h"
 
+#include "system/file.h"
+#include "system/quota.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,18 +25,6 @@ static int online_processors(void) {
 
 #if defined(__linux__)
 
-/* The first line of a small file, without its newline; false when it can't be read. */
-static bool read_line(const char *path, char *line, size_t size) {
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return false;
-    const bool read = fgets(line, (int)size, file) != NULL;
-    fclose(file);
-    if (read)
-        line[strcspn(line, "\n")] = '\0';
-    return read;
-}
-
 /* "model name" on x86; an ARM kernel names no model there, but the board's name is as telling. */
 static void describe_cpu(char *cpu, size_t size) {
     FILE *file = fopen("/proc/cpuinfo", "r");
@@ -48,7 +39,7 @@ static void describe_cpu(char *cpu, size_t size) {
     }
     if (file)
         fclose(file);
-    if (!found && read_line("/sys/firmware/devicetree/base/model", line, sizeof line))
+    if (!found && file_read_line("/sys/firmware/devicetree/base/model", line, sizeof line))
         snprintf(cpu, size, "%.100s", line);
     cpu[strcspn(cpu, "\n")] = '\0';
 }
@@ -58,7 +49,7 @@ static bool first_of_core(int processor, const cpu_set_t *mask) {
     char path[128], siblings[256];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
         processor);
-    if (!read_line(path, siblings, sizeof siblings))
+    if (!file_read_line(path, siblings, sizeof siblings))
         return true;
     for (char *text = siblings; *text;) { /* "0,32" or "0-1" */
         char *end;
@@ -84,67 +75,9 @@ static int allowed_cores(void) {
     return cores > 0 ? cores : 1;
 }
 
-/* quota / period rounded up, or INT_MAX where there is no limit. */
-static int quota_threads(long long quota, long long period) {
-    if (quota <= 0 || period <= 0)
-        return INT_MAX;
-    const long long threads = (quota + period - 1) / period;
-    return threads < INT_MAX ? (int)threads : INT_MAX;
-}
-
-/* The limit set in one folder of the control group tree, version 2 or 1. */
-static int folder_limit(const char *folder) {
-    char path[PATH_MAX + 32], line[64], period_line[64];
-    long long quota, period;
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    if (read_line(path, line, sizeof line))
-        return sscanf(line, "%lld %lld", &quota, &period) == 2 ? quota_threads(quota, period)
-                                                               : INT_MAX; /* "max 100000" */
-    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-    const bool has_quota = read_line(path, line, sizeof line);
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    if (has_quota && read_line(path, period_line, sizeof period_line))
-        return quota_threads(strtoll(line, NULL, 10), strtoll(period_line, NULL, 10));
-    return INT_MAX;
-}
-
-/* The tightest limit on the way from this process's control group up to the root. Inside a
- * container the path may not exist; its own limit is then found at the root. */
-static int quota_limit(void) {
-    int limit = INT_MAX;
-    FILE *file = fopen("/proc/self/cgroup", "r");
-    char line[PATH_MAX];
-    while (file && fgets(line, sizeof line, file)) { /* "0::/path" or "4:cpu,cpuacct:/path" */
-        line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':');
-        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group)
-            continue;
-        *group++ = '\0';
-        const bool version2 = controllers[1] == '\0';
-        if (!version2 && !strstr(controllers, "cpu"))
-            continue;
-        for (;;) {
-            char folder[PATH_MAX];
-            const int length = snprintf(folder, sizeof folder, "/sys/fs/cgroup%s%s",
-                version2 ? "" : "/cpu", group);
-            if (length > 0 && (size_t)length < sizeof folder) {
-                const int found = folder_limit(folder);
-                limit = found < limit ? found : limit;
-            }
-            char *slash = strrchr(group, '/');
-            if (!slash)
-                break;
-            *slash = '\0';
-        }
-    }
-    if (file)
-        fclose(file);
-    return limit;
-}
-
 int host_usable_threads(void) {
-    const int cores = allowed_cores(), quota = quota_limit();
+    const int cores = allowed_cores();
+    const int quota = quota_threads("/proc/self/cgroup", "/sys/fs/cgroup");
     return quota < cores ? quota : cores;
 }
 

@@ -38,8 +38,8 @@ size_t training_batches(const struct training_plan *plan, size_t samples) {
 
 /* --- Batching --- */
 
-static enum status allocate_view(struct device *device, size_t rows, size_t columns,
-    struct view *view, struct error *error) {
+static enum status allocate_view(
+    struct device *device, size_t rows, size_t columns, struct view *view, struct error *error) {
     struct buffer *buffer;
     const enum status status = device_allocate(device, rows * columns, &buffer, error);
     if (status == STATUS_OK)
@@ -79,15 +79,13 @@ static enum status make_batches(struct device *device, const struct images *imag
             device, images->pixels, color, view_rows(batches->x, done, count), error);
     }
     struct error ignored;
-    const enum status waited =
-        device_synchronise(device, status == STATUS_OK ? error : &ignored);
+    const enum status waited = device_synchronise(device, status == STATUS_OK ? error : &ignored);
     free(labels);
     return status == STATUS_OK ? waited : status;
 }
 
 static struct batches batch_of(const struct batches *all, size_t first, size_t count) {
-    return (struct batches){
-        view_rows(all->x, first, count), view_rows(all->labels, first, count)};
+    return (struct batches){view_rows(all->x, first, count), view_rows(all->labels, first, count)};
 }
 
 /* All that an epoch needs, so that nothing is allocated inside one. */
@@ -119,8 +117,8 @@ static enum status prepare(
     if (status == STATUS_OK && plan->shuffle)
         status = allocate_view(training->device, result->samples, 1, &training->order, error);
     if (status == STATUS_OK && plan->shuffle)
-        status = allocate_batches(training->device, plan->batch_size, training->train.x.columns,
-            &training->batch, error);
+        status = allocate_batches(
+            training->device, plan->batch_size, training->train.x.columns, &training->batch, error);
     result->batching = clock_seconds() - start;
     return status;
 }
@@ -132,8 +130,7 @@ static enum status gather(
     const struct view order = view_rows(training->order, first, count);
     const struct batches *from = &training->train;
     const struct batches to = batch_of(&training->batch, 0, count);
-    const enum status status =
-        device_gather_rows(training->device, from->x, order, to.x, error);
+    const enum status status = device_gather_rows(training->device, from->x, order, to.x, error);
     return status == STATUS_OK
                ? device_gather_rows(training->device, from->labels, order, to.labels, error)
                : status;
@@ -145,8 +142,7 @@ static enum status enqueue_epoch(void *context, struct error *error) {
     const struct training_plan *plan = training->plan;
     const struct training_observer *observer = training->observer;
     const size_t samples = training->result->samples;
-    const bool observed =
-        observer && observer->batch && device_info(training->device)->synchronous;
+    const bool observed = observer && observer->batch && device_info(training->device)->synchronous;
     enum status status = STATUS_OK;
     for (size_t b = 0; b < training->result->batches && status == STATUS_OK; b++) {
         const size_t first = b * plan->batch_size, left = samples - first;
@@ -181,11 +177,15 @@ static bool sum_scores(
     return false;
 }
 
+/* "nan" has no sign, whatever the C library thinks. */
+static const char *not_finite_text(float loss) {
+    return isnan(loss) ? "not a number" : "infinite";
+}
+
 /* A new order of the samples, completed from its own start, to the device. */
 static enum status shuffle(struct training *training, size_t count, struct error *error) {
     uint32_t *order = training->host_order;
-    random_permutation(
-        training->plan->seed, RANDOM_ORDER, (uint32_t)training->epoch, order, count);
+    random_permutation(training->plan->seed, RANDOM_ORDER, (uint32_t)training->epoch, order, count);
     for (size_t i = count; i < training->result->samples; i++)
         order[i] = order[i - count];
     return device_upload(training->device, training->order, order, error);
@@ -198,11 +198,9 @@ static enum status run_epoch(
     if (training->plan->shuffle)
         status = shuffle(training, count, error);
     if (status == STATUS_OK)
-        status = device_run(
-            training->device, &training->recording, enqueue_epoch, training, error);
+        status = device_run(training->device, &training->recording, enqueue_epoch, training, error);
     if (status == STATUS_OK)
-        status = device_download(
-            training->device, training->scores, training->host_scores, error);
+        status = device_download(training->device, training->scores, training->host_scores, error);
     if (status != STATUS_OK)
         return status;
     size_t sample;
@@ -211,10 +209,10 @@ static enum status run_epoch(
     epoch->seconds = clock_seconds() - start;
     if (!finite)
         return error_set(error, STATUS_DIVERGED,
-            "training diverged: epoch %zu, batch %zu of %zu: the loss is %g; try a smaller "
-            "--learning-rate than %g", training->epoch + 1,
-            sample / training->plan->batch_size + 1, training->result->batches,
-            (double)training->host_scores[2 * sample], training->plan->learning_rate);
+            "training diverged: epoch %zu, batch %zu of %zu: the loss is %s; try a smaller "
+            "--learning-rate than %g",
+            training->epoch + 1, sample / training->plan->batch_size + 1, training->result->batches,
+            not_finite_text(training->host_scores[2 * sample]), training->plan->learning_rate);
     return STATUS_OK;
 }
 
@@ -242,25 +240,25 @@ static enum status evaluate(
     struct batches test = {0};
     struct view test_scores = {0};
     float *scores = malloc(samples * 2 * sizeof *scores);
-    enum status status = scores
-                             ? make_batches(training->device, images, training->plan->color,
-                                   samples, &test, error)
-                             : error_memory(error, "test scores", samples * 2 * sizeof *scores);
+    enum status status = scores ? make_batches(training->device, images, training->plan->color,
+                                      samples, &test, error)
+                                : error_memory(error, "test scores", samples * 2 * sizeof *scores);
     if (status == STATUS_OK)
         status = allocate_view(training->device, samples, 2, &test_scores, error);
     for (size_t first = 0; first < samples && status == STATUS_OK; first += batch_size) {
         const size_t left = samples - first, count = left < batch_size ? left : batch_size;
         const struct batches batch = batch_of(&test, first, count);
-        status = network_evaluate(training->network, batch.x, batch.labels,
-            view_rows(test_scores, first, count), error);
+        status = network_evaluate(
+            training->network, batch.x, batch.labels, view_rows(test_scores, first, count), error);
     }
     if (status == STATUS_OK)
         status = device_download(training->device, test_scores, scores, error);
     size_t sample;
     if (status == STATUS_OK && !sum_scores(scores, samples, &training->result->test, &sample))
         status = error_set(error, STATUS_DIVERGED,
-            "training diverged: the loss of test sample %zu is %g; try a smaller --learning-rate "
-            "than %g", sample, (double)scores[2 * sample], training->plan->learning_rate);
+            "training diverged: the loss of test sample %zu is %s; try a smaller --learning-rate "
+            "than %g",
+            sample, not_finite_text(scores[2 * sample]), training->plan->learning_rate);
     training->result->tested = status == STATUS_OK;
     release_batches(&test);
     device_release(test_scores.buffer);

@@ -3,8 +3,8 @@
  * starts when something waits, or when the queue is full. */
 #include "device/cpu/queue.h"
 #include "device/device_type.h"
-#include "trainer/host.h"
 #include "system/memory.h"
+#include "trainer/host.h"
 
 #include <cblas.h>
 #include <omp.h>
@@ -55,8 +55,8 @@ static void describe(int threads, struct device_info *info) {
     snprintf(info->name, sizeof info->name, "%s", host.cpu);
     char version[64] = ""; /* the configuration begins "OpenBLAS 0.3.21 ..." */
     sscanf(openblas_get_config(), "OpenBLAS %63s", version);
-    snprintf(info->library, sizeof info->library, "OpenBLAS %s %s", version,
-        openblas_get_corename());
+    snprintf(
+        info->library, sizeof info->library, "OpenBLAS %s %s", version, openblas_get_corename());
 }
 
 /* The size of the team that OpenMP really gives, which OMP_THREAD_LIMIT may have lowered. */
@@ -217,8 +217,7 @@ static enum status cpu_download(
 /* --- Operands: what a command uses, and how the team shares it --- */
 
 static struct operand operand(struct view view, size_t rows, bool written) {
-    return (struct operand){
-        floats(view), view.rows * view.columns * sizeof(float), rows, written};
+    return (struct operand){floats(view), view.rows * view.columns * sizeof(float), rows, written};
 }
 
 static struct operand whole(struct view view) {
@@ -257,21 +256,21 @@ static void run_dense_forward(const struct command *command, int thread, int thr
     const float *x = read_floats(command, 0) + slice.first * in; /* (rows, in) */
     const float *weights = read_floats(command, 1);              /* (in, out) */
     float *y = written_floats(command, 3) + slice.first * out;   /* (rows, out) */
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out,
-        (blasint)in, 1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out, (blasint)in,
+        1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
     command->kernels->bias_activate(y, read_floats(command, 2), rows, out, command->activation);
 }
 
 static enum status cpu_dense_forward(struct device *device, struct view x, struct view weights,
     struct view bias, enum activation activation, struct view y, struct error *error) {
     (void)error;
-    return enqueue(device, (struct command){.run = run_dense_forward,
-                               .operands = {own_rows(x), whole(weights), whole(bias),
-                                   written_rows(y)},
-                               .rows = x.rows,
-                               .in = x.columns,
-                               .out = y.columns,
-                               .activation = activation});
+    return enqueue(
+        device, (struct command){.run = run_dense_forward,
+                    .operands = {own_rows(x), whole(weights), whole(bias), written_rows(y)},
+                    .rows = x.rows,
+                    .in = x.columns,
+                    .out = y.columns,
+                    .activation = activation});
 }
 
 static void run_dense_backward(const struct command *command, int thread, int threads) {
@@ -292,13 +291,13 @@ static void run_dense_backward(const struct command *command, int thread, int th
 static enum status cpu_dense_backward(struct device *device, struct view d_y, struct view weights,
     struct view x, enum activation activation, struct view d_x, struct error *error) {
     (void)error;
-    return enqueue(device, (struct command){.run = run_dense_backward,
-                               .operands = {own_rows(d_y), whole(weights), own_rows(x),
-                                   written_rows(d_x)},
-                               .rows = x.rows,
-                               .in = x.columns,
-                               .out = d_y.columns,
-                               .activation = activation});
+    return enqueue(
+        device, (struct command){.run = run_dense_backward,
+                    .operands = {own_rows(d_y), whole(weights), own_rows(x), written_rows(d_x)},
+                    .rows = x.rows,
+                    .in = x.columns,
+                    .out = d_y.columns,
+                    .activation = activation});
 }
 
 /* Each thread has rows of the weights, and columns of the bias. */
@@ -314,20 +313,20 @@ static void run_dense_update(const struct command *command, int thread, int thre
             (blasint)batch, command->scale, x, (blasint)in, d_y, (blasint)out, 1.0f, weights,
             (blasint)out);
     const struct slice columns = slice_rows(out, thread, threads);
-    command->kernels->add_column_sums(written_floats(command, 3), d_y, batch, out, columns.first,
-        columns.end, command->scale);
+    command->kernels->add_column_sums(
+        written_floats(command, 3), d_y, batch, out, columns.first, columns.end, command->scale);
 }
 
 static enum status cpu_dense_update(struct device *device, struct view x, struct view d_y,
     float scale, struct view weights, struct view bias, struct error *error) {
     (void)error;
-    return enqueue(device, (struct command){.run = run_dense_update,
-                               .operands = {whole(x), whole(d_y), written_rows(weights),
-                                   operand(bias, 0, true)},
-                               .rows = x.rows,
-                               .in = x.columns,
-                               .out = d_y.columns,
-                               .scale = scale});
+    return enqueue(device,
+        (struct command){.run = run_dense_update,
+            .operands = {whole(x), whole(d_y), written_rows(weights), operand(bias, 0, true)},
+            .rows = x.rows,
+            .in = x.columns,
+            .out = d_y.columns,
+            .scale = scale});
 }
 
 static void run_softmax_cross_entropy(const struct command *command, int thread, int threads) {
@@ -342,12 +341,12 @@ static void run_softmax_cross_entropy(const struct command *command, int thread,
 static enum status cpu_softmax_cross_entropy(struct device *device, struct view logits,
     struct view labels, float scale, struct view score, struct error *error) {
     (void)error;
-    return enqueue(device, (struct command){.run = run_softmax_cross_entropy,
-                               .operands = {written_rows(logits), own_rows(labels),
-                                   written_rows(score)},
-                               .rows = logits.rows,
-                               .out = logits.columns,
-                               .scale = scale});
+    return enqueue(
+        device, (struct command){.run = run_softmax_cross_entropy,
+                    .operands = {written_rows(logits), own_rows(labels), written_rows(score)},
+                    .rows = logits.rows,
+                    .out = logits.columns,
+                    .scale = scale});
 }
 
 static void run_gather_rows(const struct command *command, int thread, int threads) {
@@ -363,11 +362,11 @@ static void run_gather_rows(const struct command *command, int thread, int threa
 static enum status cpu_gather_rows(struct device *device, struct view source, struct view index,
     struct view destination, struct error *error) {
     (void)error;
-    return enqueue(device, (struct command){.run = run_gather_rows,
-                               .operands = {whole(source), own_rows(index),
-                                   written_rows(destination)},
-                               .rows = destination.rows,
-                               .out = destination.columns});
+    return enqueue(
+        device, (struct command){.run = run_gather_rows,
+                    .operands = {whole(source), own_rows(index), written_rows(destination)},
+                    .rows = destination.rows,
+                    .out = destination.columns});
 }
 
 static void run_upload(const struct command *command, int thread, int threads) {
@@ -382,11 +381,11 @@ static enum status cpu_upload(
     struct device *device, struct view destination, const void *host, struct error *error) {
     (void)error;
     const size_t bytes = destination.rows * destination.columns * sizeof(float);
-    return enqueue(device, (struct command){.run = run_upload,
-                               .operands = {on_host(host, bytes, destination.rows),
-                                   written_rows(destination)},
-                               .rows = destination.rows,
-                               .out = destination.columns});
+    return enqueue(
+        device, (struct command){.run = run_upload,
+                    .operands = {on_host(host, bytes, destination.rows), written_rows(destination)},
+                    .rows = destination.rows,
+                    .out = destination.columns});
 }
 
 static void run_upload_pixels(const struct command *command, int thread, int threads) {
@@ -399,13 +398,13 @@ static void run_upload_pixels(const struct command *command, int thread, int thr
 static enum status cpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
     struct view destination, struct error *error) {
     (void)error;
-    return enqueue(device, (struct command){.run = run_upload_pixels,
-                               .operands = {on_host(host, destination.rows * 3072,
-                                                destination.rows),
-                                   written_rows(destination)},
-                               .rows = destination.rows,
-                               .out = destination.columns,
-                               .color = color});
+    return enqueue(
+        device, (struct command){.run = run_upload_pixels,
+                    .operands = {on_host(host, destination.rows * 3072, destination.rows),
+                        written_rows(destination)},
+                    .rows = destination.rows,
+                    .out = destination.columns,
+                    .color = color});
 }
 
 const struct device_type cpu_device_type = {

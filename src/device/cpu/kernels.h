@@ -9,13 +9,12 @@ struct cpu_kernels {
     const char *name; /* of the instruction set */
 
     /* y[rows, columns] = activation(y + bias[columns]).
-     * Sigmoid errs by less than 1.5e-7, tanh by less than 3e-7, both absolutely. */
+     * Sigmoid errs by less than 1e-7, tanh by less than 2e-7, both absolutely. */
     void (*bias_activate)(
         float *y, const float *bias, size_t rows, size_t columns, enum activation activation);
 
     /* d[count] *= the activation's derivative, from its value[count]. */
-    void (*multiply_slope)(
-        float *d, const float *value, size_t count, enum activation activation);
+    void (*multiply_slope)(float *d, const float *value, size_t count, enum activation activation);
 
     /* sum[column] += scale * the sum of d[rows, columns]'s column, for first <= column < end. */
     void (*add_column_sums)(float *sum, const float *d, size_t rows, size_t columns, size_t first,

@@ -15,7 +15,7 @@ enum { COMMAND_OPERANDS = 5 };
 struct operand {
     const void *data;
     size_t bytes;
-    size_t rows;   /* split over the team by rows, this many in all; 0: every thread sees it all */
+    size_t rows; /* split over the team by rows, this many in all; 0: every thread sees it all */
     bool written;
 };
 

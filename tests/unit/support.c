@@ -1,0 +1,46 @@
+#include "support.h"
+
+#include <ftw.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void support_assert_fails(
+    enum status status, enum status wanted, const char *text, const struct error *error) {
+    if (status != wanted)
+        fail_msg("status %d, expected %d (%s)", status, wanted,
+            status == STATUS_OK ? "no error" : error->message);
+    if (!strstr(error->message, text))
+        fail_msg("the message \"%s\" does not say \"%s\"", error->message, text);
+}
+
+void support_assert_close(
+    const char *what, const float *found, const float *expected, size_t count, double tolerance) {
+    double square = 0.0;
+    for (size_t i = 0; i < count; i++)
+        square += (double)expected[i] * expected[i];
+    const double bound = tolerance * (sqrt(square / (double)count) + 1e-30);
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)found[i] - expected[i]) <= bound))
+            fail_msg("%s: element %zu of %zu is %.9g, expected %.9g within %.3g", what, i, count,
+                (double)found[i], (double)expected[i], bound);
+}
+
+void support_make_folder(char path[256]) {
+    const char *base = getenv("TMPDIR");
+    snprintf(path, 256, "%s/trainer-test-XXXXXX", base && *base ? base : "/tmp");
+    assert_non_null(mkdtemp(path));
+}
+
+static int remove_entry(
+    const char *path, const struct stat *status, int flag, struct FTW *position) {
+    (void)status, (void)flag, (void)position;
+    return remove(path);
+}
+
+void support_remove_folder(const char *path) {
+    assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+}

@@ -1,0 +1,36 @@
+/* What the unit tests share. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "trainer/device.h"
+
+/* A status must be OK; prints the error's message when it isn't. */
+#define assert_ok(expression)                                                                      \
+    do {                                                                                           \
+        if ((expression) != STATUS_OK)                                                             \
+            fail_msg("%s: %s", #expression, error.message);                                        \
+    } while (0)
+
+/* A status must be `wanted`, and error.message must contain `text`. */
+#define assert_fails(expression, wanted, text)                                                     \
+    support_assert_fails((expression), wanted, text, &error)
+void support_assert_fails(
+    enum status status, enum status wanted, const char *text, const struct error *error);
+
+/* found[count] must equal expected[count] up to `tolerance` times the root mean square of
+ * `expected`; NaN equals nothing. `what` is named when it doesn't. */
+void support_assert_close(
+    const char *what, const float *found, const float *expected, size_t count, double tolerance);
+
+/* A new temporary folder, its name in `path`; and its removal with everything in it. */
+void support_make_folder(char path[256]);
+void support_remove_folder(const char *path);
+
+#endif

@@ -1,0 +1,117 @@
+/* The cpu device's vector kernels: each stated error, over all the floats that matter, for every
+ * instruction set that this machine has. */
+#include "device/cpu/kernels.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 4096 };
+
+/* Walks floats from -limit to limit in steps of their bit patterns, and gives the largest absolute
+ * error of activation(x) against `exact`. */
+static double largest_error(const struct cpu_kernels *kernels, enum activation activation,
+    double (*exact)(double), float limit) {
+    enum { STEP = 211 }; /* a prime: about 10 million floats */
+    float x[BLOCK], y[BLOCK];
+    static const float zeros[BLOCK] = {0};
+    double largest = 0.0;
+    uint32_t last, bits = 0;
+    memcpy(&last, &limit, sizeof last);
+    while (bits < last) {
+        size_t count = 0;
+        for (; count < BLOCK && bits < last; bits += STEP) {
+            memcpy(&x[count], &bits, sizeof bits);
+            x[count + 1] = -x[count];
+            count += 2;
+        }
+        memcpy(y, x, sizeof y);
+        kernels->bias_activate(y, zeros, 1, count, activation);
+        for (size_t i = 0; i < count; i++) {
+            const double error = fabs((double)y[i] - exact((double)x[i]));
+            if (!(error <= largest))
+                largest = error;
+        }
+    }
+    return largest;
+}
+
+static double exact_sigmoid(double x) {
+    return 1.0 / (1.0 + exp(-x));
+}
+
+static void check_activations(const struct cpu_kernels *kernels) {
+    const double sigmoid = largest_error(kernels, ACTIVATION_SIGMOID, exact_sigmoid, 1000.0f);
+    const double tanh_ = largest_error(kernels, ACTIVATION_TANH, tanh, 1000.0f);
+    print_message("%s: sigmoid errs by %.3g, tanh by %.3g\n", kernels->name, sigmoid, tanh_);
+    assert_true(sigmoid < 1e-7);
+    assert_true(tanh_ < 2e-7);
+}
+
+/* exp(-x), as softmax has it: of logits (0, -x), p of the second divided by p of the first. */
+static void check_exponential(const struct cpu_kernels *kernels) {
+    double largest = 0.0;
+    const uint32_t label = 0;
+    for (float x = 0.0f; x < 87.0f; x += 0.0003f) {
+        float logits[2] = {0.0f, -x}, score[2];
+        kernels->softmax_cross_entropy(logits, &label, 1, 2, 1.0f, score);
+        /* gradient: (p0 - 1, p1); p1 = e / (1 + e) */
+        const double e = exp(-(double)x), expected = e / (1.0 + e);
+        const double error = fabs((double)logits[1] - expected) / expected;
+        largest = error <= largest ? largest : error;
+    }
+    print_message("%s: softmax's p errs by %.3g of it\n", kernels->name, largest);
+    assert_true(largest < 3.5e-7); /* exp, a sum and a quotient */
+}
+
+static void check_special(const struct cpu_kernels *kernels) {
+    static const enum activation all[] = {
+        ACTIVATION_NONE, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU};
+    const float zeros[19] = {0};
+    for (size_t a = 0; a < 4; a++) {
+        float y[19];
+        for (int i = 0; i < 19; i++)
+            y[i] = NAN;
+        kernels->bias_activate(y, zeros, 1, 19, all[a]);
+        for (int i = 0; i < 19; i++)
+            assert_true(isnan(y[i]));
+    }
+    float ends[4] = {INFINITY, -INFINITY, 1e30f, -1e30f};
+    kernels->bias_activate(ends, zeros, 1, 4, ACTIVATION_SIGMOID);
+    assert_true(ends[0] == 1.0f && ends[1] < 1e-37f && ends[2] == 1.0f && ends[3] < 1e-37f);
+    float tanh_ends[4] = {INFINITY, -INFINITY, 1e30f, -1e30f};
+    kernels->bias_activate(tanh_ends, zeros, 1, 4, ACTIVATION_TANH);
+    assert_true(tanh_ends[0] == 1.0f && tanh_ends[1] == -1.0f && tanh_ends[2] == 1.0f &&
+                tanh_ends[3] == -1.0f);
+}
+
+static void check(const struct cpu_kernels *kernels) {
+    check_activations(kernels);
+    check_exponential(kernels);
+    check_special(kernels);
+}
+
+static void test_baseline(void **state) {
+    (void)state;
+    check(&cpu_kernels_baseline);
+}
+
+static void test_avx2(void **state) {
+    (void)state;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        check(&cpu_kernels_avx2);
+        return;
+    }
+#endif
+    skip();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_baseline),
+        cmocka_unit_test(test_avx2),
+    };
+    return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+}

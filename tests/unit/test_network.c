@@ -1,0 +1,206 @@
+/* The network's gradients, on a device, against finite differences of its objective in double
+ * precision; and its first parameters.
+ *
+ *   test_network SPEC */
+#include "support.h"
+#include "trainer/network.h"
+#include "trainer/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *spec;
+static struct device *device;
+static struct error error;
+
+static double activate(enum activation activation, double z) {
+    return activation == ACTIVATION_SIGMOID ? 1.0 / (1.0 + exp(-z))
+           : activation == ACTIVATION_TANH  ? tanh(z)
+           : activation == ACTIVATION_RELU  ? fmax(z, 0.0)
+                                            : z;
+}
+
+/* The objective of a batch, straight from its definition: the sum of -log p[label] / classes. */
+static double objective(const struct network_shape *shape, const double *parameters, const float *x,
+    const uint32_t *labels, size_t batch) {
+    enum { WIDEST = 64 };
+    const size_t classes = shape->widths[shape->layers];
+    double total = 0.0;
+    for (size_t i = 0; i < batch; i++) {
+        double values[WIDEST], next[WIDEST];
+        for (size_t j = 0; j < shape->widths[0]; j++)
+            values[j] = x[i * shape->widths[0] + j];
+        for (size_t l = 0; l < shape->layers; l++) {
+            const size_t in = shape->widths[l], out = shape->widths[l + 1];
+            const double *weights = parameters + network_weights_offset(shape, l);
+            const double *bias = parameters + network_bias_offset(shape, l);
+            for (size_t j = 0; j < out; j++) {
+                next[j] = bias[j];
+                for (size_t k = 0; k < in; k++)
+                    next[j] += values[k] * weights[k * out + j];
+                if (l + 1 < shape->layers)
+                    next[j] = activate(shape->activation, next[j]);
+            }
+            memcpy(values, next, sizeof values);
+        }
+        double sum = 0.0;
+        for (size_t j = 0; j < classes; j++)
+            sum += exp(values[j]);
+        total += log(sum) - values[labels[i]];
+    }
+    return total / (double)classes;
+}
+
+static struct view upload(const void *host, size_t rows, size_t columns) {
+    struct buffer *buffer;
+    assert_ok(device_allocate(device, rows * columns, &buffer, &error));
+    const struct view view = device_view(buffer, rows, columns);
+    assert_ok(device_upload(device, view, host, &error));
+    assert_ok(device_synchronise(device, &error));
+    return view;
+}
+
+/* One step with learning rate 1 takes the gradient off each parameter. */
+static void check_gradient(const struct network_shape *shape, size_t batch, uint64_t seed) {
+    print_message("%zu layers from %zu inputs, %s, batch %zu, seed %llu\n", shape->layers,
+        shape->widths[0], activation_names[shape->activation], batch, (unsigned long long)seed);
+    const size_t length = network_parameters_length(shape), inputs = shape->widths[0];
+    float *before = malloc(length * sizeof *before), *after = malloc(length * sizeof *after);
+    double *parameters = malloc(length * sizeof *parameters);
+    float *x = malloc(batch * inputs * sizeof *x);
+    float *scores = calloc(batch * 2, sizeof *scores);
+    uint32_t *labels = malloc(batch * sizeof *labels);
+    random_normal(seed, RANDOM_CHECK, 0, 0.5, before, length);
+    random_uniform(seed, RANDOM_CHECK, 1, x, batch * inputs);
+    for (size_t i = 0; i < batch; i++)
+        labels[i] = (uint32_t)(i % shape->widths[shape->layers]);
+
+    struct network *network;
+    assert_ok(network_create(device, shape, batch, &network, &error));
+    assert_ok(network_upload(network, before, &error));
+    const struct view x_view = upload(x, batch, inputs), labels_view = upload(labels, batch, 1);
+    const struct view score_view = upload(scores, batch, 2);
+    assert_ok(network_train(network, x_view, labels_view, 1.0f, score_view, &error));
+    assert_ok(network_download(network, after, &error));
+    assert_ok(device_download(device, score_view, scores, &error));
+
+    for (size_t i = 0; i < length; i++)
+        parameters[i] = before[i];
+    double loss = 0.0;
+    for (size_t i = 0; i < batch; i++)
+        loss += scores[2 * i];
+    const double expected_loss =
+        objective(shape, parameters, x, labels, batch) * (double)shape->widths[shape->layers];
+    assert_true(fabs(loss - expected_loss) < 1e-5 * expected_loss);
+
+    const double step = 1e-6;
+    double largest = 0.0;
+    for (size_t l = 0; l < shape->layers; l++) {
+        const size_t out = shape->widths[l + 1];
+        const size_t starts[] = {network_weights_offset(shape, l), network_bias_offset(shape, l)};
+        const size_t counts[] = {shape->widths[l] * out, out};
+        for (int part = 0; part < 2; part++)
+            for (size_t i = starts[part]; i < starts[part] + counts[part]; i++) {
+                parameters[i] = before[i] + step;
+                const double above = objective(shape, parameters, x, labels, batch);
+                parameters[i] = before[i] - step;
+                const double below = objective(shape, parameters, x, labels, batch);
+                parameters[i] = before[i];
+                const double expected = (above - below) / (2.0 * step);
+                const double found = (double)before[i] - (double)after[i];
+                const double off = fabs(found - expected);
+                if (!(off <= 1e-6 + 1e-5 * fabs(expected)))
+                    fail_msg("layer %zu, %s %zu: gradient %.9g, expected %.9g", l,
+                        part ? "bias" : "weight", i - starts[part], found, expected);
+                largest = off > largest ? off : largest;
+            }
+    }
+    print_message("  largest difference %.2g\n", largest);
+    network_free(network);
+    device_release(x_view.buffer);
+    device_release(labels_view.buffer);
+    device_release(score_view.buffer);
+    free(before);
+    free(after);
+    free(parameters);
+    free(x);
+    free(scores);
+    free(labels);
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    static const enum activation activations[] = {
+        ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU};
+    for (size_t a = 0; a < 3; a++) {
+        check_gradient(&(struct network_shape){1, {7, 5}, activations[a]}, 6, 11);
+        check_gradient(&(struct network_shape){2, {9, 17, 4}, activations[a]}, 1, 12);
+        check_gradient(&(struct network_shape){3, {20, 16, 8, 10}, activations[a]}, 13, 13);
+        check_gradient(&(struct network_shape){5, {3, 6, 5, 4, 7, 2}, activations[a]}, 33, 14);
+    }
+}
+
+/* Evaluating leaves the parameters as they are. */
+static void test_evaluate(void **state) {
+    (void)state;
+    const struct network_shape shape = {2, {6, 5, 3}, ACTIVATION_TANH};
+    const size_t length = network_parameters_length(&shape);
+    float *before = malloc(length * sizeof *before), *after = malloc(length * sizeof *after);
+    const float x[12] = {0.5f}, scores[4] = {0};
+    const uint32_t labels[2] = {2, 0};
+    network_first_parameters(&shape, 5, before);
+    struct network *network;
+    assert_ok(network_create(device, &shape, 2, &network, &error));
+    assert_ok(network_upload(network, before, &error));
+    const struct view x_view = upload(x, 2, 6), labels_view = upload(labels, 2, 1);
+    const struct view score_view = upload(scores, 2, 2);
+    assert_ok(network_evaluate(network, x_view, labels_view, score_view, &error));
+    assert_ok(network_download(network, after, &error));
+    assert_memory_equal(before, after, length * sizeof *before);
+    const struct view three = {x_view.buffer, 0, 3, 4};
+    assert_fails(network_evaluate(network, three, labels_view, score_view, &error), STATUS_FAILED,
+        "a batch of 3 samples; it has room for 2");
+    network_free(network);
+    device_release(x_view.buffer);
+    device_release(labels_view.buffer);
+    device_release(score_view.buffer);
+    free(before);
+    free(after);
+}
+
+static void test_shape(void **state) {
+    (void)state;
+    const struct network_shape shape = {3, {1024, 64, 32, 10}, ACTIVATION_SIGMOID};
+    /* 13.84 GFLOP an epoch of 167 batches of 300 */
+    assert_true(fabs(network_flops(&shape) * 300 * 167 / 1e9 - 13.84) < 0.01);
+    float *first = malloc(network_parameters_length(&shape) * sizeof *first);
+    network_first_parameters(&shape, 1, first);
+    for (size_t l = 0; l < shape.layers; l++) {
+        assert_int_equal(network_weights_offset(&shape, l) % 64, 0);
+        assert_int_equal(network_bias_offset(&shape, l) % 64, 0);
+        assert_true(first[network_bias_offset(&shape, l)] != 0.0f);
+    }
+    double square = 0.0;
+    for (size_t i = 0; i < 1024 * 64; i++)
+        square += (double)first[i] * first[i];
+    assert_true(fabs(sqrt(square / (1024 * 64)) - 0.1) < 0.002);
+    free(first);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_evaluate),
+        cmocka_unit_test(test_shape),
+    };
+    spec = argc > 1 ? argv[1] : "reference";
+    const struct device_options options = {.threads = 2};
+    if (device_open(spec, &options, &device, &error) != STATUS_OK) {
+        print_message("skipped: %s\n", error.message);
+        return 77;
+    }
+    const int failed = cmocka_run_group_tests_name(spec, tests, NULL, NULL);
+    device_close(device);
+    return failed;
+}

@@ -1,0 +1,196 @@
+/* The epoch loop: tails, shuffling, divergence, and that the same run gives the same bits.
+ *
+ *   test_training SPEC */
+#include "support.h"
+#include "trainer/training.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *spec;
+static struct device *device;
+static struct dataset *dataset; /* 130 synthetic samples */
+static struct error error;
+
+enum { SAMPLES = 130 };
+
+static const struct network_shape shape = {2, {CIFAR10_PLANE, 8, 10}, ACTIVATION_TANH};
+
+struct told {
+    size_t batches, epochs;
+};
+
+static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) {
+    struct told *told = context;
+    assert_int_equal(epoch, told->epochs);
+    assert_in_range(batch, 1, batches);
+    told->batches++;
+}
+
+static void on_epoch(void *context, size_t epoch, const struct training_epoch *result) {
+    struct told *told = context;
+    assert_int_equal(epoch, told->epochs++);
+    assert_true(isfinite(result->score.loss));
+}
+
+/* Trains from the first parameters of seed 9; the last ones go to `parameters`, unless NULL. */
+static enum status train(
+    const struct training_plan *plan, struct training_result *result, float *parameters) {
+    const size_t length = network_parameters_length(&shape);
+    float *first = malloc(length * sizeof *first);
+    network_first_parameters(&shape, 9, first);
+    struct network *network;
+    struct told told = {0};
+    const struct training_observer observer = {&told, on_batch, on_epoch};
+    assert_ok(network_create(device, &shape, plan->batch_size, &network, &error));
+    assert_ok(network_upload(network, first, &error));
+    const enum status status = training_run(network, dataset, plan, &observer, result, &error);
+    assert_int_equal(told.epochs, result->epochs_done);
+    if (status == STATUS_OK)
+        assert_int_equal(
+            told.batches, device_info(device)->synchronous ? plan->epochs * result->batches : 0);
+    if (parameters)
+        assert_int_equal(network_download(network, parameters, NULL), STATUS_OK);
+    network_free(network);
+    free(first);
+    return status;
+}
+
+static const struct training_plan basic = {
+    .epochs = 3, .batch_size = 50, .learning_rate = 0.01, .seed = 4};
+
+static void test_tails(void **state) {
+    (void)state;
+    static const struct {
+        enum tail tail;
+        size_t batch_size, batches, samples;
+    } cases[] = {{TAIL_WRAP, 50, 3, 150}, {TAIL_SHORT, 50, 3, 130}, {TAIL_DROP, 50, 2, 100},
+        {TAIL_WRAP, 65, 2, 130}, {TAIL_SHORT, 130, 1, 130}, {TAIL_DROP, 1, 130, 130},
+        {TAIL_WRAP, 300, 1, 300}, {TAIL_SHORT, 300, 1, 130}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (int shuffle = 0; shuffle < 2; shuffle++) {
+            struct training_plan plan = basic;
+            plan.tail = cases[c].tail;
+            plan.batch_size = cases[c].batch_size;
+            plan.shuffle = shuffle;
+            struct training_result result;
+            assert_ok(train(&plan, &result, NULL));
+            assert_int_equal(result.batches, cases[c].batches);
+            assert_int_equal(result.samples, cases[c].samples);
+            assert_int_equal(result.epochs_done, 3);
+            assert_true(result.tested);
+            training_result_free(&result);
+        }
+    struct training_plan plan = basic;
+    plan.tail = TAIL_DROP;
+    plan.batch_size = 131;
+    struct training_result result;
+    assert_fails(train(&plan, &result, NULL), STATUS_USAGE, "no batch is left");
+    training_result_free(&result);
+}
+
+/* With a learning rate of 0 an epoch sees each sample once, in whatever order: the same loss. */
+static void test_shuffle_sees_all(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    plan.learning_rate = 0.0;
+    plan.tail = TAIL_SHORT;
+    struct training_result ordered, shuffled;
+    assert_ok(train(&plan, &ordered, NULL));
+    plan.shuffle = true;
+    assert_ok(train(&plan, &shuffled, NULL));
+    for (size_t e = 0; e < 3; e++) {
+        assert_true(fabs(ordered.epochs[e].score.loss - shuffled.epochs[e].score.loss) < 1e-6);
+        assert_true(
+            fabs(ordered.epochs[e].score.accuracy - shuffled.epochs[e].score.accuracy) < 1e-9);
+    }
+    training_result_free(&ordered);
+    training_result_free(&shuffled);
+}
+
+/* Bit for bit, again and again; and another seed of the order gives others. */
+static void test_same_bits(void **state) {
+    (void)state;
+    const size_t length = network_parameters_length(&shape);
+    float *first = malloc(length * sizeof *first), *again = malloc(length * sizeof *again);
+    struct training_plan plan = basic;
+    plan.shuffle = true;
+    struct training_result result;
+    assert_ok(train(&plan, &result, first));
+    training_result_free(&result);
+    for (int n = 0; n < 5; n++) {
+        assert_ok(train(&plan, &result, again));
+        training_result_free(&result);
+        assert_memory_equal(first, again, length * sizeof *first);
+    }
+    plan.seed++;
+    assert_ok(train(&plan, &result, again));
+    training_result_free(&result);
+    assert_memory_not_equal(first, again, length * sizeof *first);
+    free(first);
+    free(again);
+}
+
+static void test_divergence(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    plan.learning_rate = 1e38;
+    struct training_result result;
+    assert_fails(train(&plan, &result, NULL), STATUS_DIVERGED, "epoch 1, batch ");
+    assert_int_equal(result.epochs_done, 0);
+    assert_false(result.tested);
+    training_result_free(&result);
+}
+
+static void test_no_epochs(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    plan.epochs = 0;
+    struct training_result result;
+    assert_ok(train(&plan, &result, NULL));
+    assert_int_equal(result.epochs_done, 0);
+    assert_true(result.tested);
+    assert_true(fabs(result.test.loss - 2.3) < 0.2);
+    training_result_free(&result);
+}
+
+/* What a run says of the synthetic set: it is learnt. */
+static void test_learning(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    plan.epochs = 100;
+    plan.batch_size = 10;
+    plan.learning_rate = 0.05;
+    struct training_result result;
+    assert_ok(train(&plan, &result, NULL));
+    assert_true(result.epochs[0].score.loss > 2.0);
+    assert_true(result.epochs[99].score.loss < 1.0);
+    assert_true(result.epochs[99].score.accuracy > 0.8);
+    training_result_free(&result);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tails),
+        cmocka_unit_test(test_shuffle_sees_all),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_divergence),
+        cmocka_unit_test(test_no_epochs),
+        cmocka_unit_test(test_learning),
+    };
+    spec = argc > 1 ? argv[1] : "reference";
+    const struct device_options options = {.threads = 2};
+    const struct dataset_options data = {
+        .data = "synthetic", .samples = SAMPLES, .seed = 3, .threads = 2};
+    if (device_open(spec, &options, &device, &error) != STATUS_OK) {
+        print_message("skipped: %s\n", error.message);
+        return 77;
+    }
+    if (dataset_load(&data, &dataset, &error) != STATUS_OK)
+        return 1;
+    const int failed = cmocka_run_group_tests_name(spec, tests, NULL, NULL);
+    dataset_free(dataset);
+    device_close(device);
+    return failed;
+}
