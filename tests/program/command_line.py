@@ -1,0 +1,296 @@
+"""The command line: every exit code, every format, saving and continuing.
+
+  command_line.py TRAINER
+"""
+import csv
+import io
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+from common import TRAINER, read_safetensors, record, run
+
+SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
+DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
+           if "not here: " not in line]
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def fails(self, code, text, *arguments, **more):
+        done = run(*arguments, **more)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        self.assertIn(text, done.stderr)
+        self.assertTrue(done.stderr.startswith("trainer: "), done.stderr)
+        return done
+
+
+class Usage(Folder):
+    def test_values(self):
+        for option, value, text in (
+                ("epochs", "1x", "a whole number from 0 to 1000000"),
+                ("epochs", "-1", "a whole number"), ("epochs", "", "a whole number"),
+                ("epochs", " 1", "a whole number"), ("epochs", "1e3", "a whole number"),
+                ("epochs", "99999999999999999999999", "a whole number"),
+                ("batch-size", "0", "a whole number from 1 to 50000"),
+                ("batch-size", "99999999", "a whole number from 1 to 50000"),
+                ("layers", "64,,32", "like 64,32, or none"), ("layers", "", "like 64,32"),
+                ("layers", "64,", "like 64,32"), ("layers", ",64", "like 64,32"),
+                ("layers", "0", "widths from 1"), ("layers", "65537", "to 65536"),
+                ("layers", "none,3", "none"), ("layers", ",".join(["2"] * 128), "up to 127"),
+                ("threads", "-1", "a whole number from 1 to 1024"),
+                ("threads", "0", "a whole number from 1"), ("samples", "50001", "from 1 to 50000"),
+                ("activation", "gelu", "sigmoid, tanh or relu"),
+                ("activation", "none", "sigmoid, tanh or relu"),
+                ("learning-rate", "fast", "a number from 0"), ("learning-rate", "nan", "a number"),
+                ("learning-rate", "-1", "a number"), ("learning-rate", "0x1p3", "a number"),
+                ("learning-rate", "1e400", "a number"), ("color", "red", "grey or rgb"),
+                ("tail", "cut", "wrap, short or drop"), ("seed", "-3", "a whole number from 0"),
+                ("format", "xml", "table, json, csv or markdown"), ("data", "", "a value")):
+            with self.subTest(option=option, value=value):
+                done = self.fails(2, text, f"--{option}", value)
+                self.assertIn(f"--{option} '{value}'", done.stderr)
+                self.assertEqual(done.stdout, "")
+
+    def test_options(self):
+        self.fails(2, "--nonsense is not an option", "--nonsense")
+        self.fails(2, "-x is not an option", "-x")
+        self.fails(2, "'extra' is not an option", "extra")
+        self.fails(2, "--epochs: expected a value", "--epochs")
+        self.fails(2, "--quiet=yes is not an option", "--quiet=yes")
+        self.fails(2, "batches of 300 leave none of 100 samples", "--samples", 100, "--tail", "drop")
+
+    def test_help_has_live_defaults(self):
+        done = run("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for text in ("--epochs N", "(default: 5)", "(default: 300)", "(default: 64,32)",
+                     "(default: 0.01)", "(default: grey)", "sigmoid|tanh|relu"):
+            self.assertIn(text, done.stdout)
+        self.assertEqual(run("-h").stdout, done.stdout)
+
+    def test_version(self):
+        done = run("--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"trainer \d+\.\d+\.\d+ \(commit ")
+        for device in DEVICES:
+            self.assertIn(device, done.stdout)
+
+
+class Devices(Folder):
+    def test_list(self):
+        done = run("--list-devices")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("reference", done.stdout)
+        self.assertIn("cpu", done.stdout)  # there, or with the reason why not
+
+    def test_absent(self):
+        self.fails(3, "device 'tpu' is not here; there are: ", "--device", "tpu", *SMALL)
+        self.fails(3, "reference", "--device", "tpu", *SMALL)
+        self.fails(3, "':1' is too much", "--device", "reference:1", *SMALL)
+
+    def test_threads(self):
+        for device in DEVICES:
+            self.assertEqual(record("--device", device, "--threads", 3, *SMALL)["device"]["threads"],
+                             3)
+
+    @unittest.skipUnless(shutil.which("taskset") and "cpu" in DEVICES, "needs taskset and the cpu")
+    def test_affinity(self):
+        import json
+        import subprocess
+        first = min(os.sched_getaffinity(0))
+        out = subprocess.run(["taskset", "-c", str(first), TRAINER, "--device", "cpu", "--format",
+                              "json", *map(str, SMALL)], stdout=subprocess.PIPE, check=True).stdout
+        self.assertEqual(json.loads(out)["device"]["threads"], 1)
+
+    @unittest.skipUnless("cpu" in DEVICES, "needs the cpu device")
+    def test_fewer_threads_than_asked(self):
+        self.fails(3, "OpenMP gives only 1 of 2 threads", "--device", "cpu", "--threads", 2, *SMALL,
+                   env={"OMP_THREAD_LIMIT": "1"})
+
+    def test_auto_says_which(self):
+        done = run("--device", "auto", *SMALL)
+        self.assertIn(f"--device auto takes {DEVICES[0]}", done.stderr)
+
+
+class Data(Folder):
+    def test_bad(self):
+        self.fails(4, "data_batch_1.bin: No such file or directory; expected a CIFAR-10 file of "
+                   "30730000 bytes", "--data", self.folder)
+        self.fails(4, "data_batch_1.bin", env={"TRAINER_DATA_DIR": self.folder})
+
+    def test_synthetic_is_said(self):
+        done = run("--samples", 100, "--epochs", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("SYNTHETIC", done.stdout)
+        self.assertIn("built-in synthetic set", done.stderr)
+        self.assertEqual(record(*SMALL)["dataset"]["source"], "synthetic")
+        self.assertEqual(record(*SMALL)["dataset"]["name"], "synthetic")
+
+
+class Formats(Folder):
+    def check(self, found):
+        self.assertEqual(found["schema"], 1)
+        self.assertRegex(found["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertEqual(found["config"], {
+            "epochs": 2, "batch_size": 64, "layers": [1024, 64, 32, 10], "activation": "sigmoid",
+            "learning_rate": 0.01, "color": "grey", "tail": "wrap", "seed": 1, "shuffle": False})
+        self.assertEqual((found["dataset"]["train"], found["dataset"]["test"]), (500, 500))
+        self.assertEqual(found["status"], "complete")
+        self.assertEqual(len(found["epochs"]), 2)
+        seconds = found["seconds"]
+        self.assertEqual(seconds["epochs"], [epoch["seconds"] for epoch in found["epochs"]])
+        self.assertAlmostEqual(seconds["mean_epoch"], sum(seconds["epochs"]) / 2, places=6)
+        for name in ("load", "open", "batching", "evaluate"):
+            self.assertGreater(seconds[name], 0)
+        samples = 8 * 64
+        self.assertAlmostEqual(found["samples_per_second"] * seconds["mean_epoch"] / samples, 1,
+                               places=3)
+        self.assertAlmostEqual(found["gflops"] / found["samples_per_second"] * 1e9, 276352, delta=50)
+        self.assertTrue(0 < found["test"]["accuracy"] < 1)
+
+    def test_json(self):
+        for device in DEVICES:
+            found = record("--device", device, *SMALL)
+            self.check(found)
+            self.assertEqual((found["device"]["spec"], found["device"]["kind"]), (device, device))
+
+    def test_csv(self):
+        done = run("--format", "csv", *SMALL, "--device", DEVICES[0])
+        header, row = csv.reader(io.StringIO(done.stdout))
+        self.assertEqual(len(header), len(row))
+        found = dict(zip(header, row))
+        self.assertEqual(found["device"], DEVICES[0])
+        self.assertEqual(found["layers"], "1024-64-32-10")
+        self.assertEqual(found["status"], "complete")
+        for name in ("load", "open", "batching", "mean_epoch", "evaluate", "loss", "test_accuracy"):
+            self.assertGreater(float(found[name]), 0, name)
+
+    def test_markdown(self):
+        lines = run("--format", "markdown", *SMALL).stdout.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertEqual(len({line.count("|") for line in lines}), 1)
+        self.assertIn("Mean epoch", lines[0])
+
+    def test_table(self):
+        done = run(*SMALL, "--device", DEVICES[0])
+        lines = done.stdout.splitlines()
+        rows = [line.split() for line in lines if line.strip()[:1].isdigit()]
+        self.assertEqual([row[0] for row in rows], ["1", "2"])
+        for name in ("device", "data", "network", "training", "load", "open", "batching", "epoch",
+                     "speed", "evaluate", "test"):
+            self.assertTrue(any(line.split()[:1] == [name] for line in lines), name)
+        self.assertNotIn("\033", done.stdout)
+
+    def test_locale(self):
+        found = record(*SMALL, env={"LC_ALL": "de_DE.UTF-8"})
+        self.check(found)
+        self.assertIn("0.01", run(*SMALL, env={"LC_ALL": "de_DE.UTF-8"}).stdout)
+
+    def test_no_epochs(self):
+        found = record(*SMALL, "--epochs", 0)
+        self.assertEqual((found["epochs"], found["seconds"]["mean_epoch"]), ([], None))
+        self.assertIn("| - |", run(*SMALL, "--epochs", 0, "--format", "markdown").stdout)
+
+    def test_quiet(self):
+        self.assertEqual(run(*SMALL, "--quiet").stderr, "")
+        self.assertEqual(run("--samples", 100, "--epochs", 1, "--quiet").stderr, "")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            self.fails(1, "can't write standard output", *SMALL, stdout=full)
+
+    @unittest.skipUnless(hasattr(os, "openpty"), "needs terminals")
+    def test_terminal(self):
+        """Bold and progress on a terminal; NO_COLOR and --quiet take them away."""
+        import subprocess
+
+        def said(*arguments, **env):
+            master, slave = os.openpty()
+            environment = {**os.environ, "XDG_CACHE_HOME": "/nonexistent", **env}
+            with subprocess.Popen([TRAINER, *map(str, SMALL), "--device", "reference", *arguments],
+                                  stdout=slave, stderr=slave, env=environment):
+                os.close(slave)
+                text = b""
+                while True:
+                    try:
+                        part = os.read(master, 65536)
+                    except OSError:  # Linux's way to say that the other end is closed
+                        part = b""
+                    if not part:
+                        break
+                    text += part
+            os.close(master)
+            return text
+        self.assertIn(b"\033[1m", said())
+        self.assertIn(b"epoch 1 of 2", said())
+        self.assertNotIn(b"\033[1m", said(NO_COLOR="1"))
+        self.assertNotIn(b"epoch 1 of 2", said("--quiet"))
+
+
+class Weights(Folder):
+    def bytes_of(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def test_first_weights_are_the_same_everywhere(self):
+        for device in DEVICES:
+            run("--device", device, *SMALL, "--epochs", 0, "--save", self.path(device))
+            tensors = read_safetensors(self.path(device))
+            self.assertEqual({name: shape for name, (shape, _) in tensors.items()},
+                             {"0.weight": [64, 1024], "0.bias": [64], "2.weight": [32, 64],
+                              "2.bias": [32], "4.weight": [10, 32], "4.bias": [10]})
+            self.assertEqual(self.bytes_of(device), self.bytes_of(DEVICES[0]))
+
+    def test_continuing(self):
+        """Two epochs are one epoch, saved, and one more: to the bit."""
+        for device in DEVICES:
+            one = ("--device", device, *SMALL, "--epochs", 1)
+            record("--device", device, *SMALL, "--epochs", 2, "--save", self.path("both"))
+            record(*one, "--save", self.path("first"))
+            record(*one, "--init", self.path("first"), "--save", self.path("second"))
+            self.assertEqual(self.bytes_of("both"), self.bytes_of("second"))
+            self.assertNotEqual(self.bytes_of("both"), self.bytes_of("first"))
+
+    def test_same_bits(self):
+        for device in DEVICES:
+            for name in ("a", "b"):
+                record("--device", device, *SMALL, "--shuffle", "--threads", 2, "--save",
+                       self.path(name))
+            self.assertEqual(self.bytes_of("a"), self.bytes_of("b"))
+
+    def test_bad_init(self):
+        with open(self.path("bad"), "wb") as file:
+            file.write(b"not weights")
+        self.fails(6, "bad: offset 0", *SMALL, "--init", self.path("bad"))
+        self.fails(6, "No such file", *SMALL, "--init", self.path("absent"))
+        record(*SMALL, "--epochs", 0, "--layers", "5", "--save", self.path("other"))
+        self.fails(6, '"0.weight": is of another shape; the network needs F32 [64, 1024]', *SMALL,
+                   "--init", self.path("other"))
+
+    def test_bad_save(self):
+        """Refused before anything is loaded or trained."""
+        done = self.fails(1, "can't write", "--data", "/nonexistent", "--save", "/nonexistent/w")
+        self.assertEqual(done.stdout, "")
+        self.fails(1, "not a regular file", *SMALL, "--save", self.folder)
+
+    def test_divergence(self):
+        for device in DEVICES:
+            done = self.fails(5, "epoch 1, batch ", "--device", device, *SMALL, "--learning-rate",
+                              1e6, "--activation", "relu", "--save", self.path("w"), "--format",
+                              "csv")
+            self.assertIn("diverged", done.stdout.splitlines()[1])
+            self.assertFalse(os.path.exists(self.path("w")))
+
+
+if __name__ == "__main__":
+    print("devices:", ", ".join(DEVICES), file=sys.stderr)
+    unittest.main()

@@ -1,0 +1,42 @@
+"""What the tests of the whole program share: running it, and reading what it writes."""
+import json
+import os
+import struct
+import subprocess
+import sys
+
+TRAINER = sys.argv.pop(1) if len(sys.argv) > 1 else "trainer"
+
+
+def run(*arguments, env=None, **more):
+    """Runs the program with its data folders out of the way; gives its CompletedProcess."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("TRAINER_DATA_DIR", "NO_COLOR")}
+    environment["XDG_CACHE_HOME"] = "/nonexistent"
+    environment.update(env or {})
+    return subprocess.run([TRAINER, *map(str, arguments)], env=environment, text=True,
+                          stdout=more.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
+                          timeout=120, **more)
+
+
+def record(*arguments, **more):
+    """The record of a run that must succeed."""
+    done = run("--format", "json", *arguments, **more)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1, done.stdout
+    return json.loads(done.stdout, parse_constant=lambda name: 1 / 0)  # no NaN in JSON
+
+
+def read_safetensors(path):
+    """{name: (shape, tuple of floats)}, by the format's definition."""
+    with open(path, "rb") as file:
+        blob = file.read()
+    (length,) = struct.unpack("<Q", blob[:8])
+    header = json.loads(blob[8:8 + length])
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            assert entry["dtype"] == "F32"
+            begin, end = entry["data_offsets"]
+            values = struct.unpack(f"<{(end - begin) // 4}f", blob[8 + length:][begin:end])
+            tensors[name] = (entry["shape"], values)
+    return tensors
