@@ -224,7 +224,7 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
     optind = 1;
     for (;;) {
         const int current = optind;
-        int found = getopt_long(argc, argv, ":h", long_options, NULL);
+        int found = getopt_long(argc, argv, "+:h", long_options, NULL);
         if (found == -1)
             break;
         if (found == 'h')

@@ -29,6 +29,12 @@ struct device;    /* an open device */
 struct buffer;    /* memory of a device */
 struct recording; /* operations that a device can do again in one submission */
 
+/* Operations that are done again and again; all zero before the first time. See device_run. */
+struct repeat {
+    struct recording *recording; /* NULL: not recorded */
+    bool plain;                  /* the device can't record them */
+};
+
 struct view {
     struct buffer *buffer;
     size_t offset, rows, columns;
@@ -141,16 +147,16 @@ enum status device_upload_pixels(struct device *device, const uint8_t *host, enu
 
 /* --- Doing the same again ------------------------------------------------------------------ */
 
-/* Does the operations that enqueue(context, error) enqueues. A device that can record them does
- * so the first time, when *recording is NULL, and repeats the recording ever after without calling
- * `enqueue`: the same operations on the same buffers, whose contents may have changed. A device
- * that can't calls `enqueue` each time; *recording then stays NULL. While recording, `enqueue` may
- * only call operations (of this section's predecessor), not memory or waiting functions. */
-enum status device_run(struct device *device, struct recording **recording,
+/* Does the operations that enqueue(context, error) enqueues. A device that can record them does so
+ * the first time, and repeats the recording ever after without calling `enqueue`: the same
+ * operations on the same buffers, whose contents may have changed. For one that can't, now or ever,
+ * `enqueue` is called each time. `enqueue` may only call operations, not memory or waiting
+ * functions. */
+enum status device_run(struct device *device, struct repeat *repeat,
     enum status (*enqueue)(void *context, struct error *error), void *context, struct error *error);
 
-/* Before the buffers it uses are released. NULL is fine. */
-void device_forget(struct device *device, struct recording *recording);
+/* Ends what device_run keeps, before the buffers it uses are released. */
+void device_forget(struct device *device, struct repeat *repeat);
 
 /* --- Trust --------------------------------------------------------------------------------- */
 

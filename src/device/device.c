@@ -228,33 +228,42 @@ enum status device_upload_pixels(struct device *device, const uint8_t *host, enu
 
 /* --- Doing the same again --- */
 
-enum status device_run(struct device *device, struct recording **recording,
+/* Records what `enqueue` enqueues; without a recording after it, the device can't. */
+static enum status record(struct device *device, struct repeat *repeat,
     enum status (*enqueue)(void *context, struct error *error), void *context,
     struct error *error) {
     const struct device_type *type = device->type;
-    if (!type->record_begin)
-        return enqueue(context, error);
-    if (!*recording) {
-        enum status status = type->record_begin(device, error);
-        if (status != STATUS_OK)
-            return status;
-        status = enqueue(context, error);
-        struct error later; /* what `enqueue` says comes first */
-        const enum status ended =
-            type->record_end(device, recording, status == STATUS_OK ? error : &later);
-        if (status != STATUS_OK && *recording) {
-            type->forget(device, *recording);
-            *recording = NULL;
-        }
-        if (status != STATUS_OK || ended != STATUS_OK)
-            return status != STATUS_OK ? status : ended;
-        if (!*recording)
-            return enqueue(context, error);
-    }
-    return type->replay(device, *recording, error);
+    enum status status = type->record_begin(device, error);
+    if (status != STATUS_OK)
+        return status;
+    status = enqueue(context, error);
+    struct error later; /* what `enqueue` says comes first */
+    const enum status ended =
+        type->record_end(device, &repeat->recording, status == STATUS_OK ? error : &later);
+    if (status == STATUS_OK)
+        status = ended;
+    if (status != STATUS_OK)
+        device_forget(device, repeat);
+    return status;
 }
 
-void device_forget(struct device *device, struct recording *recording) {
-    if (recording)
-        device->type->forget(device, recording);
+enum status device_run(struct device *device, struct repeat *repeat,
+    enum status (*enqueue)(void *context, struct error *error), void *context,
+    struct error *error) {
+    if (!repeat->recording && !repeat->plain) {
+        if (device->type->record_begin) {
+            const enum status status = record(device, repeat, enqueue, context, error);
+            if (status != STATUS_OK)
+                return status;
+        }
+        repeat->plain = !repeat->recording;
+    }
+    return repeat->plain ? enqueue(context, error)
+                         : device->type->replay(device, repeat->recording, error);
+}
+
+void device_forget(struct device *device, struct repeat *repeat) {
+    if (repeat->recording)
+        device->type->forget(device, repeat->recording);
+    *repeat = (struct repeat){0};
 }

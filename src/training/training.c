@@ -18,14 +18,14 @@ struct training {
     const struct training_plan *plan;
     const struct training_observer *observer;
     struct training_result *result;
-    struct batches train;        /* every batch, one after another; with shuffling: each sample */
-    struct view scores;          /* [samples of an epoch, 2] */
-    struct view order;           /* with shuffling: [samples, 1], which one comes when */
-    struct batches batch;        /* with shuffling: one batch, gathered */
-    uint32_t *host_order;        /* [samples, or all of the data where that is more] */
-    float *host_scores;          /* [samples, 2] */
-    struct recording *recording; /* of an epoch */
-    size_t epoch;                /* the current one */
+    struct batches train; /* every batch, one after another; with shuffling: each sample */
+    struct view scores;   /* [samples of an epoch, 2] */
+    struct view order;    /* with shuffling: [samples, 1], which one comes when */
+    struct batches batch; /* with shuffling: one batch, gathered */
+    uint32_t *host_order; /* [samples, or all of the data where that is more] */
+    float *host_scores;   /* [samples, 2] */
+    struct repeat steps;  /* all of an epoch */
+    size_t epoch;         /* the current one */
 };
 
 const char *const tail_names[] = {
@@ -198,7 +198,7 @@ static enum status run_epoch(
     if (training->plan->shuffle)
         status = shuffle(training, count, error);
     if (status == STATUS_OK)
-        status = device_run(training->device, &training->recording, enqueue_epoch, training, error);
+        status = device_run(training->device, &training->steps, enqueue_epoch, training, error);
     if (status == STATUS_OK)
         status = device_download(training->device, training->scores, training->host_scores, error);
     if (status != STATUS_OK)
@@ -281,7 +281,7 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         status = run_epochs(&training, dataset->train.count, error);
     if (status == STATUS_OK)
         status = evaluate(&training, &dataset->test, error);
-    device_forget(training.device, training.recording);
+    device_forget(training.device, &training.steps);
     release_batches(&training.train);
     release_batches(&training.batch);
     device_release(training.scores.buffer);

@@ -54,6 +54,7 @@ class Usage(Folder):
                 ("learning-rate", "-1", "a number"), ("learning-rate", "0x1p3", "a number"),
                 ("learning-rate", "1e400", "a number"), ("color", "red", "grey or rgb"),
                 ("tail", "cut", "wrap, short or drop"), ("seed", "-3", "a whole number from 0"),
+                ("seed", "9223372036854775808", "to 9223372036854775807"),
                 ("format", "xml", "table, json, csv or markdown"), ("data", "", "a value")):
             with self.subTest(option=option, value=value):
                 done = self.fails(2, text, f"--{option}", value)
@@ -63,6 +64,7 @@ class Usage(Folder):
     def test_options(self):
         self.fails(2, "--nonsense is not an option", "--nonsense")
         self.fails(2, "-x is not an option", "-x")
+        self.fails(2, "'extra' is not an option", "extra", "--nonsense")
         self.fails(2, "'extra' is not an option", "extra")
         self.fails(2, "--epochs: expected a value", "--epochs")
         self.fails(2, "--quiet=yes is not an option", "--quiet=yes")
@@ -75,6 +77,14 @@ class Usage(Folder):
                      "(default: 0.01)", "(default: grey)", "sigmoid|tanh|relu"):
             self.assertIn(text, done.stdout)
         self.assertEqual(run("-h").stdout, done.stdout)
+
+    def test_readme_has_all_options(self):
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md")) as file:
+            readme = file.read()
+        for line in run("--help").stdout.splitlines():
+            if line.startswith("  --"):
+                option = line.split("  ")[1].strip().replace("|", "\\|")
+                self.assertIn(f"| `{option}` |", readme)
 
     def test_version(self):
         done = run("--version")
@@ -166,6 +176,11 @@ class Formats(Folder):
         done = run("--format", "csv", *SMALL, "--device", DEVICES[0])
         header, row = csv.reader(io.StringIO(done.stdout))
         self.assertEqual(len(header), len(row))
+        self.assertEqual(header, (
+            "time commit host os cpu cores device device_name library driver threads precision "
+            "epochs batch_size layers activation learning_rate color tail seed shuffle source train "
+            "test load open batching mean_epoch min_epoch max_epoch evaluate loss accuracy test_loss "
+            "test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))
         self.assertEqual(found["device"], DEVICES[0])
         self.assertEqual(found["layers"], "1024-64-32-10")

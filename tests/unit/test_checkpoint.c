@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -144,6 +146,12 @@ static void test_bad_files(void **state) {
     refused("offset 0: a header of 18446744073709551615 bytes");
     write_bytes("\x01\x00\x01\x00\x00\x00\x00\x00{}", 10); /* over 64 KiB */
     refused("offset 0: a header of 65537 bytes");
+    char *spaces = malloc(70000); /* that the file really has */
+    memset(spaces, ' ', 70000);
+    memcpy(spaces, "\x01\x00\x01\x00\x00\x00\x00\x00{}", 10);
+    write_bytes(spaces, 70000);
+    refused("offset 0: a header of 65537 bytes");
+    free(spaces);
     unlink(path);
     assert_int_equal(mkfifo(path, 0666), 0);
     refused("not a regular file");
@@ -193,6 +201,30 @@ static void test_saving(void **state) {
     free(parameters);
 }
 
+/* A disk that fills up: the old file stays, and nothing else does. */
+static void test_saving_cut_short(void **state) {
+    (void)state;
+    const size_t length = length_of(&shape);
+    float *saved = malloc(length * sizeof *saved), *loaded = malloc(length * sizeof *loaded);
+    network_first_parameters(&shape, 1, saved);
+    assert_ok(checkpoint_save(path, &shape, saved, &error));
+    network_first_parameters(&shape, 2, loaded);
+    struct rlimit limit, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 100;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    const enum status status = checkpoint_save(path, &shape, loaded, &error);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    assert_fails(status, STATUS_FAILED, "File too large");
+    assert_int_equal(count_files(), 1);
+    assert_ok(checkpoint_load(path, &shape, loaded, &error));
+    assert_memory_equal(saved, loaded, length * sizeof *saved);
+    free(saved);
+    free(loaded);
+}
+
 static int set_up(void **state) {
     (void)state;
     support_make_folder(folder);
@@ -214,6 +246,7 @@ int main(void) {
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_saving_cut_short),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, set_up, tear_down);
 }

@@ -109,6 +109,20 @@ static void test_shuffle_sees_all(void **state) {
     training_result_free(&shuffled);
 }
 
+/* Each epoch has an order of its own: what is dropped at its end differs. */
+static void test_shuffle_each_epoch(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    plan.learning_rate = 0.0;
+    plan.tail = TAIL_DROP;
+    plan.shuffle = true;
+    struct training_result result;
+    assert_ok(train(&plan, &result, NULL));
+    assert_true(fabs(result.epochs[0].score.loss - result.epochs[1].score.loss) > 1e-5);
+    assert_true(fabs(result.epochs[1].score.loss - result.epochs[2].score.loss) > 1e-5);
+    training_result_free(&result);
+}
+
 /* Bit for bit, again and again; and another seed of the order gives others. */
 static void test_same_bits(void **state) {
     (void)state;
@@ -176,6 +190,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tails),
         cmocka_unit_test(test_shuffle_sees_all),
+        cmocka_unit_test(test_shuffle_each_epoch),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_no_epochs),
