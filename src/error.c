@@ -5,7 +5,6 @@
 
 enum status error_set(struct error *error, enum status status, const char *format, ...) {
     if (error) {
-        error->status = status;
         va_list arguments;
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);

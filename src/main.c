@@ -6,6 +6,7 @@
 #include "trainer/record.h"
 #include "version.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,9 +20,10 @@ static void print_entry(void *context, const struct device_entry *entry) {
         printf("%-10s  not here: %s\n", entry->spec, entry->reason);
         return;
     }
-    printf("%-10s  %s; %s%s%s; %d thread%s\n", entry->spec, info->name,
-        info->library[0] ? info->library : "no library", info->driver[0] ? "; " : "", info->driver,
-        info->threads, info->threads == 1 ? "" : "s");
+    printf("%-10s  %s; %s%s%s%s%s; %d thread%s\n", entry->spec, info->name,
+        info->library[0] ? info->library : "no library", info->kernels[0] ? "; kernels: " : "",
+        info->kernels, info->driver[0] ? "; driver: " : "", info->driver, info->threads,
+        info->threads == 1 ? "" : "s");
 }
 
 static void print_library(void *context, const struct device_entry *entry) {
@@ -65,10 +67,12 @@ static enum status first_parameters(struct run *run, struct error *error) {
     return STATUS_OK;
 }
 
-/* Files that will be needed at the end are tried before anything takes time. */
-static enum status check_files(struct run *run, struct error *error) {
-    const char *save = run->options->save;
-    const enum status status = save ? checkpoint_check_path(save, error) : STATUS_OK;
+/* What can be known to fail is tried before anything takes time. */
+static enum status check_early(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    enum status status = device_find(options->device, error);
+    if (status == STATUS_OK && options->save)
+        status = checkpoint_check_path(options->save, error);
     return status == STATUS_OK ? first_parameters(run, error) : status;
 }
 
@@ -101,8 +105,11 @@ static enum status open_device(struct run *run, struct error *error) {
     if (status == STATUS_OK)
         status = network_upload(run->network, run->parameters, error);
     run->record.open = clock_seconds() - start;
-    if (status == STATUS_OK && strcmp(options->device, "auto") == 0 && !options->quiet)
-        fprintf(stderr, "trainer: --device auto takes %s\n", device_info(run->device)->kind);
+    if (status == STATUS_OK && strcmp(options->device, "auto") == 0 && !options->quiet) {
+        const struct device_info *info = device_info(run->device);
+        fprintf(stderr, "trainer: --device auto takes %s%s%s\n", info->kind,
+            info->passed_over[0] ? ", because " : "", info->passed_over);
+    }
     return status;
 }
 
@@ -138,6 +145,7 @@ static enum status train(struct run *run, struct error *error) {
     }
     const struct training_observer observer = {run, on_batch, on_epoch};
     progress_begin(&run->progress, stderr, options->quiet, options->plan.epochs);
+    progress_show(&run->progress, 0, 0, 1);
     const enum status status =
         training_run(run->network, run->dataset, &options->plan, &observer, &run->result, error);
     progress_hide(&run->progress);
@@ -154,37 +162,42 @@ static enum status save(struct run *run, struct error *error) {
                : status;
 }
 
-static void print_record(const struct run *run) {
+static enum status print_record(const struct run *run, struct error *error) {
+    bool written = true;
     switch (run->options->format) {
     case FORMAT_TABLE:
         record_print_summary(&run->record, stdout);
         break;
     case FORMAT_JSON:
-        record_write_json(&run->record, stdout);
+        written = record_write_json(&run->record, stdout);
         break;
     case FORMAT_CSV:
-        record_write_csv(&run->record, stdout);
+        written = record_write_csv(&run->record, stdout);
         break;
     case FORMAT_MARKDOWN:
-        record_write_markdown(&run->record, stdout);
+        written = record_write_markdown(&run->record, stdout);
         break;
     }
+    return written ? STATUS_OK : error_set(error, STATUS_FAILED, "can't write the record");
 }
 
 static enum status run_all(struct run *run, struct error *error) {
     record_begin(&run->record);
-    enum status status = check_files(run, error);
+    enum status status = check_early(run, error);
     if (status == STATUS_OK)
         status = load_dataset(run, error);
     if (status == STATUS_OK)
         status = open_device(run, error);
     if (status == STATUS_OK)
         status = train(run, error);
+    if (status != STATUS_OK && status != STATUS_DIVERGED)
+        return status;
+    /* What was measured is told, whatever becomes of the weights. */
+    struct error unwritten;
+    const enum status printed = print_record(run, status == STATUS_OK ? error : &unwritten);
     if (status == STATUS_OK)
         status = save(run, error);
-    if (status == STATUS_OK || status == STATUS_DIVERGED)
-        print_record(run);
-    return status;
+    return status == STATUS_OK ? printed : status;
 }
 
 static enum status run_options(const struct options *options, struct error *error) {
@@ -218,9 +231,11 @@ int main(int argc, char **argv) {
             break;
         }
     }
+    errno = 0;
     const bool printed = fflush(stdout) == 0 && !ferror(stdout);
     if (status == STATUS_OK && !printed)
-        status = error_set(&error, STATUS_FAILED, "can't write standard output");
+        status = error_set(&error, STATUS_FAILED, "can't write standard output%s%s",
+            errno ? ": " : "", errno ? strerror(errno) : "");
     if (status != STATUS_OK)
         fprintf(stderr, "trainer: %s\n", error.message);
     return status;

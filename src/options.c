@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,34 +39,43 @@ struct option_row {
 #define AT(member) offsetof(struct options, member)
 
 static const struct option_row rows[] = {
-    {"device", KIND_TEXT, AT(device), "SPEC", "what computes; see --list-devices"},
-    {"threads", KIND_COUNT, AT(threads), "N", "of the host (default: as many as are of use)", 1,
-        1024},
+    {"device", KIND_TEXT, AT(device), "SPEC",
+        "what computes: a device of --list-devices, or auto for the best that opens"},
+    {"threads", KIND_COUNT, AT(threads), "N",
+        "threads of the host that compute (default: the number in --list-devices)", 1, 1024},
     {"data", KIND_TEXT, AT(data), "DIR|synthetic",
-        "CIFAR-10's binary version (default: $TRAINER_DATA_DIR, else the cache, else synthetic)"},
-    {"samples", KIND_SIZE, AT(samples), "N", "use the first N images only (default: all)", 1,
+        "the folder of CIFAR-10's binary version, or the built-in synthetic set\n"
+        "(default: $TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
+        "or its like in $XDG_CACHE_HOME, else synthetic)"},
+    {"samples", KIND_SIZE, AT(samples), "N",
+        "use only the first N images of the training and of the test set (default: all)", 1,
         CIFAR10_TRAIN},
     {"epochs", KIND_SIZE, AT(plan.epochs), "N", "passes over the training set", 0, 1000000},
-    {"batch-size", KIND_SIZE, AT(plan.batch_size), "N", "samples of a step", 1, CIFAR10_TRAIN},
+    {"batch-size", KIND_SIZE, AT(plan.batch_size), "N", "samples of each step", 1, CIFAR10_TRAIN},
     {"layers", KIND_LAYERS, AT(shape), "N,N,...|none", "widths of the hidden layers"},
-    {"activation", KIND_CHOICE, AT(shape.activation), NULL, "of the hidden layers",
-        .names = activation_names, .first_name = ACTIVATION_SIGMOID},
-    {"learning-rate", KIND_REAL, AT(plan.learning_rate), "X", "step = X * gradient", 0, 1e6},
+    {"activation", KIND_CHOICE, AT(shape.activation), NULL,
+        "what the hidden layers apply to their sums", .names = activation_names,
+        .first_name = ACTIVATION_SIGMOID},
+    {"learning-rate", KIND_REAL, AT(plan.learning_rate), "X",
+        "each step takes X times the gradient off the weights", 0, 1e6},
     {"color", KIND_CHOICE, AT(plan.color), NULL, "1024 grey or 3072 coloured inputs",
         .names = color_names},
     {"tail", KIND_CHOICE, AT(plan.tail), NULL,
-        "last batch: completed from the start, short, or left out", .names = tail_names},
-    {"shuffle", KIND_FLAG, AT(plan.shuffle), NULL, "a new order of the samples each epoch"},
-    {"seed", KIND_SEED, AT(plan.seed), "N", "of first weights, order and synthetic data"},
-    {"init", KIND_TEXT, AT(init), "FILE", "start from these weights (safetensors)"},
-    {"save", KIND_TEXT, AT(save), "FILE", "write the weights at the end (safetensors)"},
-    {"format", KIND_CHOICE, AT(format), NULL, "of what is printed", .names = format_names},
-    {"quiet", KIND_FLAG, AT(quiet), NULL, "no progress and no notes on standard error"},
-    {"list-devices", KIND_ACTION, AT(action), NULL, "the devices that are there, and exit",
-        ACTION_LIST_DEVICES},
-    {"version", KIND_ACTION, AT(action), NULL, "of the program and its libraries, and exit",
-        ACTION_VERSION},
-    {"help", KIND_ACTION, AT(action), NULL, "this, and exit", ACTION_HELP},
+        "complete the last batch from the start of the data, take it short, or drop it",
+        .names = tail_names},
+    {"shuffle", KIND_FLAG, AT(plan.shuffle), NULL, "take the samples in a new order each epoch"},
+    {"seed", KIND_SEED, AT(plan.seed), "N",
+        "seed of the first weights, the order and the synthetic set"},
+    {"init", KIND_TEXT, AT(init), "FILE", "start from the weights in FILE (safetensors)"},
+    {"save", KIND_TEXT, AT(save), "FILE", "write the weights to FILE at the end (safetensors)"},
+    {"format", KIND_CHOICE, AT(format), NULL, "what is printed on standard output",
+        .names = format_names},
+    {"quiet", KIND_FLAG, AT(quiet), NULL, "print no progress and no notes on standard error"},
+    {"list-devices", KIND_ACTION, AT(action), NULL,
+        "list the devices, and for each one that is missing, why", ACTION_LIST_DEVICES},
+    {"version", KIND_ACTION, AT(action), NULL,
+        "print version, commit, compiler and flags, and each device's library", ACTION_VERSION},
+    {"help", KIND_ACTION, AT(action), NULL, "print this (also -h)", ACTION_HELP},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -154,8 +162,9 @@ static bool read_real(const char *text, double *value) {
     char *end;
     if (!*text || strspn(text, "0123456789.eE+-") != strlen(text)) /* no hex, inf, nan, spaces */
         return false;
+    errno = 0;
     *value = strtod(text, &end);
-    return *end == '\0' && isfinite(*value);
+    return *end == '\0' && errno == 0; /* neither too large nor too small for a double */
 }
 
 static bool read_value(const struct option_row *row, const char *text, struct options *options) {
@@ -232,7 +241,8 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
         if (found == ':')
             return error_set(error, STATUS_USAGE, "%s: expected a value", argv[current]);
         if (found < FIRST)
-            return error_set(error, STATUS_USAGE, "%s is not an option; see --help", argv[current]);
+            return error_set(error, STATUS_USAGE, "%s %s; see --help", argv[current],
+                optopt >= FIRST ? "has a value, but takes none" : "is not an option");
         const struct option_row *row = &rows[found - FIRST];
         if (!read_value(row, optarg ? optarg : "", options))
             return refuse(row, optarg, error);
@@ -300,8 +310,15 @@ void options_print_help(FILE *file) {
             snprintf(value, sizeof value, "%s", rows[r].value);
         snprintf(option, sizeof option, "--%s%s%s", rows[r].name, value[0] ? " " : "", value);
         print_default(&rows[r], fallback, sizeof fallback);
-        fprintf(file, "  %-34s %s%s%s%s\n", option, rows[r].help, fallback[0] ? " (default: " : "",
-            fallback, fallback[0] ? ")" : "");
+        fprintf(file, "  %s\n", option);
+        for (const char *line = rows[r].help; *line;) { /* each on a line of its own */
+            const size_t length = strcspn(line, "\n");
+            fprintf(file, "      %.*s", (int)length, line);
+            line += length + (line[length] == '\n');
+            if (!*line && fallback[0])
+                fprintf(file, " (default: %s)", fallback);
+            fputc('\n', file);
+        }
     }
     fputs("\nExit status: 0 fine, 1 input, output or internal, 2 usage, 3 device, 4 data set, "
           "5 training\ndiverged, 6 weights file.\n",

@@ -1,5 +1,6 @@
 # The work of tools/fetch-cifar10: URL or FILE, with checksum SHA256, to the folder DIR. On standard
-# output it says where the data set is, and nothing when it isn't.
+# output it says where the data set is, "offline" when it can't be fetched, and nothing when something
+# is wrong.
 cmake_policy(VERSION 3.25)
 
 get_filename_component(dir "${DIR}" ABSOLUTE BASE_DIR "$ENV{PWD}")
@@ -16,12 +17,12 @@ macro(fail text)
   return()
 endmacro()
 
-# Whether all files are in `folder`: sets `result` to "" or to what is wrong.
-function(check_files folder result)
+# Whether all files are in `folder` (or links to them, where `links` allows it): sets `result` to "" or to what is wrong.
+function(check_files folder links result)
   set(wrong "")
   foreach(name IN LISTS names)
     set(path "${folder}/${name}")
-    if(NOT EXISTS "${path}" OR IS_DIRECTORY "${path}" OR IS_SYMLINK "${path}")
+    if(NOT EXISTS "${path}" OR IS_DIRECTORY "${path}" OR (IS_SYMLINK "${path}" AND NOT links))
       set(wrong "${path} is missing or not a file")
     else()
       file(SIZE "${path}" size)
@@ -36,8 +37,9 @@ function(check_files folder result)
   set(${result} "${wrong}" PARENT_SCOPE)
 endfunction()
 
-if(EXISTS "${dir}")
-  check_files("${dir}" wrong)
+file(GLOB present "${dir}/*")
+if(EXISTS "${dir}" AND (present OR NOT IS_DIRECTORY "${dir}")) # an empty folder is as good as none
+  check_files("${dir}" TRUE wrong)
   if(wrong)
     message("fetch-cifar10: ${wrong}: move ${dir} away, or name another --dir")
   else()
@@ -69,6 +71,7 @@ else()
   list(GET status 1 reason)
   string(REPLACE "\"" "" reason "${reason}")
   if(NOT code EQUAL 0)
+    message(STATUS "offline")
     fail("can't fetch ${URL}: ${reason}; see --url for a mirror, --file for an archive at hand")
   endif()
 endif()
@@ -91,7 +94,7 @@ foreach(entry IN LISTS entries)
   endif()
 endforeach()
 file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${work}/files")
-check_files("${work}/files/cifar-10-batches-bin" wrong)
+check_files("${work}/files/cifar-10-batches-bin" FALSE wrong)
 if(wrong)
   fail("${archive}: ${wrong}")
 endif()

@@ -29,12 +29,6 @@ struct device;    /* an open device */
 struct buffer;    /* memory of a device */
 struct recording; /* operations that a device can do again in one submission */
 
-/* Operations that are done again and again; all zero before the first time. See device_run. */
-struct repeat {
-    struct recording *recording; /* NULL: not recorded */
-    bool plain;                  /* the device can't record them */
-};
-
 struct view {
     struct buffer *buffer;
     size_t offset, rows, columns;
@@ -45,10 +39,12 @@ struct device_info {
     const char *kind;      /* "cpu", "reference", ... */
     char name[128];        /* the hardware */
     char library[128];     /* what multiplies matrices, with its version; empty: none */
+    char kernels[32];      /* the instruction set of our own kernels; empty: they have none */
     char driver[128];      /* empty: none */
     const char *precision; /* of products: "fp32" */
     int threads;           /* host threads that compute; 0: not on the host */
     bool synchronous;      /* operations are done when their calls return */
+    char passed_over[512]; /* the devices that "auto" could not open before it, and why */
 };
 
 /* --- Finding and opening ------------------------------------------------------------------- */
@@ -70,9 +66,13 @@ struct device_options {
     int threads; /* host threads, at least 1; 0: the device's own default */
 };
 
+/* Whether this build has the device that `spec` names; STATUS_DEVICE, with a list of what there is,
+ * if not. Whether it opens is another matter. */
+enum status device_find(const char *spec, struct error *error);
+
 /* Opens the device named by `spec`: a kind from the list, or "auto" for the best one that opens.
- * STATUS_DEVICE, with the list of the devices that are there, when it can't be had: never another
- * in its place. The caller ends it with device_close, after releasing its buffers. */
+ * STATUS_DEVICE, saying why, when it can't be had: never another in its place. The caller ends it
+ * with device_close, after releasing its buffers. */
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error);
 void device_close(struct device *device);
@@ -82,7 +82,8 @@ const struct device_info *device_info(const struct device *device);
 /* --- Memory -------------------------------------------------------------------------------- */
 
 /* A buffer of `elements` (at least 1) with undefined contents. STATUS_DEVICE, with the number of
- * bytes, when the memory can't be had. Ended by device_release; NULL is fine there. */
+ * bytes, when the memory can't be had. Ended by device_release, which waits for all operations that
+ * may use it; NULL is fine there. */
 enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void device_release(struct buffer *buffer);
@@ -147,22 +148,26 @@ enum status device_upload_pixels(struct device *device, const uint8_t *host, enu
 
 /* --- Doing the same again ------------------------------------------------------------------ */
 
-/* Does the operations that enqueue(context, error) enqueues. A device that can record them does so
- * the first time, and repeats the recording ever after without calling `enqueue`: the same
- * operations on the same buffers, whose contents may have changed. For one that can't, now or ever,
- * `enqueue` is called each time. `enqueue` may only call operations, not memory or waiting
- * functions. */
-enum status device_run(struct device *device, struct repeat *repeat,
-    enum status (*enqueue)(void *context, struct error *error), void *context, struct error *error);
+/* Enqueues operations: nothing but calls of the section above. */
+typedef enum status device_enqueue(void *context, struct error *error);
 
-/* Ends what device_run keeps, before the buffers it uses are released. */
-void device_forget(struct device *device, struct repeat *repeat);
+/* Records what enqueue(context, error) enqueues, without doing it. *recording stays NULL, and that
+ * is no error, where the device can't record, or not this. The caller ends a recording with
+ * device_forget, before the buffers that it uses are released. */
+enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
+    struct recording **recording, struct error *error);
+void device_forget(struct device *device, struct recording *recording); /* NULL is fine */
+
+/* Enqueues what was recorded: the same operations on the same buffers, whatever these hold now.
+ * Without a recording (NULL) it calls enqueue(context, error): to the caller it is the same. */
+enum status device_run(struct device *device, struct recording *recording, device_enqueue *enqueue,
+    void *context, struct error *error);
 
 /* --- Trust --------------------------------------------------------------------------------- */
 
 /* Computes the three products of a dense layer (forward, backward, update; x [batch, in],
  * weights [in, out]) on the device and compares them with plain double-precision loops; wrong
- * library results exist in the field. Where a product has more than about 2^25 multiplications, a
+ * library results exist in the field. Where a product has more than about 2^23 multiplications, a
  * part of its rows is compared, the first and the last among them. STATUS_DEVICE, naming the
  * product and the element, if any is wrong. */
 enum status device_check(

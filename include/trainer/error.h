@@ -24,8 +24,7 @@ enum status {
 };
 
 struct error {
-    enum status status;
-    char message[1024];
+    char message[2048];
 };
 
 /* Fills `error` (NULL is fine) as printf would, and returns `status`, so that a failing function

@@ -14,7 +14,7 @@ struct host {
     unsigned long long memory_bytes;
 };
 
-/* Fills what can be found out; a text that can't be is "unknown", a number is 0. */
+/* Fills what can be found out; a text that can't be is "unknown", the memory 0, the cores 1. */
 void host_describe(struct host *host);
 
 /* The number of threads that can compute at full speed in this process: physical cores within its

@@ -50,7 +50,7 @@ struct device *network_device(const struct network *network);
 enum status network_upload(struct network *network, const float *parameters, struct error *error);
 enum status network_download(struct network *network, float *parameters, struct error *error);
 
-/* Checks the device's products at the network's shapes: device_check for each layer. */
+/* Checks the device's products at the network's shapes: device_check for each that differs. */
 enum status network_check(struct network *network, struct error *error);
 
 /* One step of gradient descent on the batch x[B, inputs], labels[B, 1], enqueued: the objective is

@@ -20,7 +20,7 @@ void random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
 
 /* What a number is used for. Streams of one seed are independent of each other. */
 enum random_stream {
-    RANDOM_PARAMETERS = 1, /* first weights and biases; `part` is the layer */
+    RANDOM_PARAMETERS = 1, /* first parameters; `part` is 2 layer for weights, + 1 for biases */
     RANDOM_ORDER = 2,      /* the order of the samples; `part` is the epoch */
     RANDOM_PROTOTYPES = 3, /* the synthetic set's classes; `part` is the class */
     RANDOM_NOISE = 4,      /* the synthetic set's noise; `part` is 0 for training, 1 for test */

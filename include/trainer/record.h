@@ -21,13 +21,15 @@ struct record {
     const struct network_shape *shape;
     const struct training_plan *plan;
     const struct dataset *dataset;
-    double open; /* seconds to open the device, check it, and make the network on it */
+    double open; /* seconds to open the device, check it, and make the network on it; recording an
+                  * epoch's operations is added to it */
     const struct training_result *result;
     const char *status; /* "complete" or "diverged" */
 };
 
 /* What follows from a record. 0 where no epoch was done. */
 struct record_summary {
+    double open;                             /* seconds, with the recording */
     double mean_epoch, min_epoch, max_epoch; /* seconds */
     double samples_per_second, gflops;       /* of the mean epoch */
 };

@@ -38,8 +38,8 @@ struct training_epoch {
 };
 
 struct training_result {
-    size_t batches, samples;   /* of one epoch; a wrapped tail counts again */
-    double batching, evaluate; /* seconds; see the README */
+    size_t batches, samples;              /* of one epoch; a wrapped tail counts again */
+    double recording, batching, evaluate; /* seconds; see the README */
     size_t epochs_done;
     struct training_epoch *epochs; /* [plan.epochs], epochs_done of them filled */
     bool tested;
@@ -58,6 +58,7 @@ size_t training_batches(const struct training_plan *plan, size_t samples);
 
 /* Makes the batches on the network's device, trains for plan->epochs, and takes the test score.
  * `result` is filled as far as it went, whatever is returned, and ended by training_result_free.
+ * STATUS_USAGE when the plan leaves no batch, or the network has fewer classes than the data.
  * STATUS_DIVERGED, naming epoch and batch, when a loss is not finite; the parameters are then those
  * at the end of that epoch. `observer->batch` is only told by devices that work while they are
  * called (device_info.synchronous); for the others it would say nothing true. */

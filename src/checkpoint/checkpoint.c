@@ -2,15 +2,12 @@
 
 #include "system/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A safetensors file: the header's length (8 bytes), the header (JSON), then the data. */
@@ -131,29 +128,22 @@ struct reader {
 };
 
 static enum status read_at(struct reader *reader, uint64_t offset, void *to, size_t bytes) {
-    for (size_t done = 0; done < bytes;) {
-        const ssize_t got =
-            pread(reader->descriptor, (char *)to + done, bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return error_set(reader->error, STATUS_CHECKPOINT, "%s: offset %" PRIu64 ": %s",
-                reader->path, offset + done, got < 0 ? strerror(errno) : "the file ends here");
-        done += (size_t)got;
-    }
-    return STATUS_OK;
+    int reason;
+    const size_t got = file_read_at(reader->descriptor, offset, to, bytes, &reason);
+    return got == bytes
+               ? STATUS_OK
+               : error_set(reader->error, STATUS_CHECKPOINT, "%s: offset %" PRIu64 ": %s",
+                     reader->path, offset + got, reason ? strerror(reason) : "the file ends here");
 }
 
 static enum status open_reader(struct reader *reader) {
-    struct stat status;
-    reader->descriptor = open(reader->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (reader->descriptor < 0 || fstat(reader->descriptor, &status) != 0)
-        return error_set(reader->error, STATUS_CHECKPOINT, "%s: %s", reader->path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return error_set(reader->error, STATUS_CHECKPOINT,
-            "%s: expected a safetensors file; this is not a regular file", reader->path);
-    reader->bytes = (uint64_t)status.st_size;
-    return STATUS_OK;
+    const char *problem;
+    int reason;
+    reader->descriptor = file_open_regular(reader->path, &reader->bytes, &problem, &reason);
+    return reader->descriptor >= 0
+               ? STATUS_OK
+               : error_set(reader->error, STATUS_CHECKPOINT, "%s: %s; expected a safetensors file",
+                     reader->path, problem);
 }
 
 /* Reads and parses the header; where the data starts goes to `data_start`. */
@@ -215,13 +205,17 @@ static enum status find_tensor(
     if (json_unpack_ex(entry, &problem, JSON_STRICT, "{s:s, s:o, s:[I, I]}", "dtype", &dtype,
             "shape", &shape, "data_offsets", &begin, &end) != 0)
         return refuse(reader, tensor, problem.text);
+    char found[128];
+    char *dimensions = json_dumps(shape, JSON_ENCODE_ANY);
+    snprintf(found, sizeof found, "is %.16s %.100s", dtype, dimensions ? dimensions : "");
+    free(dimensions);
     if (strcmp(dtype, "F32") != 0)
-        return refuse(reader, tensor, "is of another type");
+        return refuse(reader, tensor, found);
     const json_int_t out = json_integer_value(json_array_get(shape, 0));
     const json_int_t in = tensor->is_bias ? 1 : json_integer_value(json_array_get(shape, 1));
     if (json_array_size(shape) != (tensor->is_bias ? 1 : 2) || out != (json_int_t)tensor->out ||
         in != (json_int_t)tensor->in)
-        return refuse(reader, tensor, "is of another shape");
+        return refuse(reader, tensor, found);
     const json_int_t bytes = (json_int_t)tensor_bytes(tensor);
     if (begin < 0 || begin > (json_int_t)data_bytes - bytes || end != begin + bytes)
         return refuse(reader, tensor, "data_offsets that don't fit its shape and the file");

@@ -2,10 +2,11 @@
  * record being a label and 3072 pixels. (A. Krizhevsky, "Learning multiple layers of features from
  * tiny images", 2009; the format: https://www.cs.toronto.edu/~kriz/cifar.html) */
 #include "dataset/source.h"
+#include "system/file.h"
 #include "system/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,52 +24,41 @@ enum { CIFAR100_FILE_BYTES = 10000 * (2 + CIFAR10_PIXELS) };
 
 /* One of the files, and where its first records go. */
 struct source_file {
-    char path[1280];
+    char path[1024 + 32];
     int descriptor;
     size_t records; /* that are wanted */
     uint8_t *pixels, *labels;
 };
 
 static bool exists(const char *folder, const char *name) {
-    char path[1280];
+    char path[1024 + 32];
     struct stat status;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return stat(path, &status) == 0;
 }
 
-static enum status refuse_missing(
-    const char *folder, const struct source_file *file, int reason, struct error *error) {
-    if (reason == ENOENT && exists(folder, "train.bin") && exists(folder, "test.bin"))
+/* Opens a file and checks, without waiting for a FIFO's writer, that it has the right size. */
+static enum status open_file(const char *folder, struct source_file *file, struct error *error) {
+    uint64_t bytes;
+    const char *problem;
+    int reason;
+    file->descriptor = file_open_regular(file->path, &bytes, &problem, &reason);
+    if (file->descriptor < 0 && reason == ENOENT && exists(folder, "train.bin") &&
+        exists(folder, "test.bin"))
         return error_set(error, STATUS_DATASET,
             "%s: there is train.bin instead, so this is CIFAR-100; expected CIFAR-10's binary "
             "version, which tools/fetch-cifar10 fetches",
             file->path);
-    return error_set(error, STATUS_DATASET,
-        "%s: %s; expected a CIFAR-10 file of %d bytes: tools/fetch-cifar10 fetches the data set, "
-        "--data synthetic does without",
-        file->path, strerror(reason), CIFAR10_FILE_BYTES);
-}
-
-/* Opens a file and checks, without waiting for a FIFO's writer, that it has the right size. */
-static enum status open_file(const char *folder, struct source_file *file, struct error *error) {
-    file->descriptor = open(file->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file->descriptor < 0)
-        return refuse_missing(folder, file, errno, error);
-    struct stat status;
-    if (fstat(file->descriptor, &status) != 0)
-        return error_set(error, STATUS_DATASET, "%s: %s", file->path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return error_set(error, STATUS_DATASET, "%s: %s; expected a regular file of %d bytes",
-            file->path,
-            S_ISDIR(status.st_mode)    ? "is a directory"
-            : S_ISFIFO(status.st_mode) ? "is a FIFO"
-                                       : "is a device or socket",
-            CIFAR10_FILE_BYTES);
-    if (status.st_size != CIFAR10_FILE_BYTES)
         return error_set(error, STATUS_DATASET,
-            "%s: ends at offset %lld; expected %d bytes (%d records of %d)%s", file->path,
-            (long long)status.st_size, CIFAR10_FILE_BYTES, CIFAR10_FILE_RECORDS, CIFAR10_RECORD,
-            status.st_size == CIFAR100_FILE_BYTES ? "; this is the size of a CIFAR-100 file" : "");
+            "%s: %s; expected a CIFAR-10 file of %d bytes: tools/fetch-cifar10 fetches the data "
+            "set, --data synthetic does without",
+            file->path, problem, CIFAR10_FILE_BYTES);
+    if (bytes != CIFAR10_FILE_BYTES)
+        return error_set(error, STATUS_DATASET,
+            "%s: ends at offset %" PRIu64 "; expected %d bytes (%d records of %d)%s", file->path,
+            bytes, CIFAR10_FILE_BYTES, CIFAR10_FILE_RECORDS, CIFAR10_RECORD,
+            bytes == CIFAR100_FILE_BYTES ? "; this is the size of a CIFAR-100 file" : "");
     return STATUS_OK;
 }
 
@@ -80,18 +70,13 @@ static enum status read_chunk(
     const size_t left = file->records - first;
     const size_t count = left < CHUNK_RECORDS ? left : CHUNK_RECORDS;
     const size_t start = first * CIFAR10_RECORD, wanted = count * CIFAR10_RECORD;
-    for (size_t done = 0; done < wanted;) {
-        const ssize_t got =
-            pread(file->descriptor, chunk + done, wanted - done, (off_t)(start + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return error_set(error, STATUS_DATASET, "%s: offset %zu: %s; expected %d bytes in all",
-                file->path, start + done,
-                got < 0 ? strerror(errno) : "the file ended here while it was read",
-                CIFAR10_FILE_BYTES);
-        done += (size_t)got;
-    }
+    int reason;
+    const size_t got = file_read_at(file->descriptor, start, chunk, wanted, &reason);
+    if (got < wanted)
+        return error_set(error, STATUS_DATASET, "%s: offset %zu: %s; expected %d bytes in all",
+            file->path, start + got,
+            reason ? strerror(reason) : "the file ended here while it was read",
+            CIFAR10_FILE_BYTES);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *record = chunk + i * CIFAR10_RECORD;
         if (record[0] >= CIFAR10_CLASSES)

@@ -4,7 +4,6 @@
 #include "system/clock.h"
 #include "system/memory.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,15 +24,18 @@ int dataset_default_path(char *path, size_t size) {
 }
 
 /* Fills dataset->path, with "" for the synthetic set. */
-static void find(const char *data, struct dataset *dataset) {
+static enum status find(const char *data, struct dataset *dataset, struct error *error) {
     char *path = dataset->path;
     struct stat status;
     if (data)
         snprintf(path, sizeof dataset->path, "%s", strcmp(data, "synthetic") == 0 ? "" : data);
-    else if (!dataset_default_path(path, sizeof dataset->path) && stat(path, &status) != 0 &&
-             errno == ENOENT)
+    else if (!dataset_default_path(path, sizeof dataset->path) && stat(path, &status) != 0)
         path[0] = '\0';
     dataset->source = path[0] ? "files" : "synthetic";
+    return strlen(path) + 1 < sizeof dataset->path
+               ? STATUS_OK
+               : error_set(error, STATUS_DATASET,
+                     "the path of the data set has over 1022 bytes: %.80s...", path);
 }
 
 static enum status allocate(struct images *images, size_t count, struct error *error) {
@@ -54,9 +56,10 @@ enum status dataset_load(
     struct dataset *loaded = calloc(1, sizeof *loaded);
     if (!loaded)
         return error_memory(error, "the data set", sizeof *loaded);
-    find(options->data, loaded);
+    enum status status = find(options->data, loaded, error);
     const double start = clock_seconds();
-    enum status status = allocate(&loaded->train, cut(CIFAR10_TRAIN, options->samples), error);
+    if (status == STATUS_OK)
+        status = allocate(&loaded->train, cut(CIFAR10_TRAIN, options->samples), error);
     if (status == STATUS_OK)
         status = allocate(&loaded->test, cut(CIFAR10_TEST, options->samples), error);
     if (status == STATUS_OK && loaded->path[0]) {

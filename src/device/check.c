@@ -5,8 +5,10 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Multiplications per product that the check may take: some milliseconds. */
+/* Multiplications per product that the check may take (some milliseconds), and the rows that it
+ * takes however long they are. */
 enum { CHECK_BUDGET = 1 << 23, CHECK_ROWS_MIN = 8 };
 
 /* An fp32 product of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum,
@@ -30,26 +32,48 @@ struct product {
     double scale;
 };
 
+/* Row i of what the product should be, and of the magnitudes it is made of: sums of |terms|. */
+static void compute_row(const struct product *product, size_t i, double *sums, double *magnitudes) {
+    const struct strided a = product->a, b = product->b;
+    for (size_t j = 0; j < product->columns; j++)
+        sums[j] = magnitudes[j] = 0.0;
+    if (b.column == 1) {
+        for (size_t k = 0; k < product->depth; k++) {
+            const double factor = a.data[i * a.row + k * a.column];
+            const float *row = b.data + k * b.row;
+            for (size_t j = 0; j < product->columns; j++) {
+                sums[j] += factor * row[j];
+                magnitudes[j] += fabs(factor * row[j]);
+            }
+        }
+        return;
+    }
+    for (size_t j = 0; j < product->columns; j++) /* b is a transposed matrix: along its rows */
+        for (size_t k = 0; k < product->depth; k++) {
+            const double term =
+                (double)a.data[i * a.row + k * a.column] * b.data[k * b.row + j * b.column];
+            sums[j] += term;
+            magnitudes[j] += fabs(term);
+        }
+}
+
+/* `sums` has room for two rows of the product. */
 static enum status check_product(
-    const struct device *device, const struct product *product, struct error *error) {
-    const struct strided a = product->a, b = product->b, start = product->start;
+    const struct device *device, const struct product *product, double *sums, struct error *error) {
+    const struct strided start = product->start;
+    double *magnitudes = sums + product->columns;
     size_t checked = CHECK_BUDGET / product->columns / product->depth;
     checked = checked < CHECK_ROWS_MIN ? CHECK_ROWS_MIN : checked;
     checked = checked > product->rows ? product->rows : checked;
     for (size_t n = 0; n < checked; n++) {
         const size_t i = checked == 1 ? 0 : n * (product->rows - 1) / (checked - 1);
+        compute_row(product, i, sums, magnitudes);
         for (size_t j = 0; j < product->columns; j++) {
-            double sum = 0.0, magnitude = 0.0;
-            for (size_t k = 0; k < product->depth; k++) {
-                const double term =
-                    (double)a.data[i * a.row + k * a.column] * b.data[k * b.row + j * b.column];
-                sum += term;
-                magnitude += fabs(term);
-            }
             const double first = start.data[i * start.row + j * start.column];
-            const double expected = first + product->scale * sum;
+            const double expected = first + product->scale * sums[j];
             const double found = product->result[i * product->columns + j];
-            const double bound = CHECK_TOLERANCE * (fabs(first) + fabs(product->scale) * magnitude);
+            const double bound =
+                CHECK_TOLERANCE * (fabs(first) + fabs(product->scale) * magnitudes[j]);
             if (!(fabs(found - expected) <= bound)) /* NaN is wrong, too */
                 return error_set(error, STATUS_DEVICE,
                     "%s (%s) fails its self-check: %s [%zu, %zu] of %zu terms each: element "
@@ -62,6 +86,15 @@ static enum status check_product(
     return STATUS_OK;
 }
 
+/* Random values. They repeat, with a period that is a prime and so falls in step with no row. */
+static void fill(float *values, size_t count, uint32_t part) {
+    enum { PERIOD = 65521 };
+    random_uniform(0, RANDOM_CHECK, part, values, count < PERIOD ? count : PERIOD);
+    for (size_t done = PERIOD; done < count; done += PERIOD)
+        memcpy(values + done, values,
+            (count - done < PERIOD ? count - done : PERIOD) * sizeof *values);
+}
+
 enum { X, WEIGHTS, BIAS, D_Y, Y, D_X, MATRICES };
 
 /* The matrices of one dense layer, on the host and on the device. */
@@ -69,6 +102,7 @@ struct check {
     struct view views[MATRICES];
     float *host[MATRICES];
     float *result; /* as large as the largest of them */
+    double *sums;  /* two rows of a product */
 };
 
 static enum status create(
@@ -85,7 +119,7 @@ static enum status create(
             for (size_t i = 0; i < elements; i++)
                 check->host[m][i] = NAN;
         else
-            random_uniform(0, RANDOM_CHECK, (uint32_t)m, check->host[m], elements);
+            fill(check->host[m], elements, (uint32_t)m);
         struct buffer *buffer;
         enum status status = device_allocate(device, elements, &buffer, error);
         if (status != STATUS_OK)
@@ -95,9 +129,12 @@ static enum status create(
         if (status != STATUS_OK)
             return status;
     }
-    check->result = memory_allocate(largest * sizeof(float));
-    return check->result ? STATUS_OK
-                         : error_memory(error, "the self-check", largest * sizeof(float));
+    const size_t widest = shapes[X][1] > shapes[Y][1] ? shapes[X][1] : shapes[Y][1];
+    check->result = memory_allocate(largest * sizeof *check->result);
+    check->sums = memory_allocate(2 * widest * sizeof *check->sums);
+    return check->result && check->sums
+               ? STATUS_OK
+               : error_memory(error, "the self-check", largest * sizeof *check->result);
 }
 
 static enum status run(struct device *device, struct check *check, size_t batch, size_t in,
@@ -128,7 +165,7 @@ static enum status run(struct device *device, struct check *check, size_t batch,
     for (size_t p = 0; p < sizeof products / sizeof *products && status == STATUS_OK; p++) {
         status = device_download(device, view[products[p].result], check->result, error);
         if (status == STATUS_OK)
-            status = check_product(device, &products[p].product, error);
+            status = check_product(device, &products[p].product, check->sums, error);
     }
     return status;
 }
@@ -154,5 +191,6 @@ enum status device_check(
         free(check.host[m]);
     }
     free(check.result);
+    free(check.sums);
     return status;
 }

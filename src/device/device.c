@@ -1,8 +1,10 @@
 /* The part of the device interface that is the same for all devices: choosing one, and checking
  * what is asked of it. */
 #include "device/device_type.h"
+#include "trainer/dataset.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,25 +25,52 @@ void device_list(device_visitor *visit, void *context) {
         visit(context, &(struct device_entry){.spec = lacking->kind, .reason = lacking->reason});
 }
 
+/* A text under construction; what does not fit is cut. */
 struct text {
     char *end;
     size_t left;
 };
 
-static void append_spec(void *context, const struct device_entry *entry) {
-    struct text *text = context;
-    const int length = entry->available ? snprintf(text->end, text->left, "%s, ", entry->spec)
-                                        : snprintf(text->end, text->left, "%s (no: %s), ",
-                                              entry->spec, entry->reason);
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+append(struct text *text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(text->end, text->left, format, arguments);
+    va_end(arguments);
     const size_t taken = length < 0 ? 0 : (size_t)length < text->left ? (size_t)length : text->left;
     text->end += taken;
     text->left -= taken;
 }
 
-/* "cpu, reference, " and so on. */
-static void describe_all(char *list, size_t size) {
-    list[0] = '\0';
-    device_list(append_spec, &(struct text){list, size});
+static void append_spec(void *context, const struct device_entry *entry) {
+    if (entry->available)
+        append(context, "%s, ", entry->spec);
+    else
+        append(context, "%s (no: %s), ", entry->spec, entry->reason);
+}
+
+/* The device's type; NULL, with an error that lists what there is, when this build lacks it. */
+static const struct device_type *find_type(const char *spec, struct error *error) {
+    const size_t length = strcspn(spec, ":");
+    for (const struct device_type *const *type = device_types; *type; type++)
+        if (strlen((*type)->kind) == length && strncmp((*type)->kind, spec, length) == 0)
+            return *type;
+    char list[512] = "";
+    device_list(append_spec, &(struct text){list, sizeof list});
+    error_set(error, STATUS_DEVICE,
+        "device '%s' is not here; there are: %sauto (the best that opens)", spec, list);
+    return NULL;
+}
+
+static bool is_automatic(const char *spec) {
+    return strcmp(spec, "auto") == 0;
+}
+
+enum status device_find(const char *spec, struct error *error) {
+    return is_automatic(spec) || find_type(spec, error) ? STATUS_OK : STATUS_DEVICE;
 }
 
 static enum status open_type(const struct device_type *type, const char *rest,
@@ -54,33 +83,29 @@ static enum status open_type(const struct device_type *type, const char *rest,
 
 static enum status open_automatic(
     const struct device_options *options, struct device **device, struct error *error) {
-    char failures[800] = ""; /* as many as a message holds */
+    char failures[sizeof((struct device_info){0}.passed_over)] = "";
+    struct text text = {failures, sizeof failures};
     for (const struct device_type *const *type = device_types; *type; type++) {
         struct error failure;
         if (!(*type)->automatic)
             continue;
-        if (open_type(*type, NULL, options, device, &failure) == STATUS_OK)
+        if (open_type(*type, NULL, options, device, &failure) == STATUS_OK) {
+            memcpy((*device)->info.passed_over, failures, sizeof failures);
             return STATUS_OK;
-        const size_t used = strlen(failures);
-        snprintf(failures + used, sizeof failures - used, "; %.200s", failure.message);
+        }
+        append(&text, "%s%s", failures[0] ? "; " : "", failure.message);
     }
-    return error_set(error, STATUS_DEVICE, "no device opens%s", failures);
+    return error_set(error, STATUS_DEVICE, "no device opens: %s", failures);
 }
 
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error) {
     *device = NULL;
-    if (strcmp(spec, "auto") == 0)
+    if (is_automatic(spec))
         return open_automatic(options, device, error);
-    const size_t length = strcspn(spec, ":");
-    const char *rest = spec[length] == ':' ? spec + length + 1 : NULL;
-    for (const struct device_type *const *type = device_types; *type; type++)
-        if (strlen((*type)->kind) == length && strncmp((*type)->kind, spec, length) == 0)
-            return open_type(*type, rest, options, device, error);
-    char list[512];
-    describe_all(list, sizeof list);
-    return error_set(error, STATUS_DEVICE,
-        "device '%s' is not here; there are: %sauto (the best that opens)", spec, list);
+    const struct device_type *type = find_type(spec, error);
+    const char *colon = strchr(spec, ':');
+    return type ? open_type(type, colon ? colon + 1 : NULL, options, device, error) : STATUS_DEVICE;
 }
 
 void device_close(struct device *device) {
@@ -222,48 +247,41 @@ enum status device_gather_rows(struct device *device, struct view source, struct
 enum status device_upload_pixels(struct device *device, const uint8_t *host, enum color color,
     struct view destination, struct error *error) {
     CHECK_VIEWS("upload_pixels",
-        host != NULL && destination.columns == (color == COLOR_GREY ? 1024 : 3072), destination);
+        host != NULL &&
+            destination.columns == (color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS),
+        destination);
     return device->type->upload_pixels(device, host, color, destination, error);
 }
 
 /* --- Doing the same again --- */
 
-/* Records what `enqueue` enqueues; without a recording after it, the device can't. */
-static enum status record(struct device *device, struct repeat *repeat,
-    enum status (*enqueue)(void *context, struct error *error), void *context,
-    struct error *error) {
-    const struct device_type *type = device->type;
-    enum status status = type->record_begin(device, error);
+enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
+    struct recording **recording, struct error *error) {
+    *recording = NULL;
+    if (!device->type->record_begin)
+        return STATUS_OK;
+    enum status status = device->type->record_begin(device, error);
     if (status != STATUS_OK)
         return status;
     status = enqueue(context, error);
     struct error later; /* what `enqueue` says comes first */
     const enum status ended =
-        type->record_end(device, &repeat->recording, status == STATUS_OK ? error : &later);
+        device->type->record_end(device, recording, status == STATUS_OK ? error : &later);
     if (status == STATUS_OK)
         status = ended;
-    if (status != STATUS_OK)
-        device_forget(device, repeat);
+    if (status != STATUS_OK) {
+        device_forget(device, *recording);
+        *recording = NULL;
+    }
     return status;
 }
 
-enum status device_run(struct device *device, struct repeat *repeat,
-    enum status (*enqueue)(void *context, struct error *error), void *context,
-    struct error *error) {
-    if (!repeat->recording && !repeat->plain) {
-        if (device->type->record_begin) {
-            const enum status status = record(device, repeat, enqueue, context, error);
-            if (status != STATUS_OK)
-                return status;
-        }
-        repeat->plain = !repeat->recording;
-    }
-    return repeat->plain ? enqueue(context, error)
-                         : device->type->replay(device, repeat->recording, error);
+void device_forget(struct device *device, struct recording *recording) {
+    if (recording)
+        device->type->forget(device, recording);
 }
 
-void device_forget(struct device *device, struct repeat *repeat) {
-    if (repeat->recording)
-        device->type->forget(device, repeat->recording);
-    *repeat = (struct repeat){0};
+enum status device_run(struct device *device, struct recording *recording, device_enqueue *enqueue,
+    void *context, struct error *error) {
+    return recording ? device->type->replay(device, recording, error) : enqueue(context, error);
 }

@@ -14,7 +14,7 @@ const struct device_type *const device_types[] = {
 
 const struct device_lacking device_types_lacking[] = {
 #if !TRAINER_HAS_CPU
-    {"cpu", "this build has no OpenBLAS; install it (Debian: libopenblas-dev) and build again"},
+    {"cpu", TRAINER_LACKS_CPU},
 #endif
     {NULL, NULL},
 };

@@ -1,41 +1,19 @@
 /* The `reference` device: plain C loops and no library. Sums are taken in double precision, and
  * each operation is done when its call returns. It is the oracle that every other device is held
  * against, and the row "the language without libraries" of a comparison. */
-#include "device/device_type.h"
-#include "system/memory.h"
-#include "trainer/host.h"
+#include "device/host_device.h"
+#include "trainer/dataset.h"
 
+#include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct reference_buffer {
-    struct buffer base;
-    float *data;
-};
-
-static float *floats(struct view view) {
-    return ((struct reference_buffer *)view.buffer)->data + view.offset;
-}
-
-static uint32_t *integers(struct view view) {
-    return (uint32_t *)floats(view);
-}
-
 /* --- Finding and opening --- */
-
-static void describe(int threads, struct device_info *info) {
-    struct host host;
-    host_describe(&host);
-    *info = (struct device_info){
-        .kind = "reference", .precision = "fp32", .threads = threads, .synchronous = true};
-    snprintf(info->name, sizeof info->name, "%s", host.cpu);
-}
 
 static void reference_list(device_visitor *visit, void *context) {
     struct device_entry entry = {.spec = "reference", .available = true};
-    describe(1, &entry.info);
+    host_device_describe("reference", 1, &entry.info);
     visit(context, &entry);
 }
 
@@ -44,10 +22,16 @@ static enum status reference_open(const char *rest, const struct device_options 
     if (rest)
         return error_set(
             error, STATUS_DEVICE, "reference: there is only one; ':%s' is too much", rest);
+    int threads;
+    const enum status status =
+        host_team_size("reference", options->threads, 1, INT_MAX, &threads, error);
+    if (status != STATUS_OK)
+        return status;
     struct device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return error_memory(error, "the reference device", sizeof *opened);
-    describe(options->threads > 0 ? options->threads : 1, &opened->info);
+    host_device_describe("reference", threads, &opened->info);
+    opened->info.synchronous = true;
     *device = opened;
     return STATUS_OK;
 }
@@ -58,38 +42,17 @@ static void reference_close(struct device *device) {
 
 /* --- Memory --- */
 
-static enum status reference_allocate(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
-    (void)device;
-    struct reference_buffer *allocated = malloc(sizeof *allocated);
-    float *data = memory_allocate(elements * sizeof *data);
-    if (!allocated || !data) {
-        free(allocated);
-        free(data);
-        return error_set(error, STATUS_DEVICE, "reference: out of memory: %zu bytes for a buffer",
-            elements * sizeof *data);
-    }
-    allocated->data = data;
-    *buffer = &allocated->base;
-    return STATUS_OK;
-}
-
-static void reference_release(struct buffer *buffer) {
-    free(((struct reference_buffer *)buffer)->data);
-    free(buffer);
-}
-
 static enum status reference_upload(
     struct device *device, struct view destination, const void *host, struct error *error) {
     (void)device, (void)error;
-    memcpy(floats(destination), host, destination.rows * destination.columns * sizeof(float));
+    memcpy(host_floats(destination), host, destination.rows * destination.columns * sizeof(float));
     return STATUS_OK;
 }
 
 static enum status reference_download(
     struct device *device, struct view source, void *host, struct error *error) {
     (void)device, (void)error;
-    memcpy(host, floats(source), source.rows * source.columns * sizeof(float));
+    memcpy(host, host_floats(source), source.rows * source.columns * sizeof(float));
     return STATUS_OK;
 }
 
@@ -160,9 +123,9 @@ static enum status reference_dense_forward(struct device *device, struct view x,
     struct error *error) {
     (void)error;
     const size_t batch = x.rows, in = x.columns, out = y.columns;
-    const struct strided a = {floats(x), in, 1}, b = {floats(weights), out, 1};
-    const float *add = floats(bias);
-    float *result = floats(y);
+    const struct strided a = {host_floats(x), in, 1}, b = {host_floats(weights), out, 1};
+    const float *add = host_floats(bias);
+    float *result = host_floats(y);
 #pragma omp parallel for num_threads(device->info.threads)
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < out; first += TILE) {
@@ -179,9 +142,9 @@ static enum status reference_dense_backward(struct device *device, struct view d
     struct error *error) {
     (void)error;
     const size_t batch = d_x.rows, in = d_x.columns, out = d_y.columns;
-    const struct strided a = {floats(d_y), out, 1}, b = {floats(weights), 1, out};
-    const float *value = floats(x);
-    float *result = floats(d_x);
+    const struct strided a = {host_floats(d_y), out, 1}, b = {host_floats(weights), 1, out};
+    const float *value = host_floats(x);
+    float *result = host_floats(d_x);
 #pragma omp parallel for num_threads(device->info.threads)
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < in; first += TILE) {
@@ -198,8 +161,8 @@ static enum status reference_dense_update(struct device *device, struct view x, 
     float scale, struct view weights, struct view bias, struct error *error) {
     (void)error;
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
-    const struct strided a = {floats(x), 1, in}, b = {floats(d_y), out, 1};
-    float *result = floats(weights), *sum = floats(bias);
+    const struct strided a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
+    float *result = host_floats(weights), *sum = host_floats(bias);
 #pragma omp parallel for num_threads(device->info.threads)
     for (size_t i = 0; i < in; i++)
         for (size_t first = 0; first < out; first += TILE) {
@@ -223,8 +186,8 @@ static enum status reference_softmax_cross_entropy(struct device *device, struct
     const size_t classes = logits.columns;
 #pragma omp parallel for num_threads(device->info.threads)
     for (size_t i = 0; i < logits.rows; i++) {
-        float *z = floats(logits) + i * classes, *result = floats(score) + i * 2;
-        const size_t label = integers(labels)[i];
+        float *z = host_floats(logits) + i * classes, *result = host_floats(score) + i * 2;
+        const size_t label = host_integers(labels)[i];
         size_t best = 0;
         for (size_t j = 1; j < classes; j++)
             if (z[j] > z[best])
@@ -246,8 +209,8 @@ static enum status reference_gather_rows(struct device *device, struct view sour
     (void)device, (void)error;
     const size_t columns = source.columns;
     for (size_t i = 0; i < destination.rows; i++)
-        memcpy(floats(destination) + i * columns, floats(source) + integers(index)[i] * columns,
-            columns * sizeof(float));
+        memcpy(host_floats(destination) + i * columns,
+            host_floats(source) + host_integers(index)[i] * columns, columns * sizeof(float));
     return STATUS_OK;
 }
 
@@ -257,8 +220,9 @@ static enum status reference_upload_pixels(struct device *device, const uint8_t 
     const size_t columns = destination.columns;
 #pragma omp parallel for num_threads(device->info.threads)
     for (size_t i = 0; i < destination.rows; i++) {
-        const uint8_t *red = host + i * 3072, *green = red + 1024, *blue = green + 1024;
-        float *row = floats(destination) + i * columns;
+        const uint8_t *red = host + i * CIFAR10_PIXELS;
+        const uint8_t *green = red + CIFAR10_PLANE, *blue = green + CIFAR10_PLANE;
+        float *row = host_floats(destination) + i * columns;
         for (size_t j = 0; j < columns; j++)
             row[j] = color == COLOR_RGB
                          ? (float)(red[j] / 255.0)
@@ -273,8 +237,8 @@ const struct device_type reference_device_type = {
     .list = reference_list,
     .open = reference_open,
     .close = reference_close,
-    .allocate = reference_allocate,
-    .release = reference_release,
+    .allocate = host_buffer_allocate,
+    .release = host_buffer_release,
     .upload = reference_upload,
     .download = reference_download,
     .synchronise = reference_synchronise,

@@ -16,8 +16,10 @@ struct network {
 
 /* --- Shape --- */
 
+enum { UNIT = 64 }; /* elements that everything is padded to */
+
 static size_t padded(size_t elements) {
-    return (elements + 63) / 64 * 64;
+    return (elements + UNIT - 1) / UNIT * UNIT;
 }
 
 size_t network_weights_offset(const struct network_shape *shape, size_t layer) {
@@ -135,24 +137,31 @@ static struct view gradient_of(const struct network *network, struct view x, siz
 
 /* --- Parameters --- */
 
+static struct view all_parameters(const struct network *network) {
+    return device_view(
+        network->parameters, network_parameters_length(&network->shape) / UNIT, UNIT);
+}
+
 enum status network_upload(struct network *network, const float *parameters, struct error *error) {
-    const struct view all =
-        device_view(network->parameters, 1, network_parameters_length(&network->shape));
-    const enum status status = device_upload(network->device, all, parameters, error);
+    const enum status status =
+        device_upload(network->device, all_parameters(network), parameters, error);
     return status == STATUS_OK ? device_synchronise(network->device, error) : status;
 }
 
 enum status network_download(struct network *network, float *parameters, struct error *error) {
-    const struct view all =
-        device_view(network->parameters, 1, network_parameters_length(&network->shape));
-    return device_download(network->device, all, parameters, error);
+    return device_download(network->device, all_parameters(network), parameters, error);
 }
 
 enum status network_check(struct network *network, struct error *error) {
     const size_t *widths = network->shape.widths;
     enum status status = STATUS_OK;
-    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++)
-        status = device_check(network->device, network->batch, widths[l], widths[l + 1], error);
+    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++) {
+        bool checked = false; /* as an earlier layer of the same shape */
+        for (size_t e = 0; e < l && !checked; e++)
+            checked = widths[e] == widths[l] && widths[e + 1] == widths[l + 1];
+        if (!checked)
+            status = device_check(network->device, network->batch, widths[l], widths[l + 1], error);
+    }
     return status;
 }
 

@@ -2,21 +2,39 @@
 #include "trainer/record.h"
 
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
-static json_t *text_or_null(const char *text) {
-    return text[0] ? json_string(text) : json_null();
+/* A text as JSON, which is UTF-8. File names and the like need not be: their bytes beyond ASCII are
+ * then each shown as '?'. */
+static json_t *text(const char *bytes) {
+    json_t *string = json_string(bytes);
+    if (string)
+        return string;
+    char *shown = strdup(bytes);
+    for (char *c = shown; c && *c; c++)
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    string = shown ? json_string(shown) : NULL;
+    free(shown);
+    return string;
+}
+
+static json_t *text_or_null(const char *bytes) {
+    return bytes[0] ? text(bytes) : json_null();
 }
 
 static json_t *describe_host(const struct host *host) {
-    return json_pack("{s:s, s:s, s:s, s:i, s:I}", "name", host->name, "os", host->os, "cpu",
-        host->cpu, "cores", host->cores, "memory_bytes", (json_int_t)host->memory_bytes);
+    return json_pack("{s:o, s:o, s:o, s:i, s:I}", "name", text(host->name), "os", text(host->os),
+        "cpu", text(host->cpu), "cores", host->cores, "memory_bytes",
+        (json_int_t)host->memory_bytes);
 }
 
 static json_t *describe_device(const struct record *record) {
     const struct device_info *device = record->device;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:s}", "spec", record->spec, "kind",
-        device->kind, "name", device->name, "library", text_or_null(device->library), "driver",
-        text_or_null(device->driver), "threads", device->threads, "precision", device->precision);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s}", "spec", text(record->spec), "kind",
+        device->kind, "name", text(device->name), "kernels", text_or_null(device->kernels),
+        "library", text_or_null(device->library), "driver", text_or_null(device->driver), "threads",
+        device->threads, "precision", device->precision);
 }
 
 static json_t *describe_config(const struct record *record) {
@@ -45,7 +63,7 @@ static json_t *describe_seconds(const struct record *record) {
     for (size_t e = 0; e < result->epochs_done; e++)
         json_array_append_new(epochs, json_real(result->epochs[e].seconds));
     return json_pack("{s:f, s:f, s:f, s:o, s:o, s:o}", "load", record->dataset->seconds, "open",
-        record->open, "batching", result->batching, "epochs", epochs, "mean_epoch",
+        summary.open, "batching", result->batching, "epochs", epochs, "mean_epoch",
         result->epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "evaluate",
         result->tested ? json_real(result->evaluate) : json_null());
 }

@@ -13,7 +13,7 @@ void record_begin(struct record *record) {
 
 struct record_summary record_summarise(const struct record *record) {
     const struct training_result *result = record->result;
-    struct record_summary summary = {0};
+    struct record_summary summary = {.open = record->open + result->recording};
     if (result->epochs_done == 0)
         return summary;
     double total = 0.0;

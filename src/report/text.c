@@ -16,7 +16,7 @@ static const char *layers_text(const struct network_shape *shape, char *text, si
 
 enum { LAYERS_TEXT = 6 * (NETWORK_MAX_LAYERS + 1) };
 
-/* --- CSV (RFC 4180) --- */
+/* --- CSV (RFC 4180, but for its line ends) --- */
 
 /* A pair of lines under construction: one field of the header, one of the row. */
 struct csv {
@@ -65,9 +65,11 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "os", record->host.os);
     csv_text(&csv, "cpu", record->host.cpu);
     csv_whole(&csv, "cores", (unsigned long long)record->host.cores);
+    csv_text(&csv, "spec", record->spec);
     csv_text(&csv, "device", record->device->kind);
     csv_text(&csv, "device_name", record->device->name);
     csv_text(&csv, "library", record->device->library);
+    csv_text(&csv, "kernels", record->device->kernels);
     csv_text(&csv, "driver", record->device->driver);
     csv_whole(&csv, "threads", (unsigned long long)record->device->threads);
     csv_text(&csv, "precision", record->device->precision);
@@ -81,10 +83,11 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_whole(&csv, "seed", plan->seed);
     csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
     csv_text(&csv, "source", record->dataset->source);
+    csv_text(&csv, "path", record->dataset->path);
     csv_whole(&csv, "train", record->dataset->train.count);
     csv_whole(&csv, "test", record->dataset->test.count);
     csv_real(&csv, "load", true, record->dataset->seconds);
-    csv_real(&csv, "open", true, record->open);
+    csv_real(&csv, "open", true, summary.open);
     csv_real(&csv, "batching", true, result->batching);
     csv_real(&csv, "mean_epoch", done > 0, summary.mean_epoch);
     csv_real(&csv, "min_epoch", done > 0, summary.min_epoch);
@@ -97,7 +100,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "samples_per_second", done > 0, summary.samples_per_second);
     csv_real(&csv, "gflops", done > 0, summary.gflops);
     csv_text(&csv, "status", record->status);
-    fputs("\r\n", csv.file);
+    fputs("\n", csv.file);
 }
 
 bool record_write_csv(const struct record *record, FILE *file) {
@@ -162,10 +165,11 @@ void record_print_head(const struct record *record, bool bold, FILE *file) {
         print_row(file, "data", "SYNTHETIC, not CIFAR-10: %zu training, %zu test images",
             dataset->train.count, dataset->test.count);
     print_row(file, "network", "%s, %s, %s", layers_text(record->shape, layers, sizeof layers),
-        activation_names[record->shape->activation], color_names[plan->color]);
+        record->shape->layers > 1 ? activation_names[record->shape->activation] : "no hidden layer",
+        color_names[plan->color]);
     print_row(file, "training",
-        "%zu epochs, batches of %zu (tail: %s), learning rate %g, seed %llu%s", plan->epochs,
-        plan->batch_size, tail_names[plan->tail], plan->learning_rate,
+        "%zu epoch%s, batches of %zu (tail: %s), learning rate %g, seed %llu%s", plan->epochs,
+        plan->epochs == 1 ? "" : "s", plan->batch_size, tail_names[plan->tail], plan->learning_rate,
         (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
     fprintf(file, "\n%s%5s  %10s  %10s  %9s%s\n", bold ? "\033[1m" : "", "epoch", "seconds", "loss",
         "accuracy", bold ? "\033[0m" : "");
@@ -181,7 +185,7 @@ void record_print_summary(const struct record *record, FILE *file) {
     const struct record_summary summary = record_summarise(record);
     fputc('\n', file);
     print_row(file, "load", "%.4f s", record->dataset->seconds);
-    print_row(file, "open", "%.4f s", record->open);
+    print_row(file, "open", "%.4f s", summary.open);
     print_row(file, "batching", "%.4f s", result->batching);
     if (result->epochs_done > 0) {
         print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max", summary.mean_epoch,

@@ -16,8 +16,10 @@ static enum status refuse(const char *path, const char *what, int reason, struct
 static enum status create_beside(
     const char *path, char temporary[PATH_MAX], int *descriptor, struct error *error) {
     struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return error_set(error, STATUS_FAILED, "can't write %s: it is not a regular file", path);
+    if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return error_set(error, STATUS_FAILED, "can't write %s: it is %s", path,
+            S_ISLNK(status.st_mode) ? "a symbolic link; name the file itself"
+                                    : "not a regular file");
     for (int try = 0; try < 100; try++) {
         const int length =
             snprintf(temporary, PATH_MAX, "%s.partial-%ld-%d", path, (long)getpid(), try);
@@ -32,11 +34,18 @@ static enum status create_beside(
     return refuse(path, "open", errno, error);
 }
 
+/* What one call may transfer: macOS refuses more than INT_MAX bytes. */
+enum { TRANSFER_LIMIT = 1 << 30 };
+
+static size_t limited(size_t bytes) {
+    return bytes < TRANSFER_LIMIT ? bytes : TRANSFER_LIMIT;
+}
+
 /* 0, or errno. */
 static int write_all(int descriptor, const struct file_part *part) {
     const char *data = part->data;
     for (size_t done = 0; done < part->bytes;) {
-        const ssize_t written = write(descriptor, data + done, part->bytes - done);
+        const ssize_t written = write(descriptor, data + done, limited(part->bytes - done));
         if (written < 0 && errno != EINTR)
             return errno;
         done += written > 0 ? (size_t)written : 0;
@@ -98,6 +107,43 @@ enum status file_check_writable(const char *path, struct error *error) {
         unlink(temporary);
     }
     return status;
+}
+
+int file_open_regular(const char *path, uint64_t *bytes, const char **problem, int *reason) {
+    struct stat status;
+    const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0 || fstat(descriptor, &status) != 0) {
+        *reason = errno;
+        *problem = strerror(*reason);
+    } else if (!S_ISREG(status.st_mode)) {
+        *reason = 0;
+        *problem = S_ISDIR(status.st_mode)    ? "is a directory"
+                   : S_ISFIFO(status.st_mode) ? "is a FIFO"
+                                              : "is a device or a socket";
+    } else {
+        *bytes = (uint64_t)status.st_size;
+        return descriptor;
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    return -1;
+}
+
+size_t file_read_at(int descriptor, uint64_t offset, void *to, size_t bytes, int *reason) {
+    size_t done = 0;
+    *reason = 0;
+    while (done < bytes) {
+        const ssize_t got =
+            pread(descriptor, (char *)to + done, limited(bytes - done), (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            *reason = errno;
+        if (got <= 0)
+            break;
+        done += (size_t)got;
+    }
+    return done;
 }
 
 bool file_read_line(const char *path, char *line, size_t size) {

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct file_part {
     const void *data;
@@ -15,12 +16,22 @@ struct file_part {
 /* Makes the file at `path` consist of the parts, one after another: written to a temporary file in
  * the same folder, synced, and renamed over `path`, so that a crash leaves the old file or the new
  * one. STATUS_FAILED, naming the path and the system's reason, if any of it fails; the temporary
- * file is then gone. Something at `path` that is not a regular file is left alone, and an error. */
+ * file is then gone. Something at `path` that is not a regular file (a symbolic link
+ * is none) is left alone, and an error. */
 enum status file_replace(
     const char *path, const struct file_part *parts, size_t count, struct error *error);
 
 /* Whether file_replace could begin at `path`: it makes the temporary file, and removes it. */
 enum status file_check_writable(const char *path, struct error *error);
+
+/* Opens the regular file at `path` for reading, without waiting on anything that isn't one. Gives
+ * its descriptor and its size. -1 when that can't be; `problem` then says why, and *reason is
+ * errno, or 0 when what is there is not a regular file. */
+int file_open_regular(const char *path, uint64_t *bytes, const char **problem, int *reason);
+
+/* Reads `bytes` from `offset` on. Returns how many it got: fewer at the end of the file, and after
+ * an error, when *reason is errno instead of 0. */
+size_t file_read_at(int descriptor, uint64_t offset, void *to, size_t bytes, int *reason);
 
 /* The first line of a small file, cut to `size`, without its newline; false when it can't be had.
  */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <omp.h>
 #include <sched.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
@@ -65,10 +66,29 @@ static bool first_of_core(int processor, const cpu_set_t *mask) {
     return true;
 }
 
+/* The processors of OpenMP's places, when it binds threads (OMP_PROC_BIND, OMP_PLACES): it has then
+ * bound this very thread to one of them, and its own mask says nothing of its team's. */
+static bool bound_mask(cpu_set_t *mask) {
+    int ids[CPU_SETSIZE];
+    CPU_ZERO(mask);
+    if (omp_get_proc_bind() == omp_proc_bind_false)
+        return false;
+    for (int place = 0; place < omp_get_num_places(); place++) {
+        const int count = omp_get_place_num_procs(place);
+        if (count > CPU_SETSIZE)
+            return false;
+        omp_get_place_proc_ids(place, ids);
+        for (int i = 0; i < count; i++)
+            if (ids[i] >= 0 && ids[i] < CPU_SETSIZE)
+                CPU_SET(ids[i], mask);
+    }
+    return CPU_COUNT(mask) > 0;
+}
+
 static int allowed_cores(void) {
     cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) /* more processors than the mask holds */
-        return online_processors();
+    if (!bound_mask(&mask) && sched_getaffinity(0, sizeof mask, &mask) != 0)
+        return online_processors(); /* more processors than the mask holds */
     int cores = 0;
     for (int processor = 0; processor < CPU_SETSIZE; processor++)
         cores += CPU_ISSET(processor, &mask) && first_of_core(processor, &mask);

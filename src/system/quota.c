@@ -31,6 +31,17 @@ static int folder_limit(const char *folder) {
     return INT_MAX;
 }
 
+/* Whether a list like "cpu,cpuacct" has "cpu" in it; "cpuset" is another. */
+static bool names_cpu(const char *controllers) {
+    while (*controllers) {
+        const size_t length = strcspn(controllers, ",");
+        if (length == 3 && strncmp(controllers, "cpu", 3) == 0)
+            return true;
+        controllers += length + (controllers[length] == ',');
+    }
+    return false;
+}
+
 int quota_threads(const char *membership, const char *root) {
     int limit = INT_MAX;
     FILE *file = fopen(membership, "r");
@@ -43,7 +54,7 @@ int quota_threads(const char *membership, const char *root) {
             continue;
         *group++ = '\0';
         const bool version2 = controllers[1] == '\0';
-        if (!version2 && !strstr(controllers, "cpu"))
+        if (!version2 && !names_cpu(controllers + 1))
             continue;
         for (;;) {
             char folder[PATH_MAX];

@@ -22,10 +22,10 @@ struct training {
     struct view scores;   /* [samples of an epoch, 2] */
     struct view order;    /* with shuffling: [samples, 1], which one comes when */
     struct batches batch; /* with shuffling: one batch, gathered */
-    uint32_t *host_order; /* [samples, or all of the data where that is more] */
+    uint32_t *host_order; /* with shuffling: [samples, or all of the data where that is more] */
     float *host_scores;   /* [samples, 2] */
-    struct repeat steps;  /* all of an epoch */
-    size_t epoch;         /* the current one */
+    struct recording *recording; /* of the steps of an epoch */
+    size_t epoch;                /* the current one */
 };
 
 const char *const tail_names[] = {
@@ -88,38 +88,48 @@ static struct batches batch_of(const struct batches *all, size_t first, size_t c
     return (struct batches){view_rows(all->x, first, count), view_rows(all->labels, first, count)};
 }
 
-/* All that an epoch needs, so that nothing is allocated inside one. */
-static enum status prepare(
-    struct training *training, const struct dataset *dataset, struct error *error) {
+/* How an epoch is divided, and the host memory that it needs: nothing is allocated inside one. */
+static enum status plan_epochs(struct training *training, size_t count, struct error *error) {
     const struct training_plan *plan = training->plan;
+    const struct network_shape *shape = network_shape(training->network);
     struct training_result *result = training->result;
-    const size_t count = dataset->train.count;
-    result->batches = training_batches(plan, count);
+    if (shape->widths[shape->layers] < CIFAR10_CLASSES)
+        return error_set(error, STATUS_USAGE, "the network has %zu classes, the data set %d",
+            shape->widths[shape->layers], CIFAR10_CLASSES);
+    result->batches = plan->batch_size > 0 ? training_batches(plan, count) : 0;
+    if (result->batches == 0)
+        return error_set(error, STATUS_USAGE,
+            "no batch is left: %zu samples, batches of %zu, tail: %s", count, plan->batch_size,
+            tail_names[plan->tail]);
     const size_t whole = result->batches * plan->batch_size;
     result->samples = plan->tail == TAIL_SHORT && whole > count ? count : whole;
-    if (result->samples == 0)
-        return error_set(error, STATUS_USAGE,
-            "no batch is left: %zu samples, batches of %zu, the tail dropped", count,
-            plan->batch_size);
+    const size_t ordered = !plan->shuffle ? 0 : count > result->samples ? count : result->samples;
     result->epochs = calloc(plan->epochs + 1, sizeof *result->epochs);
-    training->host_scores = malloc(result->samples * 2 * sizeof(float));
-    training->host_order = malloc((result->samples + count) * sizeof(uint32_t));
-    if (!result->epochs || !training->host_scores || !training->host_order)
-        return error_memory(error, "the scores of an epoch", result->samples * 2 * sizeof(float));
+    training->host_scores = malloc(result->samples * 2 * sizeof *training->host_scores);
+    training->host_order = malloc((ordered + 1) * sizeof *training->host_order);
+    return result->epochs && training->host_scores && training->host_order
+               ? STATUS_OK
+               : error_memory(error, "the scores of the epochs",
+                     plan->epochs * sizeof *result->epochs + (result->samples * 2 + ordered) * 4);
+}
 
-    /* A shuffled epoch chooses from all samples, also where it drops or doubles some. */
-    const size_t stored = plan->shuffle ? count : result->samples;
+/* Everything that the epochs use, on the device. */
+static enum status make_ready(
+    struct training *training, const struct images *images, struct error *error) {
+    const struct training_plan *plan = training->plan;
+    const size_t samples = training->result->samples;
     const double start = clock_seconds();
-    enum status status = make_batches(
-        training->device, &dataset->train, plan->color, stored, &training->train, error);
+    /* A shuffled epoch chooses from all samples, also where it drops or doubles some. */
+    enum status status = make_batches(training->device, images, plan->color,
+        plan->shuffle ? images->count : samples, &training->train, error);
     if (status == STATUS_OK)
-        status = allocate_view(training->device, result->samples, 2, &training->scores, error);
+        status = allocate_view(training->device, samples, 2, &training->scores, error);
     if (status == STATUS_OK && plan->shuffle)
-        status = allocate_view(training->device, result->samples, 1, &training->order, error);
+        status = allocate_view(training->device, samples, 1, &training->order, error);
     if (status == STATUS_OK && plan->shuffle)
         status = allocate_batches(
             training->device, plan->batch_size, training->train.x.columns, &training->batch, error);
-    result->batching = clock_seconds() - start;
+    training->result->batching = clock_seconds() - start;
     return status;
 }
 
@@ -157,6 +167,15 @@ static enum status enqueue_epoch(void *context, struct error *error) {
         if (status == STATUS_OK && observed)
             observer->batch(observer->context, training->epoch, b + 1, training->result->batches);
     }
+    return status;
+}
+
+/* What a device needs once, so that it does not fall into the first epoch. */
+static enum status record_epoch(struct training *training, struct error *error) {
+    const double start = clock_seconds();
+    const enum status status =
+        device_record(training->device, enqueue_epoch, training, &training->recording, error);
+    training->result->recording = clock_seconds() - start;
     return status;
 }
 
@@ -198,7 +217,7 @@ static enum status run_epoch(
     if (training->plan->shuffle)
         status = shuffle(training, count, error);
     if (status == STATUS_OK)
-        status = device_run(training->device, &training->steps, enqueue_epoch, training, error);
+        status = device_run(training->device, training->recording, enqueue_epoch, training, error);
     if (status == STATUS_OK)
         status = device_download(training->device, training->scores, training->host_scores, error);
     if (status != STATUS_OK)
@@ -276,12 +295,16 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         .plan = plan,
         .observer = observer,
         .result = result};
-    enum status status = prepare(&training, dataset, error);
+    enum status status = plan_epochs(&training, dataset->train.count, error);
+    if (status == STATUS_OK)
+        status = make_ready(&training, &dataset->train, error);
+    if (status == STATUS_OK && plan->epochs > 0)
+        status = record_epoch(&training, error);
     if (status == STATUS_OK)
         status = run_epochs(&training, dataset->train.count, error);
     if (status == STATUS_OK)
         status = evaluate(&training, &dataset->test, error);
-    device_forget(training.device, &training.steps);
+    device_forget(training.device, training.recording);
     release_batches(&training.train);
     release_batches(&training.batch);
     device_release(training.scores.buffer);

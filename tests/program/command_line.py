@@ -4,8 +4,10 @@
 """
 import csv
 import io
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -52,7 +54,7 @@ class Usage(Folder):
                 ("activation", "none", "sigmoid, tanh or relu"),
                 ("learning-rate", "fast", "a number from 0"), ("learning-rate", "nan", "a number"),
                 ("learning-rate", "-1", "a number"), ("learning-rate", "0x1p3", "a number"),
-                ("learning-rate", "1e400", "a number"), ("color", "red", "grey or rgb"),
+                ("learning-rate", "1e400", "a number"), ("learning-rate", "1e-400", "a number"), ("color", "red", "grey or rgb"),
                 ("tail", "cut", "wrap, short or drop"), ("seed", "-3", "a whole number from 0"),
                 ("seed", "9223372036854775808", "to 9223372036854775807"),
                 ("format", "xml", "table, json, csv or markdown"), ("data", "", "a value")):
@@ -67,7 +69,7 @@ class Usage(Folder):
         self.fails(2, "'extra' is not an option", "extra", "--nonsense")
         self.fails(2, "'extra' is not an option", "extra")
         self.fails(2, "--epochs: expected a value", "--epochs")
-        self.fails(2, "--quiet=yes is not an option", "--quiet=yes")
+        self.fails(2, "--quiet=yes has a value, but takes none", "--quiet=yes")
         self.fails(2, "batches of 300 leave none of 100 samples", "--samples", 100, "--tail", "drop")
 
     def test_help_has_live_defaults(self):
@@ -83,7 +85,7 @@ class Usage(Folder):
             readme = file.read()
         for line in run("--help").stdout.splitlines():
             if line.startswith("  --"):
-                option = line.split("  ")[1].strip().replace("|", "\\|")
+                option = line.strip().replace("|", "\\|")
                 self.assertIn(f"| `{option}` |", readme)
 
     def test_version(self):
@@ -103,7 +105,7 @@ class Devices(Folder):
 
     def test_absent(self):
         self.fails(3, "device 'tpu' is not here; there are: ", "--device", "tpu", *SMALL)
-        self.fails(3, "reference", "--device", "tpu", *SMALL)
+        self.fails(3, "reference", "--device", "tpu", "--data", "/nonexistent")  # before the data
         self.fails(3, "':1' is too much", "--device", "reference:1", *SMALL)
 
     def test_threads(self):
@@ -113,8 +115,6 @@ class Devices(Folder):
 
     @unittest.skipUnless(shutil.which("taskset") and "cpu" in DEVICES, "needs taskset and the cpu")
     def test_affinity(self):
-        import json
-        import subprocess
         first = min(os.sched_getaffinity(0))
         out = subprocess.run(["taskset", "-c", str(first), TRAINER, "--device", "cpu", "--format",
                               "json", *map(str, SMALL)], stdout=subprocess.PIPE, check=True).stdout
@@ -124,6 +124,23 @@ class Devices(Folder):
     def test_fewer_threads_than_asked(self):
         self.fails(3, "OpenMP gives only 1 of 2 threads", "--device", "cpu", "--threads", 2, *SMALL,
                    env={"OMP_THREAD_LIMIT": "1"})
+
+    @unittest.skipUnless("cpu" in DEVICES, "needs the cpu device")
+    def test_too_many_threads(self):
+        done = run("--device", "cpu", "--threads", 1024, *SMALL)
+        self.assertIn(done.returncode, (0, 3))  # as many as OpenBLAS was built for
+        self.fails(3, "OpenMP gives only 1 of 2", "--device", "reference", "--threads", 2, *SMALL,
+                   env={"OMP_THREAD_LIMIT": "1"})
+        self.fails(3, "no device opens: cpu: OpenMP gives", "--threads", 2, *SMALL,
+                   env={"OMP_THREAD_LIMIT": "1"})
+
+    @unittest.skipUnless("cpu" in DEVICES, "needs the cpu device")
+    def test_bound_threads(self):
+        """OpenMP's own binding is not taken for a smaller machine."""
+        lists = [run("--list-devices", env=env).stdout
+                 for env in ({}, {"OMP_PROC_BIND": "close"}, {"OMP_PLACES": "cores"})]
+        self.assertEqual(lists[0], lists[1])
+        self.assertEqual(lists[0], lists[2])
 
     def test_auto_says_which(self):
         done = run("--device", "auto", *SMALL)
@@ -172,13 +189,24 @@ class Formats(Folder):
             self.check(found)
             self.assertEqual((found["device"]["spec"], found["device"]["kind"]), (device, device))
 
+    @unittest.skipUnless(sys.platform == "linux", "needs file names of any bytes")
+    def test_json_of_any_path(self):
+        """A path that is not UTF-8 is shown, though not to the byte."""
+        path = os.fsencode(self.folder) + b"/caf\xe9"
+        os.mkdir(path)
+        for number in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+            with open(path + b"/" + number.encode() + b".bin", "wb") as file:
+                file.truncate(30730000)
+        found = record("--data", os.fsdecode(path), "--samples", 100, "--epochs", 1)
+        self.assertEqual(found["dataset"]["path"], self.folder + "/caf?")
+
     def test_csv(self):
         done = run("--format", "csv", *SMALL, "--device", DEVICES[0])
         header, row = csv.reader(io.StringIO(done.stdout))
         self.assertEqual(len(header), len(row))
         self.assertEqual(header, (
-            "time commit host os cpu cores device device_name library driver threads precision "
-            "epochs batch_size layers activation learning_rate color tail seed shuffle source train "
+            "time commit host os cpu cores spec device device_name library kernels driver threads precision "
+            "epochs batch_size layers activation learning_rate color tail seed shuffle source path train "
             "test load open batching mean_epoch min_epoch max_epoch evaluate loss accuracy test_loss "
             "test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))
@@ -226,7 +254,6 @@ class Formats(Folder):
     @unittest.skipUnless(hasattr(os, "openpty"), "needs terminals")
     def test_terminal(self):
         """Bold and progress on a terminal; NO_COLOR and --quiet take them away."""
-        import subprocess
 
         def said(*arguments, **env):
             master, slave = os.openpty()
@@ -288,8 +315,24 @@ class Weights(Folder):
         self.fails(6, "bad: offset 0", *SMALL, "--init", self.path("bad"))
         self.fails(6, "No such file", *SMALL, "--init", self.path("absent"))
         record(*SMALL, "--epochs", 0, "--layers", "5", "--save", self.path("other"))
-        self.fails(6, '"0.weight": is of another shape; the network needs F32 [64, 1024]', *SMALL,
+        self.fails(6, '"0.weight": is F32 [5, 1024]; the network needs F32 [64, 1024]', *SMALL,
                    "--init", self.path("other"))
+
+    def test_lost_save(self):
+        """A file that can't be written at the end costs the weights, not the measurement."""
+        done = subprocess.run(
+            ["bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "-", TRAINER,
+             *map(str, SMALL), "--save", self.path("w"), "--format", "json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("can't write", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["status"], "complete")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_save_to_a_link(self):
+        os.symlink("target", self.path("link"))
+        self.fails(1, "it is a symbolic link", *SMALL, "--save", self.path("link"))
+        self.assertTrue(os.path.islink(self.path("link")))
 
     def test_bad_save(self):
         """Refused before anything is loaded or trained."""

@@ -41,9 +41,9 @@ class Fetch(unittest.TestCase):
         return subprocess.run([TOOL, "--dir", self.dir, *arguments], text=True, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def refused(self, text, *arguments):
+    def refused(self, text, *arguments, code=1):
         done = self.fetch(*arguments)
-        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.returncode, code, done.stderr)
         self.assertIn(text, done.stderr)
         self.assertEqual(done.stdout, "")
         self.assertFalse(os.path.exists(self.dir))
@@ -71,7 +71,7 @@ class Fetch(unittest.TestCase):
 
     def test_missing(self):
         self.refused("is not a file", "--file", "/nonexistent")
-        self.refused("can't fetch file:///nonexistent", "--url", "file:///nonexistent")
+        self.refused("can't fetch file:///nonexistent", "--url", "file:///nonexistent", code=4)
 
     def test_interrupted(self):
         """What an earlier run left is swept away, and does not count as the data set."""
@@ -84,6 +84,19 @@ class Fetch(unittest.TestCase):
         self.refused("refused", "--file", path + ".half", "--sha256", digest)
         self.refused("", "--file", path + ".half", "--sha256", hashlib.sha256(half).hexdigest())
         done = self.fetch("--file", path, "--sha256", digest)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_what_is_there(self):
+        """An empty folder is filled, and links to the files are as good as files."""
+        path, digest = self.archive()
+        os.makedirs(self.dir)
+        done = self.fetch("--file", path, "--sha256", digest)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        os.rename(self.dir, self.dir + ".real")
+        os.mkdir(self.dir)
+        for name in NAMES:
+            os.symlink(os.path.join(self.dir + ".real", name), os.path.join(self.dir, name))
+        done = self.fetch()
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_half_a_data_set(self):

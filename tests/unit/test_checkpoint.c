@@ -102,13 +102,13 @@ static void test_bad_headers(void **state) {
         {"{" GOOD_0 "," GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA, "duplicate"},
         {"{\"0.weight\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,24]}," GOOD_1
          "," GOOD_2 "," GOOD_3 "}",
-            DATA, "\"0.weight\": is of another type"},
+            DATA, "\"0.weight\": is F16 [2, 3]; the network needs F32 [2, 3]"},
         {"{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}," GOOD_1
          "," GOOD_2 "," GOOD_3 "}",
-            DATA, "of another shape; the network needs F32 [2, 3]"},
+            DATA, "is F32 [3, 2]; the network needs F32 [2, 3]"},
         {"{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,3,1],\"data_offsets\":[0,24]}," GOOD_1
          "," GOOD_2 "," GOOD_3 "}",
-            DATA, "of another shape"},
+            DATA, "is F32 [2, 3, 1]; the network"},
         {"{" GOOD_0 ",\"0.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[20,28]}," GOOD_2
          "," GOOD_3 "}",
             DATA, "\"0.weight\" and \"0.bias\" overlap"},
@@ -154,10 +154,10 @@ static void test_bad_files(void **state) {
     free(spaces);
     unlink(path);
     assert_int_equal(mkfifo(path, 0666), 0);
-    refused("not a regular file");
+    refused("is a FIFO");
     unlink(path);
     assert_int_equal(mkdir(path, 0777), 0);
-    refused("not a regular file");
+    refused("is a directory");
     rmdir(path);
 }
 

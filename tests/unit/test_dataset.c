@@ -182,6 +182,22 @@ static void test_no_folder(void **state) {
         "/nonexistent/cifar/data_batch_1.bin");
 }
 
+/* A path is taken whole, or not at all. */
+static void test_long_path(void **state) {
+    (void)state;
+    struct dataset *dataset;
+    char *path = malloc(6000);
+    memset(path, '/', 6000);
+    for (int cut = 0; cut < 2; cut++) {
+        path[cut ? 1023 : 1022] = '\0';
+        const struct dataset_options options = {.data = path, .threads = 1};
+        assert_fails(dataset_load(&options, &dataset, &error), STATUS_DATASET,
+            cut ? "has over 1022 bytes" : "No such file");
+        memset(path, '/', 6000);
+    }
+    free(path);
+}
+
 /* Where the data is looked for. */
 static void test_default_path(void **state) {
     (void)state;
@@ -259,6 +275,7 @@ int main(void) {
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_cifar100_folder),
         cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_long_path),
         cmocka_unit_test(test_default_path),
         cmocka_unit_test(test_synthetic),
     };

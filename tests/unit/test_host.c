@@ -51,7 +51,9 @@ static void test_version_2(void **state) {
 
 static void test_version_1(void **state) {
     (void)state;
-    write_file("membership", "7:memory:/m\n4:cpu,cpuacct:/job\n");
+    write_file("membership", "7:memory:/m\n5:cpuset:/set\n4:cpu,cpuacct:/job\n");
+    write_file("root/cpu/set/cpu.cfs_quota_us", "100000\n"); /* not this process's group */
+    write_file("root/cpu/set/cpu.cfs_period_us", "100000\n");
     write_file("root/cpu/job/cpu.cfs_quota_us", "-1\n");
     write_file("root/cpu/job/cpu.cfs_period_us", "100000\n");
     assert_int_equal(threads(), INT_MAX);

@@ -2,12 +2,12 @@
  * its own threads off, and vectorised kernels for the rest. Calls only enqueue (queue.h); the team
  * starts when something waits, or when the queue is full. */
 #include "device/cpu/queue.h"
-#include "device/device_type.h"
-#include "system/memory.h"
+#include "device/host_device.h"
+#include "trainer/dataset.h"
 #include "trainer/host.h"
 
 #include <cblas.h>
-#include <omp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,54 +25,45 @@ struct cpu_device {
     bool too_long;          /* the recording has outgrown its limit */
 };
 
-struct cpu_buffer {
-    struct buffer base;
-    float *data;
-};
-
 struct recording {
     struct queue queue;
 };
 
-static float *floats(struct view view) {
-    return ((struct cpu_buffer *)view.buffer)->data + view.offset;
-}
-
 /* --- Finding and opening --- */
 
 static const struct cpu_kernels *choose_kernels(void) {
-#if defined(__x86_64__)
+#ifdef TRAINER_HAS_AVX2
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &cpu_kernels_avx2;
 #endif
     return &cpu_kernels_baseline;
 }
 
+/* OpenBLAS has a place for each thread that calls it, as many as it was built for; beyond that,
+ * some builds crash. */
+static int library_limit(void) {
+    const char *text = strstr(openblas_get_config(), "MAX_THREADS=");
+    const long limit = text ? strtol(text + strlen("MAX_THREADS="), NULL, 10) : 0;
+    return limit > 0 && limit < INT_MAX ? (int)limit : INT_MAX;
+}
+
+static int usual_threads(void) {
+    const int usable = host_usable_threads(), limit = library_limit();
+    return usable < limit ? usable : limit;
+}
+
 static void describe(int threads, struct device_info *info) {
-    struct host host;
-    host_describe(&host);
-    *info = (struct device_info){.kind = "cpu", .precision = "fp32", .threads = threads};
-    snprintf(info->name, sizeof info->name, "%s", host.cpu);
+    host_device_describe("cpu", threads, info);
     char version[64] = ""; /* the configuration begins "OpenBLAS 0.3.21 ..." */
     sscanf(openblas_get_config(), "OpenBLAS %63s", version);
     snprintf(
         info->library, sizeof info->library, "OpenBLAS %s %s", version, openblas_get_corename());
-}
-
-/* The size of the team that OpenMP really gives, which OMP_THREAD_LIMIT may have lowered. */
-static int team_size(int wanted) {
-    int size = 1;
-#pragma omp parallel num_threads(wanted)
-    {
-#pragma omp single
-        size = omp_get_num_threads();
-    }
-    return size;
+    snprintf(info->kernels, sizeof info->kernels, "%s", choose_kernels()->name);
 }
 
 static void cpu_list(device_visitor *visit, void *context) {
     struct device_entry entry = {.spec = "cpu", .available = true};
-    describe(host_usable_threads(), &entry.info);
+    describe(usual_threads(), &entry.info);
     visit(context, &entry);
 }
 
@@ -86,22 +77,19 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
     struct device **device, struct error *error) {
     if (rest)
         return error_set(error, STATUS_DEVICE, "cpu: there is only one; ':%s' is too much", rest);
+    int threads;
+    const enum status status =
+        host_team_size("cpu", options->threads, usual_threads(), library_limit(), &threads, error);
+    if (status != STATUS_OK)
+        return status;
     struct cpu_device *cpu = calloc(1, sizeof *cpu);
     if (!cpu || !queue_reserve(&cpu->pending, PENDING_COMMANDS)) {
         free(cpu);
         return error_memory(error, "the cpu device", PENDING_COMMANDS * sizeof(struct command));
     }
-    const int threads = options->threads > 0 ? options->threads : host_usable_threads();
-    const int team = team_size(threads);
-    if (team < threads && options->threads > 0) {
-        cpu_close(&cpu->base);
-        return error_set(error, STATUS_DEVICE,
-            "cpu: OpenMP gives only %d of %d threads: see OMP_THREAD_LIMIT, or lower --threads",
-            team, threads);
-    }
     openblas_set_num_threads(1);
     cpu->kernels = choose_kernels();
-    describe(team, &cpu->base.info);
+    describe(threads, &cpu->base.info);
     *device = &cpu->base;
     return STATUS_OK;
 }
@@ -184,40 +172,24 @@ static enum status cpu_replay(
 
 /* --- Memory --- */
 
-static enum status cpu_allocate(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
-    (void)device;
-    struct cpu_buffer *allocated = malloc(sizeof *allocated);
-    float *data = memory_allocate(elements * sizeof *data);
-    if (!allocated || !data) {
-        free(allocated);
-        free(data);
-        return error_set(error, STATUS_DEVICE, "cpu: out of memory: %zu bytes for a buffer",
-            elements * sizeof *data);
-    }
-    allocated->data = data;
-    *buffer = &allocated->base;
-    return STATUS_OK;
-}
-
 static void cpu_release(struct buffer *buffer) {
     flush((struct cpu_device *)buffer->device); /* commands may still use it */
-    free(((struct cpu_buffer *)buffer)->data);
-    free(buffer);
+    host_buffer_release(buffer);
 }
 
 static enum status cpu_download(
     struct device *device, struct view source, void *host, struct error *error) {
     (void)error;
     flush((struct cpu_device *)device);
-    memcpy(host, floats(source), source.rows * source.columns * sizeof(float));
+    memcpy(host, host_floats(source), source.rows * source.columns * sizeof(float));
     return STATUS_OK;
 }
 
 /* --- Operands: what a command uses, and how the team shares it --- */
 
 static struct operand operand(struct view view, size_t rows, bool written) {
-    return (struct operand){floats(view), view.rows * view.columns * sizeof(float), rows, written};
+    return (struct operand){
+        host_floats(view), view.rows * view.columns * sizeof(float), rows, written};
 }
 
 static struct operand whole(struct view view) {
@@ -392,7 +364,7 @@ static void run_upload_pixels(const struct command *command, int thread, int thr
     const struct slice slice = slice_rows(command->rows, thread, threads);
     const uint8_t *pixels = command->operands[0].data;
     command->kernels->convert_pixels(written_floats(command, 1) + slice.first * command->out,
-        pixels + slice.first * 3072, slice.end - slice.first, command->color);
+        pixels + slice.first * CIFAR10_PIXELS, slice.end - slice.first, command->color);
 }
 
 static enum status cpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
@@ -400,7 +372,7 @@ static enum status cpu_upload_pixels(struct device *device, const uint8_t *host,
     (void)error;
     return enqueue(
         device, (struct command){.run = run_upload_pixels,
-                    .operands = {on_host(host, destination.rows * 3072, destination.rows),
+                    .operands = {on_host(host, destination.rows * CIFAR10_PIXELS, destination.rows),
                         written_rows(destination)},
                     .rows = destination.rows,
                     .out = destination.columns,
@@ -413,7 +385,7 @@ const struct device_type cpu_device_type = {
     .list = cpu_list,
     .open = cpu_open,
     .close = cpu_close,
-    .allocate = cpu_allocate,
+    .allocate = host_buffer_allocate,
     .release = cpu_release,
     .upload = cpu_upload,
     .download = cpu_download,

@@ -2,6 +2,8 @@
  * instruction set, with CPU_KERNELS the name of the table and CPU_KERNELS_NAME its text. */
 #include "device/cpu/kernels.h"
 
+#include "trainer/dataset.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -143,14 +145,15 @@ static void softmax_cross_entropy(float *restrict logits, const uint32_t *restri
 static void convert_pixels(
     float *restrict destination, const uint8_t *restrict pixels, size_t rows, enum color color) {
     if (color == COLOR_RGB) {
-        for (size_t i = 0; i < rows * 3072; i++)
+        for (size_t i = 0; i < rows * CIFAR10_PIXELS; i++)
             destination[i] = (float)pixels[i] * (1.0f / 255);
         return;
     }
     for (size_t i = 0; i < rows; i++) {
-        const uint8_t *red = pixels + i * 3072, *green = red + 1024, *blue = green + 1024;
-        float *row = destination + i * 1024;
-        for (size_t j = 0; j < 1024; j++)
+        const uint8_t *red = pixels + i * CIFAR10_PIXELS;
+        const uint8_t *green = red + CIFAR10_PLANE, *blue = green + CIFAR10_PLANE;
+        float *row = destination + i * CIFAR10_PLANE;
+        for (size_t j = 0; j < CIFAR10_PLANE; j++)
             row[j] = (0.299f / 255) * (float)red[j] + (0.587f / 255) * (float)green[j] +
                      (0.114f / 255) * (float)blue[j];
     }

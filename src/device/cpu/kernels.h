@@ -30,7 +30,7 @@ struct cpu_kernels {
 };
 
 extern const struct cpu_kernels cpu_kernels_baseline; /* what the compiler's target has */
-#if defined(__x86_64__)
+#ifdef TRAINER_HAS_AVX2
 extern const struct cpu_kernels cpu_kernels_avx2;
 #endif
 

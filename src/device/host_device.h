@@ -1,0 +1,30 @@
+/* What the devices that compute on the host share: their buffers and their team of threads. */
+#ifndef DEVICE_HOST_DEVICE_H
+#define DEVICE_HOST_DEVICE_H
+
+#include "device/device_type.h"
+
+struct host_buffer {
+    struct buffer base;
+    float *data;
+};
+
+/* As device_type's allocate; release frees at once, so nothing may still be enqueued. */
+enum status host_buffer_allocate(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error);
+void host_buffer_release(struct buffer *buffer);
+
+/* The elements of a view of a host_buffer. */
+float *host_floats(struct view view);
+uint32_t *host_integers(struct view view);
+
+/* Fills what is the same in the description of all of them: kind, hardware, threads, precision. */
+void host_device_describe(const char *kind, int threads, struct device_info *info);
+
+/* The number of threads that a device gets: `asked` for (0: not said, then `usual`), but no more
+ * than `limit`. STATUS_DEVICE when it was asked for and OpenMP (OMP_THREAD_LIMIT) or the limit
+ * gives less. */
+enum status host_team_size(
+    const char *kind, int asked, int usual, int limit, int *threads, struct error *error);
+
+#endif
