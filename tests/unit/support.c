@@ -29,10 +29,14 @@ void support_assert_close(
                 (double)found[i], (double)expected[i], bound);
 }
 
-void support_make_folder(char path[256]) {
+char support_folder[256];
+
+int support_make_folder(void **state) {
+    (void)state;
     const char *base = getenv("TMPDIR");
-    snprintf(path, 256, "%s/trainer-test-XXXXXX", base && *base ? base : "/tmp");
-    assert_non_null(mkdtemp(path));
+    snprintf(support_folder, sizeof support_folder, "%s/trainer-test-XXXXXX",
+        base && *base ? base : "/tmp");
+    return mkdtemp(support_folder) ? 0 : -1;
 }
 
 static int remove_entry(
@@ -41,6 +45,7 @@ static int remove_entry(
     return remove(path);
 }
 
-void support_remove_folder(const char *path) {
-    assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+int support_remove_folder(void **state) {
+    (void)state;
+    return nftw(support_folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

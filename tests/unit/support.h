@@ -29,8 +29,9 @@ void support_assert_fails(
 void support_assert_close(
     const char *what, const float *found, const float *expected, size_t count, double tolerance);
 
-/* A new temporary folder, its name in `path`; and its removal with everything in it. */
-void support_make_folder(char path[256]);
-void support_remove_folder(const char *path);
+/* For a test or a group of tests: a new temporary folder, and its removal with everything in it. */
+extern char support_folder[256];
+int support_make_folder(void **state);
+int support_remove_folder(void **state);
 
 #endif

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[256], path[512];
+static char path[512];
 static struct error error;
 static const struct network_shape shape = {2, {3, 2, 4}, ACTIVATION_SIGMOID};
 
@@ -172,7 +172,7 @@ static void test_not_finite(void **state) {
 }
 
 static int count_files(void) {
-    DIR *directory = opendir(folder);
+    DIR *directory = opendir(support_folder);
     int count = 0;
     for (struct dirent *entry; (entry = readdir(directory));)
         count += entry->d_name[0] != '.';
@@ -194,8 +194,8 @@ static void test_saving(void **state) {
     assert_fails(checkpoint_save("/nonexistent/w", &shape, parameters, &error), STATUS_FAILED,
         "/nonexistent/w");
     assert_fails(checkpoint_check_path("/nonexistent/w", &error), STATUS_FAILED, "No such file");
-    assert_fails(
-        checkpoint_save(folder, &shape, parameters, &error), STATUS_FAILED, "not a regular file");
+    assert_fails(checkpoint_save(support_folder, &shape, parameters, &error), STATUS_FAILED,
+        "not a regular file");
     assert_fails(checkpoint_check_path("/dev/null", &error), STATUS_FAILED, "not a regular file");
     assert_int_equal(count_files(), 1);
     free(parameters);
@@ -226,15 +226,9 @@ static void test_saving_cut_short(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    support_make_folder(folder);
-    snprintf(path, sizeof path, "%s/weights.safetensors", folder);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    support_remove_folder(folder);
+    if (support_make_folder(state) != 0)
+        return -1;
+    snprintf(path, sizeof path, "%s/weights.safetensors", support_folder);
     return 0;
 }
 
@@ -248,5 +242,5 @@ int main(void) {
         cmocka_unit_test(test_saving),
         cmocka_unit_test(test_saving_cut_short),
     };
-    return cmocka_run_group_tests_name("checkpoint", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("checkpoint", tests, set_up, support_remove_folder);
 }

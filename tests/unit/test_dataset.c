@@ -10,14 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[256];
 static struct error error;
 
 static const char *path_of(const char *name) {
     static char paths[2][512]; /* for two calls in one expression */
     static int used;
     used = 1 - used;
-    snprintf(paths[used], sizeof paths[used], "%s/%s", folder, name);
+    snprintf(paths[used], sizeof paths[used], "%s/%s", support_folder, name);
     return paths[used];
 }
 
@@ -44,7 +43,8 @@ static void write_file(int number) {
 }
 
 static enum status load(size_t samples, int threads, struct dataset **dataset) {
-    const struct dataset_options options = {.data = folder, .samples = samples, .threads = threads};
+    const struct dataset_options options = {
+        .data = support_folder, .samples = samples, .threads = threads};
     return dataset_load(&options, dataset, &error);
 }
 
@@ -153,7 +153,7 @@ static void test_unreadable(void **state) {
     (void)state;
     struct dataset *dataset;
     const uid_t user = geteuid();
-    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(support_folder, 0755), 0);
     assert_int_equal(chmod(path_of("test_batch.bin"), 0), 0);
     if (user == 0) /* who may read everything */
         assert_int_equal(seteuid(65534), 0);
@@ -211,10 +211,10 @@ static void test_default_path(void **state) {
     assert_ok(dataset_load(&options, &dataset, &error));
     assert_string_equal(dataset->source, "synthetic");
     dataset_free(dataset);
-    setenv("TRAINER_DATA_DIR", folder, 1);
+    setenv("TRAINER_DATA_DIR", support_folder, 1);
     assert_ok(dataset_load(&options, &dataset, &error));
     assert_string_equal(dataset->source, "files");
-    assert_string_equal(dataset->path, folder);
+    assert_string_equal(dataset->path, support_folder);
     dataset_free(dataset);
     setenv("TRAINER_DATA_DIR", "/nonexistent", 1); /* named, so it must be there */
     assert_fails(dataset_load(&options, &dataset, &error), STATUS_DATASET, "/nonexistent/");
@@ -251,16 +251,10 @@ static void test_synthetic(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    support_make_folder(folder);
+    if (support_make_folder(state) != 0)
+        return -1;
     for (int number = 0; number < 6; number++)
         write_file(number);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    support_remove_folder(folder);
     return 0;
 }
 
@@ -279,5 +273,5 @@ int main(void) {
         cmocka_unit_test(test_default_path),
         cmocka_unit_test(test_synthetic),
     };
-    return cmocka_run_group_tests_name("dataset", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("dataset", tests, set_up, support_remove_folder);
 }

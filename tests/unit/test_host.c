@@ -8,12 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static char folder[256];
-
 static void write_file(const char *name, const char *text) {
     char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash;
+    snprintf(path, sizeof path, "%s/%s", support_folder, name);
+    for (char *slash = strchr(path + strlen(support_folder) + 1, '/'); slash;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(path, 0777);
@@ -27,8 +25,8 @@ static void write_file(const char *name, const char *text) {
 
 static int threads(void) {
     char membership[512], root[512];
-    snprintf(membership, sizeof membership, "%s/membership", folder);
-    snprintf(root, sizeof root, "%s/root", folder);
+    snprintf(membership, sizeof membership, "%s/membership", support_folder);
+    snprintf(root, sizeof root, "%s/root", support_folder);
     return quota_threads(membership, root);
 }
 
@@ -71,22 +69,10 @@ static void test_host(void **state) {
     assert_in_range(host_usable_threads(), 1, host.cores);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    support_make_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    support_remove_folder(folder);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_version_2, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_version_1, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_version_2, support_make_folder, support_remove_folder),
+        cmocka_unit_test_setup_teardown(test_version_1, support_make_folder, support_remove_folder),
         cmocka_unit_test(test_host),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
