@@ -182,7 +182,7 @@ static enum status print_record(const struct run *run, struct error *error) {
 }
 
 static enum status run_all(struct run *run, struct error *error) {
-    record_begin(&run->record);
+    record_stamp(&run->record);
     enum status status = check_early(run, error);
     if (status == STATUS_OK)
         status = load_dataset(run, error);

@@ -36,7 +36,7 @@ struct record_summary {
 struct record_summary record_summarise(const struct record *record);
 
 /* Fills record->time with the time of day, and record->host. */
-void record_begin(struct record *record);
+void record_stamp(struct record *record);
 
 /* Each writes the whole record to `file`: one JSON object on one line (schema 1, see the README); a
  * CSV header and row; a Markdown table. False when memory is refused (JSON) or `file` can't be

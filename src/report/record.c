@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-void record_begin(struct record *record) {
+void record_stamp(struct record *record) {
     const time_t now = time(NULL);
     struct tm utc;
     if (!gmtime_r(&now, &utc) ||
