@@ -88,6 +88,25 @@ static void test_tails(void **state) {
     struct training_result result;
     assert_fails(train(&plan, &result, NULL), STATUS_USAGE, "no batch is left");
     training_result_free(&result);
+    plan.batch_size = 0;
+    struct network *network; /* a network for such batches there can't be */
+    assert_ok(network_create(device, &shape, 1, &network, &error));
+    assert_fails(
+        training_run(network, dataset, &plan, NULL, &result, &error), STATUS_USAGE, "batches of 0");
+    training_result_free(&result);
+    network_free(network);
+}
+
+static void test_too_few_classes(void **state) {
+    (void)state;
+    const struct network_shape two = {1, {CIFAR10_PLANE, 2}, ACTIVATION_NONE};
+    struct network *network;
+    struct training_result result;
+    assert_ok(network_create(device, &two, basic.batch_size, &network, &error));
+    assert_fails(training_run(network, dataset, &basic, NULL, &result, &error), STATUS_USAGE,
+        "the network has 2 classes, the data set 10");
+    training_result_free(&result);
+    network_free(network);
 }
 
 /* With a learning rate of 0 an epoch sees each sample once, in whatever order: the same loss. */
@@ -189,6 +208,7 @@ static void test_learning(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tails),
+        cmocka_unit_test(test_too_few_classes),
         cmocka_unit_test(test_shuffle_sees_all),
         cmocka_unit_test(test_shuffle_each_epoch),
         cmocka_unit_test(test_same_bits),
