@@ -383,11 +383,14 @@ static int check_run(int repeats) {
     return calls;
 }
 
+static bool records; /* the device does; found out by test_run */
+
 static void test_run(void **state) {
     (void)state;
     const int calls = check_run(7);
-    print_message("%s %s\n", spec, calls == 1 ? "records" : "does plain calls");
     assert_true(calls == 1 || calls == 3);
+    records = calls == 1;
+    print_message("%s %s\n", spec, records ? "records" : "does plain calls");
     check_run(1000);  /* more than a queue holds */
     check_run(70000); /* more than a recording may hold */
 }
@@ -401,8 +404,8 @@ static enum status enqueue_failing(void *context, struct error *problem) {
 static void test_run_failing(void **state) {
     (void)state;
     struct recording *recording = NULL;
-    if (device_record(tested, enqueue_failing, NULL, &recording, &error) != STATUS_OK)
-        assert_fails(STATUS_DIVERGED, STATUS_DIVERGED, "on purpose");
+    assert_int_equal(device_record(tested, enqueue_failing, NULL, &recording, &error),
+        records ? STATUS_DIVERGED : STATUS_OK);
     assert_null(recording);
     assert_fails(
         device_run(tested, NULL, enqueue_failing, NULL, &error), STATUS_DIVERGED, "on purpose");
