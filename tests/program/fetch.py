@@ -75,8 +75,15 @@ class Fetch(unittest.TestCase):
 
     def test_interrupted(self):
         """What an earlier run left is swept away, and does not count as the data set."""
-        os.makedirs(self.dir + ".partial/files/cifar-10-batches-bin")
         path, digest = self.archive()
+        left = self.dir + ".partial/files/cifar-10-batches-bin"
+        os.makedirs(left)
+        with open(os.path.join(left, "stray.bin"), "wb") as file:
+            file.write(b"half a file")
+        done = self.fetch("--file", path, "--sha256", digest)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(os.listdir(self.dir)), sorted(NAMES + ["readme.html"]))
+        shutil.rmtree(self.dir)
         with open(path, "rb") as file:
             half = file.read()[:20000]
         with open(path + ".half", "wb") as file:
