@@ -1,0 +1,235 @@
+#include "device/program_cache.h"
+
+#include "system/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the cache may hold: drivers change, and nobody asks for their old programs again. */
+enum { ENTRIES_LIMIT = 64, BYTES_LIMIT = 64 * 1024 * 1024 };
+
+/* An entry is a file: this, the key, the content, and a checksum of all three. One of a machine
+ * with the other byte order has lengths that don't fit. */
+struct header {
+    char magic[16]; /* with the format's version */
+    uint64_t key_length;
+    uint64_t length; /* of the content */
+};
+
+static const struct header empty = {.magic = "trainer code v1"};
+
+enum { FRAME = sizeof(struct header) + sizeof(uint64_t) }; /* what is neither key nor content */
+
+/* FNV-1a. It is against accidents (a bad disk, a file cut short) and not against malice, which
+ * could compute it as well; that one is kept out by the file's owner and mode. */
+static const uint64_t hash_start = 0xcbf29ce484222325;
+
+static uint64_t hash_on(uint64_t hash, const void *bytes, size_t length) {
+    const unsigned char *byte = bytes;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ byte[i]) * 0x100000001b3;
+    return hash;
+}
+
+/* --- Where entries are --- */
+
+/* The folder. Its first *given characters are not ours to make: a home that isn't there. False when
+ * the environment names no place. */
+static bool find_folder(char folder[PATH_MAX], size_t *given) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length;
+    *given = 0;
+    if (cache && cache[0] == '/') { /* a relative one is to be ignored */
+        length = snprintf(folder, PATH_MAX, "%s/trainer/programs", cache);
+    } else if (home && home[0] == '/') {
+        length = snprintf(folder, PATH_MAX, "%s/.cache/trainer/programs", home);
+        *given = strlen(home);
+    } else {
+        return false;
+    }
+    return length > 0 && length < PATH_MAX;
+}
+
+/* Makes what is missing of the folder, and keeps others out of it, so that nobody has a file of it
+ * open for writing before that file gets its mode. */
+static bool make_folder(char folder[PATH_MAX], size_t given) {
+    for (char *slash = folder + given; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        (void)mkdir(folder, 0700);
+        *slash = '/';
+    }
+    (void)mkdir(folder, 0700);
+    struct stat status;
+    return stat(folder, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           ((status.st_mode & 077) == 0 || chmod(folder, status.st_mode & 0700) == 0);
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+static const char suffix[] = ".program";
+enum { NAME_DIGITS = 16, NAME_SIZE = 64 };
+
+/* Two keys may share a name: the later entry replaces the earlier one. */
+static void name_of(const char *key, size_t key_length, char name[NAME_SIZE]) {
+    snprintf(name, NAME_SIZE, "%016" PRIx64 "%s", hash_on(hash_start, key, key_length), suffix);
+}
+
+static bool path_of(const char *folder, const char *name, char path[PATH_MAX]) {
+    const int length = snprintf(path, PATH_MAX, "%s/%s", folder, name);
+    return length > 0 && length < PATH_MAX;
+}
+
+/* Entries, and what file_replace leaves of one when the machine goes down. */
+static bool is_our_name(const char *name) {
+    if (strlen(name) >= NAME_SIZE || strspn(name, hex_digits) != NAME_DIGITS ||
+        strncmp(name + NAME_DIGITS, suffix, strlen(suffix)) != 0)
+        return false;
+    const char *rest = name + NAME_DIGITS + strlen(suffix);
+    return *rest == '\0' || strncmp(rest, ".partial-", strlen(".partial-")) == 0;
+}
+
+/* --- Loading --- */
+
+static bool is_trusted(int descriptor) {
+    struct stat status;
+    return fstat(descriptor, &status) == 0 && status.st_uid == geteuid() &&
+           (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Whether the file's bytes are an undamaged entry of the key. */
+static bool is_entry(const char *file, size_t bytes, const char *key, size_t key_length) {
+    struct header header;
+    uint64_t checksum;
+    memcpy(&header, file, sizeof header);
+    memcpy(&checksum, file + bytes - sizeof checksum, sizeof checksum);
+    return memcmp(header.magic, empty.magic, sizeof header.magic) == 0 &&
+           header.key_length == key_length && header.length == bytes - FRAME - key_length &&
+           memcmp(file + sizeof header, key, key_length) == 0 &&
+           checksum == hash_on(hash_start, file, bytes - sizeof checksum);
+}
+
+bool program_cache_load(const char *key, size_t key_length, void **content, size_t *length) {
+    char folder[PATH_MAX], path[PATH_MAX], name[NAME_SIZE];
+    size_t given;
+    name_of(key, key_length, name);
+    if (!find_folder(folder, &given) || !path_of(folder, name, path))
+        return false;
+    uint64_t bytes;
+    const char *problem;
+    int reason;
+    const int descriptor = file_open_regular(path, &bytes, &problem, &reason);
+    if (descriptor < 0)
+        return false;
+    /* Memory is asked for by the file's size, and by no length that it holds. */
+    const bool fits = bytes <= BYTES_LIMIT && bytes >= FRAME && bytes - FRAME >= key_length;
+    char *file = fits && is_trusted(descriptor) ? malloc(bytes) : NULL;
+    const bool loaded = file && file_read_at(descriptor, 0, file, bytes, &reason) == bytes &&
+                        is_entry(file, bytes, key, key_length);
+    close(descriptor);
+    if (!loaded) {
+        free(file);
+        return false;
+    }
+    *length = bytes - FRAME - key_length;
+    memmove(file, file + sizeof(struct header) + key_length, *length);
+    *content = file;
+    return true;
+}
+
+/* --- Storing --- */
+
+/* A file of the folder, as far as removing it goes. */
+struct entry {
+    char name[NAME_SIZE];
+    uint64_t bytes;
+    time_t modified;
+};
+
+static int compare_age(const void *a, const void *b) {
+    const time_t left = ((const struct entry *)a)->modified;
+    const time_t right = ((const struct entry *)b)->modified;
+    return (left > right) - (left < right);
+}
+
+/* All files that look like ours; ended by free(). NULL when there are none, or memory is refused.
+ */
+static struct entry *list_entries(DIR *directory, size_t *count) {
+    struct entry *entries = NULL;
+    size_t room = 0;
+    *count = 0;
+    for (struct dirent *found; (found = readdir(directory));) {
+        struct stat status;
+        if (!is_our_name(found->d_name) ||
+            fstatat(dirfd(directory), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISREG(status.st_mode) || status.st_uid != geteuid())
+            continue;
+        if (*count == room) {
+            room = 2 * room + ENTRIES_LIMIT;
+            struct entry *more = realloc(entries, room * sizeof *entries);
+            if (!more) {
+                free(entries);
+                return NULL;
+            }
+            entries = more;
+        }
+        struct entry *entry = &entries[(*count)++];
+        memcpy(entry->name, found->d_name, strlen(found->d_name) + 1);
+        entry->bytes = (uint64_t)status.st_size;
+        entry->modified = status.st_mtime;
+    }
+    return entries;
+}
+
+/* Brings the folder within its limits; `kept`, which is new, stays even if the clock was set back.
+ * When a file goes that another process is about to rename, that one has stored nothing. */
+static void remove_oldest(const char *folder, const char *kept) {
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return;
+    size_t count;
+    struct entry *entries = list_entries(directory, &count);
+    if (entries) {
+        uint64_t bytes = 0;
+        size_t left = count;
+        for (size_t e = 0; e < count; e++)
+            bytes += entries[e].bytes;
+        qsort(entries, count, sizeof *entries, compare_age);
+        for (size_t e = 0; e < count && (left > ENTRIES_LIMIT || bytes > BYTES_LIMIT); e++)
+            if (strcmp(entries[e].name, kept) != 0 &&
+                unlinkat(dirfd(directory), entries[e].name, 0) == 0) {
+                left--;
+                bytes -= entries[e].bytes;
+            }
+        free(entries);
+    }
+    closedir(directory);
+}
+
+void program_cache_store(const char *key, size_t key_length, const void *content, size_t length) {
+    char folder[PATH_MAX], path[PATH_MAX], name[NAME_SIZE];
+    size_t given;
+    name_of(key, key_length, name);
+    if (key_length > BYTES_LIMIT - FRAME || length > BYTES_LIMIT - FRAME - key_length ||
+        !find_folder(folder, &given) || !path_of(folder, name, path) || !make_folder(folder, given))
+        return;
+    struct header header = empty;
+    header.key_length = key_length;
+    header.length = length;
+    uint64_t checksum = hash_on(hash_start, &header, sizeof header);
+    checksum = hash_on(checksum, key, key_length);
+    checksum = hash_on(checksum, content, length);
+    const struct file_part parts[] = {{&header, sizeof header}, {key, key_length},
+        {content, length}, {&checksum, sizeof checksum}};
+    struct error unused;
+    if (file_replace(path, parts, 4, &unused) != STATUS_OK)
+        return;
+    (void)chmod(path, 0600); /* where the umask lets others write, it could not be trusted */
+    remove_oldest(folder, name);
+}
