@@ -20,10 +20,19 @@ static void print_entry(void *context, const struct device_entry *entry) {
         printf("%-10s  not here: %s\n", entry->spec, entry->reason);
         return;
     }
-    printf("%-10s  %s; %s%s%s%s%s; %d thread%s\n", entry->spec, info->name,
-        info->library[0] ? info->library : "no library", info->kernels[0] ? "; kernels: " : "",
-        info->kernels, info->driver[0] ? "; driver: " : "", info->driver, info->threads,
-        info->threads == 1 ? "" : "s");
+    printf("%-10s  %s (%s%s%s); %s", entry->spec, info->name, info->type,
+        info->vendor[0] ? ", " : "", info->vendor, info->library[0] ? info->library : "no library");
+    if (info->kernels[0])
+        printf("; kernels: %s", info->kernels);
+    if (info->platform[0])
+        printf("; driver: %s %s", info->platform, info->driver);
+    if (info->memory_bytes > 0)
+        printf("; memory: %.1f GiB", (double)info->memory_bytes / (1 << 30));
+    if (info->units > 0)
+        printf("; %d compute unit%s", info->units, info->units == 1 ? "" : "s");
+    if (info->threads > 0)
+        printf("; %d thread%s", info->threads, info->threads == 1 ? "" : "s");
+    printf("\n");
 }
 
 static void print_library(void *context, const struct device_entry *entry) {
@@ -70,7 +79,8 @@ static enum status first_parameters(struct run *run, struct error *error) {
 /* What can be known to fail is tried before anything takes time. */
 static enum status check_early(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    enum status status = device_find(options->device, error);
+    const struct device_options wanted = {.gemm = options->gemm};
+    enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK && options->save)
         status = checkpoint_check_path(options->save, error);
     return status == STATUS_OK ? first_parameters(run, error) : status;
@@ -95,22 +105,25 @@ static enum status load_dataset(struct run *run, struct error *error) {
 static enum status open_device(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const double start = clock_seconds();
-    const struct device_options wanted = {.threads = options->threads};
+    const struct device_options wanted = {.threads = options->threads, .gemm = options->gemm};
     enum status status = device_open(options->device, &wanted, &run->device, error);
     if (status == STATUS_OK)
         status = network_create(
             run->device, &options->shape, options->plan.batch_size, &run->network, error);
     if (status == STATUS_OK)
-        status = network_check(run->network, error);
+        status = training_check(run->network, run->dataset, &options->plan, error);
     if (status == STATUS_OK)
         status = network_upload(run->network, run->parameters, error);
     run->record.open = clock_seconds() - start;
-    if (status == STATUS_OK && strcmp(options->device, "auto") == 0 && !options->quiet) {
-        const struct device_info *info = device_info(run->device);
+    if (status != STATUS_OK || options->quiet)
+        return status;
+    const struct device_info *info = device_info(run->device);
+    if (strcmp(options->device, "auto") == 0)
         fprintf(stderr, "trainer: --device auto takes %s%s%s\n", info->kind,
             info->passed_over[0] ? ", because " : "", info->passed_over);
-    }
-    return status;
+    if (info->warning[0])
+        fprintf(stderr, "trainer: warning: %s\n", info->warning);
+    return STATUS_OK;
 }
 
 static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) {

@@ -41,6 +41,9 @@ struct option_row {
 static const struct option_row rows[] = {
     {"device", KIND_TEXT, AT(device), "SPEC",
         "what computes: a device of --list-devices, or auto for the best that opens"},
+    {"gemm", KIND_TEXT, AT(gemm), "NAME",
+        "what multiplies matrices, by a name that the device knows, where it has a choice;\n"
+        "auto takes the fastest for each shape"},
     {"threads", KIND_COUNT, AT(threads), "N",
         "threads of the host that compute (default: the number in --list-devices)", 1, 1024},
     {"data", KIND_TEXT, AT(data), "DIR|synthetic",
@@ -63,6 +66,10 @@ static const struct option_row rows[] = {
     {"tail", KIND_CHOICE, AT(plan.tail), NULL,
         "complete the last batch from the start of the data, take it short, or drop it",
         .names = tail_names},
+    {"batches", KIND_CHOICE, AT(plan.batches), NULL,
+        "keep all batches on the device, or send each one when its turn comes;\n"
+        "auto sends them if they don't fit",
+        .names = batches_names},
     {"shuffle", KIND_FLAG, AT(plan.shuffle), NULL, "take the samples in a new order each epoch"},
     {"seed", KIND_SEED, AT(plan.seed), "N",
         "seed of the first weights, the order and the synthetic set"},
@@ -82,6 +89,7 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 static const struct options defaults = {
     .device = "auto",
+    .gemm = "auto",
     .shape = {.layers = 3,
         .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
         .activation = ACTIVATION_SIGMOID},

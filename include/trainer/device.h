@@ -37,14 +37,24 @@ struct view {
 /* What a device is, for lists and records. Texts may be empty where they say so. */
 struct device_info {
     const char *kind;      /* "cpu", "reference", ... */
+    const char *type;      /* of hardware: "cpu", "gpu" or "accelerator" */
     char name[128];        /* the hardware */
+    char vendor[64];       /* who made it; empty: not known */
     char library[128];     /* what multiplies matrices, with its version; empty: none */
-    char kernels[32];      /* the instruction set of our own kernels; empty: they have none */
-    char driver[128];      /* empty: none */
+    char gemm[64];         /* where there is a choice: what multiplies matrices, by the names of
+                            * device_options.gemm; what was chosen so far, when it chooses itself */
+    char kernels[64];      /* the language or instruction set of our own kernels; empty: none */
+    char platform[128];    /* whose driver; empty: none */
+    char driver[128];      /* its version; empty: none */
     const char *precision; /* of products: "fp32" */
     int threads;           /* host threads that compute; 0: not on the host */
-    bool synchronous;      /* operations are done when their calls return */
-    char passed_over[512]; /* the devices that "auto" could not open before it, and why */
+    int units;             /* compute units, as the driver counts them; 0: not known */
+    size_t doubtful; /* side of square products from which on its library is known to have given
+                      * wrong results somewhere, and should be checked; 0: none */
+    unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
+    bool synchronous;                /* operations are done when their calls return */
+    char warning[256];               /* what a user should know before quoting it; empty: nothing */
+    char passed_over[512];           /* the devices that "auto" could not open before it, and why */
 };
 
 /* --- Finding and opening ------------------------------------------------------------------- */
@@ -63,16 +73,22 @@ typedef void device_visitor(void *context, const struct device_entry *entry);
 void device_list(device_visitor *visit, void *context);
 
 struct device_options {
-    int threads; /* host threads, at least 1; 0: the device's own default */
+    int threads; /* host threads that compute, at least 1; 0: the device's own default. A device
+                  * that computes elsewhere has none, whatever is said here. */
+    const char *gemm; /* what multiplies matrices, where a device has a choice: one of its names, or
+                       * "auto" or NULL for the faster at each shape */
+    bool automatic;   /* only what "auto" may take: no hardware that another kind serves better */
 };
 
 /* Whether this build has the device that `spec` names; STATUS_DEVICE, with a list of what there is,
- * if not. Whether it opens is another matter. */
-enum status device_find(const char *spec, struct error *error);
+ * if not. STATUS_USAGE, with a list of what it has, when it has no such options->gemm. Whether it
+ * opens is another matter. */
+enum status device_find(
+    const char *spec, const struct device_options *options, struct error *error);
 
-/* Opens the device named by `spec`: a kind from the list, or "auto" for the best one that opens.
- * STATUS_DEVICE, saying why, when it can't be had: never another in its place. The caller ends it
- * with device_close, after releasing its buffers. */
+/* Opens the device named by `spec`: one from the list, a kind for the best of that kind, or "auto"
+ * for the best one that opens. STATUS_DEVICE, saying why, when it can't be had: never another in
+ * its place. The caller ends it with device_close, after releasing its buffers. */
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error);
 void device_close(struct device *device);
@@ -87,6 +103,13 @@ const struct device_info *device_info(const struct device *device);
 enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void device_release(struct buffer *buffer);
+
+/* The memory that a device can still give: in all, and in one buffer. SIZE_MAX where it can't know,
+ * as on the host. */
+struct device_memory {
+    size_t free_bytes, buffer_bytes;
+};
+struct device_memory device_memory(const struct device *device);
 
 /* A view of all of a buffer that was allocated with rows * columns elements, or of its start. */
 struct view device_view(struct buffer *buffer, size_t rows, size_t columns);

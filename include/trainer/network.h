@@ -38,7 +38,9 @@ double network_flops(const struct network_shape *shape);
 struct network;
 
 /* A network on a device, for batches of up to `batch` samples. Its parameters are undefined until
- * network_upload. The device must outlive it. Ended by network_free. */
+ * network_upload. The device must outlive it. Ended by network_free. STATUS_DEVICE when the device
+ * has no room for it and one batch, saying how many bytes are needed and free, and how large a
+ * batch may be. */
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
     struct network **network, struct error *error);
 void network_free(struct network *network);
@@ -50,8 +52,9 @@ struct device *network_device(const struct network *network);
 enum status network_upload(struct network *network, const float *parameters, struct error *error);
 enum status network_download(struct network *network, float *parameters, struct error *error);
 
-/* Checks the device's products at the network's shapes: device_check for each that differs. */
-enum status network_check(struct network *network, struct error *error);
+/* Checks the device's products at the network's shapes for batches of `rows`: device_check for each
+ * that differs. */
+enum status network_check(struct network *network, size_t rows, struct error *error);
 
 /* One step of gradient descent on the batch x[B, inputs], labels[B, 1], enqueued: the objective is
  * the sum over the batch of -log p[label] / classes. score[B, 2] is (-log p[label], correct) of

@@ -35,6 +35,9 @@ struct record_summary {
 };
 struct record_summary record_summarise(const struct record *record);
 
+/* "resident" or "streamed": where the batches were. */
+const char *record_batches(const struct record *record);
+
 /* Fills record->time with the time of day, and record->host. */
 void record_stamp(struct record *record);
 

@@ -17,11 +17,20 @@ enum tail {
 };
 extern const char *const tail_names[]; /* "wrap", "short", "drop", NULL */
 
+/* Where the batches are during an epoch. */
+enum batches {
+    BATCHES_AUTO,     /* on the device if they fit, else streamed */
+    BATCHES_RESIDENT, /* all of them on the device, made before the first epoch */
+    BATCHES_STREAMED, /* on the host: each is sent when its turn comes, within the epoch */
+};
+extern const char *const batches_names[]; /* "auto", "resident", "streamed", NULL */
+
 struct training_plan {
     size_t epochs, batch_size;
     double learning_rate;
     enum color color;
     enum tail tail;
+    enum batches batches;
     bool shuffle;  /* a new order each epoch, else the order of the files */
     uint64_t seed; /* of that order */
 };
@@ -39,6 +48,7 @@ struct training_epoch {
 
 struct training_result {
     size_t batches, samples;              /* of one epoch; a wrapped tail counts again */
+    bool streamed;                        /* the batches were, else resident */
     double recording, batching, evaluate; /* seconds; see the README */
     size_t epochs_done;
     struct training_epoch *epochs; /* [plan.epochs], epochs_done of them filled */
@@ -55,6 +65,12 @@ struct training_observer {
 
 /* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
+
+/* Checks the device's products at every shape that training by this plan has: network_check for
+ * each size of batch, and device_check where the device's library is in doubt (device_info). What a
+ * device chooses or compiles for a shape when it first occurs is then done. */
+enum status training_check(struct network *network, const struct dataset *dataset,
+    const struct training_plan *plan, struct error *error);
 
 /* Makes the batches on the network's device, trains for plan->epochs, and takes the test score.
  * `result` is filled as far as it went, whatever is returned, and ended by training_result_free.

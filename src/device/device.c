@@ -69,13 +69,36 @@ static bool is_automatic(const char *spec) {
     return strcmp(spec, "auto") == 0;
 }
 
-enum status device_find(const char *spec, struct error *error) {
-    return is_automatic(spec) || find_type(spec, error) ? STATUS_OK : STATUS_DEVICE;
+/* Whether the device has what options->gemm asks for. */
+static enum status check_gemm(
+    const struct device_type *type, const struct device_options *options, struct error *error) {
+    char list[256] = "";
+    struct text text = {list, sizeof list};
+    if (!options->gemm || is_automatic(options->gemm))
+        return STATUS_OK;
+    for (const char *const *name = type->gemms; name && *name; name++) {
+        if (strcmp(*name, options->gemm) == 0)
+            return STATUS_OK;
+        append(&text, "%s%s", list[0] ? ", " : "", *name);
+    }
+    return error_set(error, STATUS_USAGE, "%s: '%s' does not multiply matrices there; %s%s",
+        type->kind, options->gemm, list[0] ? "there are: auto, " : "it has one way only: auto",
+        list);
+}
+
+enum status device_find(
+    const char *spec, const struct device_options *options, struct error *error) {
+    if (is_automatic(spec))
+        return STATUS_OK;
+    const struct device_type *type = find_type(spec, error);
+    return type ? check_gemm(type, options, error) : STATUS_DEVICE;
 }
 
 static enum status open_type(const struct device_type *type, const char *rest,
     const struct device_options *options, struct device **device, struct error *error) {
-    const enum status status = type->open(rest, options, device, error);
+    enum status status = check_gemm(type, options, error);
+    if (status == STATUS_OK)
+        status = type->open(rest, options, device, error);
     if (status == STATUS_OK)
         (*device)->type = type;
     return status;
@@ -85,11 +108,13 @@ static enum status open_automatic(
     const struct device_options *options, struct device **device, struct error *error) {
     char failures[sizeof((struct device_info){0}.passed_over)] = "";
     struct text text = {failures, sizeof failures};
+    struct device_options wanted = *options;
+    wanted.automatic = true;
     for (const struct device_type *const *type = device_types; *type; type++) {
         struct error failure;
         if (!(*type)->automatic)
             continue;
-        if (open_type(*type, NULL, options, device, &failure) == STATUS_OK) {
+        if (open_type(*type, NULL, &wanted, device, &failure) == STATUS_OK) {
             memcpy((*device)->info.passed_over, failures, sizeof failures);
             return STATUS_OK;
         }
@@ -136,6 +161,11 @@ enum status device_allocate(
 void device_release(struct buffer *buffer) {
     if (buffer)
         buffer->device->type->release(buffer);
+}
+
+struct device_memory device_memory(const struct device *device) {
+    return device->type->memory ? device->type->memory(device)
+                                : (struct device_memory){SIZE_MAX, SIZE_MAX};
 }
 
 struct view device_view(struct buffer *buffer, size_t rows, size_t columns) {

@@ -21,7 +21,8 @@ struct buffer {
 /* Every function behaves as its namesake in trainer/device.h says; views have been checked. */
 struct device_type {
     const char *kind;
-    bool automatic; /* "auto" may choose it */
+    bool automatic;           /* "auto" may choose it */
+    const char *const *gemms; /* the names for options->gemm, the last NULL; NULL: no choice */
 
     void (*list)(device_visitor *visit, void *context);
     /* `rest` is what follows "kind:" in the spec, NULL when nothing does. The device fills all of
@@ -34,6 +35,7 @@ struct device_type {
     enum status (*allocate)(
         struct device *device, size_t elements, struct buffer **buffer, struct error *error);
     void (*release)(struct buffer *buffer);
+    struct device_memory (*memory)(const struct device *device); /* NULL: it can't know */
     enum status (*upload)(
         struct device *device, struct view destination, const void *host, struct error *error);
     enum status (*download)(

@@ -38,7 +38,8 @@ uint32_t *host_integers(struct view view) {
 void host_device_describe(const char *kind, int threads, struct device_info *info) {
     struct host host;
     host_describe(&host);
-    *info = (struct device_info){.kind = kind, .precision = "fp32", .threads = threads};
+    *info =
+        (struct device_info){.kind = kind, .type = "cpu", .precision = "fp32", .threads = threads};
     snprintf(info->name, sizeof info->name, "%s", host.cpu);
 }
 

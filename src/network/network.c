@@ -2,6 +2,7 @@
 
 #include "trainer/random.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,42 @@ double network_flops(const struct network_shape *shape) {
 
 /* --- Memory --- */
 
+/* Of all layers together, as values and gradients have them. */
+static size_t all_widths(const struct network_shape *shape) {
+    size_t width = 0;
+    for (size_t l = 1; l <= shape->layers; l++)
+        width += padded(shape->widths[l]);
+    return width;
+}
+
+/* Whether the device has room for the network, a batch of inputs with its labels, and its scores.
+ */
+static enum status check_memory(
+    struct device *device, const struct network_shape *shape, size_t batch, struct error *error) {
+    const struct device_memory memory = device_memory(device);
+    const size_t parameters = network_parameters_length(shape) * sizeof(float);
+    const size_t values = all_widths(shape) * sizeof(float); /* of a sample, and its gradients */
+    const size_t input = shape->widths[0] * sizeof(float);
+    const size_t sample = 2 * values + input + 3 * sizeof(float);
+    const size_t widest = values > input ? values : input;
+    size_t most = 0; /* samples in a batch that fits */
+    if (parameters <= memory.buffer_bytes && parameters < memory.free_bytes) {
+        most = (memory.free_bytes - parameters) / sample;
+        most = most < memory.buffer_bytes / widest ? most : memory.buffer_bytes / widest;
+    }
+    if (batch <= most)
+        return STATUS_OK;
+    char advice[64] = "no batch fits: use narrower --layers";
+    if (most > 0)
+        snprintf(advice, sizeof advice, "the largest --batch-size that fits is %zu", most);
+    return error_set(error, STATUS_DEVICE,
+        "%s: out of memory: this network with batches of %zu needs %zu bytes, the largest buffer "
+        "%zu; '%s' has %zu free, buffers may have %zu; %s",
+        device_info(device)->kind, batch, parameters + batch * sample,
+        parameters > batch * widest ? parameters : batch * widest, device_info(device)->name,
+        memory.free_bytes, memory.buffer_bytes, advice);
+}
+
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
     struct network **network, struct error *error) {
     *network = NULL;
@@ -67,11 +104,11 @@ enum status network_create(struct device *device, const struct network_shape *sh
     created->device = device;
     created->shape = *shape;
     created->batch = batch;
-    size_t width = 0; /* of all layers together */
-    for (size_t l = 1; l <= shape->layers; l++)
-        width += padded(shape->widths[l]);
-    enum status status =
-        device_allocate(device, network_parameters_length(shape), &created->parameters, error);
+    const size_t width = all_widths(shape);
+    enum status status = check_memory(device, shape, batch, error);
+    if (status == STATUS_OK)
+        status =
+            device_allocate(device, network_parameters_length(shape), &created->parameters, error);
     if (status == STATUS_OK)
         status = device_allocate(device, batch * width, &created->values, error);
     if (status == STATUS_OK)
@@ -152,7 +189,7 @@ enum status network_download(struct network *network, float *parameters, struct 
     return device_download(network->device, all_parameters(network), parameters, error);
 }
 
-enum status network_check(struct network *network, struct error *error) {
+enum status network_check(struct network *network, size_t rows, struct error *error) {
     const size_t *widths = network->shape.widths;
     enum status status = STATUS_OK;
     for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++) {
@@ -160,7 +197,7 @@ enum status network_check(struct network *network, struct error *error) {
         for (size_t e = 0; e < l && !checked; e++)
             checked = widths[e] == widths[l] && widths[e + 1] == widths[l + 1];
         if (!checked)
-            status = device_check(network->device, network->batch, widths[l], widths[l + 1], error);
+            status = device_check(network->device, rows, widths[l], widths[l + 1], error);
     }
     return status;
 }

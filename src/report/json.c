@@ -31,10 +31,15 @@ static json_t *describe_host(const struct host *host) {
 
 static json_t *describe_device(const struct record *record) {
     const struct device_info *device = record->device;
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s}", "spec", text(record->spec), "kind",
-        device->kind, "name", text(device->name), "kernels", text_or_null(device->kernels),
-        "library", text_or_null(device->library), "driver", text_or_null(device->driver), "threads",
-        device->threads, "precision", device->precision);
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:s}",
+        "spec", text(record->spec), "kind", device->kind, "type", device->type, "name",
+        text(device->name), "vendor", text_or_null(device->vendor), "kernels",
+        text_or_null(device->kernels), "library", text_or_null(device->library), "gemm",
+        text_or_null(device->gemm), "platform", text_or_null(device->platform), "driver",
+        text_or_null(device->driver), "threads", device->threads, "compute_units", device->units,
+        "memory_bytes",
+        device->memory_bytes > 0 ? json_integer((json_int_t)device->memory_bytes) : json_null(),
+        "precision", device->precision);
 }
 
 static json_t *describe_config(const struct record *record) {
@@ -42,11 +47,12 @@ static json_t *describe_config(const struct record *record) {
     json_t *layers = json_array();
     for (size_t l = 0; l <= record->shape->layers; l++)
         json_array_append_new(layers, json_integer((json_int_t)record->shape->widths[l]));
-    return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:I, s:b}", "epochs",
+    return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:s, s:I, s:b}", "epochs",
         (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers", layers,
         "activation", activation_names[record->shape->activation], "learning_rate",
         plan->learning_rate, "color", color_names[plan->color], "tail", tail_names[plan->tail],
-        "seed", (json_int_t)plan->seed, "shuffle", plan->shuffle);
+        "batches", record_batches(record), "seed", (json_int_t)plan->seed, "shuffle",
+        plan->shuffle);
 }
 
 static json_t *describe_dataset(const struct dataset *dataset) {

@@ -11,6 +11,10 @@ void record_stamp(struct record *record) {
     host_describe(&record->host);
 }
 
+const char *record_batches(const struct record *record) {
+    return batches_names[record->result->streamed ? BATCHES_STREAMED : BATCHES_RESIDENT];
+}
+
 struct record_summary record_summarise(const struct record *record) {
     const struct training_result *result = record->result;
     struct record_summary summary = {.open = record->open + result->recording};

@@ -67,9 +67,13 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_whole(&csv, "cores", (unsigned long long)record->host.cores);
     csv_text(&csv, "spec", record->spec);
     csv_text(&csv, "device", record->device->kind);
+    csv_text(&csv, "type", record->device->type);
     csv_text(&csv, "device_name", record->device->name);
+    csv_text(&csv, "vendor", record->device->vendor);
     csv_text(&csv, "library", record->device->library);
+    csv_text(&csv, "gemm", record->device->gemm);
     csv_text(&csv, "kernels", record->device->kernels);
+    csv_text(&csv, "platform", record->device->platform);
     csv_text(&csv, "driver", record->device->driver);
     csv_whole(&csv, "threads", (unsigned long long)record->device->threads);
     csv_text(&csv, "precision", record->device->precision);
@@ -80,6 +84,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "learning_rate", true, plan->learning_rate);
     csv_text(&csv, "color", color_names[plan->color]);
     csv_text(&csv, "tail", tail_names[plan->tail]);
+    csv_text(&csv, "batches", record_batches(record));
     csv_whole(&csv, "seed", plan->seed);
     csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
     csv_text(&csv, "source", record->dataset->source);
@@ -155,9 +160,15 @@ void record_print_head(const struct record *record, bool bold, FILE *file) {
     const struct training_plan *plan = record->plan;
     const struct dataset *dataset = record->dataset;
     char layers[LAYERS_TEXT];
-    print_row(file, "device", "%s: %s, %s%s%s, %d thread%s, %s", device->kind, device->name,
-        device->library[0] ? device->library : "no library", device->driver[0] ? ", " : "",
-        device->driver, device->threads, device->threads == 1 ? "" : "s", device->precision);
+    fprintf(file, "%-10s%s: %s (%s), %s", "device", device->kind, device->name, device->type,
+        device->library[0] ? device->library : "no library");
+    if (device->gemm[0])
+        fprintf(file, ", products: %s", device->gemm);
+    if (device->platform[0])
+        fprintf(file, ", driver: %s %s", device->platform, device->driver);
+    if (device->threads > 0)
+        fprintf(file, ", %d thread%s", device->threads, device->threads == 1 ? "" : "s");
+    fprintf(file, ", %s\n", device->precision);
     if (dataset->path[0])
         print_row(file, "data", "CIFAR-10 in %s: %zu training, %zu test images", dataset->path,
             dataset->train.count, dataset->test.count);
@@ -186,7 +197,8 @@ void record_print_summary(const struct record *record, FILE *file) {
     fputc('\n', file);
     print_row(file, "load", "%.4f s", record->dataset->seconds);
     print_row(file, "open", "%.4f s", summary.open);
-    print_row(file, "batching", "%.4f s", result->batching);
+    print_row(file, "batching", "%.4f s%s", result->batching,
+        result->streamed ? "; each batch is sent within its epoch" : "");
     if (result->epochs_done > 0) {
         print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max", summary.mean_epoch,
             summary.min_epoch, summary.max_epoch);

@@ -1,16 +1,10 @@
 #include "trainer/training.h"
 
 #include "system/clock.h"
-#include "trainer/random.h"
+#include "training/source.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-/* Samples as a device has them. */
-struct batches {
-    struct view x;      /* [samples, inputs] */
-    struct view labels; /* [samples, 1] */
-};
 
 struct training {
     struct network *network;
@@ -18,75 +12,26 @@ struct training {
     const struct training_plan *plan;
     const struct training_observer *observer;
     struct training_result *result;
-    struct batches train; /* every batch, one after another; with shuffling: each sample */
-    struct view scores;   /* [samples of an epoch, 2] */
-    struct view order;    /* with shuffling: [samples, 1], which one comes when */
-    struct batches batch; /* with shuffling: one batch, gathered */
-    uint32_t *host_order; /* with shuffling: [samples, or all of the data where that is more] */
-    float *host_scores;   /* [samples, 2] */
+    struct source source;        /* of the batches of an epoch */
+    struct buffer *scores;       /* [samples of an epoch, 2] */
+    float *host_scores;          /* the same */
     struct recording *recording; /* of the steps of an epoch */
     size_t epoch;                /* the current one */
 };
 
 const char *const tail_names[] = {
     [TAIL_WRAP] = "wrap", [TAIL_SHORT] = "short", [TAIL_DROP] = "drop", NULL};
+const char *const batches_names[] = {[BATCHES_AUTO] = "auto",
+    [BATCHES_RESIDENT] = "resident",
+    [BATCHES_STREAMED] = "streamed",
+    NULL};
 
 size_t training_batches(const struct training_plan *plan, size_t samples) {
     const size_t full = samples / plan->batch_size;
     return plan->tail == TAIL_DROP ? full : full + (samples % plan->batch_size > 0);
 }
 
-/* --- Batching --- */
-
-static enum status allocate_view(
-    struct device *device, size_t rows, size_t columns, struct view *view, struct error *error) {
-    struct buffer *buffer;
-    const enum status status = device_allocate(device, rows * columns, &buffer, error);
-    if (status == STATUS_OK)
-        *view = device_view(buffer, rows, columns);
-    return status;
-}
-
-static void release_batches(struct batches *batches) {
-    device_release(batches->x.buffer);
-    device_release(batches->labels.buffer);
-    *batches = (struct batches){0};
-}
-
-static enum status allocate_batches(struct device *device, size_t samples, size_t inputs,
-    struct batches *batches, struct error *error) {
-    const enum status status = allocate_view(device, samples, inputs, &batches->x, error);
-    return status == STATUS_OK ? allocate_view(device, samples, 1, &batches->labels, error)
-                               : status;
-}
-
-/* Decoded images -> `samples` samples on the device, from the first image on, and from the first
- * again when they run out. Waits until they are there. */
-static enum status make_batches(struct device *device, const struct images *images,
-    enum color color, size_t samples, struct batches *batches, struct error *error) {
-    const size_t inputs = color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
-    uint32_t *labels = malloc(samples * sizeof *labels);
-    if (!labels)
-        return error_memory(error, "labels", samples * sizeof *labels);
-    for (size_t i = 0; i < samples; i++)
-        labels[i] = images->labels[i % images->count];
-    enum status status = allocate_batches(device, samples, inputs, batches, error);
-    if (status == STATUS_OK)
-        status = device_upload(device, batches->labels, labels, error);
-    for (size_t done = 0; done < samples && status == STATUS_OK; done += images->count) {
-        const size_t left = samples - done, count = left < images->count ? left : images->count;
-        status = device_upload_pixels(
-            device, images->pixels, color, view_rows(batches->x, done, count), error);
-    }
-    struct error ignored;
-    const enum status waited = device_synchronise(device, status == STATUS_OK ? error : &ignored);
-    free(labels);
-    return status == STATUS_OK ? waited : status;
-}
-
-static struct batches batch_of(const struct batches *all, size_t first, size_t count) {
-    return (struct batches){view_rows(all->x, first, count), view_rows(all->labels, first, count)};
-}
+/* --- Planning --- */
 
 /* How an epoch is divided, and the host memory that it needs: nothing is allocated inside one. */
 static enum status plan_epochs(struct training *training, size_t count, struct error *error) {
@@ -103,48 +48,38 @@ static enum status plan_epochs(struct training *training, size_t count, struct e
             tail_names[plan->tail]);
     const size_t whole = result->batches * plan->batch_size;
     result->samples = plan->tail == TAIL_SHORT && whole > count ? count : whole;
-    const size_t ordered = !plan->shuffle ? 0 : count > result->samples ? count : result->samples;
     result->epochs = calloc(plan->epochs + 1, sizeof *result->epochs);
     training->host_scores = malloc(result->samples * 2 * sizeof *training->host_scores);
-    training->host_order = malloc((ordered + 1) * sizeof *training->host_order);
-    return result->epochs && training->host_scores && training->host_order
+    return result->epochs && training->host_scores
                ? STATUS_OK
                : error_memory(error, "the scores of the epochs",
-                     plan->epochs * sizeof *result->epochs + (result->samples * 2 + ordered) * 4);
+                     plan->epochs * sizeof *result->epochs + result->samples * 2 * sizeof(float));
 }
 
 /* Everything that the epochs use, on the device. */
 static enum status make_ready(
     struct training *training, const struct images *images, struct error *error) {
     const struct training_plan *plan = training->plan;
-    const size_t samples = training->result->samples;
+    struct training_result *result = training->result;
     const double start = clock_seconds();
-    /* A shuffled epoch chooses from all samples, also where it drops or doubles some. */
-    enum status status = make_batches(training->device, images, plan->color,
-        plan->shuffle ? images->count : samples, &training->train, error);
+    const struct source_options options = {
+        .images = images,
+        .color = plan->color,
+        .samples = result->samples,
+        .batch_size = plan->batch_size,
+        .batches = plan->batches,
+        .shuffle = plan->shuffle,
+        .seed = plan->seed,
+    };
+    enum status status = source_create(training->device, &options, &training->source, error);
     if (status == STATUS_OK)
-        status = allocate_view(training->device, samples, 2, &training->scores, error);
-    if (status == STATUS_OK && plan->shuffle)
-        status = allocate_view(training->device, samples, 1, &training->order, error);
-    if (status == STATUS_OK && plan->shuffle)
-        status = allocate_batches(
-            training->device, plan->batch_size, training->train.x.columns, &training->batch, error);
-    training->result->batching = clock_seconds() - start;
+        status = device_allocate(training->device, result->samples * 2, &training->scores, error);
+    result->streamed = training->source.streamed;
+    result->batching = clock_seconds() - start;
     return status;
 }
 
 /* --- Epochs --- */
-
-static enum status gather(
-    struct training *training, size_t first, size_t count, struct error *error) {
-    const struct view order = view_rows(training->order, first, count);
-    const struct batches *from = &training->train;
-    const struct batches to = batch_of(&training->batch, 0, count);
-    const enum status status = device_gather_rows(training->device, from->x, order, to.x, error);
-    return status == STATUS_OK
-               ? device_gather_rows(training->device, from->labels, order, to.labels, error)
-               : status;
-}
 
 /* Enqueues every step of an epoch. */
 static enum status enqueue_epoch(void *context, struct error *error) {
@@ -152,26 +87,28 @@ static enum status enqueue_epoch(void *context, struct error *error) {
     const struct training_plan *plan = training->plan;
     const struct training_observer *observer = training->observer;
     const size_t samples = training->result->samples;
+    const struct view scores = device_view(training->scores, samples, 2);
     const bool observed = observer && observer->batch && device_info(training->device)->synchronous;
     enum status status = STATUS_OK;
     for (size_t b = 0; b < training->result->batches && status == STATUS_OK; b++) {
         const size_t first = b * plan->batch_size, left = samples - first;
         const size_t count = left < plan->batch_size ? left : plan->batch_size;
-        if (plan->shuffle)
-            status = gather(training, first, count, error);
-        const struct batches batch = plan->shuffle ? batch_of(&training->batch, 0, count)
-                                                   : batch_of(&training->train, first, count);
+        struct batch batch;
+        status = source_take(&training->source, first, count, &batch, error);
         if (status == STATUS_OK)
             status = network_train(training->network, batch.x, batch.labels,
-                (float)plan->learning_rate, view_rows(training->scores, first, count), error);
+                (float)plan->learning_rate, view_rows(scores, first, count), error);
         if (status == STATUS_OK && observed)
             observer->batch(observer->context, training->epoch, b + 1, training->result->batches);
     }
     return status;
 }
 
-/* What a device needs once, so that it does not fall into the first epoch. */
+/* What a device needs once, so that it does not fall into the first epoch. Sending batches can't be
+ * recorded. */
 static enum status record_epoch(struct training *training, struct error *error) {
+    if (training->source.streamed)
+        return STATUS_OK;
     const double start = clock_seconds();
     const enum status status =
         device_record(training->device, enqueue_epoch, training, &training->recording, error);
@@ -201,25 +138,16 @@ static const char *not_finite_text(float loss) {
     return isnan(loss) ? "not a number" : "infinite";
 }
 
-/* A new order of the samples, completed from its own start, to the device. */
-static enum status shuffle(struct training *training, size_t count, struct error *error) {
-    uint32_t *order = training->host_order;
-    random_permutation(training->plan->seed, RANDOM_ORDER, (uint32_t)training->epoch, order, count);
-    for (size_t i = count; i < training->result->samples; i++)
-        order[i] = order[i - count];
-    return device_upload(training->device, training->order, order, error);
-}
-
 static enum status run_epoch(
-    struct training *training, size_t count, struct training_epoch *epoch, struct error *error) {
+    struct training *training, struct training_epoch *epoch, struct error *error) {
     const double start = clock_seconds();
-    enum status status = STATUS_OK;
-    if (training->plan->shuffle)
-        status = shuffle(training, count, error);
+    enum status status = source_begin(&training->source, training->epoch, error);
     if (status == STATUS_OK)
         status = device_run(training->device, training->recording, enqueue_epoch, training, error);
     if (status == STATUS_OK)
-        status = device_download(training->device, training->scores, training->host_scores, error);
+        status = device_download(training->device,
+            device_view(training->scores, training->result->samples, 2), training->host_scores,
+            error);
     if (status != STATUS_OK)
         return status;
     size_t sample;
@@ -235,12 +163,12 @@ static enum status run_epoch(
     return STATUS_OK;
 }
 
-static enum status run_epochs(struct training *training, size_t count, struct error *error) {
+static enum status run_epochs(struct training *training, struct error *error) {
     struct training_result *result = training->result;
     const struct training_observer *observer = training->observer;
     for (training->epoch = 0; training->epoch < training->plan->epochs; training->epoch++) {
         struct training_epoch *epoch = &result->epochs[training->epoch];
-        const enum status status = run_epoch(training, count, epoch, error);
+        const enum status status = run_epoch(training, epoch, error);
         if (status != STATUS_OK)
             return status;
         result->epochs_done++;
@@ -255,23 +183,32 @@ static enum status run_epochs(struct training *training, size_t count, struct er
 static enum status evaluate(
     struct training *training, const struct images *images, struct error *error) {
     const size_t samples = images->count, batch_size = training->plan->batch_size;
+    const struct source_options options = {
+        .images = images,
+        .color = training->plan->color,
+        .samples = samples,
+        .batch_size = batch_size,
+        .batches = training->plan->batches,
+    };
     const double start = clock_seconds();
-    struct batches test = {0};
-    struct view test_scores = {0};
+    struct source source = {0};
+    struct buffer *device_scores = NULL;
     float *scores = malloc(samples * 2 * sizeof *scores);
-    enum status status = scores ? make_batches(training->device, images, training->plan->color,
-                                      samples, &test, error)
+    enum status status = scores ? source_create(training->device, &options, &source, error)
                                 : error_memory(error, "test scores", samples * 2 * sizeof *scores);
     if (status == STATUS_OK)
-        status = allocate_view(training->device, samples, 2, &test_scores, error);
+        status = device_allocate(training->device, samples * 2, &device_scores, error);
+    const struct view scored = device_view(device_scores, samples, 2);
     for (size_t first = 0; first < samples && status == STATUS_OK; first += batch_size) {
         const size_t left = samples - first, count = left < batch_size ? left : batch_size;
-        const struct batches batch = batch_of(&test, first, count);
-        status = network_evaluate(
-            training->network, batch.x, batch.labels, view_rows(test_scores, first, count), error);
+        struct batch batch;
+        status = source_take(&source, first, count, &batch, error);
+        if (status == STATUS_OK)
+            status = network_evaluate(
+                training->network, batch.x, batch.labels, view_rows(scored, first, count), error);
     }
     if (status == STATUS_OK)
-        status = device_download(training->device, test_scores, scores, error);
+        status = device_download(training->device, scored, scores, error);
     size_t sample;
     if (status == STATUS_OK && !sum_scores(scores, samples, &training->result->test, &sample))
         status = error_set(error, STATUS_DIVERGED,
@@ -279,11 +216,29 @@ static enum status evaluate(
             "than %g",
             sample, not_finite_text(scores[2 * sample]), training->plan->learning_rate);
     training->result->tested = status == STATUS_OK;
-    release_batches(&test);
-    device_release(test_scores.buffer);
+    device_release(device_scores);
+    source_free(&source);
     free(scores);
     training->result->evaluate = clock_seconds() - start;
     return status;
+}
+
+enum status training_check(struct network *network, const struct dataset *dataset,
+    const struct training_plan *plan, struct error *error) {
+    struct device *device = network_device(network);
+    const size_t sizes[] = {plan->batch_size,
+        plan->tail == TAIL_SHORT ? dataset->train.count % plan->batch_size : 0,
+        dataset->test.count % plan->batch_size};
+    enum status status = STATUS_OK;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
+        bool checked = sizes[s] == 0;
+        for (size_t e = 0; e < s; e++)
+            checked = checked || sizes[e] == sizes[s];
+        if (!checked)
+            status = network_check(network, sizes[s], error);
+    }
+    const size_t side = device_info(device)->doubtful;
+    return status == STATUS_OK && side > 0 ? device_check(device, side, side, side, error) : status;
 }
 
 enum status training_run(struct network *network, const struct dataset *dataset,
@@ -301,15 +256,12 @@ enum status training_run(struct network *network, const struct dataset *dataset,
     if (status == STATUS_OK && plan->epochs > 0)
         status = record_epoch(&training, error);
     if (status == STATUS_OK)
-        status = run_epochs(&training, dataset->train.count, error);
+        status = run_epochs(&training, error);
     if (status == STATUS_OK)
         status = evaluate(&training, &dataset->test, error);
     device_forget(training.device, training.recording);
-    release_batches(&training.train);
-    release_batches(&training.batch);
-    device_release(training.scores.buffer);
-    device_release(training.order.buffer);
-    free(training.host_order);
+    device_release(training.scores);
+    source_free(&training.source);
     free(training.host_scores);
     return status;
 }

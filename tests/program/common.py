@@ -1,17 +1,26 @@
 """What the tests of the whole program share: running it, and reading what it writes."""
+import atexit
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 
 TRAINER = sys.argv.pop(1) if len(sys.argv) > 1 else "trainer"
 
+CACHE = tempfile.mkdtemp(prefix="trainer-test-")  # the user's own is neither read nor written
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+
 
 def run(*arguments, env=None, **more):
-    """Runs the program with its data folders out of the way; gives its CompletedProcess."""
+    """Runs the program with its data and cache folders out of the way; gives its
+    CompletedProcess."""
     environment = {k: v for k, v in os.environ.items() if k not in ("TRAINER_DATA_DIR", "NO_COLOR")}
-    environment["XDG_CACHE_HOME"] = "/nonexistent"
+    environment["XDG_CACHE_HOME"] = CACHE
+    # The driver's own cache, which it would otherwise have to fill anew in each test.
+    environment.setdefault("POCL_CACHE_DIR", os.path.expanduser("~/.cache/pocl/kcache"))
     environment.update(env or {})
     return subprocess.run([TRAINER, *map(str, arguments)], env=environment, text=True,
                           stdout=more.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,

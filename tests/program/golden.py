@@ -28,7 +28,7 @@ class Golden(unittest.TestCase):
         run, expected = golden["options"], golden["expected"]
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "w.safetensors")
-            found = record("--device", DEVICE, "--data", "synthetic", "--threads", 2, "--save", path,
+            found = record("--device", DEVICE, "--data", "synthetic", "--save", path,
                            *[word for name, value in run.items() for word in (f"--{name}", value)])
             self.assertEqual(len(found["epochs"]), len(expected["epochs"]))
             for number, (one, other) in enumerate(zip(found["epochs"], expected["epochs"])):

@@ -29,6 +29,22 @@ void support_assert_close(
                 (double)found[i], (double)expected[i], bound);
 }
 
+int support_open(const char *spec, const char *gemm, int threads, struct device **device) {
+    struct error error;
+    struct device_options options = {.threads = threads, .gemm = gemm};
+    enum status status = device_open(spec, &options, device, &error);
+    if (status == STATUS_DEVICE && strstr(error.message, "--threads")) {
+        options.threads = 0;
+        status = device_open(spec, &options, device, &error);
+    }
+    if (status == STATUS_OK)
+        return 0;
+    const char *required = getenv("TRAINER_REQUIRE_DEVICES");
+    const bool must = required && strstr(required, spec);
+    print_message("%s: %s\n", must ? "FAILED" : "skipped", error.message);
+    return must ? 1 : 77;
+}
+
 char support_folder[256];
 
 int support_make_folder(void **state) {

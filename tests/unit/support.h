@@ -29,6 +29,11 @@ void support_assert_fails(
 void support_assert_close(
     const char *what, const float *found, const float *expected, size_t count, double tolerance);
 
+/* Opens the device that a suite is about, with `threads`, or all that it has where those are fewer.
+ * 0 when it is open; else what the suite must return: 77, CTest's code for a skipped test, or 1
+ * where $TRAINER_REQUIRE_DEVICES names the device. `gemm` may be NULL. */
+int support_open(const char *spec, const char *gemm, int threads, struct device **device);
+
 /* For a test or a group of tests: a new temporary folder, and its removal with everything in it. */
 extern char support_folder[256];
 int support_make_folder(void **state);

@@ -195,11 +195,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_shape),
     };
     spec = argc > 1 ? argv[1] : "reference";
-    const struct device_options options = {.threads = 2};
-    if (device_open(spec, &options, &device, &error) != STATUS_OK) {
-        print_message("skipped: %s\n", error.message);
-        return 77;
-    }
+    const int missing = support_open(spec, NULL, 2, &device);
+    if (missing)
+        return missing;
     const int failed = cmocka_run_group_tests_name(spec, tests, NULL, NULL);
     device_close(device);
     return failed;

@@ -1,6 +1,8 @@
-/* The epoch loop: tails, shuffling, divergence, and that the same run gives the same bits.
+/* The epoch loop: tails, shuffling, divergence, memory that is too small, that the same run gives
+ * the same bits, and that every device learns what `reference` learns.
  *
  *   test_training SPEC */
+#include "device/device_type.h"
 #include "support.h"
 #include "trainer/training.h"
 
@@ -165,6 +167,148 @@ static void test_same_bits(void **state) {
     free(again);
 }
 
+/* Wherever the batches are, it is the same training. */
+static void test_streamed(void **state) {
+    (void)state;
+    const size_t length = network_parameters_length(&shape);
+    float *first = malloc(length * sizeof *first), *again = malloc(length * sizeof *again);
+    for (int n = 0; n < 4; n++) {
+        struct training_plan plan = basic;
+        plan.shuffle = n % 2;
+        plan.tail = n < 2 ? TAIL_WRAP : TAIL_SHORT;
+        plan.batch_size = n < 2 ? 300 : 50; /* the data more than twice over; not once */
+        struct training_result resident, streamed;
+        plan.batches = BATCHES_RESIDENT;
+        assert_ok(train(&plan, &resident, first));
+        plan.batches = BATCHES_STREAMED;
+        assert_ok(train(&plan, &streamed, again));
+        assert_false(resident.streamed);
+        assert_true(streamed.streamed);
+        assert_memory_equal(first, again, length * sizeof *first);
+        assert_memory_equal(&resident.test, &streamed.test, sizeof resident.test);
+        training_result_free(&resident);
+        training_result_free(&streamed);
+    }
+    free(first);
+    free(again);
+}
+
+/* --- A device whose memory is small --- */
+
+static struct device_memory small_memory;
+
+static struct device_memory get_small_memory(const struct device *of) {
+    (void)of;
+    return small_memory;
+}
+
+/* The device says that it has this much; what it really has is not asked for. */
+static const struct device_type *shrink(size_t free_bytes, size_t buffer_bytes) {
+    static struct device_type shrunk;
+    const struct device_type *type = device->type;
+    shrunk = *type;
+    shrunk.memory = get_small_memory;
+    small_memory = (struct device_memory){free_bytes, buffer_bytes};
+    device->type = &shrunk;
+    return type;
+}
+
+static void test_too_large_data(void **state) {
+    (void)state;
+    const size_t images = SAMPLES * CIFAR10_PLANE * sizeof(float), plenty = 100 * images;
+    const struct {
+        size_t free_bytes, buffer_bytes;
+        bool streamed;
+    } cases[] = {{plenty, plenty, false}, {plenty, 2 * images, false}, {plenty, images - 1, true},
+        {images + 1000, plenty, true}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const struct device_type *type = shrink(cases[c].free_bytes, cases[c].buffer_bytes);
+        struct training_plan plan = basic;
+        plan.tail = TAIL_SHORT;
+        struct training_result result;
+        assert_ok(train(&plan, &result, NULL));
+        assert_int_equal(result.streamed, cases[c].streamed);
+        training_result_free(&result);
+        device->type = type;
+    }
+}
+
+/* The batch size that the message names fits, and the next one does not. */
+static void test_too_large_batch(void **state) {
+    (void)state;
+    static const size_t limits[][2] = {{1000000, 1000000}, {1000000, 100000}, {40000, 40000}};
+    struct network *network;
+    for (size_t l = 0; l < 3; l++) {
+        const struct device_type *type = shrink(limits[l][0], limits[l][1]);
+        assert_fails(network_create(device, &shape, 5000, &network, &error), STATUS_DEVICE,
+            "out of memory: this network with batches of 5000 needs");
+        assert_null(network);
+        const char *named = strstr(error.message, "--batch-size that fits is ");
+        assert_non_null(named);
+        const size_t most = strtoul(named + strlen("--batch-size that fits is "), NULL, 10);
+        print_message("%zu bytes, %zu in a buffer: %zu\n", limits[l][0], limits[l][1], most);
+        assert_ok(network_create(device, &shape, most, &network, &error));
+        network_free(network);
+        assert_fails(network_create(device, &shape, most + 1, &network, &error), STATUS_DEVICE,
+            "out of memory");
+        device->type = type;
+    }
+    const struct device_type *type = shrink(40000, 30000);
+    assert_fails(network_create(device, &shape, 1, &network, &error), STATUS_DEVICE,
+        "no batch fits: use narrower --layers");
+    device->type = type;
+}
+
+/* --- Against `reference` --- */
+
+static void run_plan(struct device *on, const struct network_shape *layers,
+    const struct training_plan *plan, struct training_result *result) {
+    const size_t length = network_parameters_length(layers);
+    float *first = malloc(length * sizeof *first);
+    network_first_parameters(layers, 9, first);
+    struct network *network;
+    assert_ok(network_create(on, layers, plan->batch_size, &network, &error));
+    assert_ok(training_check(network, dataset, plan, &error));
+    assert_ok(network_upload(network, first, &error));
+    assert_ok(training_run(network, dataset, plan, NULL, result, &error));
+    network_free(network);
+    free(first);
+}
+
+static void test_parity(void **state) {
+    (void)state;
+    static const struct {
+        struct network_shape layers;
+        size_t batch_size;
+        enum tail tail;
+        bool shuffle;
+    } cases[] = {
+        {{3, {CIFAR10_PLANE, 64, 32, 10}, ACTIVATION_SIGMOID}, 30, TAIL_WRAP, false},
+        {{2, {CIFAR10_PLANE, 33, 10}, ACTIVATION_RELU}, 7, TAIL_SHORT, true},
+        {{1, {CIFAR10_PLANE, 10}, ACTIVATION_NONE}, 50, TAIL_DROP, false},
+    };
+    struct device *reference;
+    assert_ok(device_open("reference", &(struct device_options){0}, &reference, &error));
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct training_plan plan = basic;
+        plan.batch_size = cases[c].batch_size;
+        plan.tail = cases[c].tail;
+        plan.shuffle = cases[c].shuffle;
+        struct training_result found, expected;
+        run_plan(device, &cases[c].layers, &plan, &found);
+        run_plan(reference, &cases[c].layers, &plan, &expected);
+        for (size_t e = 0; e < plan.epochs; e++) {
+            const double one = found.epochs[e].score.loss, other = expected.epochs[e].score.loss;
+            print_message("case %zu, epoch %zu: loss %.9g, reference %.9g\n", c, e, one, other);
+            assert_true(fabs(one - other) <= 1e-4 * other);
+        }
+        assert_true(fabs(found.test.loss - expected.test.loss) <= 1e-4 * expected.test.loss);
+        training_result_free(&found);
+        training_result_free(&expected);
+    }
+    device_close(reference);
+}
+
 static void test_divergence(void **state) {
     (void)state;
     struct training_plan plan = basic;
@@ -212,18 +356,20 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_shuffle_sees_all),
         cmocka_unit_test(test_shuffle_each_epoch),
         cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_streamed),
+        cmocka_unit_test(test_too_large_data),
+        cmocka_unit_test(test_too_large_batch),
+        cmocka_unit_test(test_parity),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_no_epochs),
         cmocka_unit_test(test_learning),
     };
     spec = argc > 1 ? argv[1] : "reference";
-    const struct device_options options = {.threads = 2};
     const struct dataset_options data = {
         .data = "synthetic", .samples = SAMPLES, .seed = 3, .threads = 2};
-    if (device_open(spec, &options, &device, &error) != STATUS_OK) {
-        print_message("skipped: %s\n", error.message);
-        return 77;
-    }
+    const int missing = support_open(spec, NULL, 2, &device);
+    if (missing)
+        return missing;
     if (dataset_load(&data, &dataset, &error) != STATUS_OK)
         return 1;
     const int failed = cmocka_run_group_tests_name(spec, tests, NULL, NULL);

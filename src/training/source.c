@@ -1,0 +1,195 @@
+#include "training/source.h"
+
+#include "system/memory.h"
+#include "trainer/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Making ready --- */
+
+static size_t inputs_of(const struct source_options *options) {
+    return options->color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
+}
+
+/* Samples that are on the device unless the pass is streamed. */
+static size_t resident_samples(const struct source_options *options) {
+    return options->shuffle ? options->images->count : options->samples;
+}
+
+/* Whether the whole pass, its order and its scores have room on the device, and so much more that
+ * this is not the last of its memory. */
+static bool fits(struct device *device, const struct source_options *options) {
+    const struct device_memory memory = device_memory(device);
+    const size_t images = resident_samples(options) * inputs_of(options) * sizeof(float);
+    const size_t others = (resident_samples(options) + 4 * options->samples) * sizeof(float);
+    return images <= memory.buffer_bytes && images + others <= memory.free_bytes / 10 * 9;
+}
+
+static enum status allocate_view(
+    struct device *device, size_t rows, size_t columns, struct view *view, struct error *error) {
+    struct buffer *buffer;
+    const enum status status = device_allocate(device, rows * columns, &buffer, error);
+    if (status == STATUS_OK)
+        *view = device_view(buffer, rows, columns);
+    return status;
+}
+
+static enum status allocate_batch(
+    struct source *source, size_t samples, struct batch *batch, struct error *error) {
+    const enum status status =
+        allocate_view(source->device, samples, inputs_of(&source->options), &batch->x, error);
+    return status == STATUS_OK ? allocate_view(source->device, samples, 1, &batch->labels, error)
+                               : status;
+}
+
+/* The labels of a pass in the images' order. The caller frees them. */
+static uint32_t *repeat_labels(const struct images *images, size_t samples) {
+    uint32_t *labels = malloc(samples * sizeof *labels);
+    for (size_t i = 0; labels && i < samples; i++)
+        labels[i] = images->labels[i % images->count];
+    return labels;
+}
+
+/* destination = the pixels of samples from `first` on, in the images' order. */
+static enum status send_pixels(
+    struct source *source, size_t first, struct view destination, struct error *error) {
+    const struct images *images = source->options.images;
+    enum status status = STATUS_OK;
+    for (size_t done = 0, count; done < destination.rows && status == STATUS_OK; done += count) {
+        const size_t from = (first + done) % images->count, left = destination.rows - done;
+        count = left < images->count - from ? left : images->count - from;
+        status = device_upload_pixels(source->device, images->pixels + from * CIFAR10_PIXELS,
+            source->options.color, view_rows(destination, done, count), error);
+    }
+    return status;
+}
+
+/* Every sample to the device. Waits until they are there. */
+static enum status send_all(struct source *source, struct error *error) {
+    const size_t samples = resident_samples(&source->options);
+    uint32_t *labels = repeat_labels(source->options.images, samples);
+    if (!labels)
+        return error_memory(error, "labels", samples * sizeof *labels);
+    enum status status = allocate_batch(source, samples, &source->all, error);
+    if (status == STATUS_OK)
+        status = device_upload(source->device, source->all.labels, labels, error);
+    if (status == STATUS_OK)
+        status = send_pixels(source, 0, source->all.x, error);
+    struct error ignored;
+    const enum status waited =
+        device_synchronise(source->device, status == STATUS_OK ? error : &ignored);
+    free(labels);
+    return status == STATUS_OK ? waited : status;
+}
+
+/* Host memory of what is sent later. */
+static enum status keep_host(struct source *source, struct error *error) {
+    const struct source_options *options = &source->options;
+    const size_t samples = options->samples, count = options->images->count;
+    size_t wanted = 0;
+    bool got = true;
+    if (options->shuffle) {
+        const size_t ordered = count > samples ? count : samples;
+        wanted += ordered * sizeof *source->host_order;
+        source->host_order = malloc(ordered * sizeof *source->host_order);
+        got = source->host_order != NULL;
+    }
+    if (source->streamed) {
+        wanted += samples * sizeof *source->labels;
+        source->labels = repeat_labels(options->images, samples);
+        got = got && source->labels;
+    }
+    if (source->streamed && options->shuffle) {
+        wanted += samples * CIFAR10_PIXELS;
+        source->pixels = memory_allocate(samples * CIFAR10_PIXELS);
+        got = got && source->pixels;
+    }
+    return got ? STATUS_OK : error_memory(error, "the order of the samples", wanted);
+}
+
+enum status source_create(struct device *device, const struct source_options *options,
+    struct source *source, struct error *error) {
+    *source = (struct source){.device = device, .options = *options};
+    source->streamed = options->batches == BATCHES_STREAMED ||
+                       (options->batches == BATCHES_AUTO && !fits(device, options));
+    enum status status = keep_host(source, error);
+    if (status == STATUS_OK && !source->streamed)
+        status = send_all(source, error);
+    if (status == STATUS_OK && (source->streamed || options->shuffle))
+        status = allocate_batch(source, options->batch_size, &source->one, error);
+    if (status == STATUS_OK && options->shuffle && !source->streamed)
+        status = allocate_view(device, options->samples, 1, &source->order, error);
+    return status;
+}
+
+void source_free(struct source *source) {
+    device_release(source->all.x.buffer);
+    device_release(source->all.labels.buffer);
+    device_release(source->one.x.buffer);
+    device_release(source->one.labels.buffer);
+    device_release(source->order.buffer);
+    free(source->host_order);
+    free(source->labels);
+    free(source->pixels);
+}
+
+/* --- A pass --- */
+
+/* A new order of the images, completed from its own start. */
+enum status source_begin(struct source *source, size_t pass, struct error *error) {
+    const struct source_options *options = &source->options;
+    const struct images *images = options->images;
+    uint32_t *order = source->host_order;
+    if (!options->shuffle)
+        return STATUS_OK;
+    random_permutation(options->seed, RANDOM_ORDER, (uint32_t)pass, order, images->count);
+    for (size_t i = images->count; i < options->samples; i++)
+        order[i] = order[i - images->count];
+    if (!source->streamed)
+        return device_upload(source->device, source->order, order, error);
+    for (size_t i = 0; i < options->samples; i++) {
+        source->labels[i] = images->labels[order[i]];
+        memcpy(source->pixels + i * CIFAR10_PIXELS,
+            images->pixels + (size_t)order[i] * CIFAR10_PIXELS, CIFAR10_PIXELS);
+    }
+    return STATUS_OK;
+}
+
+static struct batch rows_of(const struct batch *batch, size_t first, size_t count) {
+    return (struct batch){
+        view_rows(batch->x, first, count), view_rows(batch->labels, first, count)};
+}
+
+static enum status gather(
+    struct source *source, size_t first, const struct batch *batch, struct error *error) {
+    const struct view order = view_rows(source->order, first, batch->x.rows);
+    const enum status status =
+        device_gather_rows(source->device, source->all.x, order, batch->x, error);
+    return status == STATUS_OK
+               ? device_gather_rows(source->device, source->all.labels, order, batch->labels, error)
+               : status;
+}
+
+static enum status send(
+    struct source *source, size_t first, const struct batch *batch, struct error *error) {
+    const enum status status =
+        device_upload(source->device, batch->labels, source->labels + first, error);
+    if (status != STATUS_OK)
+        return status;
+    return source->pixels
+               ? device_upload_pixels(source->device, source->pixels + first * CIFAR10_PIXELS,
+                     source->options.color, batch->x, error)
+               : send_pixels(source, first, batch->x, error);
+}
+
+enum status source_take(
+    struct source *source, size_t first, size_t count, struct batch *batch, struct error *error) {
+    if (!source->streamed && !source->options.shuffle) {
+        *batch = rows_of(&source->all, first, count);
+        return STATUS_OK;
+    }
+    *batch = rows_of(&source->one, 0, count);
+    return source->streamed ? send(source, first, batch, error)
+                            : gather(source, first, batch, error);
+}
