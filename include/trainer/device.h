@@ -190,7 +190,7 @@ enum status device_run(struct device *device, struct recording *recording, devic
 
 /* Computes the three products of a dense layer (forward, backward, update; x [batch, in],
  * weights [in, out]) on the device and compares them with plain double-precision loops; wrong
- * library results exist in the field. Where a product has more than about 2^23 multiplications, a
+ * library results exist in the field. Where a product has more than about 2^22 multiplications, a
  * part of its rows is compared, the first and the last among them. STATUS_DEVICE, naming the
  * product and the element, if any is wrong. */
 enum status device_check(

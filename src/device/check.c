@@ -9,7 +9,7 @@
 
 /* Multiplications per product that the check may take (some milliseconds), and the rows that it
  * takes however long they are. */
-enum { CHECK_BUDGET = 1 << 23, CHECK_ROWS_MIN = 8 };
+enum { CHECK_BUDGET = 1 << 22, CHECK_ROWS_MIN = 8 };
 
 /* An fp32 product of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum,
  * which is far below this share of the sum of its terms' magnitudes; TF32 or a wrong tile is far

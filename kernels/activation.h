@@ -1,0 +1,26 @@
+/* The activations, by the numbers of `enum activation` (trainer/device.h). */
+
+#define ACTIVATION_SIGMOID 1
+#define ACTIVATION_TANH 2
+#define ACTIVATION_RELU 3
+
+DEVICE wide activate(wide z, uint activation) {
+    if (activation == ACTIVATION_SIGMOID)
+        return 1.0f / (1.0f + exp(-z));
+    if (activation == ACTIVATION_TANH)
+        return tanh(z);
+    if (activation == ACTIVATION_RELU)
+        return z < 0.0f ? (wide)(0.0f) : z; /* NaN stays NaN */
+    return z;
+}
+
+/* The activation's derivative, from its value. */
+DEVICE wide slope(wide value, uint activation) {
+    if (activation == ACTIVATION_SIGMOID)
+        return value * (1.0f - value);
+    if (activation == ACTIVATION_TANH)
+        return 1.0f - value * value;
+    if (activation == ACTIVATION_RELU)
+        return value > 0.0f ? (wide)(1.0f) : (wide)(0.0f);
+    return (wide)(1.0f);
+}

@@ -1,0 +1,60 @@
+/* What the kernels are written in: OpenCL C 1.2 and, through these names, CUDA C++ as well. This
+ * text comes before that of every kernel.
+ *
+ * A matrix is row-major and without gaps, and is given as a buffer and where in it it starts, in
+ * elements. An item is a work-item or thread, a group a work-group or thread block. */
+
+#ifdef __CUDACC__
+
+typedef unsigned char uchar;
+typedef unsigned int uint;
+typedef unsigned long long ulong;
+#define GLOBAL
+#define LOCAL
+#define SHARED __shared__
+#define DEVICE static __device__ inline
+#define KERNEL(name) extern "C" __global__ void name
+#define KERNEL_OF_GROUP(name, x, y) extern "C" __global__ void __launch_bounds__((x) * (y)) name
+#define BARRIER() __syncthreads()
+DEVICE uint get_local_id(int dimension) {
+    return dimension == 0 ? threadIdx.x : dimension == 1 ? threadIdx.y : threadIdx.z;
+}
+DEVICE uint get_group_id(int dimension) {
+    return dimension == 0 ? blockIdx.x : dimension == 1 ? blockIdx.y : blockIdx.z;
+}
+DEVICE uint get_num_groups(int dimension) {
+    return dimension == 0 ? gridDim.x : dimension == 1 ? gridDim.y : gridDim.z;
+}
+DEVICE ulong get_global_id(int dimension) {
+    const uint size = dimension == 0 ? blockDim.x : dimension == 1 ? blockDim.y : blockDim.z;
+    return (ulong)get_group_id(dimension) * size + get_local_id(dimension);
+}
+
+#else
+
+#define GLOBAL global
+#define LOCAL local
+#define SHARED local /* an array of a group, declared in a kernel */
+#define DEVICE static inline
+#define KERNEL(name) kernel void name
+#define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name
+#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+
+#endif
+
+/* WIDTH floats that an item computes with at a time: a vector on a CPU, a float on a GPU (and in
+ * CUDA, which has no such vectors). */
+#ifndef WIDTH
+#define WIDTH 1
+#endif
+#if WIDTH == 1
+typedef float wide;
+#define LOAD_WIDE(from) (*(from))
+#define STORE_WIDE(value, to) (*(to) = (value))
+#else
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, WIDTH) wide;
+#define LOAD_WIDE(from) JOIN(vload, WIDTH)(0, from)
+#define STORE_WIDE(value, to) JOIN(vstore, WIDTH)(value, 0, to)
+#endif

@@ -1,0 +1,72 @@
+/* What is left to do of a dense layer after products that were taken in slices (product.cl), or by
+ * a library (one slice). An item does one element. Slices are added in their order. */
+
+DEVICE float add_slices(GLOBAL const float *slices, uint count, ulong stride) {
+    float sum = slices[0];
+    for (uint s = 1; s < count; s++)
+        sum += slices[s * stride];
+    return sum;
+}
+
+/* y[rows, columns] = activation(the sum of slices[count, rows, columns] + bias[columns]); y may be
+ * the only slice. */
+KERNEL(dense_forward_finish)
+(GLOBAL const float *slices, ulong slices_at, uint count, GLOBAL const float *bias, ulong bias_at,
+    GLOBAL float *y, ulong y_at, uint rows, uint columns, uint activation) {
+    const ulong i = get_global_id(0), elements = (ulong)rows * columns;
+    if (i < elements) {
+        const float z = add_slices(slices + slices_at + i, count, elements);
+        y[y_at + i] = activate(z + bias[bias_at + i % columns], activation);
+    }
+}
+
+/* d_x[rows, columns] = the sum of slices[count, rows, columns] .* slope(x[rows, columns]); d_x may
+ * be the only slice. */
+KERNEL(dense_backward_finish)
+(GLOBAL const float *slices, ulong slices_at, uint count, GLOBAL const float *x, ulong x_at,
+    GLOBAL float *d_x, ulong d_x_at, uint rows, uint columns, uint activation) {
+    const ulong i = get_global_id(0), elements = (ulong)rows * columns;
+    if (i < elements)
+        d_x[d_x_at + i] = add_slices(slices + slices_at + i, count, elements) *
+                          slope(x[x_at + i], activation);
+}
+
+/* With the sums of slices[count, rows + 1, columns]: weights[rows, columns] += scale * the first
+ * rows, bias[columns] += scale * the last. */
+KERNEL(dense_update_finish)
+(GLOBAL const float *slices, uint count, GLOBAL float *weights, ulong weights_at,
+    GLOBAL float *bias, ulong bias_at, uint rows, uint columns, float scale) {
+    const ulong i = get_global_id(0), inside = (ulong)rows * columns, elements = inside + columns;
+    if (i < elements) {
+        const float sum = scale * add_slices(slices + i, count, elements);
+        if (i < inside)
+            weights[weights_at + i] += sum;
+        else
+            bias[bias_at + i - inside] += sum;
+    }
+}
+
+#define BIAS_COLUMNS 8
+#define BIAS_ROWS 8
+
+/* bias[columns] += scale * the sums of the columns of d_y[batch, columns]: BIAS_ROWS items to a
+ * column, BIAS_COLUMNS columns to a group. */
+KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
+(GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *bias, ulong bias_at, uint batch,
+    uint columns, float scale) {
+    SHARED float sums[BIAS_ROWS][BIAS_COLUMNS];
+    const uint c = get_local_id(0), r = get_local_id(1);
+    const uint column = (uint)get_group_id(0) * BIAS_COLUMNS + c;
+    float sum = 0.0f;
+    if (column < columns)
+        for (uint i = r; i < batch; i += BIAS_ROWS)
+            sum += d_y[d_y_at + (ulong)i * columns + column];
+    sums[r][c] = sum;
+    for (uint left = BIAS_ROWS / 2; left > 0; left /= 2) {
+        BARRIER();
+        if (r < left)
+            sums[r][c] += sums[r + left][c];
+    }
+    if (r == 0 && column < columns)
+        bias[bias_at + column] += scale * sums[0][c];
+}

@@ -1,0 +1,293 @@
+/* The three matrix products of a dense layer, each with what follows it.
+ *
+ * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of TILE_K:
+ * the parts of both matrices that a step needs are copied to the group's shared memory, and from
+ * there each item adds up its sums in registers, ITEM_M x ITEM_N wides at a time. An item has
+ * SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes it
+ * (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
+ *
+ * Where a product has too few tiles to fill the device, its terms are divided among several groups
+ * (dimension 2), each of which writes a slice of sums, and finish.cl adds these up. Nothing depends
+ * on the order in which groups run: the same product gives the same bits.
+ *
+ * Chosen by the host: GROUP_M, GROUP_N (items of a group), ITEM_M, ITEM_N, SUB_M, SUB_N, TILE_K,
+ * WIDTH. ITEM_N counts wides. */
+
+#define ITEMS (GROUP_M * GROUP_N)
+#define SPAN_M (GROUP_M * ITEM_M)         /* rows of a block of every item */
+#define SPAN_N (GROUP_N * ITEM_N * WIDTH) /* and columns */
+#define TILE_M (SPAN_M * SUB_M)
+#define TILE_N (SPAN_N * SUB_N)
+
+#if ITEMS == 1
+#define PAD 0
+#define TILE_BARRIER()
+#else
+#define PAD 4 /* so that neighbours in a column lie in different banks of the shared memory */
+#define TILE_BARRIER() BARRIER()
+#endif
+
+/* Shared memory: the left matrix's part, [TILE_K, TILE_M] or [TILE_M, TILE_K], and the right one's,
+ * [TILE_K, TILE_N], with padding. */
+#define ROW_M (TILE_M + PAD)
+#define ROW_K (TILE_K + 1)
+#define ROW_N (TILE_N + PAD)
+#if ITEMS > 1 || TILE_K * ROW_M > TILE_M * ROW_K
+#define LEFT_SIZE (TILE_K * ROW_M)
+#else
+#define LEFT_SIZE (TILE_M * ROW_K)
+#endif
+#define RIGHT_SIZE (TILE_K * ROW_N)
+
+/* Columns of the right part that an item adds up for the bias. */
+#define COLUMNS_EACH ((TILE_N + ITEMS - 1) / ITEMS)
+
+struct sums {
+    wide at[SUB_N][SUB_M][ITEM_M][ITEM_N];
+    float columns[COLUMNS_EACH];
+};
+
+/* tile[r * row_step + c * column_step] = element (r, c) of `source`, whose rows are `stride` apart;
+ * 0 outside its rows and columns. r < tile_rows, c < tile_columns. */
+DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint tile_rows,
+    uint tile_columns, GLOBAL const float *source, uint stride, uint rows, uint columns) {
+    const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
+    const uint across = tile_columns < ITEMS ? tile_columns : ITEMS, down = ITEMS / across;
+    if (rows >= tile_rows && columns >= tile_columns) {
+        for (uint r = item / across; r < tile_rows; r += down)
+            for (uint c = item % across; c < tile_columns; c += across)
+                tile[r * row_step + c * column_step] = source[(ulong)r * stride + c];
+        return;
+    }
+    for (uint r = item / across; r < tile_rows; r += down)
+        for (uint c = item % across; c < tile_columns; c += across)
+            tile[r * row_step + c * column_step] =
+                r < rows && c < columns ? source[(ulong)r * stride + c] : 0.0f;
+}
+
+/* block += left[ITEM_M, depth] * right[depth, ITEM_N wides]. Each step's sums are taken by themselves
+ * and then added, which loses less to rounding than one long sum. */
+DEVICE void multiply(wide block[ITEM_M][ITEM_N], LOCAL const float *left, uint left_m, uint left_k,
+    LOCAL const float *right, uint depth) {
+    wide sum[ITEM_M][ITEM_N];
+#pragma unroll
+    for (uint i = 0; i < ITEM_M; i++)
+#pragma unroll
+        for (uint j = 0; j < ITEM_N; j++)
+            sum[i][j] = (wide)(0.0f);
+    for (uint k = 0; k < depth; k++) {
+        wide factor[ITEM_N];
+#pragma unroll
+        for (uint j = 0; j < ITEM_N; j++)
+            factor[j] = LOAD_WIDE(right + k * ROW_N + j * WIDTH);
+#pragma unroll
+        for (uint i = 0; i < ITEM_M; i++) {
+            const float value = left[i * left_m + k * left_k];
+#pragma unroll
+            for (uint j = 0; j < ITEM_N; j++)
+                sum[i][j] += value * factor[j];
+        }
+    }
+#pragma unroll
+    for (uint i = 0; i < ITEM_M; i++)
+#pragma unroll
+        for (uint j = 0; j < ITEM_N; j++)
+            block[i][j] += sum[i][j];
+}
+
+/* A product's size, and this group's part of it: from (m, n) on, terms k to k_end. */
+struct part {
+    uint rows, columns, m, n, k, k_end;
+};
+
+DEVICE struct part part_of(uint rows, uint columns, uint terms, uint terms_each) {
+    struct part part;
+    part.rows = rows;
+    part.columns = columns;
+    part.m = (uint)get_group_id(1) * TILE_M;
+    part.n = (uint)get_group_id(0) * TILE_N;
+    part.k = (uint)get_group_id(2) * terms_each;
+    part.k_end = terms - part.k < terms_each ? terms : part.k + terms_each;
+    return part;
+}
+
+/* The item's sums of left * right. A matrix that is stored the other way round than the product
+ * takes it (left [terms, rows] instead of [rows, terms], right [columns, terms]) is said to be
+ * `turned`. With `add_columns`, also the sums of right's columns. */
+DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float *left,
+    int left_turned, uint left_stride, GLOBAL const float *right, int right_turned,
+    uint right_stride, int add_columns, LOCAL float *left_tile, LOCAL float *right_tile) {
+    /* On a GPU the left part lies as its items read it, ITEM_M neighbours; a CPU would only lose
+     * time turning it. */
+    const int left_by_k = left_turned || ITEMS > 1;
+    const uint left_m = left_by_k ? 1 : ROW_K, left_k = left_by_k ? ROW_M : 1;
+    const uint rows = part.rows - part.m, columns = part.columns - part.n;
+    const uint subs_m = SUB_M > 1 && rows < TILE_M ? (rows + SPAN_M - 1) / SPAN_M : SUB_M;
+    const uint subs_n = SUB_N > 1 && columns < TILE_N ? (columns + SPAN_N - 1) / SPAN_N : SUB_N;
+    const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
+    for (uint b = 0; b < SUB_N * SUB_M; b++)
+#pragma unroll
+        for (uint e = 0; e < ITEM_M * ITEM_N; e++)
+            sums->at[b / SUB_M][b % SUB_M][e / ITEM_N][e % ITEM_N] = (wide)(0.0f);
+    for (uint c = 0; c < COLUMNS_EACH; c++)
+        sums->columns[c] = 0.0f;
+
+    for (uint k = part.k; k < part.k_end; k += TILE_K) {
+        const uint depth = part.k_end - k < TILE_K ? part.k_end - k : TILE_K;
+        if (left_turned)
+            load_tile(left_tile, left_k, left_m, TILE_K, TILE_M,
+                left + (ulong)k * left_stride + part.m, left_stride, depth, rows);
+        else
+            load_tile(left_tile, left_m, left_k, TILE_M, TILE_K,
+                left + (ulong)part.m * left_stride + k, left_stride, rows, depth);
+        if (right_turned)
+            load_tile(right_tile, 1, ROW_N, TILE_N, TILE_K,
+                right + (ulong)part.n * right_stride + k, right_stride, columns, depth);
+        else
+            load_tile(right_tile, ROW_N, 1, TILE_K, TILE_N,
+                right + (ulong)k * right_stride + part.n, right_stride, depth, columns);
+        TILE_BARRIER();
+        for (uint sub_n = 0; sub_n < subs_n; sub_n++)
+            for (uint sub_m = 0; sub_m < subs_m; sub_m++)
+                multiply(sums->at[sub_n][sub_m],
+                    left_tile + (sub_m * SPAN_M + get_local_id(1) * ITEM_M) * left_m, left_m,
+                    left_k, right_tile + sub_n * SPAN_N + get_local_id(0) * ITEM_N * WIDTH, depth);
+        if (add_columns)
+            for (uint t = 0; t < depth; t++)
+                for (uint c = 0; c < COLUMNS_EACH; c++)
+                    if (TILE_N % ITEMS == 0 || item + c * ITEMS < TILE_N)
+                        sums->columns[c] += right_tile[t * ROW_N + item + c * ITEMS];
+        TILE_BARRIER();
+    }
+}
+
+/* The first `count` floats at `from`, or WIDTH of them; what is left is 0. */
+DEVICE wide load_some(GLOBAL const float *from, uint count) {
+    if (count >= WIDTH)
+        return LOAD_WIDE(from);
+    float lanes[WIDTH];
+    for (uint l = 0; l < WIDTH; l++)
+        lanes[l] = l < count ? from[l] : 0.0f;
+    return LOAD_WIDE(lanes);
+}
+
+DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
+    if (count >= WIDTH) {
+        STORE_WIDE(value, to);
+        return;
+    }
+    float lanes[WIDTH];
+    STORE_WIDE(value, lanes);
+    for (uint l = 0; l < count; l++)
+        to[l] = lanes[l];
+}
+
+/* Takes the item's sums one by one: `value` is that of row m and columns n to n + WIDTH, of which
+ * `count` at most are the product's. On a GPU they are registers, which have no addresses, so
+ * their numbers must be known when this is compiled. */
+#if ITEMS > 1
+#define UNROLL_ELEMENTS _Pragma("unroll")
+#else
+#define UNROLL_ELEMENTS
+#endif
+#define FOR_EACH_SUM(sums, part, ...)                                                              \
+    for (uint b_ = 0; b_ < SUB_N * SUB_M; b_++)                                                    \
+        UNROLL_ELEMENTS                                                                            \
+        for (uint e_ = 0; e_ < ITEM_M * ITEM_N; e_++) {                                            \
+            const uint m = part.m + b_ % SUB_M * SPAN_M +                                          \
+                           (uint)get_local_id(1) * ITEM_M + e_ / ITEM_N;                           \
+            const uint n = part.n + b_ / SUB_M * SPAN_N +                                          \
+                           ((uint)get_local_id(0) * ITEM_N + e_ % ITEM_N) * WIDTH;                 \
+            if (m < part.rows && n < part.columns) {                                               \
+                const wide value = sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N];      \
+                const uint count = part.columns - n;                                               \
+                __VA_ARGS__                                                                        \
+            }                                                                                      \
+        }
+
+/* This group's slice of [slices, rows, columns]. */
+DEVICE GLOBAL float *slice_of(GLOBAL float *slices, uint rows, uint columns) {
+    return slices + (ulong)get_group_id(2) * rows * columns;
+}
+
+/* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]); in slices: the sums. */
+KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
+(GLOBAL const float *x, ulong x_at, GLOBAL const float *weights, ulong weights_at,
+    GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *slices,
+    uint batch, uint in, uint out, uint terms_each, uint activation) {
+    SHARED float left_tile[LEFT_SIZE];
+    SHARED float right_tile[RIGHT_SIZE];
+    const struct part part = part_of(batch, out, in, terms_each);
+    struct sums sums;
+    sum_products(
+        &sums, part, x + x_at, 0, in, weights + weights_at, 0, out, 0, left_tile, right_tile);
+    if (get_num_groups(2) > 1) {
+        GLOBAL float *slice = slice_of(slices, batch, out);
+        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
+        return;
+    }
+    FOR_EACH_SUM(sums, part, {
+        const wide z = value + load_some(bias + bias_at + n, count);
+        store_some(activate(z, activation), y + y_at + (ulong)m * out + n, count);
+    })
+}
+
+/* d_x[batch, in] = (d_y[batch, out] * weights[in, out]^T) .* slope(x[batch, in]) */
+KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
+(GLOBAL const float *d_y, ulong d_y_at, GLOBAL const float *weights, ulong weights_at,
+    GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *slices,
+    uint batch, uint in, uint out, uint terms_each, uint activation) {
+    SHARED float left_tile[LEFT_SIZE];
+    SHARED float right_tile[RIGHT_SIZE];
+    const struct part part = part_of(batch, in, out, terms_each);
+    struct sums sums;
+    sum_products(
+        &sums, part, d_y + d_y_at, 0, out, weights + weights_at, 1, out, 0, left_tile, right_tile);
+    if (get_num_groups(2) > 1) {
+        GLOBAL float *slice = slice_of(slices, batch, in);
+        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * in + n, count);)
+        return;
+    }
+    FOR_EACH_SUM(sums, part, {
+        const ulong at = (ulong)m * in + n;
+        const wide factor = slope(load_some(x + x_at + at, count), activation);
+        store_some(value * factor, d_x + d_x_at + at, count);
+    })
+}
+
+/* weights[in, out] += scale * x[batch, in]^T * d_y[batch, out]; bias[out] += scale * the sums of
+ * d_y's columns, which are row `in` of a slice. */
+KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
+(GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
+    ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *slices, uint batch, uint in,
+    uint out, uint terms_each, float scale) {
+    SHARED float left_tile[LEFT_SIZE];
+    SHARED float right_tile[RIGHT_SIZE];
+    const struct part part = part_of(in, out, batch, terms_each);
+    const int has_bias = part.m == 0;
+    struct sums sums;
+    sum_products(&sums, part, x + x_at, 1, in, d_y + d_y_at, 0, out, has_bias, left_tile,
+        right_tile);
+    const int sliced = get_num_groups(2) > 1;
+    GLOBAL float *slice = slice_of(slices, in + 1, out);
+    if (sliced) {
+        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
+    } else {
+        FOR_EACH_SUM(sums, part, {
+            GLOBAL float *weight = weights + weights_at + (ulong)m * out + n;
+            store_some(load_some(weight, count) + scale * value, weight, count);
+        })
+    }
+    if (!has_bias)
+        return;
+    const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
+    for (uint c = 0; c < COLUMNS_EACH; c++) {
+        const uint column = item + c * ITEMS, n = part.n + column;
+        if (column < TILE_N && n < out) {
+            if (sliced)
+                slice[(ulong)in * out + n] = sums.columns[c];
+            else
+                bias[bias_at + n] += scale * sums.columns[c];
+        }
+    }
+}

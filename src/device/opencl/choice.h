@@ -1,0 +1,15 @@
+/* Which way a matrix product is computed, where there are several: the fastest, by measurement. */
+#ifndef DEVICE_OPENCL_CHOICE_H
+#define DEVICE_OPENCL_CHOICE_H
+
+#include "device/opencl/products.h"
+
+/* The method for this product. For the first of a shape it is what an earlier run on this device
+ * chose, from the program cache, so that runs repeat each other to the bit; else all methods are
+ * timed on the operands, which stay as they are but for the result of a forward or backward
+ * product; an update then takes as much memory again as its weights. The choice is named in the
+ * device's info. */
+enum status product_choose(struct products *products, enum product product,
+    const struct product_views *views, size_t *method, struct error *error);
+
+#endif

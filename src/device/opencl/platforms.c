@@ -1,0 +1,338 @@
+#include "device/opencl/platforms.h"
+
+#include "device/opencl/status.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What brings a driver, for those who have none. */
+#define PACKAGES                                                                                   \
+    "install your hardware's (Debian: mesa-opencl-icd for AMD and Intel, intel-opencl-icd, "       \
+    "nvidia-opencl-icd; pocl-opencl-icd for any CPU)"
+
+/* --- What there is --- */
+
+/* Every device of every platform, in the order of the driver's numbers. */
+struct places {
+    struct opencl_place *places;
+    size_t count;
+};
+
+static enum status add_places(
+    struct places *places, unsigned platform, cl_platform_id id, struct error *error) {
+    cl_uint count = 0;
+    cl_int code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
+    if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && count == 0))
+        return STATUS_OK;
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetDeviceIDs", code, "counting", error);
+    cl_device_id *ids = calloc(count, sizeof(cl_device_id));
+    struct opencl_place *grown =
+        realloc(places->places, (places->count + count) * sizeof *places->places);
+    if (grown)
+        places->places = grown;
+    enum status status = STATUS_OK;
+    if (!ids || !grown)
+        status = error_memory(error, "the list of OpenCL devices", count * sizeof *grown);
+    else if ((code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, count, ids, NULL)) != CL_SUCCESS)
+        status = opencl_failed("clGetDeviceIDs", code, "", error);
+    for (cl_uint d = 0; d < count && status == STATUS_OK; d++) {
+        struct opencl_place place = {.platform = platform, .device = d, .id = ids[d]};
+        status = opencl_device_info(ids[d], CL_DEVICE_TYPE, &place.type, sizeof place.type, error);
+        places->places[places->count++] = place;
+    }
+    free(ids);
+    return status;
+}
+
+/* STATUS_DEVICE when there is none. The caller frees places->places, whatever is returned. */
+static enum status find_places(struct places *places, struct error *error) {
+    *places = (struct places){0};
+    cl_uint count = 0;
+    cl_int code = clGetPlatformIDs(0, NULL, &count);
+    if (code == -1001 || (code == CL_SUCCESS && count == 0)) /* CL_PLATFORM_NOT_FOUND_KHR */
+        return error_set(error, STATUS_DEVICE,
+            "opencl: no driver is registered here (CL_PLATFORM_NOT_FOUND_KHR): " PACKAGES);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetPlatformIDs", code, "counting", error);
+    cl_platform_id *ids = calloc(count, sizeof(cl_platform_id));
+    if (!ids)
+        return error_memory(error, "the list of OpenCL platforms", count * sizeof *ids);
+    enum status status = STATUS_OK;
+    if ((code = clGetPlatformIDs(count, ids, NULL)) != CL_SUCCESS)
+        status = opencl_failed("clGetPlatformIDs", code, "", error);
+    for (cl_uint p = 0; p < count && status == STATUS_OK; p++)
+        status = add_places(places, p, ids[p], error);
+    free(ids);
+    if (status == STATUS_OK && places->count == 0)
+        status = error_set(error, STATUS_DEVICE,
+            "opencl: %u driver%s registered, but without any hardware for it "
+            "(CL_DEVICE_NOT_FOUND): " PACKAGES,
+            count, count == 1 ? " is" : "s are");
+    return status;
+}
+
+enum status opencl_device_info(
+    cl_device_id id, cl_device_info what, void *value, size_t size, struct error *error) {
+    size_t needed = 0;
+    cl_int code = clGetDeviceInfo(id, what, 0, NULL, &needed);
+    char *whole = code == CL_SUCCESS ? calloc(1, needed + 1) : NULL;
+    if (whole)
+        code = clGetDeviceInfo(id, what, needed, whole, NULL);
+    char number[32];
+    snprintf(number, sizeof number, "query 0x%x", what);
+    enum status status = STATUS_OK;
+    if (code != CL_SUCCESS)
+        status = opencl_failed("clGetDeviceInfo", code, number, error);
+    else if (!whole)
+        status = error_memory(error, "what an OpenCL device says of itself", needed);
+    else
+        memcpy(value, whole, needed < size ? needed : size);
+    free(whole);
+    return status;
+}
+
+/* A text without the spaces around it, cut to `size`. */
+static enum status device_text(
+    cl_device_id id, cl_device_info what, char *text, size_t size, struct error *error) {
+    char value[256] = "";
+    const enum status status = opencl_device_info(id, what, value, sizeof value - 1, error);
+    if (status != STATUS_OK)
+        return status;
+    size_t length = strlen(value), start = 0;
+    while (length > 0 && isspace((unsigned char)value[length - 1]))
+        value[--length] = '\0';
+    while (isspace((unsigned char)value[start]))
+        start++;
+    snprintf(text, size, "%s", value + start);
+    return STATUS_OK;
+}
+
+/* --- Describing --- */
+
+static const char *type_name(cl_device_type type) {
+    return type & CL_DEVICE_TYPE_GPU           ? "gpu"
+           : type & CL_DEVICE_TYPE_ACCELERATOR ? "accelerator"
+                                               : "cpu";
+}
+
+/* Names of renderers that are a GPU by type and a CPU by nature. */
+static bool is_software(const char *name) {
+    static const char *const renderers[] = {"llvmpipe", "softpipe", "swiftshader", "swrast"};
+    char lower[128];
+    size_t i = 0;
+    for (; name[i] && i + 1 < sizeof lower; i++)
+        lower[i] = (char)tolower((unsigned char)name[i]);
+    lower[i] = '\0';
+    for (size_t r = 0; r < sizeof renderers / sizeof *renderers; r++)
+        if (strstr(lower, renderers[r]))
+            return true;
+    return false;
+}
+
+enum status opencl_describe(cl_device_id id, struct device_info *info, struct error *error) {
+    *info = (struct device_info){.kind = "opencl", .precision = "fp32"};
+    cl_device_type type = 0;
+    cl_ulong memory = 0;
+    cl_uint units = 0;
+    cl_platform_id platform = NULL;
+    struct {
+        cl_device_info what;
+        void *value;
+        size_t size; /* of a number; 0: a text */
+        size_t room; /* of a text */
+    } const queries[] = {
+        {CL_DEVICE_TYPE, &type, sizeof type, 0},
+        {CL_DEVICE_GLOBAL_MEM_SIZE, &memory, sizeof memory, 0},
+        {CL_DEVICE_MAX_COMPUTE_UNITS, &units, sizeof units, 0},
+        {CL_DEVICE_PLATFORM, &platform, sizeof platform, 0},
+        {CL_DEVICE_NAME, info->name, 0, sizeof info->name},
+        {CL_DEVICE_VENDOR, info->vendor, 0, sizeof info->vendor},
+        {CL_DRIVER_VERSION, info->driver, 0, sizeof info->driver},
+        {CL_DEVICE_OPENCL_C_VERSION, info->kernels, 0, sizeof info->kernels},
+    };
+    for (size_t q = 0; q < sizeof queries / sizeof *queries; q++) {
+        const enum status status =
+            queries[q].size > 0
+                ? opencl_device_info(id, queries[q].what, queries[q].value, queries[q].size, error)
+                : device_text(id, queries[q].what, queries[q].value, queries[q].room, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    char name[sizeof info->platform] = "";
+    const cl_int code = clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetPlatformInfo", code, "CL_PLATFORM_NAME", error);
+    memcpy(info->platform, name, sizeof name);
+    snprintf(info->library, sizeof info->library, "CLBlast %d.%d.%d", CLBLAST_VERSION_MAJOR,
+        CLBLAST_VERSION_MINOR, CLBLAST_VERSION_PATCH);
+    info->type = type_name(type);
+    info->memory_bytes = memory;
+    info->units = (int)units;
+    if (is_software(info->name))
+        snprintf(info->warning, sizeof info->warning,
+            "'%.100s' draws on a CPU: its times are not a GPU's", info->name);
+    else if (strcmp(info->type, "cpu") == 0)
+        snprintf(info->warning, sizeof info->warning,
+            "there is no OpenCL GPU in use: '%.100s' is a CPU, for which --device cpu is made",
+            info->name);
+    return STATUS_OK;
+}
+
+/* Why the device can't be used; NULL when it can, or an error of `error` (STATUS_DEVICE). */
+static enum status check_usable(cl_device_id id, const char **reason, struct error *error) {
+    cl_bool available = CL_FALSE, compiler = CL_FALSE;
+    enum status status =
+        opencl_device_info(id, CL_DEVICE_AVAILABLE, &available, sizeof available, error);
+    if (status == STATUS_OK)
+        status =
+            opencl_device_info(id, CL_DEVICE_COMPILER_AVAILABLE, &compiler, sizeof compiler, error);
+    *reason = !available  ? "it is not available (CL_DEVICE_NOT_AVAILABLE)"
+              : !compiler ? "its driver has no compiler (CL_COMPILER_NOT_AVAILABLE)"
+                          : NULL;
+    return status;
+}
+
+static void spec_of(const struct opencl_place *place, char *spec, size_t size) {
+    snprintf(spec, size, "opencl:%u:%u", place->platform, place->device);
+}
+
+void opencl_list(device_visitor *visit, void *context) {
+    struct places places;
+    struct error error;
+    if (find_places(&places, &error) != STATUS_OK)
+        visit(context, &(struct device_entry){.spec = "opencl", .reason = error.message});
+    else
+        for (size_t p = 0; p < places.count; p++) {
+            const cl_device_id id = places.places[p].id;
+            char spec[48];
+            struct device_entry entry = {.spec = spec};
+            spec_of(&places.places[p], spec, sizeof spec);
+            if (opencl_describe(id, &entry.info, &error) != STATUS_OK ||
+                check_usable(id, &entry.reason, &error) != STATUS_OK)
+                entry.reason = error.message;
+            entry.available = entry.reason == NULL;
+            visit(context, &entry);
+        }
+    free(places.places);
+}
+
+/* --- Choosing --- */
+
+/* "opencl:0:0 'GeForce RTX 3090' (gpu)", ... */
+static enum status describe_places(
+    const struct places *places, char *text, size_t size, struct error *error) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t p = 0; p < places->count && used < size; p++) {
+        char spec[48], name[128];
+        spec_of(&places->places[p], spec, sizeof spec);
+        const enum status status =
+            device_text(places->places[p].id, CL_DEVICE_NAME, name, sizeof name, error);
+        if (status != STATUS_OK)
+            return status;
+        used += (size_t)snprintf(text + used, size - used, "%s%s '%s' (%s)", p > 0 ? ", " : "",
+            spec, name, type_name(places->places[p].type));
+    }
+    return STATUS_OK;
+}
+
+/* Reads "P" or "P:D"; a number that is not there is -1. */
+static bool read_numbers(const char *text, long *platform, long *device) {
+    char *end;
+    *platform = *device = -1;
+    if (!isdigit((unsigned char)*text))
+        return false;
+    *platform = strtol(text, &end, 10);
+    if (*end == ':' && isdigit((unsigned char)end[1]))
+        *device = strtol(end + 1, &end, 10);
+    return *end == '\0';
+}
+
+static int rank(cl_device_type type) {
+    return type & CL_DEVICE_TYPE_GPU ? 2 : type & CL_DEVICE_TYPE_ACCELERATOR ? 1 : 0;
+}
+
+/* The best of those that are wanted and can be used; NULL, with an error, when there is none. */
+static const struct opencl_place *best_of(
+    const struct places *places, long platform, long device, bool automatic, struct error *error) {
+    const struct opencl_place *best = NULL;
+    char unusable[256] = "", list[1024];
+    if (describe_places(places, list, sizeof list, error) != STATUS_OK)
+        return NULL;
+    for (size_t p = 0; p < places->count; p++) {
+        const struct opencl_place *place = &places->places[p];
+        const char *reason;
+        if ((platform >= 0 && place->platform != platform) ||
+            (device >= 0 && place->device != device) || (automatic && rank(place->type) < 2) ||
+            (best && rank(place->type) <= rank(best->type)))
+            continue;
+        if (check_usable(place->id, &reason, error) != STATUS_OK)
+            return NULL;
+        if (!reason)
+            best = place;
+        else
+            snprintf(unusable, sizeof unusable, "opencl:%u:%u can't be used: %s; ", place->platform,
+                place->device, reason);
+    }
+    if (!best)
+        error_set(error, STATUS_DEVICE, "opencl: %s%s; there is: %s", unusable,
+            automatic ? "no GPU" : "no such device", list);
+    return best;
+}
+
+/* The only one whose name has `text` in it, in upper or lower case. */
+static const struct opencl_place *named(
+    const struct places *places, const char *text, struct error *error) {
+    const struct opencl_place *found = NULL;
+    size_t matches = 0;
+    char list[1024];
+    if (describe_places(places, list, sizeof list, error) != STATUS_OK)
+        return NULL;
+    for (size_t p = 0; p < places->count; p++) {
+        char name[128];
+        if (device_text(places->places[p].id, CL_DEVICE_NAME, name, sizeof name, error) !=
+            STATUS_OK)
+            return NULL;
+        for (const char *at = name; *at; at++) {
+            size_t same = 0;
+            while (text[same] &&
+                   tolower((unsigned char)text[same]) == tolower((unsigned char)at[same]))
+                same++;
+            if (!text[same]) {
+                found = &places->places[p];
+                matches++;
+                break;
+            }
+        }
+    }
+    const char *reason = NULL;
+    if (matches == 1 && check_usable(found->id, &reason, error) != STATUS_OK)
+        return NULL;
+    if (matches == 1 && !reason)
+        return found;
+    error_set(error, STATUS_DEVICE, "opencl: '%s' %s%s; there is: %s", text,
+        matches == 0  ? "is part of no device's name"
+        : matches > 1 ? "is part of several devices' names: use numbers, or more of the name"
+                      : "can't be used: ",
+        reason ? reason : "", list);
+    return NULL;
+}
+
+enum status opencl_choose(
+    const char *rest, bool automatic, struct opencl_place *chosen, struct error *error) {
+    struct places places;
+    long platform = -1, device = -1;
+    const enum status status = find_places(&places, error);
+    const struct opencl_place *place = NULL;
+    if (status == STATUS_OK)
+        place = !rest || read_numbers(rest, &platform, &device)
+                    ? best_of(&places, platform, device, automatic, error)
+                    : named(&places, rest, error);
+    if (place)
+        *chosen = *place;
+    free(places.places);
+    return status == STATUS_OK && !place ? STATUS_DEVICE : status;
+}

@@ -1,0 +1,28 @@
+/* The OpenCL hardware that is there: finding, choosing and describing it. */
+#ifndef DEVICE_OPENCL_PLATFORMS_H
+#define DEVICE_OPENCL_PLATFORMS_H
+
+#include "device/opencl/opencl.h"
+
+/* A device by its numbers: "opencl:P:D". */
+struct opencl_place {
+    unsigned platform, device;
+    cl_device_id id;
+    cl_device_type type;
+};
+
+void opencl_list(device_visitor *visit, void *context);
+
+/* The device that `rest` names, what follows "opencl:": numbers P or P:D, a part of exactly one
+ * device's name, or NULL for the best there is: a GPU before an accelerator before a CPU. With
+ * `automatic` nothing but a GPU. STATUS_DEVICE, saying what there is, when none fits. */
+enum status opencl_choose(
+    const char *rest, bool automatic, struct opencl_place *chosen, struct error *error);
+
+enum status opencl_describe(cl_device_id id, struct device_info *info, struct error *error);
+
+/* clGetDeviceInfo into `size` bytes; a text that is longer is cut. */
+enum status opencl_device_info(
+    cl_device_id id, cl_device_info what, void *value, size_t size, struct error *error);
+
+#endif

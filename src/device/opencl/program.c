@@ -1,0 +1,110 @@
+#include "device/opencl/program.h"
+
+#include "device/kernel_text.h"
+#include "device/opencl/platforms.h"
+#include "device/opencl/status.h"
+#include "device/program_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXTS = 3 };
+
+enum status opencl_identify(struct opencl *opencl, struct error *error) {
+    const struct device_info *info = &opencl->base.info;
+    char version[128] = "";
+    const enum status status =
+        opencl_device_info(opencl->id, CL_DEVICE_VERSION, version, sizeof version - 1, error);
+    snprintf(opencl->identity, sizeof opencl->identity, "%s\n%s\n%s\n%s\n%s\n%s\n%d\n",
+        info->platform, info->vendor, info->name, info->driver, version, info->kernels,
+        info->units);
+    return status;
+}
+
+static void append_log(cl_program program, cl_device_id id, char *text, size_t size) {
+    size_t length = 0;
+    if (clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length) != CL_SUCCESS)
+        return;
+    char *log = calloc(1, length + 1);
+    if (log &&
+        clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, length, log, NULL) == CL_SUCCESS)
+        snprintf(text, size, "%s", log);
+    free(log);
+}
+
+static enum status compile(struct opencl *opencl, const char *const texts[TEXTS], const char *name,
+    const char *options, cl_program *program, struct error *error) {
+    cl_int code;
+    const char *sources[TEXTS];
+    memcpy(sources, texts, sizeof sources);
+    cl_program created = clCreateProgramWithSource(opencl->context, TEXTS, sources, NULL, &code);
+    if (!created)
+        return opencl_failed("clCreateProgramWithSource", code, name, error);
+    code = clBuildProgram(created, 1, &opencl->id, options, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        char subject[1200] = "";
+        const int used =
+            snprintf(subject, sizeof subject, "%s%s%s: ", name, options[0] ? ", " : "", options);
+        append_log(created, opencl->id, subject + used, sizeof subject - (size_t)used);
+        clReleaseProgram(created);
+        return opencl_failed("clBuildProgram", code, subject, error);
+    }
+    *program = created;
+    return STATUS_OK;
+}
+
+/* NULL when the driver refuses it: it is then compiled again. */
+static cl_program load(
+    struct opencl *opencl, const char *options, const unsigned char *binary, size_t length) {
+    cl_int loaded, code;
+    cl_program program = clCreateProgramWithBinary(
+        opencl->context, 1, &opencl->id, &length, &binary, &loaded, &code);
+    if (!program)
+        return NULL;
+    if (clBuildProgram(program, 1, &opencl->id, options, NULL, NULL) == CL_SUCCESS)
+        return program;
+    clReleaseProgram(program);
+    return NULL;
+}
+
+/* Keeps a compiled program for the next run. That this fails is no error: it costs time, then. */
+static void keep(cl_program program, const char *key, size_t key_length) {
+    size_t length = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof length, &length, NULL) !=
+            CL_SUCCESS ||
+        length == 0)
+        return;
+    unsigned char *binary = malloc(length);
+    if (binary &&
+        clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        program_cache_store(key, key_length, binary, length);
+    free(binary);
+}
+
+enum status opencl_program(struct opencl *opencl, const char *name, const char *options,
+    cl_program *program, struct error *error) {
+    const char *const texts[TEXTS] = {
+        kernel_text("dialect.h"), kernel_text("activation.h"), kernel_text(name)};
+    enum status status = STATUS_OK;
+    const size_t room = strlen(opencl->identity) + strlen(options) + strlen(texts[0]) +
+                        strlen(texts[1]) + strlen(texts[2]) + 32;
+    char *key = malloc(room);
+    if (!key)
+        return error_memory(error, "the text of kernels", room);
+    const int length = snprintf(key, room, "OpenCL program\n%s%s\n%s%s%s", opencl->identity,
+        options, texts[0], texts[1], texts[2]);
+    void *binary = NULL;
+    size_t binary_length;
+    *program = NULL;
+    if (program_cache_load(key, (size_t)length, &binary, &binary_length))
+        *program = load(opencl, options, binary, binary_length);
+    free(binary);
+    if (!*program) {
+        status = compile(opencl, texts, name, options, program, error);
+        if (status == STATUS_OK)
+            keep(*program, key, (size_t)length);
+    }
+    free(key);
+    return status;
+}

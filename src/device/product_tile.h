@@ -1,0 +1,35 @@
+/* The tiles that kernels/product.cl is compiled for: how a group's work is divided. */
+#ifndef DEVICE_PRODUCT_TILE_H
+#define DEVICE_PRODUCT_TILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* As in product.cl; item_n and sub_n count wides of `width` floats. */
+struct product_tile {
+    const char *name;
+    bool vectors; /* for hardware whose items compute with vectors: a CPU */
+    unsigned width, group_m, group_n, item_m, item_n, sub_m, sub_n, tile_k;
+};
+
+/* The tiles there are, `count` of them: first the one for CPUs, then GPUs' from small to large. */
+extern const struct product_tile product_tiles[];
+extern const size_t product_tiles_count;
+
+/* The tile of hardware with vectors of `width` floats (a power of two, 4 to 16 of it used); the
+ * same size in all. What is not for vectors stays as it is. */
+struct product_tile product_tile_widened(const struct product_tile *tile, unsigned width);
+
+/* Rows and columns of the result that a group computes. */
+size_t product_tile_rows(const struct product_tile *tile);
+size_t product_tile_columns(const struct product_tile *tile);
+
+size_t product_tile_items(const struct product_tile *tile);
+
+/* The shared memory that a group takes. */
+size_t product_tile_shared_bytes(const struct product_tile *tile);
+
+/* The options for the kernels' compiler, "-DNAME=VALUE" with spaces between. `text` holds `size`. */
+void product_tile_options(const struct product_tile *tile, char *text, size_t size);
+
+#endif

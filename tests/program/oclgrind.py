@@ -1,0 +1,47 @@
+"""Every kernel under oclgrind, a simulator that checks each access: outside a buffer or an array, or
+of the same place by two items without a barrier between.
+
+  oclgrind.py TEST_DEVICE
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TEST_DEVICE = sys.argv.pop(1)
+
+# So many compute units that products are taken in slices, too; CLBlast's own kernels are none of
+# ours, but what follows them is.
+RUNS = (("own-host", 1), ("own-host", 16), ("own-small", 1), ("own-small", 64), ("own-medium", 1),
+        ("own-medium", 64), ("clblast", 1))
+
+
+class Oclgrind(unittest.TestCase):
+    def check(self, gemm, units):
+        with tempfile.TemporaryDirectory() as folder:
+            log = os.path.join(folder, "log")
+            done = subprocess.run(
+                ["oclgrind", "--data-races", "--check-api", "--log", log, "--local-mem-size", "65536",
+                 "--compute-units", str(units), TEST_DEVICE, "opencl", gemm, "small"],
+                env={**os.environ, "XDG_CACHE_HOME": folder, "TRAINER_REQUIRE_DEVICES": "opencl"},
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+            report = ""
+            if os.path.exists(log):
+                with open(log) as file:
+                    report = file.read()
+            self.assertEqual(done.returncode, 0, done.stdout[-3000:] + report[:3000])
+            self.assertEqual(report, "")
+
+    def test_kernels(self):
+        for gemm, units in RUNS:
+            with self.subTest(gemm=gemm, units=units):
+                self.check(gemm, units)
+
+
+if __name__ == "__main__":
+    if not shutil.which("oclgrind"):
+        print("skipped: no oclgrind here (Debian: oclgrind)")
+        sys.exit(77)
+    unittest.main()

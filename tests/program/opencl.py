@@ -1,0 +1,206 @@
+"""The opencl device as a whole: which one is taken, what is said of it, its cache and its memory.
+
+  opencl.py TRAINER
+"""
+import glob
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+from common import record, run
+
+SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
+TINY = ("--data", "synthetic", "--samples", 1, "--epochs", 0, "--batch-size", 1, "--layers", "none")
+SIMULATORS = [path for place in ("/usr/lib/oclgrind", "/usr/lib/*/oclgrind", "/usr/local/lib")
+              for path in glob.glob(os.path.join(place, "liboclgrind-rt-icd.so"))]
+
+
+def devices(**more):
+    return [line for line in run("--list-devices", **more).stdout.splitlines()
+            if line.startswith("opencl")]
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def fails(self, code, text, *arguments, **more):
+        done = run(*arguments, **more)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        self.assertIn(text, done.stderr)
+
+
+class Choosing(Folder):
+    def test_list(self):
+        for line in devices():
+            self.assertRegex(line, r"^opencl:\d+:\d+ +.* \((cpu|gpu|accelerator)(, .*)?\); CLBlast \d+\."
+                             r"\d+\.\d+; kernels: OpenCL C \d\.\d.*; driver: .*; memory: [\d.]+ GiB; "
+                             r"\d+ compute units?")
+
+    def test_by_numbers(self):
+        spec = devices()[0].split()[0]
+        for name in (spec, spec.rsplit(":", 1)[0]):
+            found = record(*SMALL, "--device", name)
+            self.assertEqual(found["device"]["spec"], name)
+        self.fails(3, "opencl: no such device; there is: opencl:0:0 ", *SMALL, "--device", "opencl:99")
+        self.fails(3, "no such device", *SMALL, "--device", "opencl:0:99")
+
+    def test_by_name(self):
+        name = record(*SMALL, "--device", "opencl")["device"]["name"]
+        self.assertEqual(record(*SMALL, "--device", "opencl:" + name)["device"]["name"], name)
+        self.assertEqual(record(*SMALL, "--device", "opencl:" + name.upper())["device"]["name"], name)
+        for text in ("opencl:no such name", "opencl:0:0:0", "opencl:-1", "opencl:0x"):
+            self.fails(3, "is part of no device's name; there is: opencl:0:0 ", *SMALL, "--device", text)
+
+    def test_none(self):
+        without = {"OCL_ICD_VENDORS": self.folder}
+        for spec in ("opencl", "opencl:0", "opencl:0:0", "opencl:name"):
+            self.fails(3, "no driver is registered here (CL_PLATFORM_NOT_FOUND_KHR)", *SMALL,
+                       "--device", spec, env=without)
+        self.fails(3, "pocl-opencl-icd", *SMALL, "--device", "opencl", env=without)
+        self.assertRegex(devices(env=without)[0], "^opencl +not here: opencl: no driver is registered")
+        done = run(*SMALL, env=without)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("because opencl: no driver", done.stderr)
+
+    def test_cpu(self):
+        """It is for comparing, and never what auto takes."""
+        if not all("(cpu" in line for line in devices()):
+            self.skipTest("there is an OpenCL GPU")
+        done = run(*SMALL, "--device", "opencl")
+        self.assertIn("trainer: warning: there is no OpenCL GPU in use", done.stderr)
+        self.assertNotIn("warning", run(*SMALL, "--device", "opencl", "--quiet").stderr)
+        done = run(*SMALL)
+        self.assertRegex(done.stderr, "auto takes (cpu|reference), because opencl: no GPU; there is: ")
+
+    @unittest.skipUnless(SIMULATORS, "needs oclgrind, which says that it is a GPU")
+    def test_gpu_before_cpu(self):
+        for vendor in glob.glob("/etc/OpenCL/vendors/*.icd"):
+            shutil.copy(vendor, self.folder)
+        with open(os.path.join(self.folder, "simulator.icd"), "w") as file:
+            print(SIMULATORS[0], file=file)
+        both = {"OCL_ICD_VENDORS": self.folder}
+        self.assertGreater(len(devices(env=both)), 1)
+        for spec in ("opencl", "auto", "opencl:SIMULATOR"):
+            device = record(*TINY, "--device", spec, "--gemm", "own-small", env=both)["device"]
+            self.assertEqual((device["kind"], device["type"], device["threads"]), ("opencl", "gpu", 0))
+        cpu = [line.split()[0] for line in devices(env=both) if "(cpu" in line][0]
+        found = record(*TINY, "--device", cpu, "--gemm", "own", env=both)
+        self.assertEqual(found["device"]["type"], "cpu")
+        self.fails(3, "is part of several devices' names", *TINY, "--device", "opencl:l", env=both)
+
+    def test_threads(self):
+        """Of a CPU a part can be taken."""
+        device = record(*SMALL, "--device", "opencl")["device"]
+        if device["type"] != "cpu":
+            self.skipTest("not a CPU")
+        one = record(*SMALL, "--device", "opencl", "--threads", 1)["device"]
+        self.assertEqual((one["threads"], one["compute_units"]), (1, 1))
+        self.fails(3, f"has {device['compute_units']} compute units, not 1024: lower --threads", *SMALL,
+                   "--device", "opencl", "--threads", 1024)
+
+
+class Record(Folder):
+    def test_device(self):
+        for gemm in ("own", "clblast", "auto"):
+            device = record(*SMALL, "--device", "opencl", "--gemm", gemm)["device"]
+            self.assertEqual((device["kind"], device["precision"]), ("opencl", "fp32"))
+            self.assertRegex(device["library"], r"^CLBlast \d+\.\d+\.\d+$")
+            self.assertRegex(device["gemm"], {"own": "^own-", "clblast": "^clblast$", "auto": "."}[gemm])
+            for name in ("name", "vendor", "platform", "driver", "kernels"):
+                self.assertTrue(device[name], name)
+            self.assertIn(device["type"], ("cpu", "gpu", "accelerator"))
+            self.assertGreater(device["memory_bytes"], 0)
+            self.assertGreater(device["compute_units"], 0)
+
+    def test_gemm(self):
+        for spec in ("opencl", "opencl:0:0"):
+            self.fails(2, "opencl: 'cublas' does not multiply matrices there; there are: auto, clblast, "
+                       "own, own-host", "--device", spec, "--gemm", "cublas", "--data", "/nonexistent")
+
+
+class Cache(Folder):
+    def files(self):
+        return sorted(glob.glob(os.path.join(self.folder, "trainer", "programs", "*")))
+
+    def losses(self):
+        found = record(*SMALL, "--device", "opencl", env={"XDG_CACHE_HOME": self.folder})
+        return [epoch["loss"] for epoch in found["epochs"]], found["device"]["gemm"]
+
+    def test_damage(self):
+        """Programs and choices are kept; what is damaged is made again."""
+        first = self.losses()
+        files = self.files()
+        self.assertGreaterEqual(len(files), 3)
+        times = [os.stat(path).st_mtime_ns for path in files]
+        self.assertEqual(self.losses(), first)
+        self.assertEqual(times, [os.stat(path).st_mtime_ns for path in files])  # nothing was made
+        for path in files:
+            with open(path, "r+b") as file:
+                file.seek(-9, os.SEEK_END)
+                file.write(b"damaged!!")
+        # A choice that is made anew may be another, which sums in another order.
+        for loss, other in zip(self.losses()[0], first[0]):
+            self.assertLessEqual(abs(loss - other), 1e-5 * other)
+        self.assertLessEqual(set(files), set(self.files()))
+        self.assertTrue(all(a < os.stat(path).st_mtime_ns for a, path in zip(times, files)))
+
+    def test_refused_binary(self):
+        """A program that is whole, and that the driver refuses: it is compiled again."""
+        first = self.losses()
+        for path in self.files():
+            with open(path, "rb") as file:
+                blob = bytearray(file.read())
+            at = blob.rfind(b"\x7fELF")  # a binary of PoCL's holds shared objects
+            if at >= 0:
+                blob[at + 4:at + 64] = bytes(60)
+            body = blob[:-8]
+            sum_ = 0xcbf29ce484222325
+            for byte in body:
+                sum_ = (sum_ ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+            with open(path, "wb") as file:
+                file.write(body + sum_.to_bytes(8, "little"))
+        self.assertEqual(self.losses()[0], first[0])
+
+    def test_no_cache(self):
+        for place in ("/proc/nowhere", "/dev/null"):
+            found = record(*SMALL, "--device", "opencl", env={"XDG_CACHE_HOME": place})
+            self.assertEqual(found["status"], "complete")
+
+
+class Memory(Folder):
+    def setUp(self):
+        super().setUp()
+        platform = record(*SMALL, "--device", "opencl")["device"]["platform"]
+        if platform != "Portable Computing Language":
+            self.skipTest("only PoCL takes a limit of memory")
+
+    def test_streamed(self):
+        """300 x 1024 x 3 floats are too many for a device of 1 GiB when there are 50000 samples."""
+        found = record("--device", "opencl", "--gemm", "own", "--data", "synthetic", "--color", "rgb",
+                       "--epochs", 1, "--layers", "4", env={"POCL_MEMORY_LIMIT": "1"})
+        self.assertEqual(found["config"]["batches"], "streamed")
+        self.assertLess(found["device"]["memory_bytes"], 2**30 + 1)
+        expected = record("--device", "opencl", "--gemm", "own", "--data", "synthetic", "--color", "rgb",
+                          "--epochs", 1, "--layers", "4", "--batches", "resident")
+        self.assertEqual(found["epochs"][0]["loss"], expected["epochs"][0]["loss"])
+
+    def test_too_large(self):
+        limit = {"POCL_MEMORY_LIMIT": "1"}
+        done = run("--device", "opencl", "--gemm", "own", *SMALL, "--layers", "20000", "--batch-size",
+                   50000, env=limit)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertRegex(done.stderr, r"out of memory: this network with batches of 50000 needs \d+ "
+                         r"bytes.* has \d+ free.*; the largest --batch-size that fits is \d+")
+        self.fails(3, "out of memory", "--device", "opencl", "--gemm", "own", "--data", "synthetic",
+                   "--color", "rgb", "--batches", "resident", env=limit)
+
+
+if __name__ == "__main__":
+    if not any("not here: " not in line for line in devices()):
+        print("skipped: " + "".join(devices()))
+        sys.exit(1 if "opencl" in os.environ.get("TRAINER_REQUIRE_DEVICES", "") else 77)
+    unittest.main()
