@@ -1,0 +1,139 @@
+"""Every call of OpenCL that a short training makes fails once: it must end well each time.
+
+  opencl_faults.py TRAINER LAYER [--all]
+
+LAYER is tests/opencl/layer.c. One call is tried from each place that makes some, a place being the
+whole chain of callers; with --all, every single call is.
+"""
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+
+from common import run
+
+LAYER = os.path.abspath(sys.argv.pop(1))
+ALL = "--all" in sys.argv
+if ALL:
+    sys.argv.remove("--all")
+
+TRAINING = ("--device", "opencl", "--data", "synthetic", "--samples", 20, "--batch-size", 10,
+            "--epochs", 1, "--layers", "5,3", "--quiet", "--format", "json")
+
+# The run may succeed without these: a wait for nothing; a compiled program that was in the cache;
+# putting one there.
+IDLE, LOADING, STORING = "clFinish_idle", ("clCreateProgramWithBinary", "clBuildProgram"), (
+    "clGetProgramInfo",)
+
+
+class Faults(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    @classmethod
+    def setUpClass(cls):
+        """PoCL has a cache of its own, and shares it between all runs."""
+        cls.pocl = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.pocl)
+
+    def train(self, gemm, cache, **layer):
+        """Runs with a copy of the folder `cache`; gives the process, the report, its seconds."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            home, report = os.path.join(folder, "cache"), os.path.join(folder, "report")
+            shutil.copytree(cache, home)
+            environment = {"POCL_CACHE_DIR": self.pocl, **os.environ, "XDG_CACHE_HOME": home,
+                           "OPENCL_LAYERS": LAYER, "LD_PRELOAD": LAYER,
+                           "OPENCL_LAYER_REPORT": report}
+            environment["ASAN_OPTIONS"] = ":".join(filter(None, (
+                environment.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+            environment.update({f"OPENCL_LAYER_{name}": str(n) for name, n in layer.items()})
+            began = time.monotonic()
+            done = run(*TRAINING, "--gemm", gemm, env=environment)
+            seconds = time.monotonic() - began
+            self.assertTrue(os.path.exists(report), f"no report: {self.said(done)}")
+            with open(report) as file:
+                return done, json.load(file), seconds
+
+    @staticmethod
+    def said(done):
+        return f"exit {done.returncode}: {done.stderr}"
+
+    def check(self, optional, wanted, done, report, seconds):
+        """That a run ended as it must. Gives whether the wanted call was made, and so failed."""
+        held = {kind: count for kind, count in report["outstanding"].items() if count != 0}
+        self.assertEqual(held, {}, self.said(done))
+        self.assertNotRegex(done.stderr, "Sanitizer|runtime error:")
+        self.assertLess(seconds, 60)
+        if not report["failed"]:
+            self.assertEqual(done.returncode, 0, self.said(done))
+            return False
+        function = report["failed"]["function"]
+        self.assertIn(wanted, (None, function))
+        if done.returncode != 0 or function not in (IDLE, *optional):
+            self.assertEqual(done.returncode, 3, self.said(done))
+            messages = re.findall("(?m)^trainer: .*", done.stderr)  # CLBlast may say something, too
+            self.assertEqual(len(messages), 1, done.stderr)
+            self.assertRegex(messages[0], r"\b(CL_[A-Z]{2}[A-Z_]+|CLBlast[A-Z]\w+)\b")
+        return True
+
+    def fail_each(self, gemm, cache, optional=(), lost=False):
+        """`lost`: from that call on, all others fail, too."""
+        began = time.monotonic()
+        done, good, seconds = self.train(gemm, cache)
+        self.assertFalse(self.check(optional, None, done, good, seconds))
+        sites, counted, made = good["sites"], good["counted"], 0
+        self.assertGreater(len(sites), 50)  # it takes stacks that can be followed to tell them apart
+        if ALL:
+            sites = [[number, None, None] for number in range(1, counted + 1)]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(self.train, gemm, cache, **(
+                {"FAIL_FROM": number} if lost else {"FAIL_SITE": key} if key else {"FAIL": number}))
+                for number, _, key in sites]
+            for (number, function, _), ended in zip(sites, runs):
+                with self.subTest(call=number, function=function):
+                    made += self.check(optional, function, *ended.result())
+        print(f"{self.id()}: {made} of {len(sites)} failures, from {len(good['sites'])} places with "
+              f"{counted} calls; {time.monotonic() - began:.1f} s", file=sys.stderr)
+        self.assertGreater(made, 0.9 * len(sites))  # an empty cache lets the clock decide some
+
+    def filled_cache(self, gemm):
+        """A cache with what a run leaves there."""
+        cache = os.path.join(self.folder, "filled")
+        os.mkdir(cache)
+        done = run(*TRAINING, "--gemm", gemm, env={
+            "POCL_CACHE_DIR": self.pocl, **os.environ, "XDG_CACHE_HOME": cache})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return cache
+
+    def empty_cache(self):
+        cache = os.path.join(self.folder, "empty")
+        os.mkdir(cache)
+        return cache
+
+    def test_own(self):
+        self.fail_each("own", self.filled_cache("own"), LOADING)
+
+    def test_clblast(self):
+        self.fail_each("clblast", self.filled_cache("clblast"), LOADING)
+
+    def test_empty_cache(self):
+        self.fail_each("own", self.empty_cache(), STORING)
+
+    def test_lost_device(self):
+        """Everything fails from some call on."""
+        self.fail_each("own", self.filled_cache("own"), lost=True)
+
+
+if __name__ == "__main__":
+    if not any(line.startswith("opencl") and "not here: " not in line
+               for line in run("--list-devices").stdout.splitlines()):
+        print("no opencl device is here", file=sys.stderr)
+        required = re.split("[ ,]+", os.environ.get("TRAINER_REQUIRE_DEVICES", ""))
+        sys.exit(1 if "opencl" in required else 77)
+    unittest.main()
