@@ -259,6 +259,56 @@ static void test_too_large_batch(void **state) {
     device->type = type;
 }
 
+/* --- What is checked before it is trained --- */
+
+static const struct device_type *watched;
+static size_t seen[8], seen_count; /* rows of the products forward, with those out of a layer */
+
+static enum status watch_forward(struct device *of, struct view x, struct view weights,
+    struct view bias, enum activation activation, struct view y, struct error *problem) {
+    if (x.columns == shape.widths[0] || x.rows == x.columns)
+        seen[seen_count++ % 8] = x.rows;
+    return watched->dense_forward(of, x, weights, bias, activation, y, problem);
+}
+
+/* Every size of batch that there will be, each once, and large products where they are in doubt. */
+static void test_check(void **state) {
+    (void)state;
+    static const struct {
+        enum tail tail;
+        size_t batch_size, doubtful, expected[3];
+    } cases[] = {
+        {TAIL_WRAP, 50, 0, {50, SAMPLES % 50}}, /* the test set's tail is short in any case */
+        {TAIL_SHORT, 40, 0, {40, SAMPLES % 40}},
+        {TAIL_WRAP, 65, 200, {65}},
+        {TAIL_SHORT, 300, 201, {300, SAMPLES}},
+    };
+    struct device_type watching = *device->type;
+    watching.dense_forward = watch_forward;
+    watched = device->type;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct training_plan plan = basic;
+        plan.tail = cases[c].tail;
+        plan.batch_size = cases[c].batch_size;
+        struct network *network;
+        assert_ok(network_create(device, &shape, plan.batch_size, &network, &error));
+        device->type = &watching;
+        device->info.doubtful = cases[c].doubtful;
+        seen_count = 0;
+        assert_ok(training_check(network, dataset, &plan, &error));
+        device->type = watched;
+        network_free(network);
+        size_t expected = 0;
+        for (; cases[c].expected[expected] > 0; expected++)
+            assert_int_equal(seen[expected], cases[c].expected[expected]);
+        const size_t doubtful = device->info.doubtful; /* a device that chooses knows better */
+        if (doubtful > 0)
+            assert_int_equal(seen[expected++], doubtful);
+        assert_int_equal(seen_count, expected);
+    }
+    device->info.doubtful = 0;
+}
+
 /* --- Against `reference` --- */
 
 static void run_plan(struct device *on, const struct network_shape *layers,
@@ -359,6 +409,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_streamed),
         cmocka_unit_test(test_too_large_data),
         cmocka_unit_test(test_too_large_batch),
+        cmocka_unit_test(test_check),
         cmocka_unit_test(test_parity),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_no_epochs),
