@@ -43,28 +43,58 @@ static bool recall(struct products *products, const char *key, size_t key_length
     return found;
 }
 
-/* The seconds that the product takes by a method: the least of some runs after a first one, which
- * may compile. It is given up where `best` seconds are out of reach. */
-static enum status time_method(struct products *products, size_t method, enum product product,
-    const struct product_views *views, double best, double *seconds, struct error *error) {
-    enum { RUNS = 10 };
-    const double enough = 0.02;
-    struct opencl *opencl = products->opencl;
-    enum status status = products_compute(products, method, product, views, error);
-    if (status == STATUS_OK)
-        status = opencl_finish(opencl, error);
+/* Seconds for `repeats` products by a method, one after another, until they are done. */
+static enum status time_products(struct products *products, size_t method, enum product product,
+    const struct product_views *views, size_t repeats, double *seconds, struct error *error) {
     const double start = clock_seconds();
-    *seconds = 1e9;
-    for (int r = 0; r < RUNS && status == STATUS_OK; r++) {
-        const double begin = clock_seconds();
-        if (begin - start > enough || (r > 0 && *seconds > 2 * best))
-            break;
+    enum status status = STATUS_OK;
+    for (size_t r = 0; r < repeats && status == STATUS_OK; r++)
         status = products_compute(products, method, product, views, error);
+    if (status == STATUS_OK)
+        status = opencl_finish(products->opencl, error);
+    *seconds = (clock_seconds() - start) / (double)repeats;
+    return status;
+}
+
+/* The method of the least seconds. The library must be clearly faster: it costs a launch more for
+ * what follows the product, compiles at every start, and is to be checked. */
+static size_t fastest_of(const struct products *products, const double *least) {
+    const double clearly = 0.8;
+    size_t fastest = 0;
+    for (size_t m = 1; m < products->methods_count; m++)
+        if (least[m] < (products->methods[m].library ? clearly : 1.0) * least[fastest])
+            fastest = m;
+    return fastest;
+}
+
+/* The fastest method. Each has a first run, which may compile it. Then they take turns, so that
+ * what else the machine does meets all of them, and each one's least time counts; after some rounds
+ * those that are far from the best one are left out. */
+static enum status race(struct products *products, enum product product,
+    const struct product_views *views, size_t *fastest, struct error *error) {
+    enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3, REPEATS_MAX = 16 };
+    const double turn = 1e-3, enough = 0.05; /* seconds */
+    double least[PRODUCT_METHODS_MAX], seconds;
+    enum status status = STATUS_OK;
+    for (size_t m = 0; m < products->methods_count && status == STATUS_OK; m++) {
+        status = time_products(products, m, product, views, 1, &seconds, error);
         if (status == STATUS_OK)
-            status = opencl_finish(opencl, error);
-        const double taken = clock_seconds() - begin;
-        *seconds = taken < *seconds ? taken : *seconds;
+            status = time_products(products, m, product, views, 1, &least[m], error);
     }
+    const double start = clock_seconds();
+    for (int r = 0; r < ROUNDS && status == STATUS_OK && clock_seconds() - start < enough; r++)
+        for (size_t m = 0; m < products->methods_count && status == STATUS_OK; m++) {
+            const double wanted = turn / least[m];
+            const size_t repeats = wanted < 1.0           ? 1
+                                   : wanted > REPEATS_MAX ? REPEATS_MAX
+                                                          : (size_t)wanted;
+            if (r >= ROUNDS_FOR_ALL && least[m] > 2.0 * least[fastest_of(products, least)])
+                continue;
+            status = time_products(products, m, product, views, repeats, &seconds, error);
+            least[m] = seconds < least[m] ? seconds : least[m];
+        }
+    if (status == STATUS_OK)
+        *fastest = fastest_of(products, least);
     return status;
 }
 
@@ -85,15 +115,8 @@ static enum status time_methods(struct products *products, enum product product,
     }
     struct recording *recorded = opencl->recorded;
     opencl->recorded = NULL; /* this is done now */
-    double best = 1e9;
-    for (size_t m = 0; m < products->methods_count && status == STATUS_OK; m++) {
-        double seconds;
-        status = time_method(products, m, product, &timed, best, &seconds, error);
-        if (status == STATUS_OK && seconds < best) {
-            best = seconds;
-            *fastest = m;
-        }
-    }
+    if (status == STATUS_OK)
+        status = race(products, product, &timed, fastest, error);
     opencl->recorded = recorded;
     device_release(weights);
     return status;
