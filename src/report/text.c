@@ -124,10 +124,12 @@ bool record_write_markdown(const struct record *record, FILE *file) {
         "| Mean epoch (s) | Samples/s | GFLOP/s | Test accuracy |\n"
         "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         file);
-    fprintf(file, "| %s | %s | %s | %d | %s | %.4f | %.4f | ", record->device->name,
-        record->device->kind, record->device->library[0] ? record->device->library : "none",
-        record->device->threads, record->dataset->source, record->dataset->seconds,
-        result->batching);
+    const struct device_info *device = record->device;
+    const char *library = device->library[0] ? device->library : "none";
+    fprintf(file, "| %s | %s | ", device->name, device->kind);
+    fprintf(file, device->gemm[0] ? "%s (%s)" : "%s%s", device->gemm, library);
+    fprintf(file, " | %d | %s | %.4f | %.4f | ", device->threads, record->dataset->source,
+        record->dataset->seconds, result->batching);
     if (result->epochs_done > 0)
         fprintf(file, "%.4f | %.0f | %.1f | ", summary.mean_epoch, summary.samples_per_second,
             summary.gflops);
