@@ -11,7 +11,7 @@ typedef unsigned int uint;
 typedef unsigned long long ulong;
 #define GLOBAL
 #define LOCAL
-#define SHARED __shared__
+#define SHARED __shared__ __align__(16)
 #define DEVICE static __device__ inline
 #define KERNEL(name) extern "C" __global__ void name
 #define KERNEL_OF_GROUP(name, x, y) extern "C" __global__ void __launch_bounds__((x) * (y)) name
@@ -34,7 +34,7 @@ DEVICE ulong get_global_id(int dimension) {
 
 #define GLOBAL global
 #define LOCAL local
-#define SHARED local /* an array of a group, declared in a kernel */
+#define SHARED local __attribute__((aligned(16))) /* an array of a group, declared in a kernel */
 #define DEVICE static inline
 #define KERNEL(name) kernel void name
 #define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name

@@ -119,7 +119,7 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
     uint right_stride, int add_columns, LOCAL float *left_tile, LOCAL float *right_tile) {
     /* On a GPU the left part lies as its items read it, ITEM_M neighbours; a CPU would only lose
      * time turning it. */
-    const int left_by_k = left_turned || ITEMS > 1;
+    const int left_by_k = ITEMS > 1 ? 1 : left_turned;
     const uint left_m = left_by_k ? 1 : ROW_K, left_k = left_by_k ? ROW_M : 1;
     const uint rows = part.rows - part.m, columns = part.columns - part.n;
     const uint subs_m = SUB_M > 1 && rows < TILE_M ? (rows + SPAN_M - 1) / SPAN_M : SUB_M;
