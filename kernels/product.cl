@@ -190,7 +190,7 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
 #else
 #define UNROLL_ELEMENTS
 #endif
-#define FOR_EACH_SUM(sums, part, ...)                                                              \
+#define FOR_EACH_SUM(sums, part, body)                                                             \
     for (uint b_ = 0; b_ < SUB_N * SUB_M; b_++)                                                    \
         UNROLL_ELEMENTS                                                                            \
         for (uint e_ = 0; e_ < ITEM_M * ITEM_N; e_++) {                                            \
@@ -201,7 +201,7 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
             if (m < part.rows && n < part.columns) {                                               \
                 const wide value = sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N];      \
                 const uint count = part.columns - n;                                               \
-                __VA_ARGS__                                                                        \
+                body                                                                               \
             }                                                                                      \
         }
 

@@ -108,10 +108,10 @@ static enum status open_device(struct run *run, struct error *error) {
     const struct device_options wanted = {.threads = options->threads, .gemm = options->gemm};
     enum status status = device_open(options->device, &wanted, &run->device, error);
     if (status == STATUS_OK)
+        status = training_check(run->device, &options->shape, run->dataset, &options->plan, error);
+    if (status == STATUS_OK)
         status = network_create(
             run->device, &options->shape, options->plan.batch_size, &run->network, error);
-    if (status == STATUS_OK)
-        status = training_check(run->network, run->dataset, &options->plan, error);
     if (status == STATUS_OK)
         status = network_upload(run->network, run->parameters, error);
     run->record.open = clock_seconds() - start;

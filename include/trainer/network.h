@@ -37,10 +37,20 @@ double network_flops(const struct network_shape *shape);
 
 struct network;
 
+/* Whether the device has room for such a network, a batch of `batch` samples and `others` bytes,
+ * and before that for the self-check. STATUS_DEVICE if not, saying how many bytes are needed and
+ * free, and how large a batch may be. What a device's library takes for itself is not counted. */
+enum status network_check_room(struct device *device, const struct network_shape *shape,
+    size_t batch, size_t others, struct error *error);
+
+/* Checks the device's products at the network's shapes for batches of `rows`: device_check for each
+ * that differs. Before there is a network, whose memory the check may need. */
+enum status network_check(
+    struct device *device, const struct network_shape *shape, size_t rows, struct error *error);
+
 /* A network on a device, for batches of up to `batch` samples. Its parameters are undefined until
- * network_upload. The device must outlive it. Ended by network_free. STATUS_DEVICE when the device
- * has no room for it and one batch, saying how many bytes are needed and free, and how large a
- * batch may be. */
+ * network_upload. The device must outlive it. Ended by network_free. STATUS_DEVICE when there is no
+ * room for it, as of network_check_room. */
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
     struct network **network, struct error *error);
 void network_free(struct network *network);
@@ -51,10 +61,6 @@ struct device *network_device(const struct network *network);
 /* The parameters to and from the host: network_parameters_length floats. Both wait. */
 enum status network_upload(struct network *network, const float *parameters, struct error *error);
 enum status network_download(struct network *network, float *parameters, struct error *error);
-
-/* Checks the device's products at the network's shapes for batches of `rows`: device_check for each
- * that differs. */
-enum status network_check(struct network *network, size_t rows, struct error *error);
 
 /* One step of gradient descent on the batch x[B, inputs], labels[B, 1], enqueued: the objective is
  * the sum over the batch of -log p[label] / classes. score[B, 2] is (-log p[label], correct) of

@@ -66,11 +66,12 @@ struct training_observer {
 /* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
-/* Checks the device's products at every shape that training by this plan has: network_check for
- * each size of batch, and device_check where the device's library is in doubt (device_info). What a
- * device chooses or compiles for a shape when it first occurs is then done. */
-enum status training_check(struct network *network, const struct dataset *dataset,
-    const struct training_plan *plan, struct error *error);
+/* Checks that the device has room for training a network of this shape by this plan, and its
+ * products at every shape that this has: network_check for each size of batch, and device_check
+ * where the device's library is in doubt (device_info). What a device chooses or compiles for a
+ * shape when it first occurs is then done. */
+enum status training_check(struct device *device, const struct network_shape *shape,
+    const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 
 /* Makes the batches on the network's device, trains for plan->epochs, and takes the test score.
  * `result` is filled as far as it went, whatever is returned, and ended by training_result_free.

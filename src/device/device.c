@@ -88,8 +88,13 @@ static enum status check_gemm(
 
 enum status device_find(
     const char *spec, const struct device_options *options, struct error *error) {
-    if (is_automatic(spec))
-        return STATUS_OK;
+    if (is_automatic(spec)) { /* any of them may do */
+        enum status status = STATUS_OK;
+        for (const struct device_type *const *type = device_types; *type; type++)
+            if ((status = check_gemm(*type, options, error)) == STATUS_OK)
+                return STATUS_OK;
+        return error_set(error, status, "no device multiplies matrices by '%s'", options->gemm);
+    }
     const struct device_type *type = find_type(spec, error);
     return type ? check_gemm(type, options, error) : STATUS_DEVICE;
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* What the cache may hold: drivers change, and nobody asks for their old programs again. */
-enum { ENTRIES_LIMIT = 64, BYTES_LIMIT = 64 * 1024 * 1024 };
+enum { ENTRIES_LIMIT = 512, BYTES_LIMIT = 64 * 1024 * 1024 };
 
 /* An entry is a file: this, the key, the content, and a checksum of all three. One of a machine
  * with the other byte order has lengths that don't fit. */
@@ -132,6 +132,8 @@ bool program_cache_load(const char *key, size_t key_length, void **content, size
     char *file = fits && is_trusted(descriptor) ? malloc(bytes) : NULL;
     const bool loaded = file && file_read_at(descriptor, 0, file, bytes, &reason) == bytes &&
                         is_entry(file, bytes, key, key_length);
+    if (loaded)
+        (void)futimens(descriptor, NULL); /* what is used is not the oldest */
     close(descriptor);
     if (!loaded) {
         free(file);

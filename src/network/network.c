@@ -67,21 +67,49 @@ static size_t all_widths(const struct network_shape *shape) {
     return width;
 }
 
-/* Whether the device has room for the network, a batch of inputs with its labels, and its scores.
+/* Memory that grows with the batch. */
+struct room {
+    size_t fixed, sample; /* bytes: of any batch, and for each sample of it */
+};
+
+static size_t largest_batch(struct room room, size_t bytes) {
+    return bytes < room.fixed ? 0 : (bytes - room.fixed) / room.sample;
+}
+
+/* What is on the device while this network trains, but for what only the caller knows: itself, and
+ * a batch with its labels and scores. */
+static struct room training_room(const struct network_shape *shape) {
+    const size_t sample = 2 * all_widths(shape) + shape->widths[0] + 3;
+    return (struct room){network_parameters_length(shape) * sizeof(float), sample * sizeof(float)};
+}
+
+/* The self-check of a layer: weights, a result of their size, operands and results of both sides.
  */
-static enum status check_memory(
-    struct device *device, const struct network_shape *shape, size_t batch, struct error *error) {
+static struct room check_room(const struct network_shape *shape, size_t layer) {
+    const size_t in = shape->widths[layer], out = shape->widths[layer + 1];
+    return (struct room){2 * (in + 1) * out * sizeof(float), 3 * (in + out) * sizeof(float)};
+}
+
+enum status network_check_room(struct device *device, const struct network_shape *shape,
+    size_t batch, size_t others, struct error *error) {
     const struct device_memory memory = device_memory(device);
-    const size_t parameters = network_parameters_length(shape) * sizeof(float);
-    const size_t values = all_widths(shape) * sizeof(float); /* of a sample, and its gradients */
-    const size_t input = shape->widths[0] * sizeof(float);
-    const size_t sample = 2 * values + input + 3 * sizeof(float);
-    const size_t widest = values > input ? values : input;
-    size_t most = 0; /* samples in a batch that fits */
-    if (parameters <= memory.buffer_bytes && parameters < memory.free_bytes) {
-        most = (memory.free_bytes - parameters) / sample;
-        most = most < memory.buffer_bytes / widest ? most : memory.buffer_bytes / widest;
+    struct room room = training_room(shape);
+    room.fixed += others;
+    size_t needed = room.fixed + batch * room.sample;
+    size_t most = largest_batch(room, memory.free_bytes);
+    for (size_t l = 0; l < shape->layers; l++) {
+        room = check_room(shape, l);
+        const size_t fits = largest_batch(room, memory.free_bytes);
+        const size_t bytes = room.fixed + batch * room.sample;
+        most = fits < most ? fits : most;
+        needed = bytes > needed ? bytes : needed;
     }
+    const size_t parameters = network_parameters_length(shape) * sizeof(float);
+    const size_t values = all_widths(shape) * sizeof(float),
+                 input = shape->widths[0] * sizeof(float);
+    const size_t widest = values > input ? values : input; /* of the buffers with a row a sample */
+    const size_t longest = memory.buffer_bytes < parameters ? 0 : memory.buffer_bytes / widest;
+    most = longest < most ? longest : most;
     if (batch <= most)
         return STATUS_OK;
     char advice[64] = "no batch fits: use narrower --layers";
@@ -90,7 +118,7 @@ static enum status check_memory(
     return error_set(error, STATUS_DEVICE,
         "%s: out of memory: this network with batches of %zu needs %zu bytes, the largest buffer "
         "%zu; '%s' has %zu free, buffers may have %zu; %s",
-        device_info(device)->kind, batch, parameters + batch * sample,
+        device_info(device)->kind, batch, needed,
         parameters > batch * widest ? parameters : batch * widest, device_info(device)->name,
         memory.free_bytes, memory.buffer_bytes, advice);
 }
@@ -105,7 +133,7 @@ enum status network_create(struct device *device, const struct network_shape *sh
     created->shape = *shape;
     created->batch = batch;
     const size_t width = all_widths(shape);
-    enum status status = check_memory(device, shape, batch, error);
+    enum status status = network_check_room(device, shape, batch, 0, error);
     if (status == STATUS_OK)
         status =
             device_allocate(device, network_parameters_length(shape), &created->parameters, error);
@@ -189,15 +217,16 @@ enum status network_download(struct network *network, float *parameters, struct 
     return device_download(network->device, all_parameters(network), parameters, error);
 }
 
-enum status network_check(struct network *network, size_t rows, struct error *error) {
-    const size_t *widths = network->shape.widths;
+enum status network_check(
+    struct device *device, const struct network_shape *shape, size_t rows, struct error *error) {
+    const size_t *widths = shape->widths;
     enum status status = STATUS_OK;
-    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++) {
+    for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
         bool checked = false; /* as an earlier layer of the same shape */
         for (size_t e = 0; e < l && !checked; e++)
             checked = widths[e] == widths[l] && widths[e + 1] == widths[l + 1];
         if (!checked)
-            status = device_check(network->device, rows, widths[l], widths[l + 1], error);
+            status = device_check(device, rows, widths[l], widths[l + 1], error);
     }
     return status;
 }

@@ -127,7 +127,8 @@ bool record_write_markdown(const struct record *record, FILE *file) {
     const struct device_info *device = record->device;
     const char *library = device->library[0] ? device->library : "none";
     fprintf(file, "| %s | %s | ", device->name, device->kind);
-    fprintf(file, device->gemm[0] ? "%s (%s)" : "%s%s", device->gemm, library);
+    fprintf(file, device->gemm[0] && device->library[0] ? "%s (%s)" : "%s%s", device->gemm,
+        device->gemm[0] ? device->library : library);
     fprintf(file, " | %d | %s | %.4f | %.4f | ", device->threads, record->dataset->source,
         record->dataset->seconds, result->batching);
     if (result->epochs_done > 0)

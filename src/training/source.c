@@ -22,7 +22,9 @@ static size_t resident_samples(const struct source_options *options) {
 static bool fits(struct device *device, const struct source_options *options) {
     const struct device_memory memory = device_memory(device);
     const size_t images = resident_samples(options) * inputs_of(options) * sizeof(float);
-    const size_t others = (resident_samples(options) + 4 * options->samples) * sizeof(float);
+    const size_t gathered = options->shuffle ? options->batch_size * (inputs_of(options) + 1) : 0;
+    const size_t others =
+        (resident_samples(options) + 4 * options->samples + gathered) * sizeof(float);
     return images <= memory.buffer_bytes && images + others <= memory.free_bytes / 10 * 9;
 }
 

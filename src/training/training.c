@@ -223,19 +223,22 @@ static enum status evaluate(
     return status;
 }
 
-enum status training_check(struct network *network, const struct dataset *dataset,
-    const struct training_plan *plan, struct error *error) {
-    struct device *device = network_device(network);
-    const size_t sizes[] = {plan->batch_size,
-        plan->tail == TAIL_SHORT ? dataset->train.count % plan->batch_size : 0,
-        dataset->test.count % plan->batch_size};
-    enum status status = STATUS_OK;
+enum status training_check(struct device *device, const struct network_shape *shape,
+    const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
+    const size_t batch = plan->batch_size;
+    if (batch == 0)
+        return error_set(error, STATUS_USAGE, "batches of 0 samples");
+    const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
+        dataset->test.count % batch};
+    const size_t scored = dataset->train.count + batch; /* at most, with their order */
+    enum status status =
+        network_check_room(device, shape, batch, 3 * scored * sizeof(float), error);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
         bool checked = sizes[s] == 0;
         for (size_t e = 0; e < s; e++)
             checked = checked || sizes[e] == sizes[s];
         if (!checked)
-            status = network_check(network, sizes[s], error);
+            status = network_check(device, shape, sizes[s], error);
     }
     const size_t side = device_info(device)->doubtful;
     return status == STATUS_OK && side > 0 ? device_check(device, side, side, side, error) : status;
@@ -257,11 +260,12 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         status = record_epoch(&training, error);
     if (status == STATUS_OK)
         status = run_epochs(&training, error);
-    if (status == STATUS_OK)
-        status = evaluate(&training, &dataset->test, error);
+    /* The test set takes the training set's place. */
     device_forget(training.device, training.recording);
     device_release(training.scores);
     source_free(&training.source);
+    if (status == STATUS_OK)
+        status = evaluate(&training, &dataset->test, error);
     free(training.host_scores);
     return status;
 }

@@ -163,6 +163,12 @@
             cl_command_queue *queue, cl_event *event, cl_mem room),                                \
         (layout, a_transpose, b_transpose, m, n, k, alpha, a, a_offset, a_ld, b, b_offset, b_ld,   \
             beta, c, c_offset, c_ld, queue, event, room))                                          \
+    X(CLBlastSGemmTempBufferSize, UNEXPECTED,                                                      \
+        (int layout, int a_transpose, int b_transpose, size_t m, size_t n, size_t k,               \
+            size_t a_offset, size_t a_ld, size_t b_offset, size_t b_ld, size_t c_offset,           \
+            size_t c_ld, cl_command_queue *queue, size_t *bytes),                                  \
+        (layout, a_transpose, b_transpose, m, n, k, a_offset, a_ld, b_offset, b_ld, c_offset,      \
+            c_ld, queue, bytes))                                                                   \
     X(CLBlastSgemmStridedBatched, UNEXPECTED,                                                      \
         (int layout, int a_transpose, int b_transpose, size_t m, size_t n, size_t k, float alpha,  \
             const cl_mem a, size_t a_offset, size_t a_ld, size_t a_stride, const cl_mem b,         \

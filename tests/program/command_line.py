@@ -118,6 +118,8 @@ class Devices(Folder):
     def test_gemm(self):
         self.fails(2, "reference: 'own' does not multiply matrices there; it has one way only: auto",
                    "--device", "reference", "--gemm", "own", "--data", "/nonexistent")
+        self.fails(2, "no device multiplies matrices by 'bogus'", "--gemm", "bogus", "--data",
+                   "/nonexistent")
         self.assertIsNone(record("--device", "reference", "--gemm", "auto", *SMALL)["device"]["gemm"])
 
     @unittest.skipUnless(shutil.which("taskset") and "cpu" in DEVICES, "needs taskset and the cpu")

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534, FILES = 64, MEBIBYTE = 1024 * 1024 };
+enum { NOBODY = 65534, FILES = 512, MEBIBYTE = 1024 * 1024 };
 
 static char folder[512]; /* where entries are */
 
@@ -552,11 +552,29 @@ static void test_bound_of_files(void **state) {
         assert_int_equal(count_files(folder), FILES + left_alone);
         for (int i = 0; i < FILES; i++)
             assert_int_equal(exists(path_of(numbered(i))), i * 37 % FILES > more);
-        for (int i = 0; i <= more; i++)
+        for (int i = 0; i <= more; i++) {
             assert_true(loads(numbered(FILES + i), "content"));
+            set_time(path_of(numbered(FILES + i)), future + FILES + i);
+        }
     }
     store(numbered(FILES), "another"); /* in its own place */
     assert_int_equal(count_files(folder), FILES + left_alone);
+}
+
+/* What is loaded is not the oldest any more. */
+static void test_bound_spares_what_is_used(void **state) {
+    (void)state;
+    for (int i = 0; i < FILES; i++) {
+        if (i < 2)
+            store(numbered(i), "content");
+        else
+            write_bytes(path_of(numbered(i)), "", 0);
+        set_time(path_of(numbered(i)), 1000000 + i);
+    }
+    assert_true(loads(numbered(0), "content"));
+    store("key", "content");
+    assert_true(exists(path_of(numbered(0))));
+    assert_false(exists(path_of(numbered(1))));
 }
 
 /* A folder that has grown for some reason is brought back at once. */
@@ -666,6 +684,7 @@ int main(void) {
         TEST(test_unwritable_folder),
         TEST(test_full_disk),
         TEST(test_bound_of_files),
+        TEST(test_bound_spares_what_is_used),
         TEST(test_bound_after_many),
         TEST(test_bound_of_bytes),
         TEST(test_processes),

@@ -4,6 +4,7 @@
 #include "device/program_cache.h"
 #include "system/clock.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +13,23 @@
 static char *make_key(
     const struct products *products, const struct product_shape *shape, size_t *length) {
     const struct opencl *opencl = products->opencl;
-    char methods[128] = "";
-    for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++)
+    char methods[PRODUCT_METHODS_MAX * 160] = "";
+    for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++) {
+        const struct product_method *method = &products->methods[m];
+        char options[128] = "";
+        if (!method->library)
+            product_tile_options(&method->tile, options, sizeof options);
         used += (size_t)snprintf(
-            methods + used, sizeof methods - used, "%s ", products->methods[m].name);
-    const char *text = kernel_text("product.cl");
-    const size_t room = sizeof opencl->identity + sizeof methods + strlen(text) + 256;
+            methods + used, sizeof methods - used, "%s %s\n", method->name, options);
+    }
+    const char *product = kernel_text("product.cl"), *finish = kernel_text("finish.cl");
+    const size_t room =
+        sizeof opencl->identity + sizeof methods + strlen(product) + strlen(finish) + 256;
     char *key = malloc(room);
     if (key)
-        *length = (size_t)snprintf(key, room, "OpenCL choice\n%s%s\n%s\n%s %zu %zu %zu\n%s",
+        *length = (size_t)snprintf(key, room, "OpenCL choice\n%s%s\n%s%s %zu %zu %zu\n%s%s",
             opencl->identity, opencl->base.info.library, methods, product_names[shape->product],
-            shape->batch, shape->in, shape->out, text);
+            shape->batch, shape->in, shape->out, product, finish);
     return key;
 }
 
@@ -69,56 +76,65 @@ static size_t fastest_of(const struct products *products, const double *least) {
 
 /* The fastest method. Each has a first run, which may compile it. Then they take turns, so that
  * what else the machine does meets all of them, and each one's least time counts; after some rounds
- * those that are far from the best one are left out. */
+ * those that are far from the best one are left out. A method that fails, for want of memory or
+ * because the hardware has not what it needs, is out of it; the last one's error counts when all
+ * fail. */
 static enum status race(struct products *products, enum product product,
     const struct product_views *views, size_t *fastest, struct error *error) {
     enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3, REPEATS_MAX = 16 };
     const double turn = 1e-3, enough = 0.05; /* seconds */
     double least[PRODUCT_METHODS_MAX], seconds;
-    enum status status = STATUS_OK;
-    for (size_t m = 0; m < products->methods_count && status == STATUS_OK; m++) {
+    enum status status, failure = STATUS_OK;
+    for (size_t m = 0; m < products->methods_count; m++) {
         status = time_products(products, m, product, views, 1, &seconds, error);
         if (status == STATUS_OK)
             status = time_products(products, m, product, views, 1, &least[m], error);
+        if (status != STATUS_OK) {
+            least[m] = INFINITY;
+            failure = status;
+        }
     }
     const double start = clock_seconds();
-    for (int r = 0; r < ROUNDS && status == STATUS_OK && clock_seconds() - start < enough; r++)
-        for (size_t m = 0; m < products->methods_count && status == STATUS_OK; m++) {
+    for (int r = 0; r < ROUNDS && clock_seconds() - start < enough; r++)
+        for (size_t m = 0; m < products->methods_count; m++) {
             const double wanted = turn / least[m];
             const size_t repeats = wanted < 1.0           ? 1
                                    : wanted > REPEATS_MAX ? REPEATS_MAX
                                                           : (size_t)wanted;
-            if (r >= ROUNDS_FOR_ALL && least[m] > 2.0 * least[fastest_of(products, least)])
+            if (isinf(least[m]) ||
+                (r >= ROUNDS_FOR_ALL && least[m] > 2.0 * least[fastest_of(products, least)]))
                 continue;
             status = time_products(products, m, product, views, repeats, &seconds, error);
-            least[m] = seconds < least[m] ? seconds : least[m];
+            least[m] = status != STATUS_OK ? INFINITY : seconds < least[m] ? seconds : least[m];
+            failure = status != STATUS_OK ? status : failure;
         }
-    if (status == STATUS_OK)
-        *fastest = fastest_of(products, least);
-    return status;
+    *fastest = fastest_of(products, least);
+    return isinf(least[*fastest]) ? failure : STATUS_OK;
 }
 
-/* Times every method on the operands themselves, but for the weights of an update, which have
- * others in their place: what is there may be anything, and must stay. */
+/* Times every method, with memory of its own for what it writes: what is in the views' place may be
+ * needed, and must stay. Without that memory it is the first method, unmeasured. */
 static enum status time_methods(struct products *products, enum product product,
-    const struct product_views *views, size_t *fastest, struct error *error) {
+    const struct product_views *views, bool *timed, size_t *fastest, struct error *error) {
     struct opencl *opencl = products->opencl;
-    struct product_views timed = *views;
-    struct buffer *weights = NULL;
-    enum status status = STATUS_OK;
-    if (product == PRODUCT_UPDATE) {
-        const struct view result = views->result;
-        const size_t elements = result.rows * result.columns;
-        status = device_allocate(&opencl->base, elements + result.columns, &weights, error);
-        timed.result = device_view(weights, result.rows, result.columns);
-        timed.bias = (struct view){weights, elements, 1, result.columns};
-    }
+    const struct view result = views->result;
+    const size_t elements = result.rows * result.columns;
+    struct product_views apart = *views;
+    struct buffer *written = NULL;
+    struct error ignored;
+    *fastest = 0;
+    *timed =
+        device_allocate(&opencl->base, elements + result.columns, &written, &ignored) == STATUS_OK;
+    if (!*timed)
+        return STATUS_OK;
+    apart.result = device_view(written, result.rows, result.columns);
+    if (product == PRODUCT_UPDATE)
+        apart.bias = (struct view){written, elements, 1, result.columns};
     struct recording *recorded = opencl->recorded;
     opencl->recorded = NULL; /* this is done now */
-    if (status == STATUS_OK)
-        status = race(products, product, &timed, fastest, error);
+    const enum status status = race(products, product, &apart, fastest, error);
     opencl->recorded = recorded;
-    device_release(weights);
+    device_release(written);
     return status;
 }
 
@@ -159,14 +175,22 @@ enum status product_choose(struct products *products, enum product product,
     if (!grown)
         return error_memory(error, "the choice of products", sizeof *grown);
     products->choices = grown;
+    const size_t side = products->opencl->base.info.doubtful;
+    if (side > 0 && choice.shape.batch == side && choice.shape.in == side &&
+        choice.shape.out == side) { /* this is the check of the library */
+        for (*method = 0; !products->methods[*method].library;)
+            ++*method;
+        return STATUS_OK;
+    }
     if (products->methods_count > 1) {
         size_t length = 0;
         char *key = make_key(products, &choice.shape, &length);
         enum status status = STATUS_OK;
         if (!recall(products, key, length, &choice.method)) {
-            status = time_methods(products, product, views, &choice.method, error);
+            bool timed;
+            status = time_methods(products, product, views, &timed, &choice.method, error);
             const char *name = products->methods[choice.method].name;
-            if (key && status == STATUS_OK)
+            if (key && timed && status == STATUS_OK)
                 program_cache_store(key, length, name, strlen(name));
         }
         free(key);

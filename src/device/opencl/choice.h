@@ -6,8 +6,7 @@
 
 /* The method for this product. For the first of a shape it is what an earlier run on this device
  * chose, from the program cache, so that runs repeat each other to the bit; else all methods are
- * timed on the operands, which stay as they are but for the result of a forward or backward
- * product; an update then takes as much memory again as its weights. The choice is named in the
+ * timed on the operands, with memory of their own for the result. The choice is named in the
  * device's info. */
 enum status product_choose(struct products *products, enum product product,
     const struct product_views *views, size_t *method, struct error *error);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 enum {
-    FLUSH_COMMANDS = 16,         /* enqueued before the driver is told to start on them */
+    MARKED_COMMANDS = 4096, /* twice as many may be enqueued and not done: drivers keep memory for
+                             * each. More than the default net's epoch, which so has no events */
+    FLUSH_COMMANDS = 16,    /* enqueued before the driver is told to start on them */
     RECORDING_COMMANDS = 1 << 14 /* in a recording: a kernel each; a longer one is plain calls */
 };
 
@@ -56,10 +58,34 @@ enum status opencl_flush(struct opencl *opencl, struct error *error) {
     return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFlush", code, "", error);
 }
 
+void opencl_forget_mark(struct opencl *opencl) {
+    if (opencl->mark)
+        clReleaseEvent(opencl->mark);
+    opencl->mark = NULL;
+}
+
+/* Waits for what was marked some thousands of commands ago, so that the queue doesn't run empty,
+ * and marks the last one. */
+static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
+    opencl->unmarked = 0;
+    cl_int code = opencl->mark ? clWaitForEvents(1, &opencl->mark) : CL_SUCCESS;
+    opencl_forget_mark(opencl);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clWaitForEvents", code, "", error);
+    code = clEnqueueMarkerWithWaitList(opencl->queue, 0, NULL, &opencl->mark);
+    return code == CL_SUCCESS ? opencl_flush(opencl, error)
+                              : opencl_failed("clEnqueueMarkerWithWaitList", code, "", error);
+}
+
 enum status opencl_finish(struct opencl *opencl, struct error *error) {
-    opencl->unflushed = 0;
+    opencl->unflushed = opencl->unmarked = 0;
+    opencl_forget_mark(opencl);
     const cl_int code = clFinish(opencl->queue);
     return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFinish", code, "", error);
+}
+
+static CLBlastTranspose transposed(bool yes) {
+    return yes ? CLBlastTransposeYes : CLBlastTransposeNo;
 }
 
 static enum status enqueue(
@@ -74,18 +100,19 @@ static enum status enqueue(
             opencl->queue, command->kernel, 3, NULL, global, grid->items, 0, NULL, NULL);
     } else {
         const struct opencl_gemm *gemm = &command->gemm;
-        code = (cl_int)CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor,
-            gemm->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo,
-            gemm->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->m, gemm->n, gemm->k,
-            gemm->alpha, opencl_memory(gemm->a), gemm->a.offset, gemm->a.columns,
-            opencl_memory(gemm->b), gemm->b.offset, gemm->b.columns, gemm->beta,
-            opencl_memory(gemm->c), gemm->c.offset, gemm->c.columns, &opencl->queue, NULL,
-            opencl_memory(gemm->work));
+        code =
+            (cl_int)CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transposed(gemm->transpose_a),
+                transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k, gemm->alpha,
+                opencl_memory(gemm->a), gemm->a.offset, gemm->a.columns, opencl_memory(gemm->b),
+                gemm->b.offset, gemm->b.columns, gemm->beta, opencl_memory(gemm->c), gemm->c.offset,
+                gemm->c.columns, &opencl->queue, NULL, opencl_memory(gemm->work));
     }
     if (code != CL_SUCCESS)
         return opencl_failed(
             command->kernel ? "clEnqueueNDRangeKernel" : "CLBlastSgemmWithTempBuffer", code,
             command->name, error);
+    if (++opencl->unmarked >= MARKED_COMMANDS)
+        return wait_for_mark(opencl, error);
     return ++opencl->unflushed < FLUSH_COMMANDS ? STATUS_OK : opencl_flush(opencl, error);
 }
 
@@ -135,12 +162,16 @@ enum status opencl_launch(struct opencl *opencl, const struct opencl_kernel *ker
     return status == STATUS_OK ? enqueue(opencl, &command, error) : status;
 }
 
-/* CLBlast pads its copies to whole tiles, of 256 at most. */
-size_t opencl_gemm_work(const struct opencl_gemm *gemm) {
-    enum { SIDE = 256 };
-    const size_t m = (gemm->m + SIDE - 1) / SIDE * SIDE, n = (gemm->n + SIDE - 1) / SIDE * SIDE,
-                 k = (gemm->k + SIDE - 1) / SIDE * SIDE;
-    return m * k + k * n + m * n;
+enum status opencl_gemm_work(
+    struct opencl *opencl, const struct opencl_gemm *gemm, size_t *elements, struct error *error) {
+    size_t bytes = 0;
+    const int code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor,
+        transposed(gemm->transpose_a), transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k,
+        gemm->a.offset, gemm->a.columns, gemm->b.offset, gemm->b.columns, gemm->c.offset,
+        gemm->c.columns, &opencl->queue, &bytes);
+    *elements = bytes / sizeof(cl_float) + 1;
+    return code == CLBlastSuccess ? STATUS_OK
+                                  : opencl_failed("CLBlastSGemmTempBufferSize", code, "", error);
 }
 
 enum status opencl_gemm(

@@ -71,20 +71,23 @@ enum status opencl_launch(struct opencl *opencl, const struct opencl_kernel *ker
         error)
 
 /* c[m, n] = alpha * op(a) * op(b) + beta * c by CLBlast; op transposes where it says so, and k is
- * the number of terms. `work` is memory for copies of all three (opencl_gemm_work elements): left
- * to itself, CLBlast would allocate at every call, and 1.5.3 ends the process when it can't. */
+ * the number of terms. `work` is memory for the copies that it makes: left to itself, CLBlast would
+ * allocate at every call, and 1.5.3 ends the process when it can't. */
 struct opencl_gemm {
     struct view a, b, c, work;
     bool transpose_a, transpose_b;
     size_t m, n, k;
     float alpha, beta;
 };
-size_t opencl_gemm_work(const struct opencl_gemm *gemm);
+/* The elements that `work` must have, at least 1. */
+enum status opencl_gemm_work(
+    struct opencl *opencl, const struct opencl_gemm *gemm, size_t *elements, struct error *error);
 enum status opencl_gemm(struct opencl *opencl, const struct opencl_gemm *gemm, struct error *error);
 
 /* Tells the driver to start on what was enqueued, which it may else do when it likes. */
 enum status opencl_flush(struct opencl *opencl, struct error *error);
 enum status opencl_finish(struct opencl *opencl, struct error *error);
+void opencl_forget_mark(struct opencl *opencl);
 
 /* Whether a recording is being made; if so it ends as none, since it can't have what comes next. */
 bool opencl_spoil_recording(struct opencl *opencl);

@@ -37,7 +37,7 @@ static struct opencl_device *whole_of(struct device *device) {
  */
 static enum status divide(struct opencl *opencl, int threads, struct error *error) {
     const int units = opencl->base.info.units;
-    if (threads == 0 || opencl->base.info.type[0] != 'c' || threads == units)
+    if (threads == 0 || !opencl_is_cpu(opencl) || threads == units)
         return STATUS_OK;
     if (threads > units)
         return error_set(error, STATUS_DEVICE,
@@ -52,7 +52,7 @@ static enum status divide(struct opencl *opencl, int threads, struct error *erro
         return opencl_failed("clCreateSubDevices", code, "for --threads", error);
     opencl->id = part;
     opencl->divided = true;
-    opencl->base.info.units = threads;
+    opencl->base.info.units = opencl->base.info.threads = threads;
     return STATUS_OK;
 }
 
@@ -103,17 +103,23 @@ static enum status create_kernels(
 static enum status create_buffer(
     struct opencl *opencl, size_t bytes, cl_mem *memory, struct error *error) {
     const size_t free_bytes = opencl->memory_bytes - opencl->used_bytes;
-    cl_int code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const char *refused = "more than there is";
     *memory = NULL;
     /* Many drivers find out that memory is short only when a kernel uses it. */
-    if (bytes <= opencl->buffer_bytes && bytes <= free_bytes)
+    if (bytes <= opencl->buffer_bytes && bytes <= free_bytes) {
+        cl_int code;
         *memory = clCreateBuffer(opencl->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+        refused = opencl_status_name(code);
+    }
     if (!*memory)
         return error_set(error, STATUS_DEVICE,
-            "opencl: out of memory: a buffer of %zu bytes: %s (%d); '%s' has %zu bytes, of which "
-            "%zu are free, and buffers of %zu bytes at most",
-            bytes, opencl_status_name(code), code, opencl->base.info.name, opencl->memory_bytes,
-            free_bytes, opencl->buffer_bytes);
+            "opencl: out of memory: a buffer of %zu bytes: %s; '%s' has %zu bytes, of which %zu "
+            "are "
+            "free, and buffers of %zu bytes at most; lower --batch-size, the widths of --layers, "
+            "or "
+            "use --batches streamed",
+            bytes, refused, opencl->base.info.name, opencl->memory_bytes, free_bytes,
+            opencl->buffer_bytes);
     opencl->used_bytes += bytes;
     return STATUS_OK;
 }
@@ -158,8 +164,6 @@ static enum status set_up(
         status = get_limits(opencl, error);
     if (status == STATUS_OK)
         status = create_queue(opencl, error);
-    if (status == STATUS_OK && info->type[0] == 'c')
-        info->threads = info->units;
     if (status == STATUS_OK)
         status = create_kernels(whole, options->gemm, error);
     if (status == STATUS_OK)
@@ -194,6 +198,7 @@ static void opencl_close(struct device *device) {
     struct opencl_device *whole = whole_of(device);
     if (opencl->queue)
         clFinish(opencl->queue);
+    opencl_forget_mark(opencl);
     products_free(&whole->products);
     opencl_kernel_free(&whole->softmax_cross_entropy);
     opencl_kernel_free(&whole->gather_rows);

@@ -5,12 +5,13 @@
 /* OpenCL 1.2 is what every driver has; CLBlast's header brings OpenCL's, wherever it lies. */
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#define CL_SILENCE_DEPRECATION /* macOS would rather have none of it */
 
 #include "device/device_type.h"
 
 #include <clblast_c.h>
+#include <string.h>
 
-/* What a driver and CLBlast let us see of memory: the size of the data types that kernels take. */
 struct opencl_buffer {
     struct buffer base;
     cl_mem memory;
@@ -25,6 +26,8 @@ struct opencl {
     cl_command_queue queue;
     struct recording *recorded; /* while recording: where commands go; else NULL */
     unsigned unflushed;         /* commands since the driver was last told to start on them */
+    unsigned unmarked;          /* commands since `mark` was enqueued */
+    cl_event mark;              /* of a command that is waited for when too many follow it */
     size_t largest_group;       /* items that a group may have */
     size_t local_bytes;         /* shared memory of a group */
     size_t memory_bytes, buffer_bytes; /* of the device, and of its largest buffer */
@@ -32,6 +35,10 @@ struct opencl {
     char identity[1024];               /* of the device and its driver: another one, or another
                                         * version, has another */
 };
+
+static inline bool opencl_is_cpu(const struct opencl *opencl) {
+    return strcmp(opencl->base.info.type, "cpu") == 0;
+}
 
 static inline cl_mem opencl_memory(struct view view) {
     return ((struct opencl_buffer *)view.buffer)->memory;

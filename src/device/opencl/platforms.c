@@ -12,67 +12,7 @@
     "install your hardware's (Debian: mesa-opencl-icd for AMD and Intel, intel-opencl-icd, "       \
     "nvidia-opencl-icd; pocl-opencl-icd for any CPU)"
 
-/* --- What there is --- */
-
-/* Every device of every platform, in the order of the driver's numbers. */
-struct places {
-    struct opencl_place *places;
-    size_t count;
-};
-
-static enum status add_places(
-    struct places *places, unsigned platform, cl_platform_id id, struct error *error) {
-    cl_uint count = 0;
-    cl_int code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
-    if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && count == 0))
-        return STATUS_OK;
-    if (code != CL_SUCCESS)
-        return opencl_failed("clGetDeviceIDs", code, "counting", error);
-    cl_device_id *ids = calloc(count, sizeof(cl_device_id));
-    struct opencl_place *grown =
-        realloc(places->places, (places->count + count) * sizeof *places->places);
-    if (grown)
-        places->places = grown;
-    enum status status = STATUS_OK;
-    if (!ids || !grown)
-        status = error_memory(error, "the list of OpenCL devices", count * sizeof *grown);
-    else if ((code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, count, ids, NULL)) != CL_SUCCESS)
-        status = opencl_failed("clGetDeviceIDs", code, "", error);
-    for (cl_uint d = 0; d < count && status == STATUS_OK; d++) {
-        struct opencl_place place = {.platform = platform, .device = d, .id = ids[d]};
-        status = opencl_device_info(ids[d], CL_DEVICE_TYPE, &place.type, sizeof place.type, error);
-        places->places[places->count++] = place;
-    }
-    free(ids);
-    return status;
-}
-
-/* STATUS_DEVICE when there is none. The caller frees places->places, whatever is returned. */
-static enum status find_places(struct places *places, struct error *error) {
-    *places = (struct places){0};
-    cl_uint count = 0;
-    cl_int code = clGetPlatformIDs(0, NULL, &count);
-    if (code == -1001 || (code == CL_SUCCESS && count == 0)) /* CL_PLATFORM_NOT_FOUND_KHR */
-        return error_set(error, STATUS_DEVICE,
-            "opencl: no driver is registered here (CL_PLATFORM_NOT_FOUND_KHR): " PACKAGES);
-    if (code != CL_SUCCESS)
-        return opencl_failed("clGetPlatformIDs", code, "counting", error);
-    cl_platform_id *ids = calloc(count, sizeof(cl_platform_id));
-    if (!ids)
-        return error_memory(error, "the list of OpenCL platforms", count * sizeof *ids);
-    enum status status = STATUS_OK;
-    if ((code = clGetPlatformIDs(count, ids, NULL)) != CL_SUCCESS)
-        status = opencl_failed("clGetPlatformIDs", code, "", error);
-    for (cl_uint p = 0; p < count && status == STATUS_OK; p++)
-        status = add_places(places, p, ids[p], error);
-    free(ids);
-    if (status == STATUS_OK && places->count == 0)
-        status = error_set(error, STATUS_DEVICE,
-            "opencl: %u driver%s registered, but without any hardware for it "
-            "(CL_DEVICE_NOT_FOUND): " PACKAGES,
-            count, count == 1 ? " is" : "s are");
-    return status;
-}
+/* --- Asking --- */
 
 enum status opencl_device_info(
     cl_device_id id, cl_device_info what, void *value, size_t size, struct error *error) {
@@ -110,13 +50,15 @@ static enum status device_text(
     return STATUS_OK;
 }
 
-/* --- Describing --- */
+/* --- What there is --- */
 
-static const char *type_name(cl_device_type type) {
-    return type & CL_DEVICE_TYPE_GPU           ? "gpu"
-           : type & CL_DEVICE_TYPE_ACCELERATOR ? "accelerator"
-                                               : "cpu";
-}
+/* Every device of every platform, in the order of the driver's numbers. A driver that is broken
+ * does not hide the others; what it said counts when there are none. */
+struct places {
+    struct opencl_place *places;
+    size_t count;
+    struct error broken; /* empty: none is */
+};
 
 /* Names of renderers that are a GPU by type and a CPU by nature. */
 static bool is_software(const char *name) {
@@ -130,6 +72,86 @@ static bool is_software(const char *name) {
         if (strstr(lower, renderers[r]))
             return true;
     return false;
+}
+
+static enum status describe_place(struct opencl_place *place, struct error *error) {
+    enum status status =
+        opencl_device_info(place->id, CL_DEVICE_TYPE, &place->type, sizeof place->type, error);
+    if (status == STATUS_OK)
+        status = device_text(place->id, CL_DEVICE_NAME, place->name, sizeof place->name, error);
+    place->rank = is_software(place->name)                   ? 0
+                  : place->type & CL_DEVICE_TYPE_GPU         ? 2
+                  : place->type & CL_DEVICE_TYPE_ACCELERATOR ? 1
+                                                             : 0;
+    return status;
+}
+
+static enum status add_places(
+    struct places *places, unsigned platform, cl_platform_id id, struct error *error) {
+    cl_uint count = 0;
+    cl_int code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
+    if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && count == 0))
+        return STATUS_OK;
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetDeviceIDs", code, "counting", error);
+    cl_device_id *ids = calloc(count, sizeof(cl_device_id));
+    struct opencl_place *grown =
+        realloc(places->places, (places->count + count) * sizeof *places->places);
+    if (grown)
+        places->places = grown;
+    enum status status = STATUS_OK;
+    if (!ids || !grown)
+        status = error_memory(error, "the list of OpenCL devices", count * sizeof *grown);
+    else if ((code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, count, ids, NULL)) != CL_SUCCESS)
+        status = opencl_failed("clGetDeviceIDs", code, "", error);
+    for (cl_uint d = 0; d < count && status == STATUS_OK; d++) {
+        struct opencl_place place = {.platform = platform, .device = d, .id = ids[d]};
+        status = describe_place(&place, error);
+        if (status == STATUS_OK)
+            places->places[places->count++] = place;
+    }
+    free(ids);
+    return status;
+}
+
+/* STATUS_DEVICE when there is none. The caller frees places->places, whatever is returned. */
+static enum status find_places(struct places *places, struct error *error) {
+    *places = (struct places){0};
+    cl_uint count = 0;
+    cl_int code = clGetPlatformIDs(0, NULL, &count);
+    if (code == -1001 || (code == CL_SUCCESS && count == 0)) /* CL_PLATFORM_NOT_FOUND_KHR */
+        return error_set(error, STATUS_DEVICE,
+            "opencl: no driver works here (CL_PLATFORM_NOT_FOUND_KHR): none is registered, or none "
+            "of those "
+            "loads (OCL_ICD_DEBUG=15 may say why): " PACKAGES);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetPlatformIDs", code, "counting", error);
+    cl_platform_id *ids = calloc(count, sizeof(cl_platform_id));
+    if (!ids)
+        return error_memory(error, "the list of OpenCL platforms", count * sizeof *ids);
+    if ((code = clGetPlatformIDs(count, ids, NULL)) != CL_SUCCESS) {
+        free(ids);
+        return opencl_failed("clGetPlatformIDs", code, "", error);
+    }
+    for (cl_uint p = 0; p < count; p++)
+        add_places(places, p, ids[p], &places->broken);
+    free(ids);
+    if (places->count > 0)
+        return STATUS_OK;
+    if (places->broken.message[0])
+        return error_set(error, STATUS_DEVICE, "%s", places->broken.message);
+    return error_set(error, STATUS_DEVICE,
+        "opencl: %u driver%s registered, but without any hardware for it "
+        "(CL_DEVICE_NOT_FOUND): " PACKAGES,
+        count, count == 1 ? " is" : "s are");
+}
+
+/* --- Describing --- */
+
+static const char *type_name(cl_device_type type) {
+    return type & CL_DEVICE_TYPE_GPU           ? "gpu"
+           : type & CL_DEVICE_TYPE_ACCELERATOR ? "accelerator"
+                                               : "cpu";
 }
 
 enum status opencl_describe(cl_device_id id, struct device_info *info, struct error *error) {
@@ -161,16 +183,22 @@ enum status opencl_describe(cl_device_id id, struct device_info *info, struct er
         if (status != STATUS_OK)
             return status;
     }
-    char name[sizeof info->platform] = "";
-    const cl_int code = clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
-    if (code != CL_SUCCESS)
+    size_t length = 0;
+    cl_int code = clGetPlatformInfo(platform, CL_PLATFORM_NAME, 0, NULL, &length);
+    char *name = code == CL_SUCCESS ? calloc(1, length + 1) : NULL;
+    if (name)
+        code = clGetPlatformInfo(platform, CL_PLATFORM_NAME, length, name, NULL);
+    if (name)
+        snprintf(info->platform, sizeof info->platform, "%s", name);
+    free(name);
+    if (code != CL_SUCCESS || !name)
         return opencl_failed("clGetPlatformInfo", code, "CL_PLATFORM_NAME", error);
-    memcpy(info->platform, name, sizeof name);
     snprintf(info->library, sizeof info->library, "CLBlast %d.%d.%d", CLBLAST_VERSION_MAJOR,
         CLBLAST_VERSION_MINOR, CLBLAST_VERSION_PATCH);
     info->type = type_name(type);
     info->memory_bytes = memory;
     info->units = (int)units;
+    info->threads = strcmp(info->type, "cpu") == 0 ? info->units : 0;
     if (is_software(info->name))
         snprintf(info->warning, sizeof info->warning,
             "'%.100s' draws on a CPU: its times are not a GPU's", info->name);
@@ -181,18 +209,26 @@ enum status opencl_describe(cl_device_id id, struct device_info *info, struct er
     return STATUS_OK;
 }
 
-/* Why the device can't be used; NULL when it can, or an error of `error` (STATUS_DEVICE). */
+/* Why the device can't be used; NULL when it can, or when that can't be found out (an error). */
 static enum status check_usable(cl_device_id id, const char **reason, struct error *error) {
     cl_bool available = CL_FALSE, compiler = CL_FALSE;
+    char version[64] = ""; /* "OpenCL 3.0 ..." */
+    *reason = NULL;
     enum status status =
         opencl_device_info(id, CL_DEVICE_AVAILABLE, &available, sizeof available, error);
     if (status == STATUS_OK)
         status =
             opencl_device_info(id, CL_DEVICE_COMPILER_AVAILABLE, &compiler, sizeof compiler, error);
+    if (status == STATUS_OK)
+        status = device_text(id, CL_DEVICE_VERSION, version, sizeof version, error);
+    if (status != STATUS_OK)
+        return status;
     *reason = !available  ? "it is not available (CL_DEVICE_NOT_AVAILABLE)"
               : !compiler ? "its driver has no compiler (CL_COMPILER_NOT_AVAILABLE)"
-                          : NULL;
-    return status;
+              : strncmp(version, "OpenCL 1.0", 10) == 0 || strncmp(version, "OpenCL 1.1", 10) == 0
+                  ? "its driver is older than OpenCL 1.2"
+                  : NULL;
+    return STATUS_OK;
 }
 
 static void spec_of(const struct opencl_place *place, char *spec, size_t size) {
@@ -203,7 +239,8 @@ void opencl_list(device_visitor *visit, void *context) {
     struct places places;
     struct error error;
     if (find_places(&places, &error) != STATUS_OK)
-        visit(context, &(struct device_entry){.spec = "opencl", .reason = error.message});
+        visit(context,
+            &(struct device_entry){.spec = "opencl", .reason = error.message + strlen("opencl: ")});
     else
         for (size_t p = 0; p < places.count; p++) {
             const cl_device_id id = places.places[p].id;
@@ -222,21 +259,17 @@ void opencl_list(device_visitor *visit, void *context) {
 /* --- Choosing --- */
 
 /* "opencl:0:0 'GeForce RTX 3090' (gpu)", ... */
-static enum status describe_places(
-    const struct places *places, char *text, size_t size, struct error *error) {
+static const char *list_places(const struct places *places, char *text, size_t size) {
     size_t used = 0;
     text[0] = '\0';
     for (size_t p = 0; p < places->count && used < size; p++) {
-        char spec[48], name[128];
-        spec_of(&places->places[p], spec, sizeof spec);
-        const enum status status =
-            device_text(places->places[p].id, CL_DEVICE_NAME, name, sizeof name, error);
-        if (status != STATUS_OK)
-            return status;
+        const struct opencl_place *place = &places->places[p];
+        char spec[48];
+        spec_of(place, spec, sizeof spec);
         used += (size_t)snprintf(text + used, size - used, "%s%s '%s' (%s)", p > 0 ? ", " : "",
-            spec, name, type_name(places->places[p].type));
+            spec, place->name, type_name(place->type));
     }
-    return STATUS_OK;
+    return text;
 }
 
 /* Reads "P" or "P:D"; a number that is not there is -1. */
@@ -251,23 +284,17 @@ static bool read_numbers(const char *text, long *platform, long *device) {
     return *end == '\0';
 }
 
-static int rank(cl_device_type type) {
-    return type & CL_DEVICE_TYPE_GPU ? 2 : type & CL_DEVICE_TYPE_ACCELERATOR ? 1 : 0;
-}
-
 /* The best of those that are wanted and can be used; NULL, with an error, when there is none. */
 static const struct opencl_place *best_of(
     const struct places *places, long platform, long device, bool automatic, struct error *error) {
     const struct opencl_place *best = NULL;
     char unusable[256] = "", list[1024];
-    if (describe_places(places, list, sizeof list, error) != STATUS_OK)
-        return NULL;
     for (size_t p = 0; p < places->count; p++) {
         const struct opencl_place *place = &places->places[p];
         const char *reason;
-        if ((platform >= 0 && place->platform != platform) ||
-            (device >= 0 && place->device != device) || (automatic && rank(place->type) < 2) ||
-            (best && rank(place->type) <= rank(best->type)))
+        if ((platform >= 0 && (long)place->platform != platform) ||
+            (device >= 0 && (long)place->device != device) || (automatic && place->rank < 2) ||
+            (best && place->rank <= best->rank))
             continue;
         if (check_usable(place->id, &reason, error) != STATUS_OK)
             return NULL;
@@ -279,7 +306,7 @@ static const struct opencl_place *best_of(
     }
     if (!best)
         error_set(error, STATUS_DEVICE, "opencl: %s%s; there is: %s", unusable,
-            automatic ? "no GPU" : "no such device", list);
+            automatic ? "no GPU" : "no such device", list_places(places, list, sizeof list));
     return best;
 }
 
@@ -289,14 +316,8 @@ static const struct opencl_place *named(
     const struct opencl_place *found = NULL;
     size_t matches = 0;
     char list[1024];
-    if (describe_places(places, list, sizeof list, error) != STATUS_OK)
-        return NULL;
     for (size_t p = 0; p < places->count; p++) {
-        char name[128];
-        if (device_text(places->places[p].id, CL_DEVICE_NAME, name, sizeof name, error) !=
-            STATUS_OK)
-            return NULL;
-        for (const char *at = name; *at; at++) {
+        for (const char *at = places->places[p].name; *at; at++) {
             size_t same = 0;
             while (text[same] &&
                    tolower((unsigned char)text[same]) == tolower((unsigned char)at[same]))
@@ -317,7 +338,7 @@ static const struct opencl_place *named(
         matches == 0  ? "is part of no device's name"
         : matches > 1 ? "is part of several devices' names: use numbers, or more of the name"
                       : "can't be used: ",
-        reason ? reason : "", list);
+        reason ? reason : "", list_places(places, list, sizeof list));
     return NULL;
 }
 
@@ -328,7 +349,7 @@ enum status opencl_choose(
     const enum status status = find_places(&places, error);
     const struct opencl_place *place = NULL;
     if (status == STATUS_OK)
-        place = !rest || read_numbers(rest, &platform, &device)
+        place = !rest || !*rest || read_numbers(rest, &platform, &device)
                     ? best_of(&places, platform, device, automatic, error)
                     : named(&places, rest, error);
     if (place)

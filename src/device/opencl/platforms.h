@@ -9,13 +9,16 @@ struct opencl_place {
     unsigned platform, device;
     cl_device_id id;
     cl_device_type type;
+    char name[128];
+    int rank; /* 2: a GPU, 1: an accelerator, 0: a CPU, or a GPU in name only */
 };
 
 void opencl_list(device_visitor *visit, void *context);
 
 /* The device that `rest` names, what follows "opencl:": numbers P or P:D, a part of exactly one
- * device's name, or NULL for the best there is: a GPU before an accelerator before a CPU. With
- * `automatic` nothing but a GPU. STATUS_DEVICE, saying what there is, when none fits. */
+ * device's name, or NULL for the best there is: a GPU before an accelerator before a CPU or a
+ * renderer that computes on one. With `automatic` nothing but a GPU. STATUS_DEVICE, saying what
+ * there is, when none fits. */
 enum status opencl_choose(
     const char *rest, bool automatic, struct opencl_place *chosen, struct error *error);
 

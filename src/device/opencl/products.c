@@ -35,7 +35,7 @@ static bool is_wanted(
     if (strcmp(gemm, tile->name) == 0)
         return true;
     return (strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0) &&
-           tile->vectors == (strcmp(opencl->base.info.type, "cpu") == 0);
+           tile->vectors == opencl_is_cpu(opencl);
 }
 
 static enum status add_own(
@@ -66,11 +66,11 @@ static enum status add_methods(struct products *products, const char *gemm, stru
     if (by_library && opencl->largest_group >= FLAT)
         products->methods[products->methods_count++] =
             (struct product_method){.name = library_name, .library = true};
-    /* Hardware that no GPU's tile fits takes that of a single item. */
-    if (status == STATUS_OK && products->methods_count == 0 &&
-        (strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0)) {
-        const struct product_tile tile = product_tile_widened(&product_tiles[0], width);
-        if (fits(opencl, &tile))
+    /* Hardware that its usual tiles don't fit takes any. */
+    const bool any = strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0;
+    for (size_t t = 0; t < product_tiles_count && any && products->methods_count == 0; t++) {
+        const struct product_tile tile = product_tile_widened(&product_tiles[t], width);
+        if (status == STATUS_OK && fits(opencl, &tile))
             status = add_own(products, &tile, error);
     }
     if (status == STATUS_OK && products->methods_count == 0)
@@ -87,6 +87,11 @@ enum status products_create(
         "dense_forward_finish", "dense_backward_finish", "dense_update_finish"};
     *products = (struct products){.opencl = opencl};
     enum status status = add_methods(products, gemm ? gemm : "auto", error);
+    bool library = false;
+    for (size_t m = 0; m < products->methods_count; m++)
+        library = library || products->methods[m].library;
+    if (!library)
+        opencl->base.info.library[0] = '\0';
     if (status == STATUS_OK)
         status = opencl_program(opencl, "finish.cl", "", &products->finish_program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
@@ -100,6 +105,8 @@ enum status products_create(
 
 void products_free(struct products *products) {
     for (size_t m = 0; m < products->methods_count; m++) {
+        if (products->methods[m].library)
+            CLBlastClearCache(); /* which holds on to the context; others compile again */
         for (int p = 0; p < PRODUCTS; p++)
             opencl_kernel_free(&products->methods[m].kernels[p]);
         if (products->methods[m].program)
@@ -126,6 +133,8 @@ struct slices {
     size_t count, terms_each;
 };
 
+enum { SLICE_TERMS = 128 }; /* fewer are not worth the launch that adds up slices */
+
 /* So many slices that each compute unit has some groups to do, but not so short ones that adding
  * them up costs more than it gains. */
 static struct slices divide(const struct opencl *opencl, const struct product_tile *tile,
@@ -134,7 +143,8 @@ static struct slices divide(const struct opencl *opencl, const struct product_ti
     const size_t groups =
         ((rows + tile_rows - 1) / tile_rows) * ((columns + tile_columns - 1) / tile_columns);
     const size_t wanted = (size_t)opencl->base.info.units * (tile->vectors ? 1 : 4);
-    const size_t most = terms / (2 * tile->tile_k);
+    const size_t least = tile->tile_k < SLICE_TERMS / 2 ? SLICE_TERMS : 2 * tile->tile_k;
+    const size_t most = terms / least;
     size_t count = wanted / groups < most ? wanted / groups : most;
     if (count <= 1)
         return (struct slices){1, terms};
@@ -265,7 +275,10 @@ static enum status compute_by_library(struct products *products, enum product pr
         .alpha = product == PRODUCT_UPDATE ? views->scale : 1.0f,
         .beta = product == PRODUCT_UPDATE ? 1.0f : 0.0f,
     };
-    enum status status = get_scratch(products, opencl_gemm_work(&gemm), &gemm.work, error);
+    size_t work;
+    enum status status = opencl_gemm_work(opencl, &gemm, &work, error);
+    if (status == STATUS_OK)
+        status = get_scratch(products, work, &gemm.work, error);
     if (status == STATUS_OK)
         status = opencl_gemm(opencl, &gemm, error);
     if (status != STATUS_OK)

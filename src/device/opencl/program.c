@@ -44,8 +44,7 @@ static enum status compile(struct opencl *opencl, const char *const texts[TEXTS]
     code = clBuildProgram(created, 1, &opencl->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
         char subject[1200] = "";
-        const int used =
-            snprintf(subject, sizeof subject, "%s%s%s: ", name, options[0] ? ", " : "", options);
+        const int used = snprintf(subject, sizeof subject, "%s, %s: ", name, options);
         append_log(created, opencl->id, subject + used, sizeof subject - (size_t)used);
         clReleaseProgram(created);
         return opencl_failed("clBuildProgram", code, subject, error);
@@ -82,8 +81,10 @@ static void keep(cl_program program, const char *key, size_t key_length) {
     free(binary);
 }
 
-enum status opencl_program(struct opencl *opencl, const char *name, const char *options,
+enum status opencl_program(struct opencl *opencl, const char *name, const char *defines,
     cl_program *program, struct error *error) {
+    char options[320]; /* a later language has rules of its own for pointers */
+    snprintf(options, sizeof options, "-cl-std=CL1.2 %s", defines);
     const char *const texts[TEXTS] = {
         kernel_text("dialect.h"), kernel_text("activation.h"), kernel_text(name)};
     enum status status = STATUS_OK;

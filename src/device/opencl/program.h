@@ -4,10 +4,10 @@
 
 #include "device/opencl/opencl.h"
 
-/* The kernels of kernels/`name` with the compiler options `options`. The caller ends it with
+/* The kernels of kernels/`name` with the compiler options `defines`. The caller ends it with
  * clReleaseProgram. STATUS_DEVICE, with the start of the compiler's messages, when it can't be
  * compiled. */
-enum status opencl_program(struct opencl *opencl, const char *name, const char *options,
+enum status opencl_program(struct opencl *opencl, const char *name, const char *defines,
     cl_program *program, struct error *error);
 
 /* Fills opencl->identity, which opencl_program needs. */

@@ -9,7 +9,7 @@ struct name {
     const char *name, *advice;
 };
 
-#define MEMORY_ADVICE "; lower --batch-size or the widths of --layers, or close what else uses it"
+#define MEMORY_ADVICE "; memory is short: close what else uses it, or lower --batch-size"
 #define DRIVER_ADVICE "; the driver may have reset the device: try again, or take another --device"
 
 static const struct name names[] = {
