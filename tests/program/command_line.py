@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-from common import TRAINER, read_safetensors, record, run
+from common import CACHE, TRAINER, read_safetensors, record, run
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
 DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
@@ -285,7 +285,7 @@ class Formats(Folder):
 
         def said(*arguments, **env):
             master, slave = os.openpty()
-            environment = {**os.environ, "XDG_CACHE_HOME": "/nonexistent", **env}
+            environment = {**os.environ, "XDG_CACHE_HOME": CACHE, **env}
             with subprocess.Popen([TRAINER, *map(str, SMALL), "--device", "reference", *arguments],
                                   stdout=slave, stderr=slave, env=environment):
                 os.close(slave)
