@@ -162,41 +162,60 @@ static void describe_choices(const struct products *products) {
     }
 }
 
+static bool find_choice(
+    const struct products *products, const struct product_shape *shape, size_t *method) {
+    for (size_t c = 0; c < products->choices_count; c++)
+        if (memcmp(&products->choices[c].shape, shape, sizeof *shape) == 0) {
+            *method = products->choices[c].method;
+            return true;
+        }
+    return false;
+}
+
+/* Whether the product is the check of the library; then it is the library's. */
+static bool is_check(
+    const struct products *products, const struct product_shape *shape, size_t *method) {
+    const size_t side = products->opencl->base.info.doubtful;
+    if (side == 0 || shape->batch != side || shape->in != side || shape->out != side)
+        return false;
+    for (size_t m = 0; m < products->methods_count; m++)
+        if (products->methods[m].library)
+            *method = m;
+    return true;
+}
+
+/* As an earlier run did, or by measurement. */
+static enum status make_choice(struct products *products, const struct product_views *views,
+    struct product_choice *choice, struct error *error) {
+    size_t length = 0;
+    char *key = make_key(products, &choice->shape, &length);
+    enum status status = STATUS_OK;
+    if (!recall(products, key, length, &choice->method)) {
+        bool timed;
+        status = time_methods(
+            products, (enum product)choice->shape.product, views, &timed, &choice->method, error);
+        const char *name = products->methods[choice->method].name;
+        if (key && timed && status == STATUS_OK)
+            program_cache_store(key, length, name, strlen(name));
+    }
+    free(key);
+    return status;
+}
+
 enum status product_choose(struct products *products, enum product product,
     const struct product_views *views, size_t *method, struct error *error) {
     struct product_choice choice = {.shape = product_shape_of(product, views)};
-    for (size_t c = 0; c < products->choices_count; c++)
-        if (memcmp(&products->choices[c].shape, &choice.shape, sizeof choice.shape) == 0) {
-            *method = products->choices[c].method;
-            return STATUS_OK;
-        }
+    if (find_choice(products, &choice.shape, method) || is_check(products, &choice.shape, method))
+        return STATUS_OK;
     struct product_choice *grown =
         realloc(products->choices, (products->choices_count + 1) * sizeof *grown);
     if (!grown)
         return error_memory(error, "the choice of products", sizeof *grown);
     products->choices = grown;
-    const size_t side = products->opencl->base.info.doubtful;
-    if (side > 0 && choice.shape.batch == side && choice.shape.in == side &&
-        choice.shape.out == side) { /* this is the check of the library */
-        for (*method = 0; !products->methods[*method].library;)
-            ++*method;
-        return STATUS_OK;
-    }
-    if (products->methods_count > 1) {
-        size_t length = 0;
-        char *key = make_key(products, &choice.shape, &length);
-        enum status status = STATUS_OK;
-        if (!recall(products, key, length, &choice.method)) {
-            bool timed;
-            status = time_methods(products, product, views, &timed, &choice.method, error);
-            const char *name = products->methods[choice.method].name;
-            if (key && timed && status == STATUS_OK)
-                program_cache_store(key, length, name, strlen(name));
-        }
-        free(key);
-        if (status != STATUS_OK)
-            return status;
-    }
+    const enum status status =
+        products->methods_count > 1 ? make_choice(products, views, &choice, error) : STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
     products->choices[products->choices_count++] = choice;
     describe_choices(products);
     *method = choice.method;
