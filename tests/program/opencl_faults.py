@@ -42,6 +42,8 @@ class Faults(unittest.TestCase):
         cls.pocl = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, cls.pocl)
 
+    more = ()  # options of a test's runs
+
     def train(self, gemm, cache, **layer):
         """Runs with a copy of the folder `cache`; gives the process, the report, its seconds."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
@@ -54,7 +56,7 @@ class Faults(unittest.TestCase):
                 environment.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
             environment.update({f"OPENCL_LAYER_{name}": str(n) for name, n in layer.items()})
             began = time.monotonic()
-            done = run(*TRAINING, "--gemm", gemm, env=environment)
+            done = run(*TRAINING, *self.more, "--gemm", gemm, env=environment)
             seconds = time.monotonic() - began
             self.assertTrue(os.path.exists(report), f"no report: {self.said(done)}")
             with open(report) as file:
@@ -117,6 +119,10 @@ class Faults(unittest.TestCase):
         return cache
 
     def test_own(self):
+        self.fail_each("own", self.filled_cache("own"), LOADING)
+
+    def test_streamed(self):
+        self.more = ("--batches", "streamed", "--shuffle")
         self.fail_each("own", self.filled_cache("own"), LOADING)
 
     def test_clblast(self):

@@ -6,8 +6,9 @@
  * simulator can do in seconds: each operation, at few and small shapes.
  *
  * Shapes are random, from a seed that is printed ($TRAINER_TEST_SEED sets another). Every operand
- * lies in a buffer of its own between guards: NaN around what is read, so that reading outside
- * shows in the result, and after the operation all guards must be as they were. */
+ * lies in a buffer of its own between guards, which must be as they were after the operation: NaN
+ * before it and a huge number after it, so that reading outside shows in the result, and so does
+ * writing what was made of it. */
 #include "support.h"
 #include "trainer/random.h"
 
@@ -69,10 +70,10 @@ static struct view view_of(const struct operand *operand, int which) {
 
 static struct operand make_operand(size_t rows, size_t columns, const uint32_t *content) {
     struct operand operand = {rows, columns, rows * columns + 2 * GUARD, NULL, {NULL, NULL}};
-    const float not_a_number = NAN;
+    const float before = NAN, after = 1e30f;
     operand.start = malloc(operand.elements * sizeof *operand.start);
     for (size_t i = 0; i < operand.elements; i++)
-        memcpy(&operand.start[i], &not_a_number, sizeof not_a_number);
+        memcpy(&operand.start[i], i < GUARD ? &before : &after, sizeof before);
     memcpy(operand.start + GUARD, content, rows * columns * sizeof *content);
     for (int which = 0; which < 2; which++) {
         assert_ok(
