@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import shutil
+import struct
 import sys
 import tempfile
 import unittest
@@ -154,22 +155,25 @@ class Cache(Folder):
             with open(path, "rb") as file:
                 self.assertNotIn(b"damaged!!", file.read())
 
-    def test_refused_binary(self):
-        """A program that is whole, and that the driver refuses: it is compiled again."""
+    def test_refused_content(self):
+        """Entries that are whole, and whose content is no program, or no method: made again."""
         first = self.losses()
-        for path in self.files():
-            with open(path, "rb") as file:
-                blob = bytearray(file.read())
-            at = blob.rfind(b"\x7fELF")  # a binary of PoCL's holds shared objects
-            if at >= 0:
-                blob[at + 4:at + 64] = bytes(60)
-            body = blob[:-8]
-            sum_ = 0xcbf29ce484222325
-            for byte in body:
-                sum_ = (sum_ ^ byte) * 0x100000001b3 & 0xffffffffffffffff
-            with open(path, "wb") as file:
-                file.write(body + sum_.to_bytes(8, "little"))
-        self.assertEqual(self.losses()[0], first[0])
+        for content in (b"nonsense", b""):
+            for path in self.files():
+                with open(path, "rb") as file:
+                    blob = file.read()
+                (key,) = struct.unpack("=Q", blob[16:24])
+                body = blob[:24] + struct.pack("=Q", len(content)) + blob[32:32 + key] + content
+                checksum = 0xcbf29ce484222325  # FNV-1a
+                for byte in body:
+                    checksum = (checksum ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+                with open(path, "wb") as file:
+                    file.write(body + struct.pack("=Q", checksum))
+            for loss, other in zip(self.losses()[0], first[0]):
+                self.assertLessEqual(abs(loss - other), 1e-5 * other)
+            for path in self.files():
+                with open(path, "rb") as file:
+                    self.assertNotIn(b"nonsense", file.read()[-20:])
 
     def test_no_cache(self):
         for place in ("/proc/nowhere", "/dev/null"):

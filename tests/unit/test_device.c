@@ -501,6 +501,25 @@ static void test_refused(void **state) {
     assert_null(none);
 }
 
+/* A device that counts its memory counts right, and refuses what it has not. */
+static void test_memory(void **state) {
+    (void)state;
+    const struct device_memory first = device_memory(tested);
+    struct buffer *buffer, *other = NULL;
+    assert_ok(device_allocate(tested, 1000, &buffer, &error));
+    const struct device_memory with = device_memory(tested);
+    if (first.free_bytes == SIZE_MAX) {
+        assert_true(with.free_bytes == SIZE_MAX && with.buffer_bytes == SIZE_MAX);
+    } else {
+        assert_int_equal(first.free_bytes - with.free_bytes, 1000 * sizeof(float));
+        assert_fails(device_allocate(tested, with.buffer_bytes / sizeof(float) + 1, &other, &error),
+            STATUS_DEVICE, "out of memory: a buffer of ");
+        assert_null(other);
+    }
+    device_release(buffer);
+    assert_true(device_memory(tested).free_bytes == first.free_bytes);
+}
+
 static void test_self_check(void **state) {
     (void)state;
     static const size_t shapes[][3] = {
@@ -527,6 +546,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_run_failing),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_self_check),
     };
     enum { SMALL_TESTS = 10 };
