@@ -175,6 +175,12 @@ class Cache(Folder):
                 with open(path, "rb") as file:
                     self.assertNotIn(b"nonsense", file.read()[-20:])
 
+    def test_every_tile_has_its_own(self):
+        for gemm in ("own-host", "own-small", "own-host"):
+            found = record(*SMALL, "--device", "opencl", "--gemm", gemm,
+                           env={"XDG_CACHE_HOME": self.folder})
+            self.assertEqual(found["device"]["gemm"], gemm)
+
     def test_no_cache(self):
         for place in ("/proc/nowhere", "/dev/null"):
             found = record(*SMALL, "--device", "opencl", env={"XDG_CACHE_HOME": place})

@@ -377,6 +377,37 @@ static void test_same_bits(void **state) {
 
 /* --- Doing the same again --- */
 
+struct untouched {
+    struct operand x, weights, bias, y;
+};
+
+static enum status enqueue_untouched(void *context, struct error *problem) {
+    const struct untouched *at = context;
+    const struct view x = view_of(&at->x, TESTED), weights = view_of(&at->weights, TESTED);
+    const struct view bias = view_of(&at->bias, TESTED), y = view_of(&at->y, TESTED);
+    enum status status =
+        device_dense_forward(tested, x, weights, bias, ACTIVATION_TANH, y, problem);
+    if (status == STATUS_OK)
+        status = device_dense_backward(tested, y, weights, x, ACTIVATION_TANH, x, problem);
+    return status == STATUS_OK ? device_dense_update(tested, x, y, 1.0f, weights, bias, problem)
+                               : status;
+}
+
+/* What is recorded is not done, whatever the device has to find out about it. */
+static void test_record_does_nothing(void **state) {
+    (void)state;
+    struct untouched at = {random_operand(6, 19), random_operand(19, 11), random_operand(1, 11),
+        random_operand(6, 11)};
+    struct recording *recording;
+    assert_ok(device_record(tested, enqueue_untouched, &at, &recording, &error));
+    assert_ok(device_synchronise(tested, &error));
+    device_forget(tested, recording);
+    finish("x", &at.x, false, 0);
+    finish("weights", &at.weights, false, 0);
+    finish("bias", &at.bias, false, 0);
+    finish("y", &at.y, false, 0);
+}
+
 struct repeated {
     struct device *device;
     struct view x, d_y, weights, bias;
@@ -540,6 +571,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_softmax_not_finite),
         cmocka_unit_test(test_gather_rows),
         cmocka_unit_test(test_upload_pixels),
+        cmocka_unit_test(test_record_does_nothing),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_usual_products),
         cmocka_unit_test(test_large_products),
@@ -549,7 +581,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_self_check),
     };
-    enum { SMALL_TESTS = 10 };
+    enum { SMALL_TESTS = 11 };
     spec = argc > 1 ? argv[1] : "reference";
     const char *gemm = argc > 2 ? argv[2] : NULL;
     const bool small = argc > 3 && strcmp(argv[3], "small") == 0;
