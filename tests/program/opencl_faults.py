@@ -85,7 +85,8 @@ class Faults(unittest.TestCase):
         return True
 
     def fail_each(self, gemm, cache, optional=(), lost=False, only=""):
-        """`lost`: from that call on, all others fail, too. `only`: functions whose names begin so."""
+        """`lost`: from that call on, all others fail, too. `only`: functions whose names begin so, and
+        which the run does without."""
         began = time.monotonic()
         done, good, seconds = self.train(gemm, cache)
         self.assertFalse(self.check(optional, None, done, good, seconds))
@@ -101,6 +102,8 @@ class Faults(unittest.TestCase):
             for (number, function, _), ended in zip(sites, runs):
                 with self.subTest(call=number, function=function):
                     made += self.check(optional, function, *ended.result())
+                    if only:
+                        self.assertEqual(ended.result()[0].returncode, 0)
         print(f"{self.id()}: {made} of {len(sites)} failures, from {len(good['sites'])} places with "
               f"{counted} calls; {time.monotonic() - began:.1f} s", file=sys.stderr)
         self.assertGreater(made, 0.9 * len(sites))  # an empty cache lets the clock decide some

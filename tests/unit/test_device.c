@@ -377,35 +377,86 @@ static void test_same_bits(void **state) {
 
 /* --- Doing the same again --- */
 
-struct untouched {
+/* A layer's three operations, one after another on the same operands. */
+struct layer {
+    int which;
     struct operand x, weights, bias, y;
 };
 
-static enum status enqueue_untouched(void *context, struct error *problem) {
-    const struct untouched *at = context;
-    const struct view x = view_of(&at->x, TESTED), weights = view_of(&at->weights, TESTED);
-    const struct view bias = view_of(&at->bias, TESTED), y = view_of(&at->y, TESTED);
+static enum status enqueue_layer(void *context, struct error *problem) {
+    const struct layer *at = context;
+    struct device *device = device_of(at->which);
+    const struct view x = view_of(&at->x, at->which), weights = view_of(&at->weights, at->which);
+    const struct view bias = view_of(&at->bias, at->which), y = view_of(&at->y, at->which);
     enum status status =
-        device_dense_forward(tested, x, weights, bias, ACTIVATION_TANH, y, problem);
+        device_dense_forward(device, x, weights, bias, ACTIVATION_TANH, y, problem);
     if (status == STATUS_OK)
-        status = device_dense_backward(tested, y, weights, x, ACTIVATION_TANH, x, problem);
-    return status == STATUS_OK ? device_dense_update(tested, x, y, 1.0f, weights, bias, problem)
-                               : status;
+        status = device_dense_update(device, x, y, 0.1f, weights, bias, problem);
+    return status == STATUS_OK
+               ? device_dense_backward(device, y, weights, x, ACTIVATION_TANH, x, problem)
+               : status;
 }
 
-/* What is recorded is not done, whatever the device has to find out about it. */
-static void test_record_does_nothing(void **state) {
+static void assert_untouched(const struct operand *operand) {
+    uint32_t *found = malloc(operand->elements * sizeof *found);
+    assert_ok(device_download(
+        tested, device_view(operand->buffers[TESTED], 1, operand->elements), found, &error));
+    assert_memory_equal(found, operand->start, operand->elements * sizeof *found);
+    free(found);
+}
+
+/* What is recorded is not done, whatever the device has to find out about it; and then it is done
+ * once, as if it had been called. */
+static void test_record(void **state) {
     (void)state;
-    struct untouched at = {random_operand(6, 19), random_operand(19, 11), random_operand(1, 11),
+    struct layer at = {TESTED, random_operand(6, 19), random_operand(19, 11), random_operand(1, 11),
         random_operand(6, 11)};
     struct recording *recording;
-    assert_ok(device_record(tested, enqueue_untouched, &at, &recording, &error));
+    assert_ok(device_record(tested, enqueue_layer, &at, &recording, &error));
+    assert_untouched(&at.x);
+    assert_untouched(&at.weights);
+    assert_untouched(&at.bias);
+    assert_untouched(&at.y);
+    assert_ok(device_run(tested, recording, enqueue_layer, &at, &error));
+    at.which = REFERENCE;
+    assert_ok(enqueue_layer(&at, &error));
     assert_ok(device_synchronise(tested, &error));
     device_forget(tested, recording);
-    finish("x", &at.x, false, 0);
-    finish("weights", &at.weights, false, 0);
-    finish("bias", &at.bias, false, 0);
-    finish("y", &at.y, false, 0);
+    finish("x", &at.x, true, 10 * sum_tolerance(19));
+    finish("weights", &at.weights, true, 10 * sum_tolerance(19));
+    finish("bias", &at.bias, true, 10 * sum_tolerance(19));
+    finish("y", &at.y, true, 10 * sum_tolerance(19));
+}
+
+struct pixels {
+    const uint8_t *host;
+    struct view to;
+};
+
+static enum status enqueue_pixels(void *context, struct error *problem) {
+    const struct pixels *pixels = context;
+    return device_upload_pixels(tested, pixels->host, COLOR_RGB, pixels->to, problem);
+}
+
+/* Sending is an operation, too: whether it is recorded or can't be, it is done when it is run. */
+static void test_record_pixels(void **state) {
+    (void)state;
+    uint8_t host[3072];
+    float found[3072] = {0};
+    for (size_t i = 0; i < sizeof host; i++)
+        host[i] = (uint8_t)(i % 256);
+    struct buffer *buffer;
+    struct recording *recording;
+    assert_ok(device_allocate(tested, 3072, &buffer, &error));
+    assert_ok(device_upload(tested, device_view(buffer, 1, 3072), found, &error));
+    struct pixels pixels = {host, device_view(buffer, 1, 3072)};
+    assert_ok(device_record(tested, enqueue_pixels, &pixels, &recording, &error));
+    assert_ok(device_run(tested, recording, enqueue_pixels, &pixels, &error));
+    assert_ok(device_download(tested, device_view(buffer, 1, 3072), found, &error));
+    for (size_t i = 0; i < 3072; i++)
+        assert_true(fabsf(found[i] - (float)(i % 256) / 255.0f) < 1e-6f);
+    device_forget(tested, recording);
+    device_release(buffer);
 }
 
 struct repeated {
@@ -571,7 +622,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_softmax_not_finite),
         cmocka_unit_test(test_gather_rows),
         cmocka_unit_test(test_upload_pixels),
-        cmocka_unit_test(test_record_does_nothing),
+        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_record_pixels),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_usual_products),
         cmocka_unit_test(test_large_products),
@@ -581,7 +633,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_self_check),
     };
-    enum { SMALL_TESTS = 11 };
+    enum { SMALL_TESTS = 12 };
     spec = argc > 1 ? argv[1] : "reference";
     const char *gemm = argc > 2 ? argv[2] : NULL;
     const bool small = argc > 3 && strcmp(argv[3], "small") == 0;
