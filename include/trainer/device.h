@@ -7,8 +7,9 @@
  *
  * All buffers hold 4-byte elements, float32 or uint32. Operations take views: rows x columns
  * elements of a buffer, row-major and without gaps, from element `offset` on. Shapes are written
- * [rows, columns]; B is the number of samples in a batch. A call whose views don't fit each other
- * or their buffers is refused with STATUS_FAILED before the device sees it.
+ * [rows, columns]; B is the number of samples in a batch. What an operation writes must overlap
+ * none of its other operands. A call whose views don't fit each other or their buffers is refused
+ * with STATUS_FAILED before the device sees it.
  *
  * Different devices may be used at the same time, from different threads; one device may not.
  */
