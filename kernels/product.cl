@@ -48,9 +48,11 @@ struct sums {
 };
 
 /* tile[r * row_step + c * column_step] = element (r, c) of `source`, whose rows are `stride` apart;
- * 0 outside its rows and columns. r < tile_rows, c < tile_columns. */
+ * 0 outside its rows and columns. r < tile_rows, c < tile_columns. Of a tile that is not full, a single
+ * item leaves out what lies `spare_rows` and `spare_columns` beyond the matrix. */
 DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint tile_rows,
-    uint tile_columns, GLOBAL const float *source, uint stride, uint rows, uint columns) {
+    uint tile_columns, GLOBAL const float *source, uint stride, uint rows, uint columns,
+    uint spare_rows, uint spare_columns) {
     const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
     const uint across = tile_columns < ITEMS ? tile_columns : ITEMS, down = ITEMS / across;
     if (rows >= tile_rows && columns >= tile_columns) {
@@ -58,6 +60,11 @@ DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint t
             for (uint c = item % across; c < tile_columns; c += across)
                 tile[r * row_step + c * column_step] = source[(ulong)r * stride + c];
         return;
+    }
+    if (ITEMS == 1) {
+        tile_rows = rows + spare_rows < tile_rows ? rows + spare_rows : tile_rows;
+        tile_columns =
+            columns + spare_columns < tile_columns ? columns + spare_columns : tile_columns;
     }
     for (uint r = item / across; r < tile_rows; r += down)
         for (uint c = item % across; c < tile_columns; c += across)
@@ -136,16 +143,16 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
         const uint depth = part.k_end - k < TILE_K ? part.k_end - k : TILE_K;
         if (left_turned)
             load_tile(left_tile, left_k, left_m, TILE_K, TILE_M,
-                left + (ulong)k * left_stride + part.m, left_stride, depth, rows);
+                left + (ulong)k * left_stride + part.m, left_stride, depth, rows, 0, SPAN_M - 1);
         else
             load_tile(left_tile, left_m, left_k, TILE_M, TILE_K,
-                left + (ulong)part.m * left_stride + k, left_stride, rows, depth);
+                left + (ulong)part.m * left_stride + k, left_stride, rows, depth, SPAN_M - 1, 0);
         if (right_turned)
             load_tile(right_tile, 1, ROW_N, TILE_N, TILE_K,
-                right + (ulong)part.n * right_stride + k, right_stride, columns, depth);
+                right + (ulong)part.n * right_stride + k, right_stride, columns, depth, SPAN_N - 1, 0);
         else
             load_tile(right_tile, ROW_N, 1, TILE_K, TILE_N,
-                right + (ulong)k * right_stride + part.n, right_stride, depth, columns);
+                right + (ulong)k * right_stride + part.n, right_stride, depth, columns, 0, SPAN_N - 1);
         TILE_BARRIER();
         for (uint sub_n = 0; sub_n < subs_n; sub_n++)
             for (uint sub_m = 0; sub_m < subs_m; sub_m++)
