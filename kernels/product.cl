@@ -1,14 +1,14 @@
 /* The three matrix products of a dense layer, each with what follows it.
  *
- * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of TILE_K:
- * the parts of both matrices that a step needs are copied to the group's shared memory, and from
- * there each item adds up its sums in registers, ITEM_M x ITEM_N wides at a time. An item has
- * SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes it
- * (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
+ * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of
+ * TILE_K: the parts of both matrices that a step needs are copied to the group's shared memory,
+ * and from there each item adds up its sums in registers, ITEM_M x ITEM_N wides at a time. An item
+ * has SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes
+ * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
  *
  * Where a product has too few tiles to fill the device, its terms are divided among several groups
- * (dimension 2), each of which writes a slice of sums, and finish.cl adds these up. Nothing depends
- * on the order in which groups run: the same product gives the same bits.
+ * (dimension 2), each of which writes a slice of sums, and finish.cl adds these up. Nothing
+ * depends on the order in which groups run: the same product gives the same bits.
  *
  * Chosen by the host: GROUP_M, GROUP_N (items of a group), ITEM_M, ITEM_N, SUB_M, SUB_N, TILE_K,
  * WIDTH. ITEM_N counts wides. */
@@ -48,8 +48,8 @@ struct sums {
 };
 
 /* tile[r * row_step + c * column_step] = element (r, c) of `source`, whose rows are `stride` apart;
- * 0 outside its rows and columns. r < tile_rows, c < tile_columns. Of a tile that is not full, a single
- * item leaves out what lies `spare_rows` and `spare_columns` beyond the matrix. */
+ * 0 outside its rows and columns. r < tile_rows, c < tile_columns. Of a tile that is not full, a
+ * single item leaves out what lies more than `spare_rows` and `spare_columns` beyond the matrix. */
 DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint tile_rows,
     uint tile_columns, GLOBAL const float *source, uint stride, uint rows, uint columns,
     uint spare_rows, uint spare_columns) {
@@ -72,8 +72,8 @@ DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint t
                 r < rows && c < columns ? source[(ulong)r * stride + c] : 0.0f;
 }
 
-/* block += left[ITEM_M, depth] * right[depth, ITEM_N wides]. Each step's sums are taken by themselves
- * and then added, which loses less to rounding than one long sum. */
+/* block += left[ITEM_M, depth] * right[depth, ITEM_N wides]. Each step's sums are taken by
+ * themselves and then added, which loses less to rounding than one long sum. */
 DEVICE void multiply(wide block[ITEM_M][ITEM_N], LOCAL const float *left, uint left_m, uint left_k,
     LOCAL const float *right, uint depth) {
     wide sum[ITEM_M][ITEM_N];
@@ -149,10 +149,12 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
                 left + (ulong)part.m * left_stride + k, left_stride, rows, depth, SPAN_M - 1, 0);
         if (right_turned)
             load_tile(right_tile, 1, ROW_N, TILE_N, TILE_K,
-                right + (ulong)part.n * right_stride + k, right_stride, columns, depth, SPAN_N - 1, 0);
+                right + (ulong)part.n * right_stride + k, right_stride, columns, depth,
+                SPAN_N - 1, 0);
         else
             load_tile(right_tile, ROW_N, 1, TILE_K, TILE_N,
-                right + (ulong)k * right_stride + part.n, right_stride, depth, columns, 0, SPAN_N - 1);
+                right + (ulong)k * right_stride + part.n, right_stride, depth, columns, 0,
+                SPAN_N - 1);
         TILE_BARRIER();
         for (uint sub_n = 0; sub_n < subs_n; sub_n++)
             for (uint sub_m = 0; sub_m < subs_m; sub_m++)

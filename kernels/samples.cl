@@ -1,8 +1,8 @@
 /* What is done sample by sample. */
 
-/* With p = softmax of each row of logits[batch, classes]: score[batch, 2] = (-log p[label], 1 if the
- * first largest p is the label's, else 0), then logits = scale * (p - one-hot(label)). An item does
- * a row. */
+/* With p = softmax of each row of logits[batch, classes]: score[batch, 2] = (-log p[label], 1 if
+ * the first largest p is the label's, else 0), then logits = scale * (p - one-hot(label)). An item
+ * does a row. */
 KERNEL(softmax_cross_entropy)
 (GLOBAL float *logits, ulong logits_at, GLOBAL const uint *labels, ulong labels_at,
     GLOBAL float *score, ulong score_at, uint batch, uint classes, float scale) {

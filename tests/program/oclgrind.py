@@ -1,5 +1,5 @@
-"""Every kernel under oclgrind, a simulator that checks each access: outside a buffer or an array, or
-of the same place by two items without a barrier between.
+"""Every kernel under oclgrind, a simulator that checks each access: outside a buffer or an array,
+or of the same place by two items without a barrier between.
 
   oclgrind.py TEST_DEVICE
 """
