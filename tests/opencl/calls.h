@@ -109,7 +109,9 @@
     X(clEnqueueFillBuffer, CL_OUT_OF_RESOURCES,                                                    \
         (cl_command_queue queue, cl_mem buffer, const void *pattern, size_t length, size_t offset, \
             size_t size, WAITS),                                                                   \
-        (queue, buffer, pattern, length, offset, size, WAITED), "clEnqueueFillBuffer", false)
+        (queue, buffer, pattern, length, offset, size, WAITED), "clEnqueueFillBuffer", false)      \
+    X(clEnqueueMarkerWithWaitList, CL_OUT_OF_RESOURCES, (cl_command_queue queue, WAITS),           \
+        (queue, WAITED), "clEnqueueMarkerWithWaitList", false)
 #define WAITS cl_uint waits, const cl_event *wait, cl_event *event
 #define WAITED waits, wait, event
 

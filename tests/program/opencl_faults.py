@@ -125,6 +125,8 @@ class Faults(unittest.TestCase):
         tried = self.fail_each("own", self.filled_cache("own"), LOADING)
         self.more = ("--batches", "streamed", "--shuffle")
         tried |= self.fail_each("own", self.filled_cache("own"), LOADING, tried=tried)
+        self.more = ("--samples", 1000, "--batch-size", 1)  # so many commands that some are waited for
+        tried |= self.fail_each("own", self.filled_cache("own"), LOADING, tried=tried)
         self.more = ()
         tried |= self.fail_each("own", self.empty_cache(), STORING, tried=tried)
         self.fail_each("clblast", self.filled_cache("clblast"), LOADING, tried=tried)
