@@ -16,6 +16,11 @@ typedef unsigned long long ulong;
 #define KERNEL(name) extern "C" __global__ void name
 #define KERNEL_OF_GROUP(name, x, y) extern "C" __global__ void __launch_bounds__((x) * (y)) name
 #define BARRIER() __syncthreads()
+/* What one group has written before PUBLISH, another reads by LOAD_PUBLISHED after it learns of it
+ * by an atomic operation. */
+#define PUBLISH() __threadfence()
+#define LOAD_PUBLISHED(from) __ldcg(from)
+#define ATOMIC_INCREMENT(count) atomicAdd(count, 1u) /* gives what it was */
 DEVICE uint get_local_id(int dimension) {
     return dimension == 0 ? threadIdx.x : dimension == 1 ? threadIdx.y : threadIdx.z;
 }
@@ -39,6 +44,11 @@ DEVICE ulong get_global_id(int dimension) {
 #define KERNEL(name) kernel void name
 #define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+/* OpenCL 1.2 does not promise that groups see what others write, so nothing relies on these but the
+ * tests that run CUDA's form of the kernels, on a driver that does promise it. */
+#define PUBLISH() mem_fence(CLK_GLOBAL_MEM_FENCE)
+#define LOAD_PUBLISHED(from) (*(volatile GLOBAL const float *)(from))
+#define ATOMIC_INCREMENT(count) atomic_inc(count)
 
 #endif
 

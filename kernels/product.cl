@@ -7,8 +7,9 @@
  * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
  *
  * Where a product has too few tiles to fill the device, its terms are divided among several groups
- * (dimension 2), each of which writes a slice of sums, and finish.cl adds these up. Nothing
- * depends on the order in which groups run: the same product gives the same bits.
+ * (dimension 2), each of which writes a slice of sums. Then finish.cl adds these up; or, with
+ * JOINS, the tile's last group to get there, whichever it is. Both add the slices in their order.
+ * Nothing depends on the order in which groups run: the same product gives the same bits.
  *
  * Chosen by the host: GROUP_M, GROUP_N (items of a group), ITEM_M, ITEM_N, SUB_M, SUB_N, TILE_K,
  * WIDTH. ITEM_N counts wides. */
@@ -199,6 +200,7 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
 #else
 #define UNROLL_ELEMENTS
 #endif
+#define SUM_AT(sums) sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N]
 #define FOR_EACH_SUM(sums, part, body)                                                             \
     for (uint b_ = 0; b_ < SUB_N * SUB_M; b_++)                                                    \
         UNROLL_ELEMENTS                                                                            \
@@ -208,7 +210,7 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
             const uint n = part.n + b_ / SUB_M * SPAN_N +                                          \
                            ((uint)get_local_id(0) * ITEM_N + e_ % ITEM_N) * WIDTH;                 \
             if (m < part.rows && n < part.columns) {                                               \
-                const wide value = sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N];      \
+                const wide value = SUM_AT(sums);                                                   \
                 const uint count = part.columns - n;                                               \
                 body                                                                               \
             }                                                                                      \
@@ -219,13 +221,63 @@ DEVICE GLOBAL float *slice_of(GLOBAL float *slices, uint rows, uint columns) {
     return slices + (ulong)get_group_id(2) * rows * columns;
 }
 
+#ifdef JOINS
+#define ARRIVALS , GLOBAL uint *arrivals
+#define SHARED_COUNT SHARED uint before[1];
+#define COMES_LAST() comes_last(arrivals, before)
+
+/* Whether the slices of all the tile's groups are written, this one's being the last. Then they can
+ * be read, and the tile's count is 0 again. The same for all items of the group, which all must
+ * call it; without slices each group is the last. */
+DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
+    const uint tile = get_group_id(1) * get_num_groups(0) + get_group_id(0);
+    const uint slices = get_num_groups(2);
+    const int first = get_local_id(0) == 0 && get_local_id(1) == 0;
+    PUBLISH();
+    BARRIER();
+    if (first)
+        *before = slices > 1 ? ATOMIC_INCREMENT(arrivals + tile) : 0;
+    BARRIER();
+    const int last = *before + 1 == slices;
+    if (last && first && slices > 1)
+        arrivals[tile] = 0;
+    PUBLISH();
+    return last;
+}
+
+/* In the last group: the item's sums become those of all slices, each of `elements`. Slice after
+ * slice, so that many loads are under way. */
+#define JOIN_SLICES(sums, part, elements)                                                          \
+    for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
+        FOR_EACH_SUM(sums, part, {                                                                 \
+            const float element =                                                                  \
+                LOAD_PUBLISHED(slices + s * (elements) + (ulong)m * part.columns + n);             \
+            SUM_AT(sums) = s == 0 ? element : value + element;                                     \
+        })                                                                                         \
+    }
+#define JOIN_BIAS(sums, part, elements, at)                                                        \
+    for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
+        FOR_EACH_BIAS(part, {                                                                      \
+            const float element = LOAD_PUBLISHED(slices + s * (elements) + (at) + n);              \
+            sums.columns[c] = s == 0 ? element : sums.columns[c] + element;                        \
+        })                                                                                         \
+    }
+#else
+#define ARRIVALS
+#define SHARED_COUNT
+#define COMES_LAST() (get_num_groups(2) == 1)
+#define JOIN_SLICES(sums, part, elements)
+#define JOIN_BIAS(sums, part, elements, at)
+#endif
+
 /* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]); in slices: the sums. */
 KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *slices,
-    uint batch, uint in, uint out, uint terms_each, uint activation) {
+    uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
+    SHARED_COUNT
     const struct part part = part_of(batch, out, in, terms_each);
     struct sums sums;
     sum_products(
@@ -233,8 +285,10 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
     if (get_num_groups(2) > 1) {
         GLOBAL float *slice = slice_of(slices, batch, out);
         FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
-        return;
     }
+    if (!COMES_LAST())
+        return;
+    JOIN_SLICES(sums, part, (ulong)batch * out)
     FOR_EACH_SUM(sums, part, {
         const wide z = value + load_some(bias + bias_at + n, count);
         store_some(activate(z, activation), y + y_at + (ulong)m * out + n, count);
@@ -245,9 +299,10 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
 KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *slices,
-    uint batch, uint in, uint out, uint terms_each, uint activation) {
+    uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
+    SHARED_COUNT
     const struct part part = part_of(batch, in, out, terms_each);
     struct sums sums;
     sum_products(
@@ -255,8 +310,10 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     if (get_num_groups(2) > 1) {
         GLOBAL float *slice = slice_of(slices, batch, in);
         FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * in + n, count);)
-        return;
     }
+    if (!COMES_LAST())
+        return;
+    JOIN_SLICES(sums, part, (ulong)batch * in)
     FOR_EACH_SUM(sums, part, {
         const ulong at = (ulong)m * in + n;
         const wide factor = slope(load_some(x + x_at + at, count), activation);
@@ -264,39 +321,41 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     })
 }
 
+/* The bias's columns n whose sums c this item has: those of the tiles in the first row. */
+#define FOR_EACH_BIAS(part, body)                                                                  \
+    for (uint c = 0; part.m == 0 && c < COLUMNS_EACH; c++) {                                       \
+        const uint n = part.n + item + c * ITEMS;                                                  \
+        if (item + c * ITEMS < TILE_N && n < part.columns) {                                       \
+            body                                                                                   \
+        }                                                                                          \
+    }
+
 /* weights[in, out] += scale * x[batch, in]^T * d_y[batch, out]; bias[out] += scale * the sums of
  * d_y's columns, which are row `in` of a slice. */
 KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
     ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *slices, uint batch, uint in,
-    uint out, uint terms_each, float scale) {
+    uint out, uint terms_each, float scale ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
+    SHARED_COUNT
     const struct part part = part_of(in, out, batch, terms_each);
-    const int has_bias = part.m == 0;
     struct sums sums;
-    sum_products(&sums, part, x + x_at, 1, in, d_y + d_y_at, 0, out, has_bias, left_tile,
+    sum_products(&sums, part, x + x_at, 1, in, d_y + d_y_at, 0, out, part.m == 0, left_tile,
         right_tile);
-    const int sliced = get_num_groups(2) > 1;
-    GLOBAL float *slice = slice_of(slices, in + 1, out);
-    if (sliced) {
-        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
-    } else {
-        FOR_EACH_SUM(sums, part, {
-            GLOBAL float *weight = weights + weights_at + (ulong)m * out + n;
-            store_some(load_some(weight, count) + scale * value, weight, count);
-        })
-    }
-    if (!has_bias)
-        return;
     const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
-    for (uint c = 0; c < COLUMNS_EACH; c++) {
-        const uint column = item + c * ITEMS, n = part.n + column;
-        if (column < TILE_N && n < out) {
-            if (sliced)
-                slice[(ulong)in * out + n] = sums.columns[c];
-            else
-                bias[bias_at + n] += scale * sums.columns[c];
-        }
+    if (get_num_groups(2) > 1) {
+        GLOBAL float *slice = slice_of(slices, in + 1, out);
+        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
+        FOR_EACH_BIAS(part, slice[(ulong)in * out + n] = sums.columns[c];)
     }
+    if (!COMES_LAST())
+        return;
+    JOIN_SLICES(sums, part, (ulong)(in + 1) * out)
+    JOIN_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
+    FOR_EACH_SUM(sums, part, {
+        GLOBAL float *weight = weights + weights_at + (ulong)m * out + n;
+        store_some(load_some(weight, count) + scale * value, weight, count);
+    })
+    FOR_EACH_BIAS(part, bias[bias_at + n] += scale * sums.columns[c];)
 }

@@ -76,10 +76,17 @@ static enum status first_parameters(struct run *run, struct error *error) {
     return STATUS_OK;
 }
 
+static struct device_options device_wanted(const struct options *options) {
+    return (struct device_options){.threads = options->threads,
+        .gemm = options->gemm,
+        .precision = options->precision,
+        .submission = options->submission};
+}
+
 /* What can be known to fail is tried before anything takes time. */
 static enum status check_early(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    const struct device_options wanted = {.gemm = options->gemm};
+    const struct device_options wanted = device_wanted(options);
     enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK && options->save)
         status = checkpoint_check_path(options->save, error);
@@ -105,7 +112,7 @@ static enum status load_dataset(struct run *run, struct error *error) {
 static enum status open_device(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const double start = clock_seconds();
-    const struct device_options wanted = {.threads = options->threads, .gemm = options->gemm};
+    const struct device_options wanted = device_wanted(options);
     enum status status = device_open(options->device, &wanted, &run->device, error);
     if (status == STATUS_OK)
         status = training_check(run->device, &options->shape, run->dataset, &options->plan, error);

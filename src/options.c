@@ -44,6 +44,12 @@ static const struct option_row rows[] = {
     {"gemm", KIND_TEXT, AT(gemm), "NAME",
         "what multiplies matrices, by a name that the device knows, where it has a choice;\n"
         "auto takes the fastest for each shape"},
+    {"precision", KIND_TEXT, AT(precision), "NAME",
+        "of matrix products: fp32, or tf32, where what a library multiplies may be rounded\n"
+        "to 10 bits, on a device that has it"},
+    {"submission", KIND_TEXT, AT(submission), "NAME",
+        "where a device has the choice, an epoch is submitted as one graph, if it can be, or\n"
+        "call after call (stream); auto is graph"},
     {"threads", KIND_COUNT, AT(threads), "N",
         "threads of the host that compute (default: the number in --list-devices)", 1, 1024},
     {"data", KIND_TEXT, AT(data), "DIR|synthetic",
@@ -90,6 +96,8 @@ enum { ROWS = sizeof rows / sizeof *rows };
 static const struct options defaults = {
     .device = "auto",
     .gemm = "auto",
+    .precision = "fp32",
+    .submission = "auto",
     .shape = {.layers = 3,
         .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
         .activation = ACTIVATION_SIGMOID},

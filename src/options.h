@@ -11,7 +11,8 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MARKDOWN };
 
 struct options {
     enum action action;
-    const char *device, *gemm, *data, *init, *save; /* NULL: not given; they live as long as argv */
+    /* NULL: not given; they live as long as argv. */
+    const char *device, *gemm, *precision, *submission, *data, *init, *save;
     struct network_shape shape;
     struct training_plan plan;
     size_t samples; /* 0: all */

@@ -37,19 +37,21 @@ struct view {
 
 /* What a device is, for lists and records. Texts may be empty where they say so. */
 struct device_info {
-    const char *kind;      /* "cpu", "reference", ... */
-    const char *type;      /* of hardware: "cpu", "gpu" or "accelerator" */
-    char name[128];        /* the hardware */
-    char vendor[64];       /* who made it; empty: not known */
-    char library[128];     /* what multiplies matrices, with its version; empty: none */
-    char gemm[64];         /* where there is a choice: what multiplies matrices, by the names of
-                            * device_options.gemm; what was chosen so far, when it chooses itself */
-    char kernels[64];      /* the language or instruction set of our own kernels; empty: none */
-    char platform[128];    /* whose driver; empty: none */
-    char driver[128];      /* its version; empty: none */
-    const char *precision; /* of products: "fp32" */
-    int threads;           /* host threads that compute; 0: not on the host */
-    int units;             /* compute units, as the driver counts them; 0: not known */
+    const char *kind;       /* "cpu", "reference", ... */
+    const char *type;       /* of hardware: "cpu", "gpu" or "accelerator" */
+    char name[128];         /* the hardware */
+    char vendor[64];        /* who made it; empty: not known */
+    char library[128];      /* what multiplies matrices, with its version; empty: none */
+    char gemm[64];          /* where there is a choice: what multiplies matrices, by the names of
+                             * device_options.gemm; what was chosen so far, when it chooses itself */
+    char kernels[64];       /* the language or instruction set of our own kernels; empty: none */
+    char platform[128];     /* whose driver; empty: none */
+    char driver[128];       /* its version; empty: none */
+    const char *precision;  /* of products, by the names of device_options.precision */
+    const char *submission; /* where there is a choice, by the names of device_options.submission:
+                             * what the last recording became; NULL: there is none */
+    int threads;            /* host threads that compute; 0: not on the host */
+    int units;              /* compute units, as the driver counts them; 0: not known */
     size_t doubtful; /* side of square products from which on its library is known to have given
                       * wrong results somewhere, and should be checked; 0: none */
     unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
@@ -78,12 +80,16 @@ struct device_options {
                   * that computes elsewhere has none, whatever is said here. */
     const char *gemm; /* what multiplies matrices, where a device has a choice: one of its names, or
                        * "auto" or NULL for the faster at each shape */
-    bool automatic;   /* only what "auto" may take: no hardware that another kind serves better */
+    const char *precision; /* of products. "fp32" or NULL: all in single precision; "tf32": a matrix
+                            * library may round what it multiplies to 10 bits, where a device can */
+    const char *submission; /* how a recording is done, where a device has a choice: "graph" or NULL
+                             * as one submission, if it can be; "stream" call after call */
+    bool automatic; /* only what "auto" may take: no hardware that another kind serves better */
 };
 
 /* Whether this build has the device that `spec` names; STATUS_DEVICE, with a list of what there is,
- * if not. STATUS_USAGE, with a list of what it has, when it has no such options->gemm. Whether it
- * opens is another matter. */
+ * if not. STATUS_USAGE, with a list of what it has, when it has no such gemm, precision or
+ * submission. Whether it opens is another matter. */
 enum status device_find(
     const char *spec, const struct device_options *options, struct error *error);
 

@@ -16,6 +16,13 @@ enum { CHECK_BUDGET = 1 << 22, CHECK_ROWS_MIN = 8 };
  * above it. */
 static const double CHECK_TOLERANCE = 1e-6;
 
+/* TF32 rounds both factors to 11 significant bits: each product may err by 2 * 2^-11 of itself. */
+static const double CHECK_TOLERANCE_TF32 = 1e-3;
+
+static double tolerance_of(const struct device *device) {
+    return strcmp(device->info.precision, "tf32") == 0 ? CHECK_TOLERANCE_TF32 : CHECK_TOLERANCE;
+}
+
 /* A matrix whose element (i, j) is data[i * row + j * column]. */
 struct strided {
     const float *data;
@@ -73,7 +80,7 @@ static enum status check_product(
             const double expected = first + product->scale * sums[j];
             const double found = product->result[i * product->columns + j];
             const double bound =
-                CHECK_TOLERANCE * (fabs(first) + fabs(product->scale) * magnitudes[j]);
+                tolerance_of(device) * (fabs(first) + fabs(product->scale) * magnitudes[j]);
             if (!(fabs(found - expected) <= bound)) /* NaN is wrong, too */
                 return error_set(error, STATUS_DEVICE,
                     "%s (%s) fails its self-check: %s [%zu, %zu] of %zu terms each: element "

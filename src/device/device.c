@@ -52,6 +52,23 @@ static void append_spec(void *context, const struct device_entry *entry) {
         append(context, "%s (no: %s), ", entry->spec, entry->reason);
 }
 
+static void append_available(void *context, const struct device_entry *entry) {
+    if (entry->available)
+        append(context, "%s, ", entry->spec);
+}
+
+const char *device_list_others(const char *except, char *text, size_t size) {
+    struct text others = {text, size};
+    text[0] = '\0';
+    for (const struct device_type *const *type = device_types; *type; type++)
+        if (strcmp((*type)->kind, except) != 0)
+            (*type)->list(append_available, &others);
+    const size_t length = strlen(text);
+    if (length >= 2 && strcmp(text + length - 2, ", ") == 0)
+        text[length - 2] = '\0';
+    return text;
+}
+
 /* The device's type; NULL, with an error that lists what there is, when this build lacks it. */
 static const struct device_type *find_type(const char *spec, struct error *error) {
     const size_t length = strcspn(spec, ":");
@@ -69,21 +86,43 @@ static bool is_automatic(const char *spec) {
     return strcmp(spec, "auto") == 0;
 }
 
-/* Whether the device has what options->gemm asks for. */
-static enum status check_gemm(
-    const struct device_type *type, const struct device_options *options, struct error *error) {
-    char list[256] = "";
+/* Something that device_options may ask a device for. */
+struct choice {
+    const char *wanted, *usual; /* every device has the usual one, as it has NULL */
+    const char *const *names;   /* the others, or all; NULL: there is no choice */
+    const char *complaint;      /* a format for what is wanted */
+};
+
+static enum status check_choice(
+    const struct device_type *type, const struct choice *choice, struct error *error) {
+    char list[256] = "", complaint[128];
     struct text text = {list, sizeof list};
-    if (!options->gemm || is_automatic(options->gemm))
+    if (!choice->wanted || strcmp(choice->wanted, choice->usual) == 0)
         return STATUS_OK;
-    for (const char *const *name = type->gemms; name && *name; name++) {
-        if (strcmp(*name, options->gemm) == 0)
+    append(&text, "%s", choice->usual);
+    for (const char *const *name = choice->names; name && *name; name++) {
+        if (strcmp(*name, choice->wanted) == 0)
             return STATUS_OK;
-        append(&text, "%s%s", list[0] ? ", " : "", *name);
+        if (strcmp(*name, choice->usual) != 0)
+            append(&text, ", %s", *name);
     }
-    return error_set(error, STATUS_USAGE, "%s: '%s' does not multiply matrices there; %s%s",
-        type->kind, options->gemm, list[0] ? "there are: auto, " : "it has one way only: auto",
-        list);
+    snprintf(complaint, sizeof complaint, "'%s' %s", choice->wanted, choice->complaint);
+    return error_set(error, STATUS_USAGE, "%s: %s; %s: %s", type->kind, complaint,
+        choice->names ? "there are" : "it has one way only", list);
+}
+
+/* Whether the device has what the options ask for. */
+static enum status check_choices(
+    const struct device_type *type, const struct device_options *options, struct error *error) {
+    const struct choice choices[] = {
+        {options->gemm, "auto", type->gemms, "does not multiply matrices there"},
+        {options->precision, "fp32", type->precisions, "is not a precision of its products"},
+        {options->submission, "auto", type->submissions, "is not how work is submitted there"},
+    };
+    enum status status = STATUS_OK;
+    for (size_t c = 0; c < sizeof choices / sizeof *choices && status == STATUS_OK; c++)
+        status = check_choice(type, &choices[c], error);
+    return status;
 }
 
 enum status device_find(
@@ -91,17 +130,21 @@ enum status device_find(
     if (is_automatic(spec)) { /* any of them may do */
         enum status status = STATUS_OK;
         for (const struct device_type *const *type = device_types; *type; type++)
-            if ((status = check_gemm(*type, options, error)) == STATUS_OK)
+            if ((status = check_choices(*type, options, error)) == STATUS_OK)
                 return STATUS_OK;
-        return error_set(error, status, "no device multiplies matrices by '%s'", options->gemm);
+        return error_set(error, status,
+            "no device of this build has all of --gemm %s, --precision %s, --submission %s",
+            options->gemm ? options->gemm : "auto",
+            options->precision ? options->precision : "fp32",
+            options->submission ? options->submission : "auto");
     }
     const struct device_type *type = find_type(spec, error);
-    return type ? check_gemm(type, options, error) : STATUS_DEVICE;
+    return type ? check_choices(type, options, error) : STATUS_DEVICE;
 }
 
 static enum status open_type(const struct device_type *type, const char *rest,
     const struct device_options *options, struct device **device, struct error *error) {
-    enum status status = check_gemm(type, options, error);
+    enum status status = check_choices(type, options, error);
     if (status == STATUS_OK)
         status = type->open(rest, options, device, error);
     if (status == STATUS_OK)

@@ -21,8 +21,10 @@ struct buffer {
 /* Every function behaves as its namesake in trainer/device.h says; views have been checked. */
 struct device_type {
     const char *kind;
-    bool automatic;           /* "auto" may choose it */
-    const char *const *gemms; /* the names for options->gemm, the last NULL; NULL: no choice */
+    bool automatic; /* "auto" may choose it */
+    /* The names for what is chosen in device_options, each list with a NULL at its end; NULL: there
+     * is no choice, and the precision is fp32. */
+    const char *const *gemms, *const *precisions, *const *submissions;
 
     void (*list)(device_visitor *visit, void *context);
     /* `rest` is what follows "kind:" in the spec, NULL when nothing does. The device fills all of
@@ -69,6 +71,10 @@ struct device_type {
 struct device_lacking {
     const char *kind, *reason;
 };
+
+/* Writes "cpu, reference, ..." to `text`, the specs of all devices that are there but those of
+ * `except`, a kind. (device.c) */
+const char *device_list_others(const char *except, char *text, size_t size);
 
 /* The list of devices, best first; each ends with a NULL kind or pointer. (list.c) */
 extern const struct device_type *const device_types[];

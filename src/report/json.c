@@ -31,7 +31,7 @@ static json_t *describe_host(const struct host *host) {
 
 static json_t *describe_device(const struct record *record) {
     const struct device_info *device = record->device;
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s}",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:o}",
         "spec", text(record->spec), "kind", device->kind, "type", device->type, "name",
         text(device->name), "vendor", text_or_null(device->vendor), "kernels",
         text_or_null(device->kernels), "library", text_or_null(device->library), "gemm",
@@ -39,7 +39,8 @@ static json_t *describe_device(const struct record *record) {
         text_or_null(device->driver), "threads", device->threads, "compute_units",
         device->units > 0 ? json_integer(device->units) : json_null(), "memory_bytes",
         device->memory_bytes > 0 ? json_integer((json_int_t)device->memory_bytes) : json_null(),
-        "precision", device->precision);
+        "precision", device->precision, "submission",
+        device->submission ? json_string(device->submission) : json_null());
 }
 
 static json_t *describe_config(const struct record *record) {

@@ -118,9 +118,17 @@ class Devices(Folder):
     def test_gemm(self):
         self.fails(2, "reference: 'own' does not multiply matrices there; it has one way only: auto",
                    "--device", "reference", "--gemm", "own", "--data", "/nonexistent")
-        self.fails(2, "no device multiplies matrices by 'bogus'", "--gemm", "bogus", "--data",
+        self.fails(2, "no device of this build has all of --gemm bogus", "--gemm", "bogus", "--data",
                    "/nonexistent")
         self.assertIsNone(record("--device", "reference", "--gemm", "auto", *SMALL)["device"]["gemm"])
+
+    def test_precision_and_submission(self):
+        self.fails(2, "reference: 'tf32' is not a precision of its products; it has one way only: fp32",
+                   "--device", "reference", "--precision", "tf32", "--data", "/nonexistent")
+        self.fails(2, "reference: 'graph' is not how work is submitted there; it has one way only: auto",
+                   "--device", "reference", "--submission", "graph", "--data", "/nonexistent")
+        found = record("--device", "reference", "--precision", "fp32", "--submission", "auto", *SMALL)
+        self.assertEqual((found["device"]["precision"], found["device"]["submission"]), ("fp32", None))
 
     @unittest.skipUnless(shutil.which("taskset") and "cpu" in DEVICES, "needs taskset and the cpu")
     def test_affinity(self):
@@ -221,7 +229,7 @@ class Formats(Folder):
         self.assertEqual(len(header), len(row))
         self.assertEqual(header, (
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
-            "platform driver threads precision epochs batch_size layers activation learning_rate color "
+            "platform driver threads precision submission epochs batch_size layers activation learning_rate color "
             "tail batches seed shuffle source path train "
             "test load open batching mean_epoch min_epoch max_epoch evaluate loss accuracy test_loss "
             "test_accuracy samples_per_second gflops status").split())

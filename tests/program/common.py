@@ -27,6 +27,15 @@ def run(*arguments, env=None, **more):
                           timeout=120, **more)
 
 
+def skip_unless_here(kind):
+    """Ends the test when no device of this kind opens: as skipped, or as failed where
+    TRAINER_REQUIRE_DEVICES names it."""
+    lines = [line for line in run("--list-devices").stdout.splitlines() if line.startswith(kind)]
+    if not any("not here: " not in line for line in lines):
+        print("skipped: " + "\n".join(lines) if lines else f"skipped: this build has no {kind}")
+        sys.exit(1 if kind in os.environ.get("TRAINER_REQUIRE_DEVICES", "") else 77)
+
+
 def record(*arguments, **more):
     """The record of a run that must succeed."""
     done = run("--format", "json", *arguments, **more)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from common import read_safetensors, record
+from common import read_safetensors, record, skip_unless_here
 
 GOLDEN, DEVICE = sys.argv.pop(1), sys.argv.pop(1)
 
@@ -51,4 +51,5 @@ class Golden(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    skip_unless_here(DEVICE)
     unittest.main()

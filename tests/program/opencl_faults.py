@@ -15,7 +15,7 @@ import tempfile
 import time
 import unittest
 
-from common import run
+from common import run, skip_unless_here
 
 LAYER = os.path.abspath(sys.argv.pop(1))
 ALL = "--all" in sys.argv
@@ -142,9 +142,5 @@ class Faults(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not any(line.startswith("opencl") and "not here: " not in line
-               for line in run("--list-devices").stdout.splitlines()):
-        print("no opencl device is here", file=sys.stderr)
-        required = re.split("[ ,]+", os.environ.get("TRAINER_REQUIRE_DEVICES", ""))
-        sys.exit(1 if "opencl" in required else 77)
+    skip_unless_here("opencl")
     unittest.main()

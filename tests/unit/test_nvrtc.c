@@ -1,7 +1,7 @@
-/* Every kernel compiled as CUDA C++ by NVRTC, down to machine code, for GPUs from 2018 to 2025.
- * This needs the CUDA toolkit, and no GPU. */
-#include "device/kernel_text.h"
-#include "device/product_tile.h"
+/* Every kernel compiled as CUDA C++ by NVRTC, as the `cuda` device does it, down to machine code
+ * for GPUs from 2018 to 2025. This needs the CUDA toolkit, and no GPU. */
+#include "device/cuda/compile.h"
+#include "device/gpu/product_tile.h"
 #include "support.h"
 
 #include <nvrtc.h>
@@ -9,62 +9,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int architectures[] = {75, 86, 90, 120};
+static const int capabilities[] = {75, 80, 86, 89, 90, 100, 120};
 
-static bool is_supported(int architecture) {
+static struct error error;
+
+static bool is_supported(int capability) {
     int count, supported[64];
     assert_int_equal(nvrtcGetNumSupportedArchs(&count), NVRTC_SUCCESS);
     assert_in_range(count, 1, 64);
     assert_int_equal(nvrtcGetSupportedArchs(supported), NVRTC_SUCCESS);
     for (int a = 0; a < count; a++)
-        if (supported[a] == architecture)
+        if (supported[a] == capability)
             return true;
-    print_message("sm_%d: not in this toolkit\n", architecture);
+    print_message("sm_%d: not in this toolkit\n", capability);
     return false;
 }
 
-/* Splits options at their spaces; they then lie in `text`. */
-static int split_options(char *text, const char **options) {
-    int count = 0;
-    for (char *option = strtok(text, " "); option; option = strtok(NULL, " "))
-        options[count++] = option;
-    return count;
-}
-
 /* `kernels`: the names that must be in the machine code, up to a NULL. */
-static void compile(const char *name, char *defines, const char *const *kernels) {
-    char source[65536];
-    snprintf(source, sizeof source, "%s%s%s", kernel_text("dialect.h"), kernel_text("activation.h"),
-        kernel_text(name));
-    const char *options[32];
-    int count = split_options(defines, options);
-    for (size_t a = 0; a < sizeof architectures / sizeof *architectures; a++) {
-        if (!is_supported(architectures[a]))
+static void compile(const char *file, const char *defines, const char *const *kernels) {
+    char *text = cuda_kernel_text(file);
+    for (size_t c = 0; c < sizeof capabilities / sizeof *capabilities; c++) {
+        if (!is_supported(capabilities[c]))
             continue;
-        char target[32];
-        snprintf(target, sizeof target, "--gpu-architecture=sm_%d", architectures[a]);
-        options[count] = target;
-        nvrtcProgram program;
-        assert_int_equal(nvrtcCreateProgram(&program, source, name, 0, NULL, NULL), NVRTC_SUCCESS);
-        const nvrtcResult result = nvrtcCompileProgram(program, count + 1, options);
+        void *code;
         size_t length;
-        assert_int_equal(nvrtcGetProgramLogSize(program, &length), NVRTC_SUCCESS);
-        char *log = malloc(length + 1);
-        assert_int_equal(nvrtcGetProgramLog(program, log), NVRTC_SUCCESS);
-        if (result != NVRTC_SUCCESS)
-            fail_msg("%s, %s: %s:\n%s", name, target, nvrtcGetErrorString(result), log);
-        free(log);
-        assert_int_equal(nvrtcGetCUBINSize(program, &length), NVRTC_SUCCESS);
-        assert_true(length > 0);
-        char *code = malloc(length);
-        assert_int_equal(nvrtcGetCUBIN(program, code), NVRTC_SUCCESS);
+        assert_ok(cuda_compile(file, text, defines, capabilities[c], &code, &length, &error));
+        assert_true(length > 4 && memcmp(code, "\177ELF", 4) == 0);
         for (const char *const *kernel = kernels; *kernel; kernel++)
             if (!memmem(code, length, *kernel, strlen(*kernel)))
-                fail_msg("%s, %s: there is no %s", name, target, *kernel);
-        print_message("%s, sm_%d: %zu bytes\n", name, architectures[a], length);
+                fail_msg("%s, sm_%d: there is no %s", file, capabilities[c], *kernel);
+        print_message("%s, sm_%d: %zu bytes\n", file, capabilities[c], length);
         free(code);
-        nvrtcDestroyProgram(&program);
     }
+    free(text);
 }
 
 static void test_products(void **state) {
@@ -73,7 +50,9 @@ static void test_products(void **state) {
     for (size_t t = 0; t < product_tiles_count; t++)
         if (!product_tiles[t].vectors) { /* which CUDA has not */
             char options[256];
-            product_tile_options(&product_tiles[t], options, sizeof options);
+            product_tile_options(&product_tiles[t], options, sizeof options - 16);
+            compile("product.cl", options, kernels);
+            strcat(options, " -DJOINS");
             print_message("%s: %s\n", product_tiles[t].name, options);
             compile("product.cl", options, kernels);
         }
@@ -85,15 +64,40 @@ static void test_others(void **state) {
         "dense_update_finish", "bias_update", NULL};
     static const char *const samples[] = {
         "softmax_cross_entropy", "gather_rows", "convert_pixels", NULL};
-    char none[1] = "";
-    compile("finish.cl", none, finish);
-    compile("samples.cl", none, samples);
+    compile("finish.cl", "", finish);
+    compile("samples.cl", "", samples);
+}
+
+/* A GPU that NVRTC does not know yet gets PTX of the newest that it knows; one that is too old gets
+ * nothing, and the message says so. */
+static void test_unknown(void **state) {
+    (void)state;
+    char *text = cuda_kernel_text("samples.cl"), *code;
+    size_t length;
+    assert_ok(cuda_compile("samples.cl", text, "", 999, (void **)&code, &length, &error));
+    assert_true(code[length - 1] == '\0' && strstr(code, ".entry softmax_cross_entropy"));
+    free(code);
+    assert_fails(cuda_compile("samples.cl", text, "", 35, (void **)&code, &length, &error),
+        STATUS_DEVICE, "compute capability is 3.5");
+    free(text);
+}
+
+static void test_wrong_text(void **state) {
+    (void)state;
+    void *code;
+    size_t length;
+    assert_fails(cuda_compile("wrong.cl", "KERNEL(wrong)", "-DX=1", 90, &code, &length, &error),
+        STATUS_DEVICE, "NVRTC_ERROR_COMPILATION");
+    assert_non_null(strstr(error.message, "wrong.cl(1): error"));
+    assert_non_null(strstr(error.message, "--gpu-architecture=sm_90 -DX=1"));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_wrong_text),
     };
     return cmocka_run_group_tests_name("nvrtc", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Programs kept between runs: what was stored is loaded whole, and nothing else is. */
-#include "device/program_cache.h"
+#include "device/gpu/program_cache.h"
 #include "support.h"
 
 #include <dirent.h>

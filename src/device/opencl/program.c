@@ -1,9 +1,9 @@
 #include "device/opencl/program.h"
 
-#include "device/kernel_text.h"
+#include "device/gpu/kernel_text.h"
+#include "device/gpu/program_cache.h"
 #include "device/opencl/platforms.h"
 #include "device/opencl/status.h"
-#include "device/program_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 enum { TEXTS = 3 };
 
 enum status opencl_identify(struct opencl *opencl, struct error *error) {
-    const struct device_info *info = &opencl->base.info;
+    const struct device_info *info = &opencl->gpu.base.info;
     char version[128] = "";
     const enum status status =
         opencl_device_info(opencl->id, CL_DEVICE_VERSION, version, sizeof version - 1, error);
-    snprintf(opencl->identity, sizeof opencl->identity, "%s\n%s\n%s\n%s\n%s\n%s\n%d\n",
+    snprintf(opencl->gpu.identity, sizeof opencl->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%s\n%d\n",
         info->platform, info->vendor, info->name, info->driver, version, info->kernels,
         info->units);
     return status;
@@ -81,31 +81,37 @@ static void keep(cl_program program, const char *key, size_t key_length) {
     free(binary);
 }
 
-enum status opencl_program(struct opencl *opencl, const char *name, const char *defines,
-    cl_program *program, struct error *error) {
+void opencl_free_program(struct gpu_program *program) {
+    clReleaseProgram((cl_program)program);
+}
+
+enum status opencl_compile(struct gpu *gpu, const char *name, const char *defines,
+    struct gpu_program **made, struct error *error) {
+    struct opencl *opencl = opencl_of(gpu);
+    cl_program program = NULL;
     char options[320]; /* a later language has rules of its own for pointers */
     snprintf(options, sizeof options, "-cl-std=CL1.2 %s", defines);
     const char *const texts[TEXTS] = {
         kernel_text("dialect.h"), kernel_text("activation.h"), kernel_text(name)};
     enum status status = STATUS_OK;
-    const size_t room = strlen(opencl->identity) + strlen(options) + strlen(texts[0]) +
+    const size_t room = strlen(opencl->gpu.identity) + strlen(options) + strlen(texts[0]) +
                         strlen(texts[1]) + strlen(texts[2]) + 32;
     char *key = malloc(room);
     if (!key)
         return error_memory(error, "the text of kernels", room);
-    const int length = snprintf(key, room, "OpenCL program\n%s%s\n%s%s%s", opencl->identity,
+    const int length = snprintf(key, room, "OpenCL program\n%s%s\n%s%s%s", opencl->gpu.identity,
         options, texts[0], texts[1], texts[2]);
     void *binary = NULL;
     size_t binary_length;
-    *program = NULL;
     if (program_cache_load(key, (size_t)length, &binary, &binary_length))
-        *program = load(opencl, options, binary, binary_length);
+        program = load(opencl, options, binary, binary_length);
     free(binary);
-    if (!*program) {
-        status = compile(opencl, texts, name, options, program, error);
+    if (!program) {
+        status = compile(opencl, texts, name, options, &program, error);
         if (status == STATUS_OK)
-            keep(*program, key, (size_t)length);
+            keep(program, key, (size_t)length);
     }
+    *made = (struct gpu_program *)program;
     free(key);
     return status;
 }

@@ -4,13 +4,13 @@
 
 #include "device/opencl/opencl.h"
 
-/* The kernels of kernels/`name` with the compiler options `defines`. The caller ends it with
- * clReleaseProgram. STATUS_DEVICE, with the start of the compiler's messages, when it can't be
- * compiled. */
-enum status opencl_program(struct opencl *opencl, const char *name, const char *defines,
-    cl_program *program, struct error *error);
+/* As in struct gpu_driver. STATUS_DEVICE, with the start of the compiler's messages, when it can't
+ * be compiled. */
+enum status opencl_compile(struct gpu *gpu, const char *name, const char *defines,
+    struct gpu_program **program, struct error *error);
+void opencl_free_program(struct gpu_program *program);
 
-/* Fills opencl->identity, which opencl_program needs. */
+/* Fills gpu.identity, which opencl_compile needs. */
 enum status opencl_identify(struct opencl *opencl, struct error *error);
 
 #endif

@@ -1,4 +1,4 @@
-#include "device/product_tile.h"
+#include "device/gpu/product_tile.h"
 
 #include <stdio.h>
 

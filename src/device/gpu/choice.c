@@ -1,7 +1,7 @@
-#include "device/opencl/choice.h"
+#include "device/gpu/choice.h"
 
-#include "device/kernel_text.h"
-#include "device/program_cache.h"
+#include "device/gpu/kernel_text.h"
+#include "device/gpu/program_cache.h"
 #include "system/clock.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 /* The text under which a choice is kept: everything that it depends on. The caller frees it. */
 static char *make_key(
     const struct products *products, const struct product_shape *shape, size_t *length) {
-    const struct opencl *opencl = products->opencl;
+    const struct gpu *gpu = products->gpu;
     char methods[PRODUCT_METHODS_MAX * 160] = "";
     for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++) {
         const struct product_method *method = &products->methods[m];
@@ -24,12 +24,12 @@ static char *make_key(
     }
     const char *product = kernel_text("product.cl"), *finish = kernel_text("finish.cl");
     const size_t room =
-        sizeof opencl->identity + sizeof methods + strlen(product) + strlen(finish) + 256;
+        sizeof gpu->identity + sizeof methods + strlen(product) + strlen(finish) + 256;
     char *key = malloc(room);
     if (key)
-        *length = (size_t)snprintf(key, room, "OpenCL choice\n%s%s\n%s%s %zu %zu %zu\n%s%s",
-            opencl->identity, opencl->base.info.library, methods, product_names[shape->product],
-            shape->batch, shape->in, shape->out, product, finish);
+        *length = (size_t)snprintf(key, room, "%s choice\n%s%s\n%s%s %zu %zu %zu\n%s%s",
+            gpu->base.info.kind, gpu->identity, gpu->base.info.library, methods,
+            product_names[shape->product], shape->batch, shape->in, shape->out, product, finish);
     return key;
 }
 
@@ -58,7 +58,7 @@ static enum status time_products(struct products *products, size_t method, enum 
     for (size_t r = 0; r < repeats && status == STATUS_OK; r++)
         status = products_compute(products, method, product, views, error);
     if (status == STATUS_OK)
-        status = opencl_finish(products->opencl, error);
+        status = products->gpu->driver->finish(products->gpu, error);
     *seconds = (clock_seconds() - start) / (double)repeats;
     return status;
 }
@@ -116,7 +116,7 @@ static enum status race(struct products *products, enum product product,
  * needed, and must stay. Without that memory it is the first method, unmeasured. */
 static enum status time_methods(struct products *products, enum product product,
     const struct product_views *views, bool *timed, size_t *fastest, struct error *error) {
-    struct opencl *opencl = products->opencl;
+    struct gpu *gpu = products->gpu;
     const struct view result = views->result;
     const size_t elements = result.rows * result.columns;
     struct product_views apart = *views;
@@ -124,27 +124,23 @@ static enum status time_methods(struct products *products, enum product product,
     struct error ignored;
     *fastest = 0;
     *timed =
-        device_allocate(&opencl->base, elements + result.columns, &written, &ignored) == STATUS_OK;
+        device_allocate(&gpu->base, elements + result.columns, &written, &ignored) == STATUS_OK;
     if (!*timed)
         return STATUS_OK;
     apart.result = device_view(written, result.rows, result.columns);
     if (product == PRODUCT_UPDATE)
         apart.bias = (struct view){written, elements, 1, result.columns};
-    struct recording *recorded = opencl->recorded;
-    opencl->recorded = NULL; /* this is done now */
+    struct recording *recorded = gpu->recorded;
+    gpu->recorded = NULL; /* this is done now */
     const enum status status = race(products, product, &apart, fastest, error);
-    opencl->recorded = recorded;
+    gpu->recorded = recorded;
     device_release(written);
     return status;
 }
 
-/* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this side
- * on: github.com/CNugteren/CLBlast/issues/542. */
-enum { DOUBTFUL_SIDE = 1152 };
-
 /* What the choices come to: "own-host", or "own-small 7, clblast 2". */
 static void describe_choices(const struct products *products) {
-    struct device_info *info = &products->opencl->base.info;
+    struct device_info *info = &products->gpu->base.info;
     size_t counts[PRODUCT_METHODS_MAX] = {0}, used = 0;
     for (size_t c = 0; c < products->choices_count; c++)
         counts[products->choices[c].method]++;
@@ -153,7 +149,7 @@ static void describe_choices(const struct products *products) {
     for (size_t m = 0; m < products->methods_count && used < sizeof info->gemm; m++) {
         const char *name = products->methods[m].name;
         if (counts[m] > 0 && products->methods[m].library)
-            info->doubtful = DOUBTFUL_SIDE;
+            info->doubtful = products->gpu->driver->doubtful;
         if (counts[m] > 0 && counts[m] == products->choices_count)
             snprintf(info->gemm, sizeof info->gemm, "%s", name);
         else if (counts[m] > 0)
@@ -175,7 +171,7 @@ static bool find_choice(
 /* Whether the product is the check of the library; then it is the library's. */
 static bool is_check(
     const struct products *products, const struct product_shape *shape, size_t *method) {
-    const size_t side = products->opencl->base.info.doubtful;
+    const size_t side = products->gpu->base.info.doubtful;
     if (side == 0 || shape->batch != side || shape->in != side || shape->out != side)
         return false;
     for (size_t m = 0; m < products->methods_count; m++)

@@ -15,7 +15,7 @@ foreach(file IN LISTS FILES)
   math(EXPR index "${index} + 1")
 endforeach()
 file(WRITE ${OUTPUT} "/* Made by embed.cmake. */
-#include \"device/kernel_text.h\"
+#include \"device/gpu/kernel_text.h\"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* Which way a matrix product is computed, where there are several: the fastest, by measurement. */
-#ifndef DEVICE_OPENCL_CHOICE_H
-#define DEVICE_OPENCL_CHOICE_H
+#ifndef DEVICE_GPU_CHOICE_H
+#define DEVICE_GPU_CHOICE_H
 
-#include "device/opencl/products.h"
+#include "device/gpu/products.h"
 
 /* The method for this product. For the first of a shape it is what an earlier run on this device
  * chose, from the program cache, so that runs repeat each other to the bit; else all methods are

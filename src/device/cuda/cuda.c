@@ -1,0 +1,232 @@
+/* The `cuda` device: cuBLAS and our own kernels (kernels/, compiled by NVRTC for the GPU at hand).
+ * Calls only enqueue, on one stream; what is recorded becomes a graph, which is one submission. */
+#include "device/cuda/cuda.h"
+
+#include "device/cuda/compile.h"
+#include "device/cuda/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cuda *cuda_of_device(struct device *device) {
+    return (struct cuda *)device;
+}
+
+/* --- Opening --- */
+
+static const char *const gemms[] = {"cublas", "own", "own-small", "own-medium", NULL};
+static const char *const precisions[] = {"fp32", "tf32", NULL};
+static const char *const submissions[] = {"graph", "stream", NULL};
+
+static enum status set_options(
+    struct cuda *cuda, const struct device_options *options, struct error *error) {
+    struct device_info *info = &cuda->gpu.base.info;
+    enum { TF32_CAPABILITY = 80 };
+    cuda->graphs = !options->submission || strcmp(options->submission, "stream") != 0;
+    cuda->tf32 = options->precision && strcmp(options->precision, "tf32") == 0;
+    info->submission = "stream";
+    if (!cuda->tf32)
+        return STATUS_OK;
+    info->precision = "tf32";
+    if (cuda->capability < TF32_CAPABILITY)
+        return error_set(error, STATUS_USAGE,
+            "cuda: '%s' has no TF32: its compute capability is %d.%d, 8.0 is the first with it; "
+            "take --precision fp32",
+            info->name, cuda->capability / 10, cuda->capability % 10);
+    if (options->gemm && strncmp(options->gemm, "own", 3) == 0)
+        return error_set(error, STATUS_USAGE,
+            "cuda: our own kernels (--gemm %s) compute in fp32; --precision tf32 takes --gemm "
+            "cublas or auto",
+            options->gemm);
+    return STATUS_OK;
+}
+
+static void identify(struct cuda *cuda) {
+    const struct device_info *info = &cuda->gpu.base.info;
+    snprintf(cuda->gpu.identity, sizeof cuda->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%d\n", info->name,
+        info->platform, info->driver, info->kernels, info->precision, info->units);
+}
+
+/* cuBLAS with its stream, and after it its workspace, which the stream would else reset. Its own
+ * would be allocated when it is first needed, which may be within a capture. */
+static enum status create_blas(struct cuda *cuda, struct error *error) {
+    const char *call = "cublasCreate";
+    /* What NVIDIA recommends, of which it makes use: 32 MiB for Hopper and newer, else 4. */
+    const size_t bytes = (size_t)(cuda->capability >= 90 ? 32 : 4) << 20;
+    cublasStatus_t code = cublasCreate(&cuda->blas);
+    if (code == CUBLAS_STATUS_SUCCESS) {
+        call = "cublasSetStream";
+        code = cublasSetStream(cuda->blas, cuda->stream);
+    }
+    if (code == CUBLAS_STATUS_SUCCESS) {
+        const cudaError_t result = cudaMalloc(&cuda->workspace, bytes);
+        if (result != cudaSuccess) {
+            cuda->workspace = NULL;
+            return cuda_failed("cudaMalloc", result, "the workspace of cuBLAS", error);
+        }
+        call = "cublasSetWorkspace";
+        code = cublasSetWorkspace(cuda->blas, cuda->workspace, bytes);
+    }
+    return code == CUBLAS_STATUS_SUCCESS ? STATUS_OK : cublas_failed(call, code, "", error);
+}
+
+/* The memory that is free now is ours to count. */
+static enum status count_memory(struct cuda *cuda, struct error *error) {
+    size_t available = 0, all = 0;
+    const cudaError_t code = cudaMemGetInfo(&available, &all);
+    if (code != cudaSuccess)
+        return cuda_failed("cudaMemGetInfo", code, "", error);
+    cuda->gpu.memory_bytes = cuda->gpu.buffer_bytes = available;
+    return STATUS_OK;
+}
+
+static const struct gpu_driver driver = {
+    .library = "cublas",
+    .longest = 1 << 16, /* about as many kilobytes */
+    .joins = true,
+    .compile = cuda_load_program,
+    .free_program = cuda_free_program,
+    .create_function = cuda_create_function,
+    .free_function = cuda_free_function,
+    .gemm_work = cuda_gemm_work,
+    .enqueue = cuda_enqueue,
+    .finish = cuda_finish,
+    .make_graph = cuda_make_graph,
+    .run_graph = cuda_run_graph,
+    .free_graph = cuda_free_graph,
+};
+
+static void cuda_close(struct device *device);
+extern const struct device_type cuda_device_type;
+
+static enum status set_up(struct cuda *cuda, const char *rest, const struct device_options *options,
+    struct error *error) {
+    enum status status = cuda_choose(rest, options->automatic, cuda, error);
+    if (status == STATUS_OK)
+        status = set_options(cuda, options, error);
+    if (status != STATUS_OK)
+        return status;
+    identify(cuda);
+    status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    /* Not the default stream, which waits for others, and can't be captured. */
+    const cudaError_t code = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
+    if (code != cudaSuccess)
+        return cuda_failed("cudaStreamCreateWithFlags", code, cuda->gpu.base.info.name, error);
+    status = create_blas(cuda, error);
+    if (status == STATUS_OK)
+        status = count_memory(cuda, error);
+    return status == STATUS_OK ? gpu_open(&cuda->gpu, &cuda_device_type, options->gemm, error)
+                               : status;
+}
+
+static enum status cuda_open(const char *rest, const struct device_options *options,
+    struct device **device, struct error *error) {
+    struct cuda *cuda = calloc(1, sizeof *cuda);
+    if (!cuda)
+        return error_memory(error, "the cuda device", sizeof *cuda);
+    cuda->gpu.driver = &driver;
+    const enum status status = set_up(cuda, rest, options, error);
+    if (status == STATUS_OK)
+        *device = &cuda->gpu.base;
+    else
+        cuda_close(&cuda->gpu.base);
+    return status;
+}
+
+static void cuda_close(struct device *device) {
+    struct cuda *cuda = cuda_of_device(device);
+    if (cuda->stream)
+        cuda_settle(cuda);
+    gpu_close(&cuda->gpu);
+    if (cuda->blas)
+        cublasDestroy(cuda->blas);
+    if (cuda->workspace)
+        cudaFree(cuda->workspace);
+    if (cuda->stream)
+        cudaStreamDestroy(cuda->stream);
+    cudaGetLastError(); /* not the next device's */
+    free(cuda);
+}
+
+/* --- Memory --- */
+
+static enum status cuda_allocate(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+    struct cuda *cuda = cuda_of_device(device);
+    const size_t bytes = elements * sizeof(float);
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    struct cuda_buffer *allocated = calloc(1, sizeof *allocated);
+    if (!allocated)
+        return error_memory(error, "a buffer", sizeof *allocated);
+    const bool room = gpu_has_room(&cuda->gpu, bytes);
+    const cudaError_t code =
+        room ? cudaMalloc(&allocated->memory, bytes) : cudaErrorMemoryAllocation;
+    if (code != cudaSuccess) {
+        free(allocated);
+        cudaGetLastError();
+        if (code != cudaErrorMemoryAllocation)
+            return cuda_failed("cudaMalloc", code, "a buffer", error);
+        return gpu_out_of_memory(&cuda->gpu, bytes, cudaGetErrorName(code), error);
+    }
+    cuda->gpu.used_bytes += bytes;
+    *buffer = &allocated->base;
+    return STATUS_OK;
+}
+
+static void cuda_release(struct buffer *buffer) {
+    struct cuda *cuda = cuda_of_device(buffer->device);
+    cuda_settle(cuda);
+    cudaFree(cuda_memory(buffer, 0));
+    cuda->gpu.used_bytes -= buffer->elements * sizeof(float);
+    free(buffer);
+}
+
+static enum status cuda_upload(
+    struct device *device, struct view destination, const void *host, struct error *error) {
+    struct cuda *cuda = cuda_of_device(device);
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code = cudaMemcpyAsync(cuda_memory(destination.buffer, destination.offset),
+        host, destination.rows * destination.columns * sizeof(float), cudaMemcpyHostToDevice,
+        cuda->stream);
+    return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaMemcpyAsync", code, "upload", error);
+}
+
+static enum status cuda_download(
+    struct device *device, struct view source, void *host, struct error *error) {
+    struct cuda *cuda = cuda_of_device(device);
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code = cudaMemcpyAsync(host, cuda_memory(source.buffer, source.offset),
+        source.rows * source.columns * sizeof(float), cudaMemcpyDeviceToHost, cuda->stream);
+    return code == cudaSuccess ? cuda_finish(&cuda->gpu, error)
+                               : cuda_failed("cudaMemcpyAsync", code, "download", error);
+}
+
+static enum status cuda_synchronise(struct device *device, struct error *error) {
+    return cuda_finish((struct gpu *)device, error);
+}
+
+const struct device_type cuda_device_type = {
+    .kind = "cuda",
+    .automatic = true,
+    .gemms = gemms,
+    .precisions = precisions,
+    .submissions = submissions,
+    .list = cuda_list,
+    .open = cuda_open,
+    .close = cuda_close,
+    .allocate = cuda_allocate,
+    .release = cuda_release,
+    .upload = cuda_upload,
+    .download = cuda_download,
+    .synchronise = cuda_synchronise,
+    GPU_OPERATIONS,
+};

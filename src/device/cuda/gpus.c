@@ -1,0 +1,136 @@
+/* Which GPUs there are, and which one is meant. Nothing here makes a context on a GPU. */
+#include "device/cuda/compile.h"
+#include "device/cuda/cuda.h"
+#include "device/cuda/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "13.0" for 13000. */
+static const char *version_text(int version, char text[32]) {
+    snprintf(text, 32, "%d.%d", version / 1000, version % 1000 / 10);
+    return text;
+}
+
+/* Why there is no GPU, with what decides it: driver, runtime, and what hides GPUs. */
+static enum status explain(cudaError_t code, struct error *error) {
+    int driver = 0, runtime = 0;
+    char needs[32], has[32];
+    cudaGetLastError();
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    version_text(runtime, needs);
+    version_text(driver, has);
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    const char *advice = driver == 0 ? "; install NVIDIA's driver (Debian: nvidia-driver)"
+                         : code == cudaErrorInsufficientDriver ? "; install a newer driver"
+                                                               : "";
+    return error_set(error, STATUS_DEVICE,
+        "cuda: cudaGetDeviceCount gave %s (%d): %s; NVIDIA's driver: %s%s, CUDA runtime: "
+        "%s%s%s%s%s",
+        cudaGetErrorName(code), (int)code, cudaGetErrorString(code),
+        driver == 0 ? "none" : "for CUDA ", driver == 0 ? "" : has, needs,
+        visible ? "; CUDA_VISIBLE_DEVICES is '" : "", visible ? visible : "", visible ? "'" : "",
+        advice);
+}
+
+/* At least one. */
+static enum status count_gpus(int *count, struct error *error) {
+    cudaError_t code = cudaGetDeviceCount(count);
+    if (code == cudaSuccess && *count == 0)
+        code = cudaErrorNoDevice;
+    return code == cudaSuccess ? STATUS_OK : explain(code, error);
+}
+
+static void describe_library(struct device_info *info) {
+    int major = 0, minor = 0, patch = 0;
+    cublasGetProperty(MAJOR_VERSION, &major);
+    cublasGetProperty(MINOR_VERSION, &minor);
+    cublasGetProperty(PATCH_LEVEL, &patch);
+    snprintf(info->library, sizeof info->library, "cuBLAS %d.%d.%d", major, minor, patch);
+}
+
+static enum status describe(
+    int ordinal, struct cudaDeviceProp *properties, struct device_info *info, struct error *error) {
+    int driver = 0, runtime = 0;
+    char version[32];
+    const cudaError_t code = cudaGetDeviceProperties(properties, ordinal);
+    if (code != cudaSuccess)
+        return cuda_failed("cudaGetDeviceProperties", code, "", error);
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    info->kind = "cuda";
+    info->type = "gpu";
+    info->precision = "fp32";
+    info->units = properties->multiProcessorCount;
+    info->memory_bytes = properties->totalGlobalMem;
+    snprintf(info->name, sizeof info->name, "%.*s", (int)sizeof info->name - 1, properties->name);
+    snprintf(info->vendor, sizeof info->vendor, "NVIDIA");
+    snprintf(info->kernels, sizeof info->kernels, "CUDA C++ sm_%d%d, NVRTC %s", properties->major,
+        properties->minor, version_text(cuda_compiler_version(), version));
+    snprintf(info->platform, sizeof info->platform, "CUDA %s", version_text(runtime, version));
+    snprintf(info->driver, sizeof info->driver, "for CUDA %s", version_text(driver, version));
+    describe_library(info);
+    return STATUS_OK;
+}
+
+void cuda_list(device_visitor *visit, void *context) {
+    int count = 0;
+    struct error error;
+    struct device_entry entry = {.spec = "cuda", .reason = error.message};
+    if (count_gpus(&count, &error) != STATUS_OK) {
+        entry.reason = error.message + strlen("cuda: ");
+        visit(context, &entry);
+        return;
+    }
+    for (int ordinal = 0; ordinal < count; ordinal++) {
+        char spec[32];
+        struct cudaDeviceProp properties;
+        snprintf(spec, sizeof spec, "cuda:%d", ordinal);
+        entry = (struct device_entry){.spec = spec};
+        entry.available = describe(ordinal, &properties, &entry.info, &error) == STATUS_OK;
+        entry.reason = entry.available ? NULL : error.message;
+        visit(context, &entry);
+    }
+}
+
+/* "cuda:0 NVIDIA H200, cuda:1 ..." */
+static const char *list_gpus(int count, char *text, size_t size) {
+    text[0] = '\0';
+    for (int ordinal = 0; ordinal < count; ordinal++) {
+        struct cudaDeviceProp properties;
+        const size_t used = strlen(text);
+        const bool known = cudaGetDeviceProperties(&properties, ordinal) == cudaSuccess;
+        snprintf(text + used, size - used, "%scuda:%d%s%s", ordinal > 0 ? ", " : "", ordinal,
+            known ? " " : "", known ? properties.name : "");
+    }
+    return text;
+}
+
+enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error) {
+    int count = 0;
+    struct gpu *gpu = &cuda->gpu;
+    char list[512], *end = NULL;
+    struct error none;
+    enum status status = count_gpus(&count, &none);
+    if (status != STATUS_OK) /* who takes any device goes on to the others */
+        return error_set(error, status, "%s%s%s", none.message,
+            automatic ? "" : "; other devices that are here: ",
+            automatic ? "" : device_list_others("cuda", list, sizeof list));
+    const long wanted = rest && *rest >= '0' && *rest <= '9' ? strtol(rest, &end, 10) : -1;
+    if (rest && (wanted < 0 || *end != '\0' || wanted >= count))
+        return error_set(error, STATUS_DEVICE,
+            "cuda: '%s' is not the number of a GPU; there is: %s", rest,
+            list_gpus(count, list, sizeof list));
+    cuda->ordinal = rest ? (int)wanted : 0; /* the runtime counts the fastest one first */
+    struct cudaDeviceProp properties;
+    status = describe(cuda->ordinal, &properties, &gpu->base.info, error);
+    if (status != STATUS_OK)
+        return status;
+    cuda->capability = 10 * properties.major + properties.minor;
+    gpu->largest_group = (size_t)properties.maxThreadsPerBlock;
+    gpu->group_bytes = properties.sharedMemPerBlock;
+    gpu->vector_width = 1;
+    return STATUS_OK;
+}

@@ -1,0 +1,149 @@
+/* What is enqueued on a GPU: kernels, cuBLAS's products, and whole graphs of them. There is one
+ * stream, and nothing but cuda_finish waits for it. */
+#include "device/cuda/cuda.h"
+#include "device/cuda/status.h"
+
+enum status cuda_enter(const struct cuda *cuda, struct error *error) {
+    const cudaError_t code = cudaSetDevice(cuda->ordinal);
+    return code == cudaSuccess
+               ? STATUS_OK
+               : cuda_failed("cudaSetDevice", code, cuda->gpu.base.info.name, error);
+}
+
+void cuda_settle(const struct cuda *cuda) {
+    cudaSetDevice(cuda->ordinal);
+    cudaStreamSynchronize(cuda->stream);
+}
+
+enum status cuda_finish(struct gpu *gpu, struct error *error) {
+    const enum status status = cuda_enter(cuda_of(gpu), error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code = cudaStreamSynchronize(cuda_of(gpu)->stream);
+    return code == cudaSuccess
+               ? STATUS_OK
+               : cuda_failed("cudaStreamSynchronize", code, "waiting for what was enqueued", error);
+}
+
+/* --- Commands --- */
+
+/* It has its workspace from the start. */
+enum status cuda_gemm_work(
+    struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
+    (void)gpu, (void)gemm, (void)error;
+    *elements = 0;
+    return STATUS_OK;
+}
+
+/* cuBLAS's matrices are column-major. A row-major c = op(a) * op(b) is, column-major, the
+ * transposed c = op(b)^T * op(a)^T; and a row-major matrix, read as column-major, is transposed
+ * already. So the operands change places and keep their ops. */
+static enum status enqueue_gemm(
+    const struct cuda *cuda, const struct gpu_gemm *gemm, struct error *error) {
+    const struct view a = gemm->a, b = gemm->b, c = gemm->c;
+    const cublasStatus_t code =
+        cublasGemmEx(cuda->blas, gemm->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+            gemm->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, (int)gemm->n, (int)gemm->m, (int)gemm->k,
+            &gemm->alpha, cuda_memory(b.buffer, b.offset), CUDA_R_32F, (int)b.columns,
+            cuda_memory(a.buffer, a.offset), CUDA_R_32F, (int)a.columns, &gemm->beta,
+            cuda_memory(c.buffer, c.offset), CUDA_R_32F, (int)c.columns,
+            cuda->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+    return code == CUBLAS_STATUS_SUCCESS
+               ? STATUS_OK
+               : cublas_failed("cublasGemmEx", code, "a matrix product", error);
+}
+
+static enum status enqueue_kernel(
+    const struct cuda *cuda, const struct gpu_command *command, struct error *error) {
+    const size_t *groups = command->grid.groups, *items = command->grid.items;
+    void *memory[GPU_ARGUMENTS_MAX], *arguments[GPU_ARGUMENTS_MAX];
+    struct gpu_argument values[GPU_ARGUMENTS_MAX];
+    for (size_t a = 0; a < command->arguments_count; a++) {
+        values[a] = command->arguments[a];
+        arguments[a] = &values[a].value;
+        if (values[a].kind == GPU_BUFFER) {
+            memory[a] = cuda_memory(values[a].value.buffer, 0);
+            arguments[a] = &memory[a];
+        }
+    }
+    const dim3 grid = {(unsigned)groups[0], (unsigned)groups[1], (unsigned)groups[2]};
+    const dim3 block = {(unsigned)items[0], (unsigned)items[1], (unsigned)items[2]};
+    const cudaError_t code =
+        cudaLaunchKernel((const void *)command->function, grid, block, arguments, 0, cuda->stream);
+    return code == cudaSuccess ? STATUS_OK
+                               : cuda_failed("cudaLaunchKernel", code, command->name, error);
+}
+
+static enum status enqueue(
+    const struct cuda *cuda, const struct gpu_command *command, struct error *error) {
+    return command->function ? enqueue_kernel(cuda, command, error)
+                             : enqueue_gemm(cuda, &command->gemm, error);
+}
+
+enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error) {
+    const struct cuda *cuda = cuda_of(gpu);
+    const enum status status = cuda_enter(cuda, error);
+    return status == STATUS_OK ? enqueue(cuda, command, error) : status;
+}
+
+/* --- Graphs --- */
+
+/* The commands as a graph; NULL when one of them, or all in all, can't be captured. What was wrong
+ * is not said: plain launches will say it again, if it is of the commands. */
+static cudaGraph_t capture(
+    const struct cuda *cuda, const struct gpu_command *commands, size_t count) {
+    cudaGraph_t graph = NULL;
+    struct error ignored;
+    if (cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess)
+        return NULL;
+    enum status status = STATUS_OK;
+    for (size_t c = 0; c < count && status == STATUS_OK; c++)
+        status = enqueue(cuda, &commands[c], &ignored);
+    const cudaError_t ended = cudaStreamEndCapture(cuda->stream, &graph);
+    if ((status != STATUS_OK || ended != cudaSuccess) && graph) {
+        cudaGraphDestroy(graph);
+        graph = NULL;
+    }
+    return graph;
+}
+
+/* The graph is laid out on the GPU here, and not when it is first run. */
+enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands, size_t count,
+    struct gpu_graph **made, struct error *error) {
+    struct cuda *cuda = cuda_of(gpu);
+    *made = NULL;
+    gpu->base.info.submission = "stream";
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK || !cuda->graphs)
+        return status;
+    cudaGraph_t graph = capture(cuda, commands, count);
+    cudaGraphExec_t whole = NULL;
+    if (graph && cudaGraphInstantiate(&whole, graph, 0) != cudaSuccess)
+        whole = NULL;
+    if (whole && cudaGraphUpload(whole, cuda->stream) != cudaSuccess) {
+        cudaGraphExecDestroy(whole);
+        whole = NULL;
+    }
+    if (graph)
+        cudaGraphDestroy(graph);
+    cudaGetLastError(); /* the next call is not to report what this one has dealt with */
+    if (whole)
+        gpu->base.info.submission = "graph";
+    *made = (struct gpu_graph *)whole;
+    return STATUS_OK;
+}
+
+enum status cuda_run_graph(struct gpu *gpu, struct gpu_graph *graph, struct error *error) {
+    const struct cuda *cuda = cuda_of(gpu);
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code = cudaGraphLaunch((cudaGraphExec_t)graph, cuda->stream);
+    return code == cudaSuccess ? STATUS_OK
+                               : cuda_failed("cudaGraphLaunch", code, "a recording", error);
+}
+
+void cuda_free_graph(struct gpu *gpu, struct gpu_graph *graph) {
+    cuda_settle(cuda_of(gpu));
+    cudaGraphExecDestroy((cudaGraphExec_t)graph);
+}

@@ -1,0 +1,203 @@
+/* What the devices that run our own kernels (kernels/) share: all of the device interface's
+ * operations, in terms of the few things that a driver does. OpenCL is one driver, CUDA another.
+ *
+ * The operations become commands: a kernel with its arguments, or a matrix product by the driver's
+ * library. A command is enqueued at once or, while recording, kept. */
+#ifndef DEVICE_GPU_GPU_H
+#define DEVICE_GPU_GPU_H
+
+#include "device/device_type.h"
+
+/* --- Commands ------------------------------------------------------------------------------ */
+
+/* The driver's own: a compiled program, a kernel of it, and a recording in the driver's form. */
+struct gpu_program;
+struct gpu_function;
+struct gpu_graph;
+
+/* A kernel, made once by gpu_kernel_create and ended by gpu_kernel_free, before its program. */
+struct gpu_kernel {
+    const char *name;
+    struct gpu_program *program;
+    struct gpu_function *function;
+};
+
+struct gpu_argument {
+    enum { GPU_BUFFER, GPU_OFFSET, GPU_NUMBER, GPU_REAL } kind;
+    union {
+        struct buffer *buffer; /* given to the kernel as where its memory is */
+        uint64_t offset;
+        uint32_t number;
+        float real;
+    } value;
+};
+
+/* A view is two arguments: where its buffer is, and where in it the view starts. */
+#define ARGUMENT_BUFFER(buffer_)                                                                   \
+    {                                                                                              \
+        GPU_BUFFER, {                                                                              \
+            .buffer = (buffer_)                                                                    \
+        }                                                                                          \
+    }
+#define ARGUMENT_VIEW(view)                                                                        \
+    ARGUMENT_BUFFER((view).buffer), {                                                              \
+        GPU_OFFSET, {                                                                              \
+            .offset = (view).offset                                                                \
+        }                                                                                          \
+    }
+#define ARGUMENT_NUMBER(number_)                                                                   \
+    {                                                                                              \
+        GPU_NUMBER, {                                                                              \
+            .number = (uint32_t)(number_)                                                          \
+        }                                                                                          \
+    }
+#define ARGUMENT_REAL(real_)                                                                       \
+    {                                                                                              \
+        GPU_REAL, {                                                                                \
+            .real = (real_)                                                                        \
+        }                                                                                          \
+    }
+
+enum { GPU_ARGUMENTS_MAX = 16 };
+
+/* groups x items: the groups of a kernel, and the items of each. */
+struct gpu_grid {
+    size_t groups[3], items[3];
+};
+
+/* c[m, n] = alpha * op(a) * op(b) + beta * c, where op transposes if it says so, and k is the
+ * number of terms. `work` is memory for the library, of as many elements as it asked for. */
+struct gpu_gemm {
+    struct view a, b, c, work;
+    bool transpose_a, transpose_b;
+    size_t m, n, k;
+    float alpha, beta;
+};
+
+struct gpu_command {
+    const char *name;
+    struct gpu_function *function; /* NULL: it is the gemm */
+    struct gpu_grid grid;
+    struct gpu_argument arguments[GPU_ARGUMENTS_MAX];
+    size_t arguments_count;
+    bool prepared; /* by gpu_driver.prepare */
+    struct gpu_gemm gemm;
+};
+
+/* --- A driver ------------------------------------------------------------------------------ */
+
+struct gpu {
+    struct device base;
+    const struct gpu_driver *driver;
+    size_t largest_group, group_bytes; /* items and shared memory that a group may have */
+    unsigned vector_width;             /* floats that an item likes to compute at once */
+    size_t memory_bytes, buffer_bytes, used_bytes; /* of all buffers, of the largest, of ours */
+    char identity[1024]; /* of the device, its driver and its libraries: whatever is not the same
+                          * has another one */
+    struct recording *recorded;  /* while recording: where commands go; else NULL */
+    struct products *products;   /* (products.h) */
+    struct gpu_program *samples; /* kernels/samples.cl */
+    struct gpu_kernel softmax_cross_entropy, gather_rows, convert_pixels;
+    struct buffer *staged; /* bytes of pixels on their way */
+};
+
+/* What a driver does. Every function that returns a status fills `error`. */
+struct gpu_driver {
+    const char *library; /* the name of its matrix library, for --gemm */
+    size_t doubtful;     /* as in struct device_info, where the library is used */
+    size_t longest;      /* commands that a recording may have */
+    bool joins;          /* groups see what others wrote before: slices of a product are added up in
+                          * the same kernel */
+
+    /* The program of kernels/`file` with the options "-DNAME=VALUE ...", from the cache or new. */
+    enum status (*compile)(struct gpu *gpu, const char *file, const char *defines,
+        struct gpu_program **program, struct error *error);
+    void (*free_program)(struct gpu_program *program);
+    enum status (*create_function)(struct gpu_program *program, const char *name,
+        struct gpu_function **function, struct error *error);
+    void (*free_function)(struct gpu_function *function);
+
+    /* Elements that a gemm's `work` must have; 0: none. */
+    enum status (*gemm_work)(
+        struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
+    enum status (*enqueue)(struct gpu *gpu, const struct gpu_command *command, struct error *error);
+    enum status (*finish)(struct gpu *gpu, struct error *error);
+    void (*forget_library)(struct gpu *gpu); /* what it keeps of this device; or NULL */
+
+    /* Where a function keeps the arguments that it was last given (or NULL): a recorded command
+     * gets a function of its own, with its arguments. */
+    enum status (*prepare)(struct gpu *gpu, const struct gpu_kernel *kernel,
+        struct gpu_command *command, struct error *error);
+
+    /* Where commands can be submitted as one (or NULL). The graph stays NULL, and that is no error,
+     * when these can't. */
+    enum status (*make_graph)(struct gpu *gpu, const struct gpu_command *commands, size_t count,
+        struct gpu_graph **graph, struct error *error);
+    enum status (*run_graph)(struct gpu *gpu, struct gpu_graph *graph, struct error *error);
+    void (*free_graph)(struct gpu *gpu, struct gpu_graph *graph);
+};
+
+/* --- For the drivers ----------------------------------------------------------------------- */
+
+/* Makes all kernels, and runs each once, so that what a driver does at its first use is done. The
+ * driver has filled all of struct gpu down to `identity`, and base.info. `type`: its device_type,
+ * which is needed from here on. `gemm` may be NULL. */
+enum status gpu_open(
+    struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error);
+
+/* Ends what gpu_open has begun, however far it came. Nothing is being computed any more. */
+void gpu_close(struct gpu *gpu);
+
+/* Memory: refuses what is more than there is, and counts. `refused` is the driver's word for having
+ * none: NULL until it was asked. */
+bool gpu_has_room(const struct gpu *gpu, size_t bytes);
+enum status gpu_out_of_memory(
+    const struct gpu *gpu, size_t bytes, const char *refused, struct error *error);
+
+/* --- For the operations -------------------------------------------------------------------- */
+
+enum status gpu_kernel_create(struct gpu *gpu, struct gpu_program *program, const char *name,
+    struct gpu_kernel *kernel, struct error *error);
+void gpu_kernel_free(struct gpu *gpu, struct gpu_kernel *kernel);
+
+/* Enqueues a kernel with `count` arguments, or a matrix product; while recording, keeps it. */
+enum status gpu_launch(struct gpu *gpu, const struct gpu_kernel *kernel, struct gpu_grid grid,
+    const struct gpu_argument *arguments, size_t count, struct error *error);
+#define GPU_LAUNCH(gpu, kernel, grid, error, ...)                                                  \
+    gpu_launch(gpu, kernel, grid, (const struct gpu_argument[]){__VA_ARGS__},                      \
+        sizeof((const struct gpu_argument[]){__VA_ARGS__}) / sizeof(struct gpu_argument), error)
+enum status gpu_gemm(struct gpu *gpu, const struct gpu_gemm *gemm, struct error *error);
+
+/* Whether a recording is being made; if so it ends as none, since it can't have what comes next. */
+bool gpu_spoil_recording(struct gpu *gpu);
+
+/* --- As in struct device_type -------------------------------------------------------------- */
+
+struct device_memory gpu_memory_left(const struct device *device);
+enum status gpu_record_begin(struct device *device, struct error *error);
+enum status gpu_record_end(
+    struct device *device, struct recording **recording, struct error *error);
+enum status gpu_replay(struct device *device, struct recording *recording, struct error *error);
+void gpu_forget(struct device *device, struct recording *recording);
+enum status gpu_dense_forward(struct device *device, struct view x, struct view weights,
+    struct view bias, enum activation activation, struct view y, struct error *error);
+enum status gpu_dense_backward(struct device *device, struct view d_y, struct view weights,
+    struct view x, enum activation activation, struct view d_x, struct error *error);
+enum status gpu_dense_update(struct device *device, struct view x, struct view d_y, float scale,
+    struct view weights, struct view bias, struct error *error);
+enum status gpu_softmax_cross_entropy(struct device *device, struct view logits, struct view labels,
+    float scale, struct view score, struct error *error);
+enum status gpu_gather_rows(struct device *device, struct view source, struct view index,
+    struct view destination, struct error *error);
+enum status gpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
+    struct view destination, struct error *error);
+
+/* All of these, for a device_type. */
+#define GPU_OPERATIONS                                                                             \
+    .memory = gpu_memory_left, .record_begin = gpu_record_begin, .record_end = gpu_record_end,     \
+    .replay = gpu_replay, .forget = gpu_forget, .dense_forward = gpu_dense_forward,                \
+    .dense_backward = gpu_dense_backward, .dense_update = gpu_dense_update,                        \
+    .softmax_cross_entropy = gpu_softmax_cross_entropy, .gather_rows = gpu_gather_rows,            \
+    .upload_pixels = gpu_upload_pixels
+
+#endif

@@ -1,0 +1,75 @@
+/* The three products of a dense layer, by our own kernels or by the driver's library. */
+#ifndef DEVICE_GPU_PRODUCTS_H
+#define DEVICE_GPU_PRODUCTS_H
+
+#include "device/gpu/gpu.h"
+#include "device/gpu/product_tile.h"
+
+enum product { PRODUCT_FORWARD, PRODUCT_BACKWARD, PRODUCT_UPDATE, PRODUCTS };
+extern const char *const product_names[PRODUCTS]; /* of their operations and kernels */
+
+/* A product of a layer x [batch, in], weights [in, out]. */
+struct product_shape {
+    size_t product, batch, in, out;
+};
+
+/* One way to compute the products: our kernels for a tile, or the library. */
+struct product_method {
+    const char *name;
+    bool library;             /* the driver's */
+    struct product_tile tile; /* else */
+    struct gpu_program *program;
+    struct gpu_kernel kernels[PRODUCTS];
+};
+
+/* Which method takes the products of a shape. (choice.h) */
+struct product_choice {
+    struct product_shape shape;
+    size_t method;
+};
+
+/* Memory for slices, and for the library's copies. A recording may refer to what has become too
+ * small, so it lives on. */
+struct product_scratch {
+    struct product_scratch *older;
+    struct buffer *buffer;
+};
+
+enum { PRODUCT_METHODS_MAX = 5 };
+
+struct products {
+    struct gpu *gpu;
+    struct product_method methods[PRODUCT_METHODS_MAX];
+    size_t methods_count;
+    struct product_choice *choices;
+    size_t choices_count;
+    struct product_scratch *scratch; /* the newest, which is the largest */
+    struct buffer *arrivals; /* a 0 for each tile that may be sliced, where slices are joined */
+    struct gpu_program *finish_program;
+    struct gpu_kernel finish[PRODUCTS], bias_update;
+};
+
+/* What a product is given. `result` and, in an update, `bias` are written. */
+struct product_views {
+    struct view left, right, bias, result, x;
+    enum activation activation;
+    float scale;
+};
+
+/* Compiles what `gemm` needs: the driver's library by its name, "own" for our kernels with the tile
+ * that is fastest, one tile by its name, or NULL or "auto" for the fastest of all. Ended by
+ * products_free, whatever is returned; NULL is fine there. */
+enum status products_create(
+    struct gpu *gpu, const char *gemm, struct products **products, struct error *error);
+void products_free(struct products *products);
+
+struct product_shape product_shape_of(enum product product, const struct product_views *views);
+
+/* Enqueues a product by one of the methods. */
+enum status products_compute(struct products *products, size_t method, enum product product,
+    const struct product_views *views, struct error *error);
+
+/* The operations (gpu.h): the first time that a shape occurs, the methods there are for it are
+ * timed, and the fastest is taken from then on; with one method there is no choice. */
+
+#endif

@@ -1,0 +1,150 @@
+#include "emulated_cuda.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct cublasContext {
+    cudaStream_t stream;
+    void *workspace; /* NULL: its own, which it would allocate at the first product */
+};
+
+#define MAY_FAIL(code)                                                                             \
+    do {                                                                                           \
+        if (emulated_fails(__func__))                                                              \
+            return emulated_is_lost() ? CUBLAS_STATUS_EXECUTION_FAILED : (code);                   \
+    } while (0)
+
+cublasStatus_t cublasCreate(cublasHandle_t *handle) {
+    *handle = NULL;
+    MAY_FAIL(CUBLAS_STATUS_NOT_INITIALIZED);
+    *handle = calloc(1, sizeof **handle);
+    emulated_cuda_state.objects++;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasDestroy(cublasHandle_t handle) {
+    const bool fail = emulated_fails(__func__);
+    free(handle);
+    emulated_cuda_state.objects--;
+    return fail ? CUBLAS_STATUS_INTERNAL_ERROR : CUBLAS_STATUS_SUCCESS;
+}
+
+/* The workspace is its own again, as the manual says. */
+cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
+    MAY_FAIL(CUBLAS_STATUS_INTERNAL_ERROR);
+    handle->stream = stream;
+    handle->workspace = NULL;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t bytes) {
+    MAY_FAIL(CUBLAS_STATUS_INTERNAL_ERROR);
+    if (!emulated_memory(workspace, bytes, "cuBLAS's workspace") || (size_t)workspace % 256 != 0)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    handle->workspace = workspace;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) {
+    *value = type == MAJOR_VERSION   ? CUBLAS_VER_MAJOR
+             : type == MINOR_VERSION ? CUBLAS_VER_MINOR
+                                     : CUBLAS_VER_PATCH;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+const char *cublasGetStatusName(cublasStatus_t code) {
+    switch (code) {
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+        return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case CUBLAS_STATUS_INVALID_VALUE:
+        return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+        return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case CUBLAS_STATUS_INTERNAL_ERROR:
+        return "CUBLAS_STATUS_INTERNAL_ERROR";
+    default:
+        return "CUBLAS_STATUS";
+    }
+}
+
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+    int m, int n, int k, const void *alpha, const void *a, cudaDataType type_a, int lda,
+    const void *b, cudaDataType type_b, int ldb, const void *beta, void *c, cudaDataType type_c,
+    int ldc, cublasComputeType_t compute, cublasGemmAlgo_t algorithm) {
+    (void)algorithm;
+    MAY_FAIL(CUBLAS_STATUS_EXECUTION_FAILED);
+    struct command command = {.kind = PRODUCT};
+    command.product.transpose_a = op_a == CUBLAS_OP_T;
+    command.product.transpose_b = op_b == CUBLAS_OP_T;
+    command.product.tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+    command.product.m = m, command.product.n = n, command.product.k = k;
+    command.product.lda = lda, command.product.ldb = ldb, command.product.ldc = ldc;
+    memcpy(&command.product.alpha, alpha, sizeof(float));
+    memcpy(&command.product.beta, beta, sizeof(float));
+    command.product.a = a, command.product.b = b, command.product.c = c;
+    if (m <= 0 || n <= 0 || k <= 0 || lda < (op_a == CUBLAS_OP_N ? m : k) ||
+        ldb < (op_b == CUBLAS_OP_N ? k : n) || ldc < m || type_a != CUDA_R_32F ||
+        type_b != CUDA_R_32F || type_c != CUDA_R_32F ||
+        (compute != CUBLAS_COMPUTE_32F && !command.product.tf32)) {
+        emulated_violation(
+            "a product of %d x %d x %d with leading dimensions %d, %d, %d", m, n, k, lda, ldb, ldc);
+        return CUBLAS_STATUS_INVALID_VALUE;
+    }
+    if (!handle->workspace)
+        emulated_violation("cuBLAS has no workspace%s but its own, which it would allocate",
+            emulated_is_capturing() ? " within a capture" : "");
+    return emulated_enqueue(handle->stream, &command) == cudaSuccess
+               ? CUBLAS_STATUS_SUCCESS
+               : CUBLAS_STATUS_EXECUTION_FAILED;
+}
+
+/* To 10 bits after the leading one, to the nearest or even. */
+static float round_tf32(float value) {
+    unsigned bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffU;
+    memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
+/* A column-major matrix as its op gives it: element (i, j) is at i * row + j * column. */
+static size_t extent(int rows, int columns, int ld) {
+    return ((size_t)ld * (size_t)(columns - 1) + (size_t)rows) * sizeof(float);
+}
+
+/* Sums a column of c at a time, along a's columns. */
+void emulated_multiply(const struct command *command) {
+    const bool turned_a = command->product.transpose_a, turned_b = command->product.transpose_b;
+    const int m = command->product.m, n = command->product.n, k = command->product.k;
+    const size_t lda = (size_t)command->product.lda, ldb = (size_t)command->product.ldb,
+                 ldc = (size_t)command->product.ldc;
+    const float *a = command->product.a, *b = command->product.b;
+    float *c = command->product.c;
+    if (!emulated_memory(
+            a, extent(turned_a ? k : m, turned_a ? m : k, (int)lda), "cublasGemmEx, A") ||
+        !emulated_memory(
+            b, extent(turned_b ? n : k, turned_b ? k : n, (int)ldb), "cublasGemmEx, B") ||
+        !emulated_memory(c, extent(m, n, (int)ldc), "cublasGemmEx, C"))
+        return;
+    double *sums = malloc((size_t)m * sizeof *sums);
+    for (int j = 0; j < n; j++) {
+        for (int i = 0; i < m; i++)
+            sums[i] = 0.0;
+        for (int t = 0; t < k; t++) {
+            float factor =
+                turned_b ? b[(size_t)j + (size_t)t * ldb] : b[(size_t)t + (size_t)j * ldb];
+            factor = command->product.tf32 ? round_tf32(factor) : factor;
+            for (int i = 0; i < m; i++) {
+                const float value =
+                    turned_a ? a[(size_t)t + (size_t)i * lda] : a[(size_t)i + (size_t)t * lda];
+                sums[i] += (double)(command->product.tf32 ? round_tf32(value) : value) * factor;
+            }
+        }
+        for (int i = 0; i < m; i++) {
+            float *element = &c[(size_t)i + (size_t)j * ldc];
+            const double before = command->product.beta == 0.0f ? 0.0 : *element;
+            *element = (float)(command->product.alpha * sums[i] + command->product.beta * before);
+        }
+    }
+    free(sums);
+}

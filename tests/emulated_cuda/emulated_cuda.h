@@ -1,0 +1,103 @@
+/* A test double of the CUDA calls that the `cuda` device makes (the runtime, cuBLAS and NVRTC),
+ * linked in their place. It computes, on the CPU, and it is strict where a GPU would be lenient or
+ * late:
+ *
+ * - Device memory is on the heap, so that a sanitizer knows it, and starts as NaN (of more than
+ *   2 MiB, the first and the last).
+ * - A stream does nothing until something waits for it. A copy to the host fills its destination
+ *   with NaN at once, and brings the values when it is waited for; a copy from the host reads then.
+ * - Every address that a command uses must lie in memory that is allocated when it is done.
+ * - Between the begin and the end of a capture, nothing else may be launched, allocated or waited
+ * for.
+ * - cuBLAS's products are plain loops over column-major matrices, and check all sizes.
+ * - Kernels are the same text, as OpenCL C (kernels/dialect.h), run by an OpenCL driver of the CPU.
+ *
+ * A broken rule is a violation: it is printed, and ends the process.
+ *
+ * It says nothing about speed, races between groups, or a GPU's own arithmetic. One thread only. */
+#ifndef EMULATED_CUDA_H
+#define EMULATED_CUDA_H
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* --- For tests ----------------------------------------------------------------------------- */
+
+/* What it pretends to be. The first call takes these from the environment, where they are set:
+ * EMULATED_CUDA_GPUS, _CAPABILITY, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS. */
+struct emulated_cuda {
+    int gpus, capability;  /* 2 of 9.0 */
+    size_t memory;         /* bytes of each: 1 GiB */
+    unsigned long fail_at; /* the call of this number fails; 0: none */
+    unsigned long lose_at; /* from this one on, the GPU is lost */
+    bool no_graphs;        /* captures fail */
+    bool tolerant;         /* a violation is kept, and does not end the process */
+};
+extern struct emulated_cuda emulated_cuda;
+
+struct emulated_cuda_state {
+    unsigned long calls;       /* that can fail */
+    const char *failed;        /* the one that did; or NULL */
+    const char *violation;     /* the first; or NULL */
+    size_t objects;            /* allocations, streams, graphs, libraries, handles, ... not ended */
+    unsigned long submissions; /* launches, copies and graphs that the host has enqueued */
+    unsigned long commands;    /* kernels and products that were done */
+    unsigned long graph_nodes; /* of the graph that was last run */
+    int driver_errors;         /* of the OpenCL driver */
+};
+extern struct emulated_cuda_state emulated_cuda_state;
+
+/* A new start: no call has been made, none has failed. What was not ended stays. */
+void emulated_cuda_reset(void);
+
+/* --- Between its files --------------------------------------------------------------------- */
+
+void emulated_violation(const char *format, ...);
+
+/* Counts a call that can fail; gives true when it must. */
+bool emulated_fails(const char *name);
+bool emulated_is_lost(void);
+
+/* The memory of `bytes` from an address of a GPU on; NULL, after a violation, when it is not. */
+void *emulated_memory(const void *address, size_t bytes, const char *user);
+
+/* Commands of a stream. */
+struct command {
+    enum { COPY, KERNEL, PRODUCT, GRAPH } kind;
+    void *to; /* COPY */
+    const void *from;
+    size_t bytes;
+    enum cudaMemcpyKind direction;
+    struct emulated_kernel *kernel; /* KERNEL */
+    dim3 grid, block;
+    unsigned char arguments[16][8];
+    struct {
+        bool transpose_a, transpose_b, tf32; /* PRODUCT: column-major */
+        int m, n, k, lda, ldb, ldc;
+        float alpha, beta;
+        const float *a, *b;
+        float *c;
+    } product;
+    struct CUgraphExec_st *graph; /* GRAPH */
+};
+/* Appends to the stream, or to what it captures. */
+cudaError_t emulated_enqueue(cudaStream_t stream, const struct command *command);
+bool emulated_is_capturing(void);
+
+void emulated_multiply(const struct command *command);
+
+/* Kernels. Their arguments have 4 or 8 bytes, or are addresses. */
+struct emulated_kernel;
+cudaError_t emulated_copy_arguments(
+    const struct emulated_kernel *kernel, void **arguments, struct command *command);
+void emulated_run_kernel(const struct command *command);
+
+/* A buffer of the OpenCL driver, of which the memory is `address`. */
+void *emulated_wrap(void *address, size_t bytes);
+void emulated_unwrap(void *wrapped);
+/* That of the allocation that begins at the address. */
+void *emulated_wrapped(const void *address, const char *user);
+
+#endif

@@ -1,0 +1,185 @@
+"""The cuda device as a whole, on an emulated GPU; and what is said where there is none.
+
+  cuda.py EMULATED TRAINER
+
+EMULATED is the program with the test double of tests/emulated_cuda, TRAINER the one with CUDA's own
+libraries."""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from common import record, run
+
+TRAINER = sys.argv.pop(1)
+
+SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
+DRIVER = os.path.exists("/proc/driver/nvidia/version")
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def fails(self, code, text, *arguments, **more):
+        done = run(*arguments, **more)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        self.assertRegex(done.stderr, text)
+        return done
+
+
+@unittest.skipIf(DRIVER, "there is an NVIDIA driver")
+class Without(unittest.TestCase):
+    """The program with CUDA's own libraries, on a machine without a driver."""
+
+    @staticmethod
+    def trainer(*arguments):
+        return subprocess.run([TRAINER, *map(str, arguments)], text=True, capture_output=True,
+                              timeout=60, check=False)
+
+    def test_list(self):
+        done = self.trainer("--list-devices")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"(?m)^cuda +not here: cudaGetDeviceCount gave cudaError"
+                         r"(InsufficientDriver|NoDevice) \(\d+\): .*; NVIDIA's driver: none, CUDA "
+                         r"runtime: \d+\.\d+; install NVIDIA's driver")
+        self.assertRegex(done.stdout, "(?m)^reference ")
+
+    def test_asked_for(self):
+        for spec in ("cuda", "cuda:0", "cuda:3"):
+            done = self.trainer("--device", spec, *SMALL)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertRegex(done.stderr, "cudaErrorInsufficientDriver|cudaErrorNoDevice")
+            self.assertRegex(done.stderr, "other devices that are here: .*reference")
+
+    def test_others(self):
+        self.assertEqual(self.trainer(*SMALL, "--device", "reference", "--quiet").returncode, 0)
+        done = self.trainer(*SMALL)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, "auto takes .*, because cuda: cudaGetDeviceCount gave")
+
+
+class Choosing(Folder):
+    def test_list(self):
+        lines = [line for line in run("--list-devices").stdout.splitlines() if line.startswith("cuda")]
+        self.assertEqual(len(lines), 2)
+        for number, line in enumerate(lines):
+            self.assertRegex(line, rf"^cuda:{number} +Emulated GPU {number} .*\(gpu, NVIDIA\); cuBLAS .*; "
+                             r"kernels: CUDA C\+\+ sm_90, NVRTC .*; driver: CUDA .*; memory: 1.0 GiB; "
+                             r"8 compute units$")
+
+    def test_spec(self):
+        for spec, name in (("cuda", "0"), ("cuda:0", "0"), ("cuda:1", "1"), ("auto", "0")):
+            device = record(*SMALL, "--device", spec)["device"]
+            self.assertEqual((device["kind"], device["type"], device["vendor"]), ("cuda", "gpu", "NVIDIA"))
+            self.assertTrue(device["name"].startswith("Emulated GPU " + name))
+        for spec in ("cuda:2", "cuda:", "cuda:-1", "cuda:0x", "cuda:1:0", "cuda:99999999999999999999"):
+            self.fails(3, "is not the number of a GPU; there is: cuda:0 Emulated GPU 0.*, cuda:1 ", *SMALL,
+                       "--device", spec)
+
+    def test_none(self):
+        for hidden in ({}, {"CUDA_VISIBLE_DEVICES": "7"}):
+            done = self.fails(3, r"cudaErrorNoDevice \(100\): .*NVIDIA's driver: for CUDA \d+\.\d+, CUDA "
+                              r"runtime: \d+\.\d+.*reference", *SMALL, "--device", "cuda",
+                              env={"EMULATED_CUDA_GPUS": "0", **hidden})
+            self.assertEqual("CUDA_VISIBLE_DEVICES is '7'" in done.stderr, bool(hidden))
+
+    def test_precision(self):
+        device = record(*SMALL, "--device", "cuda", "--precision", "tf32", "--gemm", "cublas")["device"]
+        self.assertEqual(device["precision"], "tf32")
+        self.assertEqual(record(*SMALL, "--device", "cuda")["device"]["precision"], "fp32")
+        self.fails(2, "has no TF32: its compute capability is 7.5", *SMALL, "--device", "cuda",
+                   "--precision", "tf32", env={"EMULATED_CUDA_CAPABILITY": "75"})
+        self.fails(2, "there are: fp32, tf32", *SMALL, "--device", "cuda", "--precision", "fp16")
+        self.fails(2, "there are: auto, cublas, own, own-small, own-medium", *SMALL, "--device", "cuda",
+                   "--gemm", "own-host")
+
+    def test_submission(self):
+        for submission, more, expected in ((None, {}, "graph"), ("graph", {}, "graph"),
+                                           ("stream", {}, "stream"),
+                                           (None, {"EMULATED_CUDA_NO_GRAPHS": "1"}, "stream")):
+            asked = ("--submission", submission) if submission else ()
+            found = record(*SMALL, "--device", "cuda", *asked, env=more)
+            self.assertEqual(found["device"]["submission"], expected)
+
+
+class Results(Folder):
+    def test_like_cpu(self):
+        """Two devices, one net: the same losses."""
+        options = ("--data", "synthetic", "--samples", 900, "--epochs", 3)
+        for more in ((), ("--shuffle",), ("--tail", "short"), ("--color", "rgb"), ("--layers", "none"),
+                     ("--batches", "streamed"), ("--activation", "relu", "--layers", "100,50,20")):
+            expected = record(*options, *more, "--device", "reference", "--learning-rate", 0.001)
+            for gemm in ("cublas", "own"):
+                found = record(*options, *more, "--device", "cuda", "--gemm", gemm, "--learning-rate",
+                               0.001)
+                for one, other in zip(found["epochs"], expected["epochs"]):
+                    self.assertLessEqual(abs(one["loss"] - other["loss"]), 1e-6 * other["loss"])
+
+    def test_same_bits(self):
+        first, second = (os.path.join(self.folder, name) for name in "ab")
+        for path in (first, second):
+            record(*SMALL, "--device", "cuda", "--gemm", "own", "--save", path)
+        with open(first, "rb") as one, open(second, "rb") as other:
+            self.assertEqual(one.read(), other.read())
+
+    def test_cache(self):
+        """Compiled once; what is damaged is made again; another GPU has its own."""
+        def files():
+            return sorted(glob.glob(os.path.join(self.folder, "trainer", "programs", "*")))
+
+        def train(**more):
+            return record(*SMALL, "--device", "cuda", "--gemm", "own-small",
+                          env={"XDG_CACHE_HOME": self.folder, **more})["epochs"]
+        first = [epoch["loss"] for epoch in train()]
+        made = files()
+        nodes = [os.stat(path).st_ino for path in made]
+        self.assertGreaterEqual(len(made), 3)
+        train()
+        self.assertEqual([os.stat(path).st_ino for path in files()], nodes)
+        for path in made:
+            with open(path, "r+b") as file:
+                file.seek(-9, os.SEEK_END)
+                file.write(b"damaged!!")
+        self.assertEqual([epoch["loss"] for epoch in train()], first)
+        self.assertEqual(files(), made)
+        train(EMULATED_CUDA_CAPABILITY="80")
+        self.assertEqual(len(files()), 2 * len(made))
+
+
+class Faults(Folder):
+    def test_lost(self):
+        """The GPU is lost in mid-run: what is there stays whole, and no record is printed."""
+        path = os.path.join(self.folder, "weights")
+        record(*SMALL, "--device", "cuda", "--save", path)
+        with open(path, "rb") as file:
+            before = file.read()
+        for call in (1, 30, 150, 200, 250, 300, 350):
+            done = self.fails(3, r"cuda: \w+.* gave .*\(\d+\)", *SMALL, "--device", "cuda", "--gemm",
+                              "cublas", "--save", path, "--format", "json", "--quiet",
+                              env={"EMULATED_CUDA_LOSE": str(call)})
+            self.assertEqual((done.stdout, done.stderr.count("\n")), ("", 1))
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), before)
+            self.assertEqual(os.listdir(self.folder), ["weights"])
+
+    def test_memory(self):
+        small = {"EMULATED_CUDA_MEMORY": str(96 << 20)}
+        wide = ("--data", "synthetic", "--samples", 60, "--epochs", 1, "--layers", "1000", "--device",
+                "cuda", "--gemm", "cublas", "--batch-size")
+        self.fails(3, "out of memory: this network with batches of 20000 needs .* the largest "
+                   r"--batch-size that fits is \d+", *wide, 20000, env=small)
+        found = record("--device", "cuda", "--gemm", "cublas", "--data", "synthetic", "--samples", 20000,
+                       "--epochs", 1, "--layers", "4", env=small)
+        self.assertEqual(found["config"]["batches"], "streamed")
+        self.assertEqual(found["device"]["submission"], "stream")
+        self.fails(3, "out of memory: a buffer of .*cudaErrorMemoryAllocation", "--device", "cuda", "--gemm",
+                   "cublas", "--data", "synthetic", "--samples", 20000, "--batches", "resident", env=small)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,346 @@
+/* The cuda device on an emulated GPU: what an epoch submits, what it falls back to, and that it
+ * ends well whichever call fails.
+ *
+ *   test_cuda */
+#include "device/device_type.h"
+#include "emulated_cuda.h"
+#include "support.h"
+#include "trainer/training.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct error error;
+static struct dataset *dataset; /* 20 synthetic samples */
+
+enum { SAMPLES = 20, EPOCHS = 2 };
+
+static const struct network_shape small = {3, {CIFAR10_PLANE, 5, 3, 10}, ACTIVATION_SIGMOID};
+static const struct network_shape usual = {3, {CIFAR10_PLANE, 64, 32, 10}, ACTIVATION_SIGMOID};
+static const struct training_plan basic = {
+    .epochs = EPOCHS, .batch_size = 10, .learning_rate = 0.01, .seed = 4};
+
+/* What a run has come to. */
+struct outcome {
+    enum status status;
+    const char *submission;
+    double losses[EPOCHS];
+};
+
+/* Everything that the program does with a device, from its opening to its closing. */
+static struct outcome train(const struct network_shape *shape, const struct training_plan *plan,
+    const struct device_options *options) {
+    struct outcome outcome = {0};
+    struct device *device = NULL;
+    struct network *network = NULL;
+    struct training_result result = {0};
+    float *parameters = malloc(network_parameters_length(shape) * sizeof *parameters);
+    network_first_parameters(shape, 9, parameters);
+    outcome.status = device_open("cuda", options, &device, &error);
+    if (outcome.status == STATUS_OK)
+        outcome.status = training_check(device, shape, dataset, plan, &error);
+    if (outcome.status == STATUS_OK)
+        outcome.status = network_create(device, shape, plan->batch_size, &network, &error);
+    if (outcome.status == STATUS_OK)
+        outcome.status = network_upload(network, parameters, &error);
+    if (outcome.status == STATUS_OK)
+        outcome.status = training_run(network, dataset, plan, NULL, &result, &error);
+    if (outcome.status == STATUS_OK)
+        outcome.status = network_download(network, parameters, &error);
+    for (size_t e = 0; e < result.epochs_done; e++)
+        outcome.losses[e] = result.epochs[e].score.loss;
+    outcome.submission = device ? device_info(device)->submission : NULL;
+    training_result_free(&result);
+    network_free(network);
+    device_close(device);
+    free(parameters);
+    assert_int_equal(emulated_cuda_state.objects, 0);
+    return outcome;
+}
+
+static int reset(void **state) {
+    (void)state;
+    emulated_cuda_reset();
+    emulated_cuda.no_graphs = emulated_cuda.tolerant = false;
+    emulated_cuda.capability = 90;
+    emulated_cuda.gpus = 2;
+    emulated_cuda.memory = (size_t)1 << 30;
+    return 0;
+}
+
+/* --- An epoch --- */
+
+struct steps {
+    struct network *network;
+    struct view x, labels, scores;
+    size_t count;
+};
+
+static enum status enqueue_steps(void *context, struct error *problem) {
+    const struct steps *steps = context;
+    enum status status = STATUS_OK;
+    for (size_t s = 0; s < steps->count && status == STATUS_OK; s++)
+        status =
+            network_train(steps->network, steps->x, steps->labels, 0.01f, steps->scores, problem);
+    return status;
+}
+
+/* Runs an epoch of 5 steps of the default net by a way to multiply; gives the launches of a step.
+ */
+static unsigned long count_launches(const char *gemm) {
+    enum { BATCH = 300, STEPS = 5 };
+    const struct device_options options = {.gemm = gemm};
+    struct device *device;
+    struct network *network;
+    struct buffer *buffers[3];
+    assert_ok(device_open("cuda", &options, &device, &error));
+    assert_ok(network_check(device, &usual, BATCH, &error));
+    assert_ok(network_create(device, &usual, BATCH, &network, &error));
+    const size_t widths[3] = {CIFAR10_PLANE, 1, 2};
+    for (int b = 0; b < 3; b++)
+        assert_ok(device_allocate(device, BATCH * widths[b], &buffers[b], &error));
+    float *zeros = calloc(BATCH * CIFAR10_PLANE, sizeof *zeros);
+    float *parameters = malloc(network_parameters_length(&usual) * sizeof *parameters);
+    network_first_parameters(&usual, 9, parameters);
+    assert_ok(network_upload(network, parameters, &error));
+    assert_ok(device_upload(device, device_view(buffers[0], BATCH, CIFAR10_PLANE), zeros, &error));
+    assert_ok(device_upload(device, device_view(buffers[1], BATCH, 1), zeros, &error));
+    assert_ok(device_synchronise(device, &error));
+    struct steps steps = {network, device_view(buffers[0], BATCH, CIFAR10_PLANE),
+        device_view(buffers[1], BATCH, 1), device_view(buffers[2], BATCH, 2), STEPS};
+    struct recording *recording;
+    assert_ok(device_record(device, enqueue_steps, &steps, &recording, &error));
+    assert_non_null(recording);
+    assert_string_equal(device_info(device)->submission, "graph");
+
+    /* One submission, and no call but that: nothing is allocated, loaded or waited for. */
+    const struct emulated_cuda_state before = emulated_cuda_state;
+    assert_ok(device_run(device, recording, enqueue_steps, &steps, &error));
+    assert_int_equal(emulated_cuda_state.submissions, before.submissions + 1);
+    assert_int_equal(emulated_cuda_state.calls, before.calls + 2); /* cudaSetDevice is the other */
+    assert_int_equal(emulated_cuda_state.commands, before.commands);
+    assert_ok(device_synchronise(device, &error));
+    const unsigned long launches = emulated_cuda_state.graph_nodes;
+    assert_int_equal(emulated_cuda_state.commands, before.commands + launches);
+    assert_int_equal(launches % STEPS, 0);
+    device_forget(device, recording);
+    for (int b = 0; b < 3; b++)
+        device_release(buffers[b]);
+    network_free(network);
+    device_close(device);
+    free(zeros);
+    free(parameters);
+    print_message("--gemm %s: %lu launches a step\n", gemm, launches / STEPS);
+    return launches / STEPS;
+}
+
+static void test_launches(void **state) {
+    (void)state;
+    assert_int_equal(count_launches("own"), 9);
+    assert_int_equal(count_launches("own-small"), 9);
+    assert_int_equal(count_launches("cublas"), 17); /* what follows a product is its own */
+}
+
+/* --- Choosing --- */
+
+static void test_submissions(void **state) {
+    (void)state;
+    const struct outcome graph =
+        train(&small, &basic, &(struct device_options){.gemm = "own-small"});
+    assert_int_equal(graph.status, STATUS_OK);
+    assert_string_equal(graph.submission, "graph");
+    const struct outcome stream = train(
+        &small, &basic, &(struct device_options){.gemm = "own-small", .submission = "stream"});
+    emulated_cuda.no_graphs = true;
+    const struct outcome without =
+        train(&small, &basic, &(struct device_options){.gemm = "own-small"});
+    const struct outcome *others[] = {&stream, &without};
+    for (int o = 0; o < 2; o++) {
+        assert_int_equal(others[o]->status, STATUS_OK);
+        assert_string_equal(others[o]->submission, "stream");
+        assert_memory_equal(others[o]->losses, graph.losses, sizeof graph.losses);
+    }
+    /* What is sent within an epoch is not recorded. */
+    emulated_cuda.no_graphs = false;
+    struct training_plan plan = basic;
+    plan.batches = BATCHES_STREAMED;
+    const struct outcome sent = train(&small, &plan, &(struct device_options){.gemm = "own-small"});
+    assert_int_equal(sent.status, STATUS_OK);
+    assert_string_equal(sent.submission, "stream");
+    assert_memory_equal(sent.losses, graph.losses, sizeof graph.losses);
+}
+
+static void test_precision(void **state) {
+    (void)state;
+    const struct device_options strict = {.gemm = "cublas"},
+                                fast = {.gemm = "cublas", .precision = "tf32"};
+    const struct outcome fp32 = train(&usual, &basic, &strict);
+    const struct outcome tf32 = train(&usual, &basic, &fast);
+    assert_int_equal(fp32.status, STATUS_OK);
+    assert_int_equal(tf32.status, STATUS_OK);
+    for (int e = 0; e < EPOCHS; e++) {
+        assert_true(tf32.losses[e] != fp32.losses[e]);
+        assert_true(
+            tf32.losses[e] > 0.99 * fp32.losses[e] && tf32.losses[e] < 1.01 * fp32.losses[e]);
+    }
+    struct device *device;
+    assert_fails(device_open("cuda", &(struct device_options){.gemm = "own", .precision = "tf32"},
+                     &device, &error),
+        STATUS_USAGE, "our own kernels (--gemm own) compute in fp32");
+    emulated_cuda.capability = 75;
+    assert_fails(device_open("cuda", &fast, &device, &error), STATUS_USAGE, "has no TF32");
+    assert_null(device);
+    assert_fails(device_find("reference", &fast, &error), STATUS_USAGE, "cublas");
+    assert_fails(device_find("reference", &(struct device_options){.precision = "tf32"}, &error),
+        STATUS_USAGE, "'tf32' is not a precision of its products");
+}
+
+/* Two devices at once, one thread: each call is for its own. */
+static void test_two_gpus(void **state) {
+    (void)state;
+    struct device *devices[2];
+    struct buffer *buffers[2];
+    float values[2][6] = {{1, 2, 3, 4, 5, 6}, {7, 8, 9, 10, 11, 12}}, found[6];
+    static const char *const specs[] = {"cuda:0", "cuda:1"};
+    for (int d = 0; d < 2; d++)
+        assert_ok(device_open(
+            specs[d], &(struct device_options){.gemm = "own-small"}, &devices[d], &error));
+    for (int d = 0; d < 2; d++)
+        assert_ok(device_allocate(devices[d], 6, &buffers[d], &error));
+    for (int d = 0; d < 2; d++)
+        assert_ok(device_upload(devices[d], device_view(buffers[d], 2, 3), values[d], &error));
+    for (int d = 0; d < 2; d++) {
+        assert_ok(device_download(devices[d], device_view(buffers[d], 2, 3), found, &error));
+        assert_memory_equal(found, values[d], sizeof found);
+        assert_ok(device_check(devices[1 - d], 3, 4, 5, &error));
+    }
+    for (int d = 0; d < 2; d++)
+        device_release(buffers[d]);
+    for (int d = 0; d < 2; d++)
+        device_close(devices[d]);
+    assert_int_equal(emulated_cuda_state.objects, 0);
+}
+
+static void test_no_gpu(void **state) {
+    (void)state;
+    struct device *device;
+    const struct device_options options = {0};
+    emulated_cuda.gpus = 0;
+    assert_fails(
+        device_open("cuda", &options, &device, &error), STATUS_DEVICE, "cudaErrorNoDevice");
+    assert_non_null(strstr(error.message, "CUDA runtime: "));
+    assert_non_null(strstr(error.message, "reference"));
+    emulated_cuda.gpus = 2;
+    assert_fails(device_open("cuda:2", &options, &device, &error), STATUS_DEVICE,
+        "there is: cuda:0 Emulated GPU 0");
+}
+
+/* --- Failing --- */
+
+/* That a message names the library's own error. */
+static void assert_named(unsigned long call, const char *function) {
+    if (!strstr(error.message, "cudaError") && !strstr(error.message, "CUBLAS_STATUS_") &&
+        !strstr(error.message, "NVRTC_ERROR_"))
+        fail_msg("call %lu, %s: the message \"%s\" names no error", call, function, error.message);
+}
+
+/* Calls whose failure may cost nothing but a graph, or the time to compile. */
+static bool may_succeed(const char *function) {
+    static const char *const names[] = {"cudaFree", "cudaStreamDestroy", "cublasDestroy_v2",
+        "cudaLibraryUnload", "cudaLibraryLoadData", "cudaStreamBeginCapture",
+        "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphUpload", "cudaGraphDestroy",
+        "cudaGraphExecDestroy", "cudaStreamSynchronize", "cudaSetDevice", "cudaLaunchKernel",
+        "cublasGemmEx"};
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        if (strcmp(names[n], function) == 0)
+            return true;
+    return false;
+}
+
+/* Every call fails once, or the GPU is lost from it on. */
+static void fail_each(const char *what, const struct training_plan *plan,
+    const struct device_options *options, bool lose) {
+    emulated_cuda_reset();
+    const struct outcome good = train(&small, plan, options);
+    assert_int_equal(good.status, STATUS_OK);
+    unsigned long failed = 0, survived = 0, call = 1;
+    for (;; call++) {
+        emulated_cuda_reset();
+        *(lose ? &emulated_cuda.lose_at : &emulated_cuda.fail_at) = call;
+        const struct outcome outcome = train(&small, plan, options);
+        const char *function = emulated_cuda_state.failed;
+        if (!function)
+            break;
+        if (outcome.status == STATUS_OK) {
+            survived++;
+            if (!may_succeed(function))
+                fail_msg("call %lu, %s: it failed, and the run did not", call, function);
+            assert_memory_equal(outcome.losses, good.losses, sizeof good.losses);
+        } else {
+            failed++;
+            assert_int_equal(outcome.status, STATUS_DEVICE);
+            assert_named(call, function);
+        }
+    }
+    print_message("%s: %lu calls; %lu made the run fail, and without %lu it went on\n", what,
+        call - 1, failed, survived);
+    assert_true(failed > 100);
+}
+
+static const struct device_options own = {.gemm = "own-small"}, library = {.gemm = "cublas"};
+
+static void test_each_call(void **state) {
+    (void)state;
+    struct training_plan streamed = basic;
+    streamed.batches = BATCHES_STREAMED;
+    streamed.shuffle = true;
+    setenv("XDG_CACHE_HOME", support_folder, 1);
+    fail_each("own kernels, from the cache", &basic, &own, false);
+    fail_each("batches sent in random order", &streamed, &own, false);
+    setenv("XDG_CACHE_HOME", "/dev/null", 1);
+    fail_each("cuBLAS, all compiled", &basic, &library, false);
+}
+
+static void test_lost(void **state) {
+    (void)state;
+    setenv("XDG_CACHE_HOME", support_folder, 1);
+    fail_each("the GPU is lost", &basic, &library, true);
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    setenv("XDG_CACHE_HOME", support_folder, 1);
+    emulated_cuda.memory = (size_t)48 << 20; /* of which cuBLAS has 32 MiB, and pixels 12 */
+    struct training_plan plan = basic;
+    plan.batch_size = 2000;
+    assert_int_equal(train(&usual, &plan, &library).status, STATUS_DEVICE);
+    assert_non_null(strstr(error.message, "the largest --batch-size that fits is "));
+    emulated_cuda.memory = (size_t)40 << 20;
+    assert_int_equal(train(&usual, &plan, &library).status, STATUS_DEVICE);
+    assert_non_null(strstr(error.message, "cudaErrorMemoryAllocation"));
+    emulated_cuda.memory = (size_t)16 << 20;
+    assert_int_equal(train(&usual, &plan, &library).status, STATUS_DEVICE);
+    assert_non_null(strstr(error.message, "the workspace of cuBLAS"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_launches, reset),
+        cmocka_unit_test_setup(test_submissions, reset),
+        cmocka_unit_test_setup(test_precision, reset),
+        cmocka_unit_test_setup(test_two_gpus, reset),
+        cmocka_unit_test_setup(test_no_gpu, reset),
+        cmocka_unit_test_setup(test_each_call, reset),
+        cmocka_unit_test_setup(test_lost, reset),
+        cmocka_unit_test_setup(test_out_of_memory, reset),
+    };
+    const struct dataset_options data = {
+        .data = "synthetic", .samples = SAMPLES, .seed = 3, .threads = 1};
+    if (dataset_load(&data, &dataset, &error) != STATUS_OK)
+        return 1;
+    const int failed =
+        cmocka_run_group_tests_name("cuda", tests, support_make_folder, support_remove_folder);
+    dataset_free(dataset);
+    return failed;
+}
