@@ -90,12 +90,12 @@ static bool is_automatic(const char *spec) {
 struct choice {
     const char *wanted, *usual; /* every device has the usual one, as it has NULL */
     const char *const *names;   /* the others, or all; NULL: there is no choice */
-    const char *complaint;      /* a format for what is wanted */
+    const char *complaint;      /* about what is wanted */
 };
 
 static enum status check_choice(
     const struct device_type *type, const struct choice *choice, struct error *error) {
-    char list[256] = "", complaint[128];
+    char list[256] = "";
     struct text text = {list, sizeof list};
     if (!choice->wanted || strcmp(choice->wanted, choice->usual) == 0)
         return STATUS_OK;
@@ -106,9 +106,8 @@ static enum status check_choice(
         if (strcmp(*name, choice->usual) != 0)
             append(&text, ", %s", *name);
     }
-    snprintf(complaint, sizeof complaint, "'%s' %s", choice->wanted, choice->complaint);
-    return error_set(error, STATUS_USAGE, "%s: %s; %s: %s", type->kind, complaint,
-        choice->names ? "there are" : "it has one way only", list);
+    return error_set(error, STATUS_USAGE, "%s: '%s' %s; %s: %s", type->kind, choice->wanted,
+        choice->complaint, choice->names ? "there are" : "it has one way only", list);
 }
 
 /* Whether the device has what the options ask for. */

@@ -107,44 +107,50 @@ static float round_tf32(float value) {
     return value;
 }
 
-/* A column-major matrix as its op gives it: element (i, j) is at i * row + j * column. */
+/* The bytes of a column-major matrix, from its first element to its last. */
 static size_t extent(int rows, int columns, int ld) {
     return ((size_t)ld * (size_t)(columns - 1) + (size_t)rows) * sizeof(float);
 }
 
-/* Sums a column of c at a time, along a's columns. */
+/* op(matrix)[rows, columns], column-major and without gaps. The caller frees it. */
+static float *take(const float *matrix, bool turned, int rows, int columns, int ld, bool tf32) {
+    float *taken = malloc((size_t)rows * (size_t)columns * sizeof *taken), *to = taken;
+    for (size_t j = 0; j < (size_t)columns; j++)
+        for (size_t i = 0; i < (size_t)rows; i++) {
+            const float value = matrix[turned ? j + i * (size_t)ld : i + j * (size_t)ld];
+            *to++ = tf32 ? round_tf32(value) : value;
+        }
+    return taken;
+}
+
 void emulated_multiply(const struct command *command) {
     const bool turned_a = command->product.transpose_a, turned_b = command->product.transpose_b;
     const int m = command->product.m, n = command->product.n, k = command->product.k;
-    const size_t lda = (size_t)command->product.lda, ldb = (size_t)command->product.ldb,
-                 ldc = (size_t)command->product.ldc;
-    const float *a = command->product.a, *b = command->product.b;
-    float *c = command->product.c;
-    if (!emulated_memory(
-            a, extent(turned_a ? k : m, turned_a ? m : k, (int)lda), "cublasGemmEx, A") ||
-        !emulated_memory(
-            b, extent(turned_b ? n : k, turned_b ? k : n, (int)ldb), "cublasGemmEx, B") ||
-        !emulated_memory(c, extent(m, n, (int)ldc), "cublasGemmEx, C"))
+    const int lda = command->product.lda, ldb = command->product.ldb, ldc = command->product.ldc;
+    if (!emulated_memory(command->product.a, extent(turned_a ? k : m, turned_a ? m : k, lda),
+            "cublasGemmEx, A") ||
+        !emulated_memory(command->product.b, extent(turned_b ? n : k, turned_b ? k : n, ldb),
+            "cublasGemmEx, B") ||
+        !emulated_memory(command->product.c, extent(m, n, ldc), "cublasGemmEx, C"))
         return;
+    float *a = take(command->product.a, turned_a, m, k, lda, command->product.tf32);
+    float *b = take(command->product.b, turned_b, k, n, ldb, command->product.tf32);
     double *sums = malloc((size_t)m * sizeof *sums);
     for (int j = 0; j < n; j++) {
-        for (int i = 0; i < m; i++)
-            sums[i] = 0.0;
+        memset(sums, 0, (size_t)m * sizeof *sums);
         for (int t = 0; t < k; t++) {
-            float factor =
-                turned_b ? b[(size_t)j + (size_t)t * ldb] : b[(size_t)t + (size_t)j * ldb];
-            factor = command->product.tf32 ? round_tf32(factor) : factor;
-            for (int i = 0; i < m; i++) {
-                const float value =
-                    turned_a ? a[(size_t)t + (size_t)i * lda] : a[(size_t)i + (size_t)t * lda];
-                sums[i] += (double)(command->product.tf32 ? round_tf32(value) : value) * factor;
-            }
+            const double factor = b[(size_t)t + (size_t)j * (size_t)k];
+            const float *column = a + (size_t)t * (size_t)m;
+            for (int i = 0; i < m; i++)
+                sums[i] += column[i] * factor;
         }
+        float *result = command->product.c + (size_t)j * (size_t)ldc;
         for (int i = 0; i < m; i++) {
-            float *element = &c[(size_t)i + (size_t)j * ldc];
-            const double before = command->product.beta == 0.0f ? 0.0 : *element;
-            *element = (float)(command->product.alpha * sums[i] + command->product.beta * before);
+            const double before = command->product.beta == 0.0f ? 0.0 : result[i];
+            result[i] = (float)(command->product.alpha * sums[i] + command->product.beta * before);
         }
     }
+    free(a);
+    free(b);
     free(sums);
 }

@@ -15,14 +15,13 @@ void cuda_settle(const struct cuda *cuda) {
     cudaStreamSynchronize(cuda->stream);
 }
 
+/* Whatever goes wrong, it is waited for: the caller frees what commands read or write. */
 enum status cuda_finish(struct gpu *gpu, struct error *error) {
     const enum status status = cuda_enter(cuda_of(gpu), error);
-    if (status != STATUS_OK)
-        return status;
     const cudaError_t code = cudaStreamSynchronize(cuda_of(gpu)->stream);
-    return code == cudaSuccess
-               ? STATUS_OK
-               : cuda_failed("cudaStreamSynchronize", code, "waiting for what was enqueued", error);
+    if (status != STATUS_OK || code == cudaSuccess)
+        return status;
+    return cuda_failed("cudaStreamSynchronize", code, "waiting for what was enqueued", error);
 }
 
 /* --- Commands --- */
