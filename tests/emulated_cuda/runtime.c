@@ -368,7 +368,8 @@ void *emulated_wrapped(const void *address, const char *user) {
     for (struct allocation *one = allocations; one; one = one->next)
         if (one->base == address)
             return one->wrapped;
-    emulated_memory(address, SIZE_MAX, user);
+    emulated_violation("%s is given an address that is not, or no longer, allocated", user);
+    lost = true;
     return NULL;
 }
 
