@@ -69,7 +69,7 @@ class Choosing(Folder):
         self.assertEqual(len(lines), 2)
         for number, line in enumerate(lines):
             self.assertRegex(line, rf"^cuda:{number} +Emulated GPU {number} .*\(gpu, NVIDIA\); cuBLAS .*; "
-                             r"kernels: CUDA C\+\+ sm_90, NVRTC .*; driver: CUDA .*; memory: 1.0 GiB; "
+                             r"kernels: CUDA C\+\+ sm_90, NVRTC .*; driver: NVIDIA .*CUDA .*; memory: 1.0 GiB; "
                              r"8 compute units$")
 
     def test_spec(self):

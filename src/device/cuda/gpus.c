@@ -43,6 +43,23 @@ static enum status count_gpus(int *count, struct error *error) {
     return code == cudaSuccess ? STATUS_OK : explain(code, error);
 }
 
+/* "580.95.05, ", or nothing where the driver does not say: the runtime knows only what CUDA it is
+ * for. The first word that begins with a digit and has a point in it, after "NVRM version: NVIDIA
+ * UNIX x86_64 Kernel Module" or the like. */
+static const char *driver_version(char text[64]) {
+    char line[256] = "";
+    FILE *file = fopen("/proc/driver/nvidia/version", "r");
+    text[0] = '\0';
+    if (!file)
+        return text;
+    if (fgets(line, sizeof line, file))
+        for (char *word = strtok(line, " \t\n"); word && !text[0]; word = strtok(NULL, " \t\n"))
+            if (*word >= '0' && *word <= '9' && strchr(word, '.'))
+                snprintf(text, 64, "%.32s, ", word);
+    fclose(file);
+    return text;
+}
+
 static void describe_library(struct device_info *info) {
     int major = 0, minor = 0, patch = 0;
     cublasGetProperty(MAJOR_VERSION, &major);
@@ -54,7 +71,7 @@ static void describe_library(struct device_info *info) {
 static enum status describe(
     int ordinal, struct cudaDeviceProp *properties, struct device_info *info, struct error *error) {
     int driver = 0, runtime = 0;
-    char version[32];
+    char version[32], other[32], release[64];
     const cudaError_t code = cudaGetDeviceProperties(properties, ordinal);
     if (code != cudaSuccess)
         return cuda_failed("cudaGetDeviceProperties", code, "", error);
@@ -69,8 +86,9 @@ static enum status describe(
     snprintf(info->vendor, sizeof info->vendor, "NVIDIA");
     snprintf(info->kernels, sizeof info->kernels, "CUDA C++ sm_%d%d, NVRTC %s", properties->major,
         properties->minor, version_text(cuda_compiler_version(), version));
-    snprintf(info->platform, sizeof info->platform, "CUDA %s", version_text(runtime, version));
-    snprintf(info->driver, sizeof info->driver, "for CUDA %s", version_text(driver, version));
+    snprintf(info->platform, sizeof info->platform, "NVIDIA");
+    snprintf(info->driver, sizeof info->driver, "%sCUDA %s (runtime %s)", driver_version(release),
+        version_text(driver, version), version_text(runtime, other));
     describe_library(info);
     return STATUS_OK;
 }
