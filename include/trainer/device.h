@@ -57,7 +57,7 @@ struct device_info {
     unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
     bool synchronous;                /* operations are done when their calls return */
     char warning[256];               /* what a user should know before quoting it; empty: nothing */
-    char passed_over[512];           /* the devices that "auto" could not open before it, and why */
+    char passed_over[2048];          /* the devices that "auto" could not open before it, and why */
 };
 
 /* --- Finding and opening ------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
  * - Between the begin and the end of a capture, nothing else may be launched, allocated or waited
  * for.
  * - cuBLAS's products are plain loops over column-major matrices, and check all sizes.
- * - Kernels are the same text, as OpenCL C (kernels/dialect.h), run by an OpenCL driver of the CPU.
+ * - Kernels are the same text, as OpenCL C (kernels/dialect.h), run by an OpenCL driver of the CPU;
+ *   where there is none, a program ends before it begins, and CTest reports it as skipped.
  *
  * A broken rule is a violation: it is printed, and ends the process.
  *
@@ -26,7 +27,8 @@
 /* --- For tests ----------------------------------------------------------------------------- */
 
 /* What it pretends to be. The first call takes these from the environment, where they are set:
- * EMULATED_CUDA_GPUS, _CAPABILITY, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS. */
+ * EMULATED_CUDA_GPUS, _CAPABILITY, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS. CUDA_VISIBLE_DEVICES=-1
+ * hides all GPUs. */
 struct emulated_cuda {
     int gpus, capability;  /* 2 of 9.0 */
     size_t memory;         /* bytes of each: 1 GiB */

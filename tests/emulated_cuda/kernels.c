@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- NVRTC --- */
 
@@ -132,16 +133,30 @@ static void must(cl_int code, const char *what) {
     abort();
 }
 
-static void start(void) {
+/* Without a driver of the CPU the process ends at once, as a skipped test (CTest's 77), or as a
+ * failed one where $TRAINER_REQUIRE_DEVICES names "emulated". */
+__attribute__((constructor)) static void find_driver(void) {
     cl_platform_id platforms[16];
     cl_uint count = 0;
+    if (clGetPlatformIDs(16, platforms, &count) != CL_SUCCESS)
+        count = 0;
+    for (cl_uint p = 0; p < count && p < 16 && !device; p++)
+        clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_CPU, 1, &device, NULL);
+    if (device)
+        return;
+    const char *required = getenv("TRAINER_REQUIRE_DEVICES");
+    const bool must_be = required && strstr(required, "emulated");
+    fprintf(stderr,
+        "%s: the emulated CUDA needs an OpenCL driver of the CPU (Debian: "
+        "pocl-opencl-icd)\n",
+        must_be ? "FAILED" : "skipped");
+    _exit(must_be ? 1 : 77);
+}
+
+static void start(void) {
     cl_int code;
     if (context)
         return;
-    must(clGetPlatformIDs(16, platforms, &count), "clGetPlatformIDs");
-    for (cl_uint p = 0; p < count && p < 16 && !device; p++)
-        clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_CPU, 1, &device, NULL);
-    must(device ? CL_SUCCESS : CL_DEVICE_NOT_FOUND, "an OpenCL driver of the CPU");
     context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
     must(code, "clCreateContext");
     queue = clCreateCommandQueue(context, device, 0, &code);

@@ -54,8 +54,10 @@ static size_t number_from(const char *name, size_t otherwise) {
 }
 
 __attribute__((constructor)) static void begin(void) {
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    const bool hidden = visible && strcmp(visible, "-1") == 0;
     emulated_cuda = (struct emulated_cuda){
-        .gpus = (int)number_from("GPUS", 2),
+        .gpus = hidden ? 0 : (int)number_from("GPUS", 2),
         .capability = (int)number_from("CAPABILITY", 90),
         .memory = number_from("MEMORY", (size_t)1 << 30),
         .fail_at = number_from("FAIL", 0),

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import unittest
 
-from common import record, run, skip_unless_here
+from common import NO_CUDA, record, run, skip_unless_here
 
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
 TINY = ("--data", "synthetic", "--samples", 1, "--epochs", 0, "--batch-size", 1, "--layers", "none")
@@ -64,7 +64,7 @@ class Choosing(Folder):
                        "--device", spec, env=without)
         self.fails(3, "pocl-opencl-icd", *SMALL, "--device", "opencl", env=without)
         self.assertRegex(devices(env=without)[0], "^opencl +not here: no driver works here")
-        done = run(*SMALL, env=without)
+        done = run(*SMALL, env={**NO_CUDA, **without})
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr, "because (cuda: .*; )?opencl: no driver works here")
 
@@ -75,8 +75,9 @@ class Choosing(Folder):
         done = run(*SMALL, "--device", "opencl")
         self.assertIn("trainer: warning: there is no OpenCL GPU in use", done.stderr)
         self.assertNotIn("warning", run(*SMALL, "--device", "opencl", "--quiet").stderr)
-        done = run(*SMALL)
-        self.assertRegex(done.stderr, "auto takes (cpu|reference), because (cuda: .*; )?opencl: no GPU; there is: ")
+        done = run(*SMALL, env=NO_CUDA)
+        self.assertRegex(done.stderr, "auto takes (cpu|reference), because (cuda: .*; )?opencl: no GPU; there "
+                         "is: ")
 
     @unittest.skipUnless(SIMULATORS, "needs oclgrind, which says that it is a GPU")
     def test_gpu_before_cpu(self):
@@ -84,7 +85,7 @@ class Choosing(Folder):
             shutil.copy(vendor, self.folder)
         with open(os.path.join(self.folder, "simulator.icd"), "w") as file:
             print(SIMULATORS[0], file=file)
-        both = {"OCL_ICD_VENDORS": self.folder}
+        both = {"OCL_ICD_VENDORS": self.folder, **NO_CUDA}
         self.assertGreater(len(devices(env=both)), 1)
         for spec in ("opencl", "auto", "opencl:SIMULATOR"):
             device = record(*TINY, "--device", spec, "--gemm", "own-small", env=both)["device"]
