@@ -61,6 +61,7 @@ struct run {
     struct training_result result;
     struct record record;
     struct progress progress;
+    char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */
 };
 
 /* The first parameters: from a file, or from the seed. */
@@ -108,6 +109,14 @@ static enum status load_dataset(struct run *run, struct error *error) {
     return status;
 }
 
+/* Passes a warning of the device on, once. */
+static void warn(struct run *run) {
+    const char *warning = device_info(run->device)->warning;
+    if (!run->options->quiet && warning[0] && strcmp(warning, run->warned) != 0)
+        fprintf(stderr, "trainer: warning: %s\n", warning);
+    memcpy(run->warned, warning, sizeof run->warned);
+}
+
 /* Everything that a device does once: opening, the self-check, the network's memory. */
 static enum status open_device(struct run *run, struct error *error) {
     const struct options *options = run->options;
@@ -128,8 +137,7 @@ static enum status open_device(struct run *run, struct error *error) {
     if (strcmp(options->device, "auto") == 0)
         fprintf(stderr, "trainer: --device auto takes %s%s%s\n", info->kind,
             info->passed_over[0] ? ", because " : "", info->passed_over);
-    if (info->warning[0])
-        fprintf(stderr, "trainer: warning: %s\n", info->warning);
+    warn(run);
     return STATUS_OK;
 }
 
@@ -169,6 +177,7 @@ static enum status train(struct run *run, struct error *error) {
     const enum status status =
         training_run(run->network, run->dataset, &options->plan, &observer, &run->result, error);
     progress_hide(&run->progress);
+    warn(run);
     record->status = status == STATUS_OK ? "complete" : "diverged";
     return status;
 }

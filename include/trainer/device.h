@@ -56,7 +56,7 @@ struct device_info {
                       * wrong results somewhere, and should be checked; 0: none */
     unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
     bool synchronous;                /* operations are done when their calls return */
-    char warning[256];               /* what a user should know before quoting it; empty: nothing */
+    char warning[512];               /* what a user should know before quoting it; empty: nothing */
     char passed_over[2048];          /* the devices that "auto" could not open before it, and why */
 };
 

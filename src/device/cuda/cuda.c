@@ -19,6 +19,32 @@ static const char *const gemms[] = {"cublas", "own", "own-small", "own-medium", 
 static const char *const precisions[] = {"fp32", "tf32", NULL};
 static const char *const submissions[] = {"graph", "stream", NULL};
 
+/* Whether it will do without cuBLAS. */
+static bool takes_own(const struct device_options *options) {
+    return options->gemm && strncmp(options->gemm, "own", 3) == 0;
+}
+
+/* What cuBLAS reads from the environment may turn one precision into another, unsaid. */
+static enum status check_environment(const char *precision, struct error *error) {
+    static const struct {
+        const char *precision, *variable, *value, *effect;
+    } contradictions[] = {
+        {"fp32", "NVIDIA_TF32_OVERRIDE", "1", "makes cuBLAS compute in TF32"},
+        {"fp32", "CUBLAS_EMULATE_SINGLE_PRECISION", "1",
+            "makes cuBLAS put fp32 together from bf16"},
+        {"tf32", "NVIDIA_TF32_OVERRIDE", "0", "keeps cuBLAS from TF32"},
+    };
+    for (size_t c = 0; c < sizeof contradictions / sizeof *contradictions; c++) {
+        const char *value = getenv(contradictions[c].variable);
+        if (value && strcmp(value, contradictions[c].value) == 0 &&
+            strcmp(precision, contradictions[c].precision) == 0)
+            return error_set(error, STATUS_USAGE,
+                "cuda: --precision %s, but %s=%s in the environment %s: take it out there",
+                precision, contradictions[c].variable, value, contradictions[c].effect);
+    }
+    return STATUS_OK;
+}
+
 static enum status set_options(
     struct cuda *cuda, const struct device_options *options, struct error *error) {
     struct device_info *info = &cuda->gpu.base.info;
@@ -27,25 +53,26 @@ static enum status set_options(
     cuda->tf32 = options->precision && strcmp(options->precision, "tf32") == 0;
     info->submission = "stream";
     if (!cuda->tf32)
-        return STATUS_OK;
+        return check_environment("fp32", error);
     info->precision = "tf32";
     if (cuda->capability < TF32_CAPABILITY)
         return error_set(error, STATUS_USAGE,
             "cuda: '%s' has no TF32: its compute capability is %d.%d, 8.0 is the first with it; "
             "take --precision fp32",
             info->name, cuda->capability / 10, cuda->capability % 10);
-    if (options->gemm && strncmp(options->gemm, "own", 3) == 0)
+    if (takes_own(options))
         return error_set(error, STATUS_USAGE,
             "cuda: our own kernels (--gemm %s) compute in fp32; --precision tf32 takes --gemm "
             "cublas or auto",
             options->gemm);
-    return STATUS_OK;
+    return check_environment("tf32", error);
 }
 
 static void identify(struct cuda *cuda) {
     const struct device_info *info = &cuda->gpu.base.info;
-    snprintf(cuda->gpu.identity, sizeof cuda->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%d\n", info->name,
-        info->platform, info->driver, info->kernels, info->precision, info->units);
+    snprintf(cuda->gpu.identity, sizeof cuda->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%d\n%s\n",
+        info->name, info->platform, info->driver, info->kernels, info->precision, info->units,
+        cuda->graphs ? "graph" : "stream");
 }
 
 /* cuBLAS with its stream, and after it its workspace, which the stream would else reset. Its own
@@ -68,21 +95,23 @@ static enum status create_blas(struct cuda *cuda, struct error *error) {
         call = "cublasSetWorkspace";
         code = cublasSetWorkspace(cuda->blas, cuda->workspace, bytes);
     }
-    return code == CUBLAS_STATUS_SUCCESS ? STATUS_OK : cublas_failed(call, code, "", error);
+    return code == CUBLAS_STATUS_SUCCESS ? STATUS_OK
+                                         : cublas_failed(call, code, cuda->stream, error);
 }
 
-/* The memory that is free now is ours to count. */
+/* The memory that is free now is ours to count, but for a little that the driver may want. */
 static enum status count_memory(struct cuda *cuda, struct error *error) {
     size_t available = 0, all = 0;
     const cudaError_t code = cudaMemGetInfo(&available, &all);
     if (code != cudaSuccess)
         return cuda_failed("cudaMemGetInfo", code, "", error);
-    cuda->gpu.memory_bytes = cuda->gpu.buffer_bytes = available;
+    cuda->gpu.memory_bytes = cuda->gpu.buffer_bytes = available - available / 32;
     return STATUS_OK;
 }
 
 static const struct gpu_driver driver = {
     .library = "cublas",
+    .library_share = 1.0,
     .longest = 1 << 16, /* about as many kilobytes */
     .joins = true,
     .compile = cuda_load_program,
@@ -115,7 +144,8 @@ static enum status set_up(struct cuda *cuda, const char *rest, const struct devi
     const cudaError_t code = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
     if (code != cudaSuccess)
         return cuda_failed("cudaStreamCreateWithFlags", code, cuda->gpu.base.info.name, error);
-    status = create_blas(cuda, error);
+    if (!takes_own(options))
+        status = create_blas(cuda, error);
     if (status == STATUS_OK)
         status = count_memory(cuda, error);
     return status == STATUS_OK ? gpu_open(&cuda->gpu, &cuda_device_type, options->gemm, error)

@@ -40,11 +40,15 @@ enum status cuda_failed(
 }
 
 enum status cublas_failed(
-    const char *call, cublasStatus_t code, const char *doing, struct error *error) {
-    /* What is behind it, if it is the GPU's. */
-    const cudaError_t behind = cudaGetLastError();
-    return error_set(error, STATUS_DEVICE, "cuda: %s%s%s%s gave %s (%d)%s%s%s", call,
-        doing[0] ? " (" : "", doing, doing[0] ? ")" : "", cublasGetStatusName(code), (int)code,
-        behind == cudaSuccess ? "" : ", because of ",
+    const char *call, cublasStatus_t code, cudaStream_t stream, struct error *error) {
+    enum cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    cudaError_t behind = cudaStreamIsCapturing(stream, &capture);
+    if (behind == cudaSuccess && capture == cudaStreamCaptureStatusNone)
+        behind = cudaStreamQuery(stream);
+    if (behind == cudaErrorNotReady)
+        behind = cudaSuccess;
+    cudaGetLastError();
+    return error_set(error, STATUS_DEVICE, "cuda: %s gave %s (%d)%s%s%s", call,
+        cublasGetStatusName(code), (int)code, behind == cudaSuccess ? "" : ", because of ",
         behind == cudaSuccess ? "" : cudaGetErrorName(behind), advice_for(behind));
 }

@@ -3,6 +3,8 @@
 #include "device/cuda/cuda.h"
 #include "device/cuda/status.h"
 
+#include <stdio.h>
+
 enum status cuda_enter(const struct cuda *cuda, struct error *error) {
     const cudaError_t code = cudaSetDevice(cuda->ordinal);
     return code == cudaSuccess
@@ -47,9 +49,8 @@ static enum status enqueue_gemm(
             cuda_memory(a.buffer, a.offset), CUDA_R_32F, (int)a.columns, &gemm->beta,
             cuda_memory(c.buffer, c.offset), CUDA_R_32F, (int)c.columns,
             cuda->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
-    return code == CUBLAS_STATUS_SUCCESS
-               ? STATUS_OK
-               : cublas_failed("cublasGemmEx", code, "a matrix product", error);
+    return code == CUBLAS_STATUS_SUCCESS ? STATUS_OK
+                                         : cublas_failed("cublasGemmEx", code, cuda->stream, error);
 }
 
 static enum status enqueue_kernel(
@@ -87,47 +88,74 @@ enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, str
 
 /* --- Graphs --- */
 
-/* The commands as a graph; NULL when one of them, or all in all, can't be captured. What was wrong
- * is not said: plain launches will say it again, if it is of the commands. */
-static cudaGraph_t capture(
-    const struct cuda *cuda, const struct gpu_command *commands, size_t count) {
-    cudaGraph_t graph = NULL;
-    struct error ignored;
-    if (cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess)
-        return NULL;
+/* The commands as a graph. STATUS_DEVICE when one of them, or all in all, can't be captured. */
+static enum status capture(const struct cuda *cuda, const struct gpu_command *commands,
+    size_t count, cudaGraph_t *graph, struct error *error) {
+    *graph = NULL;
+    cudaError_t code = cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal);
+    if (code != cudaSuccess)
+        return cuda_failed("cudaStreamBeginCapture", code, "", error);
     enum status status = STATUS_OK;
     for (size_t c = 0; c < count && status == STATUS_OK; c++)
-        status = enqueue(cuda, &commands[c], &ignored);
-    const cudaError_t ended = cudaStreamEndCapture(cuda->stream, &graph);
-    if ((status != STATUS_OK || ended != cudaSuccess) && graph) {
-        cudaGraphDestroy(graph);
-        graph = NULL;
+        status = enqueue(cuda, &commands[c], error);
+    code = cudaStreamEndCapture(cuda->stream, graph);
+    if (status == STATUS_OK && code != cudaSuccess)
+        status = cuda_failed("cudaStreamEndCapture", code, "", error);
+    if (status != STATUS_OK && *graph) {
+        cudaGraphDestroy(*graph);
+        *graph = NULL;
     }
-    return graph;
+    return status;
 }
 
 /* The graph is laid out on the GPU here, and not when it is first run. */
+static enum status instantiate(
+    const struct cuda *cuda, cudaGraph_t graph, cudaGraphExec_t *whole, struct error *error) {
+    const char *call = "cudaGraphInstantiate";
+    cudaError_t code = cudaGraphInstantiate(whole, graph, 0);
+    if (code != cudaSuccess) {
+        *whole = NULL;
+        return cuda_failed(call, code, "", error);
+    }
+    call = "cudaGraphUpload";
+    code = cudaGraphUpload(*whole, cuda->stream);
+    if (code == cudaSuccess) {
+        call = "cudaStreamSynchronize";
+        code = cudaStreamSynchronize(cuda->stream);
+    }
+    if (code == cudaSuccess)
+        return STATUS_OK;
+    cudaGraphExecDestroy(*whole);
+    *whole = NULL;
+    return cuda_failed(call, code, "a graph's upload", error);
+}
+
+/* What can't become a graph is launched command by command, and a user is told why. */
 enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands, size_t count,
     struct gpu_graph **made, struct error *error) {
     struct cuda *cuda = cuda_of(gpu);
+    struct device_info *info = &gpu->base.info;
     *made = NULL;
-    gpu->base.info.submission = "stream";
-    const enum status status = cuda_enter(cuda, error);
+    info->submission = "stream";
+    enum status status = cuda_enter(cuda, error);
     if (status != STATUS_OK || !cuda->graphs)
         return status;
-    cudaGraph_t graph = capture(cuda, commands, count);
+    cudaGraph_t graph;
     cudaGraphExec_t whole = NULL;
-    if (graph && cudaGraphInstantiate(&whole, graph, 0) != cudaSuccess)
-        whole = NULL;
-    if (whole && cudaGraphUpload(whole, cuda->stream) != cudaSuccess) {
-        cudaGraphExecDestroy(whole);
-        whole = NULL;
-    }
+    struct error problem;
+    status = capture(cuda, commands, count, &graph, &problem);
+    if (status == STATUS_OK)
+        status = instantiate(cuda, graph, &whole, &problem);
     if (graph)
         cudaGraphDestroy(graph);
     cudaGetLastError(); /* the next call is not to report what this one has dealt with */
-    if (whole)
-        gpu->base.info.submission = "graph";
+    if (status == STATUS_OK)
+        info->submission = "graph";
+    else
+        snprintf(info->warning, sizeof info->warning,
+            "an epoch is no graph here, but single "
+            "launches: %.*s",
+            (int)sizeof info->warning - 64, problem.message);
     *made = (struct gpu_graph *)whole;
     return STATUS_OK;
 }

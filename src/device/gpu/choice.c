@@ -50,66 +50,105 @@ static bool recall(struct products *products, const char *key, size_t key_length
     return found;
 }
 
-/* Seconds for `repeats` products by a method, one after another, until they are done. */
-static enum status time_products(struct products *products, size_t method, enum product product,
-    const struct product_views *views, size_t repeats, double *seconds, struct error *error) {
-    const double start = clock_seconds();
+/* --- Timing --- */
+
+/* One method's part in a race: a product again and again, and how fast that was. */
+struct racer {
+    struct products *products;
+    size_t method;
+    enum product product;
+    const struct product_views *views;
+    size_t repeats;
+    struct recording *recording; /* of the repeats, as an epoch is recorded; or NULL */
+    double least;                /* seconds for a product; INFINITY: it can't */
+};
+
+static enum status enqueue_repeats(void *context, struct error *error) {
+    const struct racer *racer = context;
     enum status status = STATUS_OK;
-    for (size_t r = 0; r < repeats && status == STATUS_OK; r++)
-        status = products_compute(products, method, product, views, error);
-    if (status == STATUS_OK)
-        status = products->gpu->driver->finish(products->gpu, error);
-    *seconds = (clock_seconds() - start) / (double)repeats;
+    for (size_t r = 0; r < racer->repeats && status == STATUS_OK; r++)
+        status =
+            products_compute(racer->products, racer->method, racer->product, racer->views, error);
     return status;
 }
 
-/* The method of the least seconds. The library must be clearly faster: it costs a launch more for
- * what follows the product, compiles at every start, and is to be checked. */
-static size_t fastest_of(const struct products *products, const double *least) {
-    const double clearly = 0.8;
+/* Runs the repeats until they are done; the least time counts. */
+static enum status take_turn(struct racer *racer, struct error *error) {
+    struct gpu *gpu = racer->products->gpu;
+    const double start = clock_seconds();
+    enum status status = device_run(&gpu->base, racer->recording, enqueue_repeats, racer, error);
+    if (status == STATUS_OK)
+        status = gpu->driver->finish(gpu, error);
+    const double seconds = (clock_seconds() - start) / (double)racer->repeats;
+    if (status != STATUS_OK || seconds < racer->least)
+        racer->least = status == STATUS_OK ? seconds : INFINITY;
+    return status;
+}
+
+/* A first run, which may compile it, and a second one, which tells how many make up a turn. Where
+ * an epoch is one submission, so is a turn: single launches would show the host's time instead. */
+static enum status get_ready(struct racer *racer, struct error *error) {
+    enum { LAUNCHED_MAX = 16, RECORDED_MAX = 200 };
+    const double turn = 1e-3; /* seconds */
+    struct device *device = &racer->products->gpu->base;
+    const bool recorded = racer->products->gpu->driver->make_graph;
+    racer->repeats = 1;
+    racer->least = INFINITY;
+    enum status status = take_turn(racer, error);
+    racer->least = INFINITY;
+    if (status == STATUS_OK)
+        status = take_turn(racer, error);
+    if (status != STATUS_OK)
+        return status;
+    const double wanted = turn / racer->least, most = recorded ? RECORDED_MAX : LAUNCHED_MAX;
+    racer->repeats = (size_t)(wanted < 1.0 ? 1.0 : wanted < most ? wanted : most);
+    if (recorded)
+        status = device_record(device, enqueue_repeats, racer, &racer->recording, error);
+    if (status != STATUS_OK)
+        racer->least = INFINITY;
+    return status;
+}
+
+/* The method of the least time. A library must be faster by what its driver says. */
+static size_t fastest_of(const struct products *products, const struct racer *racers) {
     size_t fastest = 0;
-    for (size_t m = 1; m < products->methods_count; m++)
-        if (least[m] < (products->methods[m].library ? clearly : 1.0) * least[fastest])
+    for (size_t m = 1; m < products->methods_count; m++) {
+        const double share =
+            products->methods[m].library ? products->gpu->driver->library_share : 1.0;
+        if (racers[m].least < share * racers[fastest].least)
             fastest = m;
+    }
     return fastest;
 }
 
-/* The fastest method. Each has a first run, which may compile it. Then they take turns, so that
- * what else the machine does meets all of them, and each one's least time counts; after some rounds
- * those that are far from the best one are left out. A method that fails, for want of memory or
- * because the hardware has not what it needs, is out of it; the last one's error counts when all
- * fail. */
+/* The fastest method. They take turns, so that what else the machine does meets all of them; after
+ * some rounds those that are far from the best one are left out. A method that fails, for want of
+ * memory or because the hardware has not what it needs, is out of it; the last one's error counts
+ * when all fail. */
 static enum status race(struct products *products, enum product product,
     const struct product_views *views, size_t *fastest, struct error *error) {
-    enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3, REPEATS_MAX = 16 };
-    const double turn = 1e-3, enough = 0.05; /* seconds */
-    double least[PRODUCT_METHODS_MAX], seconds;
-    enum status status, failure = STATUS_OK;
+    enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3 };
+    const double enough = 0.05; /* seconds */
+    struct racer racers[PRODUCT_METHODS_MAX];
+    enum status failure = STATUS_OK;
     for (size_t m = 0; m < products->methods_count; m++) {
-        status = time_products(products, m, product, views, 1, &seconds, error);
-        if (status == STATUS_OK)
-            status = time_products(products, m, product, views, 1, &least[m], error);
-        if (status != STATUS_OK) {
-            least[m] = INFINITY;
-            failure = status;
-        }
+        racers[m] = (struct racer){products, m, product, views, 1, NULL, INFINITY};
+        const enum status status = get_ready(&racers[m], error);
+        failure = status != STATUS_OK ? status : failure;
     }
     const double start = clock_seconds();
     for (int r = 0; r < ROUNDS && clock_seconds() - start < enough; r++)
         for (size_t m = 0; m < products->methods_count; m++) {
-            const double wanted = turn / least[m];
-            const size_t repeats = wanted < 1.0           ? 1
-                                   : wanted > REPEATS_MAX ? REPEATS_MAX
-                                                          : (size_t)wanted;
-            if (isinf(least[m]) ||
-                (r >= ROUNDS_FOR_ALL && least[m] > 2.0 * least[fastest_of(products, least)]))
+            const double best = racers[fastest_of(products, racers)].least;
+            if (isinf(racers[m].least) || (r >= ROUNDS_FOR_ALL && racers[m].least > 2.0 * best))
                 continue;
-            status = time_products(products, m, product, views, repeats, &seconds, error);
-            least[m] = status != STATUS_OK ? INFINITY : seconds < least[m] ? seconds : least[m];
+            const enum status status = take_turn(&racers[m], error);
             failure = status != STATUS_OK ? status : failure;
         }
-    *fastest = fastest_of(products, least);
-    return isinf(least[*fastest]) ? failure : STATUS_OK;
+    for (size_t m = 0; m < products->methods_count; m++)
+        device_forget(&products->gpu->base, racers[m].recording);
+    *fastest = fastest_of(products, racers);
+    return isinf(racers[*fastest].least) ? failure : STATUS_OK;
 }
 
 /* Times every method, with memory of its own for what it writes: what is in the views' place may be
@@ -131,9 +170,11 @@ static enum status time_methods(struct products *products, enum product product,
     if (product == PRODUCT_UPDATE)
         apart.bias = (struct view){written, elements, 1, result.columns};
     struct recording *recorded = gpu->recorded;
-    gpu->recorded = NULL; /* this is done now */
+    const char *submission = gpu->base.info.submission; /* which is not told of trials */
+    gpu->recorded = NULL;                               /* this is done now */
     const enum status status = race(products, product, &apart, fastest, error);
     gpu->recorded = recorded;
+    gpu->base.info.submission = submission;
     device_release(written);
     return status;
 }

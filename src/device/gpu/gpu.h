@@ -103,11 +103,12 @@ struct gpu {
 
 /* What a driver does. Every function that returns a status fills `error`. */
 struct gpu_driver {
-    const char *library; /* the name of its matrix library, for --gemm */
-    size_t doubtful;     /* as in struct device_info, where the library is used */
-    size_t longest;      /* commands that a recording may have */
-    bool joins;          /* groups see what others wrote before: slices of a product are added up in
-                          * the same kernel */
+    const char *library;  /* the name of its matrix library, for --gemm */
+    size_t doubtful;      /* as in struct device_info, where the library is used */
+    double library_share; /* of our kernels' time that its library may take, and be chosen */
+    size_t longest;       /* commands that a recording may have */
+    bool joins; /* groups see what others wrote before: slices of a product are added up in
+                 * the same kernel */
 
     /* The program of kernels/`file` with the options "-DNAME=VALUE ...", from the cache or new. */
     enum status (*compile)(struct gpu *gpu, const char *file, const char *defines,

@@ -80,6 +80,7 @@ static void forget_library(struct gpu *gpu) {
 
 static const struct gpu_driver driver = {
     .library = "clblast",
+    .library_share = 0.8, /* it compiles at every start, and is to be checked */
     /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
      * side on: github.com/CNugteren/CLBlast/issues/542. */
     .doubtful = 1152,
