@@ -426,6 +426,19 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     RESULT_AFTER(cudaErrorLaunchFailure);
 }
 
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    *status = stream->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+    return cudaSuccess;
+}
+
+/* It runs nothing, and so is never done with anything. */
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    NOT_WHILE_CAPTURING();
+    return stream->waiting.count > 0 ? cudaErrorNotReady : cudaSuccess;
+}
+
 /* --- Graphs --- */
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode) {

@@ -25,6 +25,7 @@ static const struct training_plan basic = {
 struct outcome {
     enum status status;
     const char *submission;
+    char warning[sizeof((struct device_info){0}.warning)];
     double losses[EPOCHS];
 };
 
@@ -50,7 +51,10 @@ static struct outcome train(const struct network_shape *shape, const struct trai
         outcome.status = network_download(network, parameters, &error);
     for (size_t e = 0; e < result.epochs_done; e++)
         outcome.losses[e] = result.epochs[e].score.loss;
-    outcome.submission = device ? device_info(device)->submission : NULL;
+    if (device) {
+        outcome.submission = device_info(device)->submission;
+        memcpy(outcome.warning, device_info(device)->warning, sizeof outcome.warning);
+    }
     training_result_free(&result);
     network_free(network);
     device_close(device);
@@ -150,6 +154,7 @@ static void test_submissions(void **state) {
         train(&small, &basic, &(struct device_options){.gemm = "own-small"});
     assert_int_equal(graph.status, STATUS_OK);
     assert_string_equal(graph.submission, "graph");
+    assert_string_equal(graph.warning, "");
     const struct outcome stream = train(
         &small, &basic, &(struct device_options){.gemm = "own-small", .submission = "stream"});
     emulated_cuda.no_graphs = true;
@@ -161,6 +166,11 @@ static void test_submissions(void **state) {
         assert_string_equal(others[o]->submission, "stream");
         assert_memory_equal(others[o]->losses, graph.losses, sizeof graph.losses);
     }
+    assert_string_equal(stream.warning, ""); /* it was asked for */
+    assert_string_equal(without.warning,
+        "an epoch is no graph here, but single launches: cuda: cudaStreamBeginCapture gave "
+        "cudaErrorStreamCaptureUnsupported (900): operation not permitted when stream is "
+        "capturing");
     /* What is sent within an epoch is not recorded. */
     emulated_cuda.no_graphs = false;
     struct training_plan plan = basic;
@@ -169,6 +179,11 @@ static void test_submissions(void **state) {
     assert_int_equal(sent.status, STATUS_OK);
     assert_string_equal(sent.submission, "stream");
     assert_memory_equal(sent.losses, graph.losses, sizeof graph.losses);
+    /* Methods are timed as graphs, and that is no epoch's. */
+    setenv("XDG_CACHE_HOME", "/dev/null", 1);
+    const struct outcome chosen = train(&small, &plan, &(struct device_options){.gemm = "auto"});
+    assert_int_equal(chosen.status, STATUS_OK);
+    assert_string_equal(chosen.submission, "stream");
 }
 
 static void test_precision(void **state) {
@@ -194,6 +209,23 @@ static void test_precision(void **state) {
     assert_fails(device_find("reference", &fast, &error), STATUS_USAGE, "cublas");
     assert_fails(device_find("reference", &(struct device_options){.precision = "tf32"}, &error),
         STATUS_USAGE, "'tf32' is not a precision of its products");
+}
+
+/* A precision that cuBLAS would turn into another. */
+static void test_environment(void **state) {
+    (void)state;
+    static const char *const cases[][3] = {{"fp32", "NVIDIA_TF32_OVERRIDE", "1"},
+        {"fp32", "CUBLAS_EMULATE_SINGLE_PRECISION", "1"}, {"tf32", "NVIDIA_TF32_OVERRIDE", "0"}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct device *device;
+        const struct device_options options = {.gemm = "cublas", .precision = cases[c][0]};
+        setenv(cases[c][1], cases[c][2], 1);
+        assert_fails(device_open("cuda", &options, &device, &error), STATUS_USAGE, cases[c][1]);
+        setenv(cases[c][1], *cases[c][2] == '0' ? "1" : "0", 1);
+        assert_ok(device_open("cuda", &options, &device, &error));
+        device_close(device);
+        unsetenv(cases[c][1]);
+    }
 }
 
 /* Two devices at once, one thread: each call is for its own. */
@@ -281,6 +313,8 @@ static void fail_each(const char *what, const struct training_plan *plan,
             failed++;
             assert_int_equal(outcome.status, STATUS_DEVICE);
             assert_named(call, function);
+            if (lose && strstr(error.message, "CUBLAS_STATUS_")) /* which does not tell why */
+                assert_non_null(strstr(error.message, "because of cudaErrorIllegalAddress"));
         }
     }
     print_message("%s: %lu calls; %lu made the run fail, and without %lu it went on\n", what,
@@ -308,6 +342,59 @@ static void test_lost(void **state) {
     fail_each("the GPU is lost", &basic, &library, true);
 }
 
+/* y[2, 3] = x[2, 4] * weights[4, 3], by a device that first times its ways to do it. */
+static enum status multiply(float y[6]) {
+    static const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8},
+                       weights[12] = {1, 0, 2, 0, 1, 1, 2, 0, 0, 1, 3, 1}, bias[3] = {0, 0, 0};
+    static const size_t sides[4][2] = {{2, 4}, {4, 3}, {1, 3}, {2, 3}};
+    const float *const values[4] = {x, weights, bias, y};
+    struct device *device;
+    struct buffer *buffers[4] = {NULL};
+    struct view views[4];
+    enum status status =
+        device_open("cuda", &(struct device_options){.gemm = "auto"}, &device, &error);
+    for (int b = 0; b < 4 && status == STATUS_OK; b++) {
+        status = device_allocate(device, sides[b][0] * sides[b][1], &buffers[b], &error);
+        views[b] = device_view(buffers[b], sides[b][0], sides[b][1]);
+        if (status == STATUS_OK)
+            status = device_upload(device, views[b], values[b], &error);
+    }
+    if (status == STATUS_OK)
+        status = device_dense_forward(
+            device, views[0], views[1], views[2], ACTIVATION_NONE, views[3], &error);
+    if (status == STATUS_OK)
+        status = device_download(device, views[3], y, &error);
+    for (int b = 0; b < 4; b++)
+        device_release(buffers[b]);
+    device_close(device);
+    assert_int_equal(emulated_cuda_state.objects, 0);
+    return status;
+}
+
+/* Every call fails once while methods are timed: a method that fails is not chosen, and a product
+ * is right or an error. */
+static void test_choosing(void **state) {
+    (void)state;
+    static const float expected[6] = {11, 14, 8, 27, 30, 24};
+    unsigned long call = 1, survived = 0;
+    setenv("XDG_CACHE_HOME", "/dev/null", 1);
+    for (;; call++) {
+        float y[6] = {0};
+        emulated_cuda_reset();
+        emulated_cuda.fail_at = call;
+        const enum status status = multiply(y);
+        if (!emulated_cuda_state.failed)
+            break;
+        survived += status == STATUS_OK;
+        if (status == STATUS_OK)
+            assert_memory_equal(y, expected, sizeof expected);
+        else
+            assert_int_equal(status, STATUS_DEVICE);
+    }
+    print_message("methods timed: %lu calls; without %lu it went on\n", call - 1, survived);
+    assert_true(survived > 30);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     setenv("XDG_CACHE_HOME", support_folder, 1);
@@ -322,6 +409,7 @@ static void test_out_of_memory(void **state) {
     emulated_cuda.memory = (size_t)16 << 20;
     assert_int_equal(train(&usual, &plan, &library).status, STATUS_DEVICE);
     assert_non_null(strstr(error.message, "the workspace of cuBLAS"));
+    assert_int_equal(train(&small, &basic, &own).status, STATUS_OK); /* which has none */
 }
 
 int main(void) {
@@ -329,10 +417,12 @@ int main(void) {
         cmocka_unit_test_setup(test_launches, reset),
         cmocka_unit_test_setup(test_submissions, reset),
         cmocka_unit_test_setup(test_precision, reset),
+        cmocka_unit_test_setup(test_environment, reset),
         cmocka_unit_test_setup(test_two_gpus, reset),
         cmocka_unit_test_setup(test_no_gpu, reset),
         cmocka_unit_test_setup(test_each_call, reset),
         cmocka_unit_test_setup(test_lost, reset),
+        cmocka_unit_test_setup(test_choosing, reset),
         cmocka_unit_test_setup(test_out_of_memory, reset),
     };
     const struct dataset_options data = {
