@@ -34,6 +34,7 @@ struct emulated_cuda {
     size_t memory;         /* bytes of each: 1 GiB */
     unsigned long fail_at; /* the call of this number fails; 0: none */
     unsigned long lose_at; /* from this one on, the GPU is lost */
+    const char *refused;   /* every call of this function fails; or NULL */
     bool no_graphs;        /* captures fail */
     bool tolerant;         /* a violation is kept, and does not end the process */
 };

@@ -70,6 +70,7 @@ void emulated_cuda_reset(void) {
     const size_t objects = emulated_cuda_state.objects;
     emulated_cuda_state = (struct emulated_cuda_state){.objects = objects};
     emulated_cuda.fail_at = emulated_cuda.lose_at = 0;
+    emulated_cuda.refused = NULL;
     last_error = cudaSuccess;
     lost = false;
 }
@@ -100,7 +101,8 @@ bool emulated_fails(const char *name) {
     const unsigned long call = ++emulated_cuda_state.calls;
     if (emulated_cuda.lose_at > 0 && call >= emulated_cuda.lose_at)
         lost = true;
-    const bool fails = lost || call == emulated_cuda.fail_at;
+    const bool refused = emulated_cuda.refused && strcmp(emulated_cuda.refused, name) == 0;
+    const bool fails = lost || refused || call == emulated_cuda.fail_at;
     if (fails && !emulated_cuda_state.failed)
         emulated_cuda_state.failed = name;
     return fails;
