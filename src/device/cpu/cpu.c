@@ -52,6 +52,20 @@ static int usual_threads(void) {
     return usable < limit ? usable : limit;
 }
 
+/* A CPU that is newer than OpenBLAS is taken for one of 2004, unless the environment says otherwise:
+ * it reads that when it is loaded, before anybody else can. */
+static void warn_of_unknown_cpu(const char *version, struct device_info *info) {
+#ifdef TRAINER_HAS_AVX2
+    if (strcmp(openblas_get_corename(), "Prescott") == 0 && __builtin_cpu_supports("avx2"))
+        snprintf(info->warning, sizeof info->warning,
+            "OpenBLAS %s does not know this CPU and takes it for a Prescott, which costs it most of "
+            "its speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
+            version, __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell");
+#else
+    (void)version, (void)info;
+#endif
+}
+
 static void describe(int threads, struct device_info *info) {
     host_device_describe("cpu", threads, info);
     char version[64] = ""; /* the configuration begins "OpenBLAS 0.3.21 ..." */
@@ -59,6 +73,7 @@ static void describe(int threads, struct device_info *info) {
     snprintf(
         info->library, sizeof info->library, "OpenBLAS %s %s", version, openblas_get_corename());
     snprintf(info->kernels, sizeof info->kernels, "%s", choose_kernels()->name);
+    warn_of_unknown_cpu(version, info);
 }
 
 static void cpu_list(device_visitor *visit, void *context) {
