@@ -108,7 +108,7 @@ class Choosing(Folder):
 class Results(Folder):
     def test_like_cpu(self):
         """Two devices, one net: the same losses."""
-        options = ("--data", "synthetic", "--samples", 900, "--epochs", 3)
+        options = ("--data", "synthetic", "--samples", 700, "--epochs", 2)
         for more in ((), ("--shuffle",), ("--tail", "short"), ("--color", "rgb"), ("--layers", "none"),
                      ("--batches", "streamed"), ("--activation", "relu", "--layers", "100,50,20")):
             expected = record(*options, *more, "--device", "reference", "--learning-rate", 0.001)

@@ -141,7 +141,7 @@ class GpuCheck(unittest.TestCase):
         if first.returncode == 77:
             self.skipTest(first.stderr)
         done = self.run_check(EMULATED, "--samples", "200", "--runs", "3", devices="cuda,reference",
-                              minutes=0.4, **cache)
+                              minutes=0.3, **cache)
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [line for line in done.stdout.splitlines() if line.startswith("| 64,32 | 200 | ")]
         self.assertIn("| cuda graph |", rows[0])

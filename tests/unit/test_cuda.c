@@ -146,6 +146,33 @@ static void test_launches(void **state) {
     assert_int_equal(count_launches("cublas"), 17); /* what follows a product is its own */
 }
 
+/* What is too long to be recorded is no error, and no graph. */
+static void test_too_long(void **state) {
+    (void)state;
+    enum { BATCH = 1, STEPS = 4000 };
+    const struct device_options options = {.gemm = "own-small"};
+    struct device *device;
+    struct network *network;
+    struct buffer *buffer;
+    struct recording *recording;
+    assert_ok(device_open("cuda", &options, &device, &error));
+    assert_ok(network_create(device, &small, BATCH, &network, &error));
+    assert_ok(device_allocate(device, CIFAR10_PLANE + 3, &buffer, &error));
+    struct steps steps = {network, {buffer, 0, BATCH, CIFAR10_PLANE},
+        {buffer, CIFAR10_PLANE, BATCH, 1}, {buffer, CIFAR10_PLANE + 1, BATCH, 2}, STEPS};
+    assert_ok(device_record(device, enqueue_steps, &steps, &recording, &error));
+    assert_non_null(recording);
+    assert_string_equal(device_info(device)->submission, "graph");
+    device_forget(device, recording);
+    steps.count *= 2;
+    assert_ok(device_record(device, enqueue_steps, &steps, &recording, &error));
+    assert_null(recording);
+    assert_string_equal(device_info(device)->submission, "stream");
+    device_release(buffer);
+    network_free(network);
+    device_close(device);
+}
+
 /* --- Choosing --- */
 
 static void test_submissions(void **state) {
@@ -421,6 +448,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_launches, reset),
+        cmocka_unit_test_setup(test_too_long, reset),
         cmocka_unit_test_setup(test_submissions, reset),
         cmocka_unit_test_setup(test_precision, reset),
         cmocka_unit_test_setup(test_environment, reset),

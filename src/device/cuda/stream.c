@@ -136,7 +136,6 @@ enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands,
     struct cuda *cuda = cuda_of(gpu);
     struct device_info *info = &gpu->base.info;
     *made = NULL;
-    info->submission = "stream";
     enum status status = cuda_enter(cuda, error);
     if (status != STATUS_OK || !cuda->graphs)
         return status;
@@ -149,13 +148,10 @@ enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands,
     if (graph)
         cudaGraphDestroy(graph);
     cudaGetLastError(); /* the next call is not to report what this one has dealt with */
-    if (status == STATUS_OK)
-        info->submission = "graph";
-    else
+    if (status != STATUS_OK)
         snprintf(info->warning, sizeof info->warning,
-            "an epoch is no graph here, but single "
-            "launches: %.*s",
-            (int)sizeof info->warning - 64, problem.message);
+            "an epoch is no graph here, but single launches: %.*s", (int)sizeof info->warning - 64,
+            problem.message);
     *made = (struct gpu_graph *)whole;
     return STATUS_OK;
 }

@@ -96,6 +96,8 @@ enum status gpu_record_end(
     enum status status = STATUS_OK;
     if (!made->unfit && gpu->driver->make_graph && made->count > 0)
         status = gpu->driver->make_graph(gpu, made->commands, made->count, &made->graph, error);
+    if (gpu->driver->make_graph)
+        gpu->base.info.submission = made->graph ? "graph" : "stream";
     if (made->unfit || status != STATUS_OK) {
         gpu_forget(device, made);
         made = NULL;
