@@ -52,14 +52,14 @@ static int usual_threads(void) {
     return usable < limit ? usable : limit;
 }
 
-/* A CPU that is newer than OpenBLAS is taken for one of 2004, unless the environment says otherwise:
- * it reads that when it is loaded, before anybody else can. */
+/* A CPU that is newer than OpenBLAS is taken for one of 2004, unless the environment says
+ * otherwise: it reads that when it is loaded, before anybody else can. */
 static void warn_of_unknown_cpu(const char *version, struct device_info *info) {
 #ifdef TRAINER_HAS_AVX2
     if (strcmp(openblas_get_corename(), "Prescott") == 0 && __builtin_cpu_supports("avx2"))
         snprintf(info->warning, sizeof info->warning,
-            "OpenBLAS %s does not know this CPU and takes it for a Prescott, which costs it most of "
-            "its speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
+            "OpenBLAS %s does not know this CPU and takes it for a Prescott, at a fraction of its "
+            "speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
             version, __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell");
 #else
     (void)version, (void)info;

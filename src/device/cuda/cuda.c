@@ -53,7 +53,7 @@ static enum status set_options(
     cuda->tf32 = options->precision && strcmp(options->precision, "tf32") == 0;
     info->submission = "stream";
     if (!cuda->tf32)
-        return check_environment("fp32", error);
+        return takes_own(options) ? STATUS_OK : check_environment("fp32", error);
     info->precision = "tf32";
     if (cuda->capability < TF32_CAPABILITY)
         return error_set(error, STATUS_USAGE,

@@ -12,8 +12,8 @@
  * note of the error, which the next call would else report, is cleared. */
 enum status cuda_failed(const char *call, cudaError_t code, const char *doing, struct error *error);
 
-/* As that, of cuBLAS; says, too, what is wrong with the stream that it works on: cuBLAS has a runtime
- * of its own, and does not tell. */
+/* As that, of cuBLAS; says, too, what is wrong with the stream that it works on: cuBLAS has a
+ * runtime of its own, and does not tell. */
 enum status cublas_failed(
     const char *call, cublasStatus_t code, cudaStream_t stream, struct error *error);
 

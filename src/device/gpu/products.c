@@ -43,8 +43,8 @@ static enum status add_own(
     *method = (struct product_method){.name = tile->name, .tile = *tile};
     char options[256];
     product_tile_options(tile, options, sizeof options);
-    if (gpu->driver->joins)
-        strcat(options, " -DJOINS");
+    const size_t used = strlen(options);
+    snprintf(options + used, sizeof options - used, "%s", gpu->driver->joins ? " -DJOINS" : "");
     enum status status = gpu->driver->compile(gpu, "product.cl", options, &method->program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status =
