@@ -7,8 +7,7 @@
  * - A stream does nothing until something waits for it. A copy to the host fills its destination
  *   with NaN at once, and brings the values when it is waited for; a copy from the host reads then.
  * - Every address that a command uses must lie in memory that is allocated when it is done.
- * - Between the begin and the end of a capture, nothing else may be launched, allocated or waited
- * for.
+ * - Within a capture, nothing else may be launched, allocated or waited for.
  * - cuBLAS's products are plain loops over column-major matrices, and check all sizes.
  * - Kernels are the same text, as OpenCL C (kernels/dialect.h), run by an OpenCL driver of the CPU;
  *   where there is none, a program ends before it begins, and CTest reports it as skipped.

@@ -3,6 +3,8 @@ emulated GPU.
 
   gpu_check.py GPU_CHECK [EMULATED]
 """
+import importlib.machinery
+import importlib.util
 import json
 import os
 import shutil
@@ -38,8 +40,10 @@ PRETENDER = """\
     count = int(options["--epochs"])
     loss = float("nan") if lie == "nan" else 2.3 if lie == "losses" and stream else 2.2
     epochs = [{{"seconds": 0.01, "loss": None if loss != loss else loss - 0.001 * e}} for e in range(count)]
+    for e in range({{"late": 4, "drift": 5}}.get(lie, count), count):
+        epochs[e]["loss"] += 0.1 if stream else 0.0
     print(json.dumps({{
-        "device": {{"name": "A GPU", "gemm": "own", "library": None, "precision": "fp32",
+        "device": {{"name": "A GPU", "type": "gpu", "gemm": "own", "library": None, "precision": "fp32",
                    "submission": "stream" if stream or lie == "graph" else "graph"}},
         "config": {{"batch_size": int(options["--batch-size"])}}, "dataset": {{"name": "CIFAR-10"}},
         "seconds": {{"mean_epoch": 0.01}}, "epochs": epochs, "samples_per_second": 1, "gflops": 1,
@@ -90,6 +94,7 @@ class GpuCheck(unittest.TestCase):
         for lie, text in (
                 ("losses", "failed: cuda stream, 64,32, 300; "),
                 ("losses", r"the loss of epoch 1 is 2.3, that of cuda graph 2.2"),
+                ("late", r"the loss of epoch 5 is 2.296"),
                 ("graph", "cuda graph, 64,32, 300: it was no graph"),
                 ("crash", r"cuda stream, 64,32, 300: exit status 1: trainer: cuda: it gave cudaErrorWrong"),
                 ("absent", r"cuda: cuda +not here: it is hidden"),
@@ -105,6 +110,8 @@ class GpuCheck(unittest.TestCase):
         shutil.rmtree(self.out)
         done = self.pretend("nan")  # which is no number, but the same on both
         self.assertIn("| - | - |", done.stdout)
+        shutil.rmtree(self.out)
+        self.assertEqual(self.pretend("drift").returncode, 0)  # by rounding alone, after long
 
     def test_slow(self):
         """What takes too long ends, with all that it has started; time is kept."""
@@ -117,6 +124,14 @@ class GpuCheck(unittest.TestCase):
         self.assertGreater(size, 10)
         time.sleep(0.5)
         self.assertEqual(os.path.getsize(trace), size)
+
+    def test_records(self):
+        """Of what a peer prints: not what its library says, nor half a line."""
+        loader = importlib.machinery.SourceFileLoader("tool", GPU_CHECK)  # its name has no ending
+        check = importlib.util.module_from_spec(importlib.util.spec_from_loader("tool", loader))
+        loader.exec_module(check)
+        text = 'autotuning\n{"a": 1}\n3\n\nNaN\n{"b": 2}\n{"c": '
+        self.assertEqual(list(check.records_in(text)), [{"a": 1}, {"b": 2}])
 
     def test_usage(self):
         for more in (["--devices", "tpu"], ["--runs", "2"], ["--minutes", "0"], ["--samples", "0"],

@@ -556,9 +556,9 @@ static void test_run(void **state) {
     records = calls == 1;
     print_message("%s %s\n", spec, records ? "records" : "does plain calls");
     check_run(1000); /* more than a queue holds */
-    if (!gemm ||
-        strcmp(gemm, "own") == 0) /* it takes long, and is the same however one multiplies */
-        check_run(70000);         /* more than a recording may hold */
+    /* More than a recording may hold. It takes long, and is the same however one multiplies. */
+    if (!gemm || strcmp(gemm, "own") == 0)
+        check_run(70000);
 }
 
 static enum status enqueue_failing(void *context, struct error *problem) {
