@@ -2,6 +2,7 @@
 #include "options.h"
 #include "progress.h"
 #include "system/clock.h"
+#include "system/restart.h"
 #include "trainer/checkpoint.h"
 #include "trainer/record.h"
 #include "version.h"
@@ -117,6 +118,18 @@ static void warn(struct run *run) {
     memcpy(run->warned, warning, sizeof run->warned);
 }
 
+/* Says which device it is, for the record and where that was not asked for. */
+static void introduce(struct run *run) {
+    const struct device_info *info = device_info(run->device);
+    run->record.commit = version_commit;
+    run->record.spec = run->options->device;
+    run->record.device = info;
+    if (!run->options->quiet && strcmp(run->options->device, "auto") == 0)
+        fprintf(stderr, "trainer: --device auto takes %s%s%s\n", info->kind,
+            info->passed_over[0] ? ", because " : "", info->passed_over);
+    warn(run);
+}
+
 /* Everything that a device does once: opening, the self-check, the network's memory. */
 static enum status open_device(struct run *run, struct error *error) {
     const struct options *options = run->options;
@@ -131,14 +144,9 @@ static enum status open_device(struct run *run, struct error *error) {
     if (status == STATUS_OK)
         status = network_upload(run->network, run->parameters, error);
     run->record.open = clock_seconds() - start;
-    if (status != STATUS_OK || options->quiet)
-        return status;
-    const struct device_info *info = device_info(run->device);
-    if (strcmp(options->device, "auto") == 0)
-        fprintf(stderr, "trainer: --device auto takes %s%s%s\n", info->kind,
-            info->passed_over[0] ? ", because " : "", info->passed_over);
-    warn(run);
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        introduce(run);
+    return status;
 }
 
 static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) {
@@ -159,9 +167,6 @@ static void on_epoch(void *context, size_t epoch, const struct training_epoch *r
 static enum status train(struct run *run, struct error *error) {
     const struct options *options = run->options;
     struct record *record = &run->record;
-    record->commit = version_commit;
-    record->spec = options->device;
-    record->device = device_info(run->device);
     record->shape = &options->shape;
     record->plan = &options->plan;
     record->dataset = run->dataset;
@@ -211,8 +216,10 @@ static enum status print_record(const struct run *run, struct error *error) {
 }
 
 static enum status run_all(struct run *run, struct error *error) {
+    const double start = clock_seconds();
     record_stamp(&run->record);
     enum status status = check_early(run, error);
+    run->record.setup = clock_seconds() - start;
     if (status == STATUS_OK)
         status = load_dataset(run, error);
     if (status == STATUS_OK)
@@ -221,6 +228,7 @@ static enum status run_all(struct run *run, struct error *error) {
         status = train(run, error);
     if (status != STATUS_OK && status != STATUS_DIVERGED)
         return status;
+    run->record.wall = clock_seconds() - start;
     /* What was measured is told, whatever becomes of the weights. */
     struct error unwritten;
     const enum status printed = print_record(run, status == STATUS_OK ? error : &unwritten);
@@ -229,9 +237,31 @@ static enum status run_all(struct run *run, struct error *error) {
     return status == STATUS_OK ? printed : status;
 }
 
+static enum status measure_peak(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const struct device_options wanted = device_wanted(options);
+    struct device_peak peak;
+    record_stamp(&run->record);
+    enum status status = device_find(options->device, &wanted, error);
+    if (status == STATUS_OK)
+        status = device_open(options->device, &wanted, &run->device, error);
+    if (status != STATUS_OK)
+        return status;
+    introduce(run);
+    status = device_measure_peak(run->device, &peak, error);
+    if (status != STATUS_OK)
+        return status;
+    if (options->format == FORMAT_TABLE)
+        record_print_peak(&run->record, &peak, stdout);
+    else if (!record_write_peak_json(&run->record, &peak, stdout))
+        return error_set(error, STATUS_FAILED, "can't write the record");
+    return STATUS_OK;
+}
+
 static enum status run_options(const struct options *options, struct error *error) {
     struct run run = {.options = options};
-    const enum status status = run_all(&run, error);
+    const enum status status =
+        options->action == ACTION_PEAK ? measure_peak(&run, error) : run_all(&run, error);
     training_result_free(&run.result);
     network_free(run.network);
     device_close(run.device);
@@ -245,6 +275,9 @@ int main(int argc, char **argv) {
     struct error error = {0};
     enum status status = options_parse(argc, argv, &options, &error);
     if (status == STATUS_OK) {
+        const char *value, *name = device_environment(options.device, &value);
+        if (name)
+            restart_with(name, value, argv); /* or else the device warns */
         switch (options.action) {
         case ACTION_HELP:
             options_print_help(stdout);
@@ -256,6 +289,7 @@ int main(int argc, char **argv) {
             device_list(print_entry, NULL);
             break;
         case ACTION_TRAIN:
+        case ACTION_PEAK:
             status = run_options(&options, &error);
             break;
         }

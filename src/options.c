@@ -84,6 +84,10 @@ static const struct option_row rows[] = {
     {"format", KIND_CHOICE, AT(format), NULL, "what is printed on standard output",
         .names = format_names},
     {"quiet", KIND_FLAG, AT(quiet), NULL, "print no progress and no notes on standard error"},
+    {"peak", KIND_ACTION, AT(action), NULL,
+        "measure, instead of training, what the device reaches at best: the rate of one large\n"
+        "product, and the bandwidth of a large copy",
+        ACTION_PEAK},
     {"list-devices", KIND_ACTION, AT(action), NULL,
         "list the devices, and for each one that is missing, why", ACTION_LIST_DEVICES},
     {"version", KIND_ACTION, AT(action), NULL,
@@ -266,6 +270,8 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
     if (optind < argc)
         return error_set(error, STATUS_USAGE,
             "'%s' is not an option; all settings are options: see --help", argv[optind]);
+    if (options->action == ACTION_PEAK && options->format > FORMAT_JSON)
+        return error_set(error, STATUS_USAGE, "--peak: --format is table or json");
     options->shape.widths[0] = options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
     const size_t samples = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
     if (training_batches(&options->plan, samples) == 0)

@@ -102,6 +102,11 @@ void device_close(struct device *device);
 
 const struct device_info *device_info(const struct device *device);
 
+/* A variable that some library of the device named by `spec` reads when it is loaded, and should
+ * have found in the environment to know this machine: its name, and in *value what it should have
+ * been. NULL when there is none, or it was set. A program can set it and start itself again. */
+const char *device_environment(const char *spec, const char **value);
+
 /* --- Memory -------------------------------------------------------------------------------- */
 
 /* A buffer of `elements` (at least 1) with undefined contents. STATUS_DEVICE, with the number of
@@ -202,6 +207,25 @@ enum status device_run(struct device *device, struct recording *recording, devic
  * product and the element, if any is wrong. */
 enum status device_check(
     struct device *device, size_t batch, size_t in, size_t out, struct error *error);
+
+/* --- Peak ---------------------------------------------------------------------------------- */
+
+/* What a device reaches at best: the measure of all its other rates. */
+struct device_peak {
+    size_t side;      /* of the matrices of the fastest square product, in fp32 or as the device was
+                       * opened: 2 side^3 operations */
+    double flops;     /* operations per second of that product */
+    size_t bytes;     /* of a large block that is copied within the device's memory */
+    double bandwidth; /* bytes per second of that copy, both read and written */
+};
+
+/* Measures it, in some seconds: the best of several repetitions, the device being idle before and
+ * after each. The products are device_dense_forward, of larger and larger matrices until the device
+ * is busy for 0.1 s (at most 8192, or what its memory has room for); the copy is device_gather_rows
+ * of 1 GiB, or what there is room for. STATUS_DEVICE when device_check fails or memory is refused.
+ */
+enum status device_measure_peak(
+    struct device *device, struct device_peak *peak, struct error *error);
 
 #ifdef __cplusplus
 }

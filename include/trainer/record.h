@@ -21,8 +21,10 @@ struct record {
     const struct network_shape *shape;
     const struct training_plan *plan;
     const struct dataset *dataset;
-    double open; /* seconds to open the device, check it, and make the network on it; recording an
-                  * epoch's operations is added to it */
+    double setup; /* seconds from the program's start to the data's loading */
+    double open;  /* seconds to open the device, check it, and make the network on it; recording an
+                   * epoch's operations is added to it */
+    double wall;  /* seconds from the program's start to this record; the phases add up to it */
     const struct training_result *result;
     const char *status; /* "complete" or "diverged" */
 };
@@ -47,6 +49,12 @@ void record_stamp(struct record *record);
 bool record_write_json(const struct record *record, FILE *file);
 bool record_write_csv(const struct record *record, FILE *file);
 bool record_write_markdown(const struct record *record, FILE *file);
+
+/* The record of a device's peak, for people and as one JSON object on one line; of `record`, only
+ * the time, commit, host, spec and device are needed. False as above. */
+bool record_write_peak_json(
+    const struct record *record, const struct device_peak *peak, FILE *file);
+void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file);
 
 /* The table for people, as the run goes on: the head before the first epoch, a row as each epoch
  * ends, and the summary. `bold` uses a terminal's bold type for the head. */

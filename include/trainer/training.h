@@ -47,9 +47,9 @@ struct training_epoch {
 };
 
 struct training_result {
-    size_t batches, samples;              /* of one epoch; a wrapped tail counts again */
-    bool streamed;                        /* the batches were, else resident */
-    double recording, batching, evaluate; /* seconds; see the README */
+    size_t batches, samples;                       /* of one epoch; a wrapped tail counts again */
+    bool streamed;                                 /* the batches were, else resident */
+    double recording, batching, release, evaluate; /* seconds; see the README */
     size_t epochs_done;
     struct training_epoch *epochs; /* [plan.epochs], epochs_done of them filled */
     bool tested;

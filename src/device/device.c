@@ -69,21 +69,26 @@ const char *device_list_others(const char *except, char *text, size_t size) {
     return text;
 }
 
+static bool is_automatic(const char *spec) {
+    return strcmp(spec, "auto") == 0;
+}
+
+/* Whether the spec is "kind" or "kind:..." of this type. */
+static bool is_kind(const struct device_type *type, const char *spec) {
+    const size_t length = strcspn(spec, ":");
+    return strlen(type->kind) == length && strncmp(type->kind, spec, length) == 0;
+}
+
 /* The device's type; NULL, with an error that lists what there is, when this build lacks it. */
 static const struct device_type *find_type(const char *spec, struct error *error) {
-    const size_t length = strcspn(spec, ":");
     for (const struct device_type *const *type = device_types; *type; type++)
-        if (strlen((*type)->kind) == length && strncmp((*type)->kind, spec, length) == 0)
+        if (is_kind(*type, spec))
             return *type;
     char list[512] = "";
     device_list(append_spec, &(struct text){list, sizeof list});
     error_set(error, STATUS_DEVICE,
         "device '%s' is not here; there are: %sauto (the best that opens)", spec, list);
     return NULL;
-}
-
-static bool is_automatic(const char *spec) {
-    return strcmp(spec, "auto") == 0;
 }
 
 /* Something that device_options may ask a device for. */
@@ -183,6 +188,16 @@ enum status device_open(const char *spec, const struct device_options *options,
 void device_close(struct device *device) {
     if (device)
         device->type->close(device);
+}
+
+const char *device_environment(const char *spec, const char **value) {
+    for (const struct device_type *const *type = device_types; *type; type++) {
+        const bool meant = is_automatic(spec) ? (*type)->automatic : is_kind(*type, spec);
+        const char *name = meant && (*type)->environment ? (*type)->environment(value) : NULL;
+        if (name && !getenv(name))
+            return name;
+    }
+    return NULL;
 }
 
 const struct device_info *device_info(const struct device *device) {

@@ -32,6 +32,7 @@ struct device_type {
     enum status (*open)(const char *rest, const struct device_options *options,
         struct device **device, struct error *error);
     void (*close)(struct device *device);
+    const char *(*environment)(const char **value); /* device_environment; NULL: it needs none */
 
     /* Fills all of struct buffer but its two members. */
     enum status (*allocate)(

@@ -69,10 +69,12 @@ static json_t *describe_seconds(const struct record *record) {
     json_t *epochs = json_array();
     for (size_t e = 0; e < result->epochs_done; e++)
         json_array_append_new(epochs, json_real(result->epochs[e].seconds));
-    return json_pack("{s:f, s:f, s:f, s:o, s:o, s:o}", "load", record->dataset->seconds, "open",
-        summary.open, "batching", result->batching, "epochs", epochs, "mean_epoch",
-        result->epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "evaluate",
-        result->tested ? json_real(result->evaluate) : json_null());
+    return json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:f}", "setup", record->setup,
+        "load", record->dataset->seconds, "open", summary.open, "batching", result->batching,
+        "epochs", epochs, "mean_epoch",
+        result->epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "release",
+        result->release, "evaluate", result->tested ? json_real(result->evaluate) : json_null(),
+        "wall", record->wall);
 }
 
 static json_t *describe_epochs(const struct training_result *result) {
@@ -92,6 +94,24 @@ static json_t *describe_test(const struct training_result *result) {
                           : json_null();
 }
 
+static bool write_line(json_t *root, FILE *file) {
+    const bool written = root && json_dumpf(root, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
+    json_decref(root);
+    return written && fputc('\n', file) != EOF;
+}
+
+bool record_write_peak_json(
+    const struct record *record, const struct device_peak *peak, FILE *file) {
+    json_t *figures = json_pack("{s:f, s:I, s:f, s:I}", "gflops", peak->flops / 1e9, "side",
+        (json_int_t)peak->side, "bytes_per_second", peak->bandwidth, "bytes",
+        (json_int_t)peak->bytes);
+    return write_line(
+        json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s}", "schema", 1, "time", record->time,
+            "commit", record->commit, "host", describe_host(&record->host), "device",
+            describe_device(record), "peak", figures, "status", "complete"),
+        file);
+}
+
 bool record_write_json(const struct record *record, FILE *file) {
     const struct record_summary summary = record_summarise(record);
     const bool trained = record->result->epochs_done > 0;
@@ -103,7 +123,5 @@ bool record_write_json(const struct record *record, FILE *file) {
             describe_epochs(record->result), "test", describe_test(record->result),
             "samples_per_second", trained ? json_real(summary.samples_per_second) : json_null(),
             "gflops", trained ? json_real(summary.gflops) : json_null(), "status", record->status);
-    const bool written = root && json_dumpf(root, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
-    json_decref(root);
-    return written && fputc('\n', file) != EOF;
+    return write_line(root, file);
 }

@@ -92,13 +92,16 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "path", record->dataset->path);
     csv_whole(&csv, "train", record->dataset->train.count);
     csv_whole(&csv, "test", record->dataset->test.count);
+    csv_real(&csv, "setup", true, record->setup);
     csv_real(&csv, "load", true, record->dataset->seconds);
     csv_real(&csv, "open", true, summary.open);
     csv_real(&csv, "batching", true, result->batching);
     csv_real(&csv, "mean_epoch", done > 0, summary.mean_epoch);
     csv_real(&csv, "min_epoch", done > 0, summary.min_epoch);
     csv_real(&csv, "max_epoch", done > 0, summary.max_epoch);
+    csv_real(&csv, "release", true, result->release);
     csv_real(&csv, "evaluate", result->tested, result->evaluate);
+    csv_real(&csv, "wall", true, record->wall);
     csv_real(&csv, "loss", done > 0, done > 0 ? result->epochs[done - 1].score.loss : 0.0);
     csv_real(&csv, "accuracy", done > 0, done > 0 ? result->epochs[done - 1].score.accuracy : 0.0);
     csv_real(&csv, "test_loss", result->tested, result->test.loss);
@@ -159,11 +162,7 @@ print_row(FILE *file, const char *name, const char *format, ...) {
     fputc('\n', file);
 }
 
-void record_print_head(const struct record *record, bool bold, FILE *file) {
-    const struct device_info *device = record->device;
-    const struct training_plan *plan = record->plan;
-    const struct dataset *dataset = record->dataset;
-    char layers[LAYERS_TEXT];
+static void print_device(const struct device_info *device, FILE *file) {
     fprintf(file, "%-10s%s: %s (%s), %s", "device", device->kind, device->name, device->type,
         device->library[0] ? device->library : "no library");
     if (device->gemm[0])
@@ -173,6 +172,21 @@ void record_print_head(const struct record *record, bool bold, FILE *file) {
     if (device->threads > 0)
         fprintf(file, ", %d thread%s", device->threads, device->threads == 1 ? "" : "s");
     fprintf(file, ", %s\n", device->precision);
+}
+
+void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file) {
+    print_device(record->device, file);
+    print_row(file, "product", "%.1f GFLOP/s, of %zu x %zu matrices", peak->flops / 1e9, peak->side,
+        peak->side);
+    print_row(file, "copy", "%.1f GB/s read and written, of %.0f MiB", peak->bandwidth / 1e9,
+        (double)peak->bytes / (1 << 20));
+}
+
+void record_print_head(const struct record *record, bool bold, FILE *file) {
+    const struct training_plan *plan = record->plan;
+    const struct dataset *dataset = record->dataset;
+    char layers[LAYERS_TEXT];
+    print_device(record->device, file);
     if (dataset->path[0])
         print_row(file, "data", "CIFAR-10 in %s: %zu training, %zu test images", dataset->path,
             dataset->train.count, dataset->test.count);
@@ -216,4 +230,6 @@ void record_print_summary(const struct record *record, FILE *file) {
         print_row(
             file, "test", "loss %.6f, accuracy %.4f", result->test.loss, result->test.accuracy);
     }
+    print_row(file, "in all", "%.4f s, with %.4f s to set up and %.4f s to release memory",
+        record->wall, record->setup, result->release);
 }

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include "system/binding.h"
 #include <omp.h>
-#include <sched.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
 #include <sys/types.h>
@@ -66,9 +66,7 @@ static bool first_of_core(int processor, const cpu_set_t *mask) {
     return true;
 }
 
-/* The processors of OpenMP's places, when it binds threads (OMP_PROC_BIND, OMP_PLACES): it has then
- * bound this very thread to one of them, and its own mask says nothing of its team's. */
-static bool bound_mask(cpu_set_t *mask) {
+bool binding_processors(cpu_set_t *mask) {
     int ids[CPU_SETSIZE];
     CPU_ZERO(mask);
     if (omp_get_proc_bind() == omp_proc_bind_false)
@@ -87,7 +85,7 @@ static bool bound_mask(cpu_set_t *mask) {
 
 static int allowed_cores(void) {
     cpu_set_t mask;
-    if (!bound_mask(&mask) && sched_getaffinity(0, sizeof mask, &mask) != 0)
+    if (!binding_processors(&mask) && sched_getaffinity(0, sizeof mask, &mask) != 0)
         return online_processors(); /* more processors than the mask holds */
     int cores = 0;
     for (int processor = 0; processor < CPU_SETSIZE; processor++)

@@ -261,9 +261,11 @@ enum status training_run(struct network *network, const struct dataset *dataset,
     if (status == STATUS_OK)
         status = run_epochs(&training, error);
     /* The test set takes the training set's place. */
+    const double start = clock_seconds();
     device_forget(training.device, training.recording);
     device_release(training.scores);
     source_free(&training.source);
+    result->release = clock_seconds() - start;
     if (status == STATUS_OK)
         status = evaluate(&training, &dataset->test, error);
     free(training.host_scores);

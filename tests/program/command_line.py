@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 from common import CACHE, NO_GPU, TRAINER, read_safetensors, record, run
 
@@ -197,8 +198,11 @@ class Formats(Folder):
         seconds = found["seconds"]
         self.assertEqual(seconds["epochs"], [epoch["seconds"] for epoch in found["epochs"]])
         self.assertAlmostEqual(seconds["mean_epoch"], sum(seconds["epochs"]) / 2, places=6)
-        for name in ("load", "open", "batching", "evaluate"):
+        phases = ("setup", "load", "open", "batching", "release", "evaluate")
+        for name in phases:
             self.assertGreater(seconds[name], 0)
+        total = sum(seconds[name] for name in phases) + sum(seconds["epochs"])
+        self.assertTrue(-1e-6 < seconds["wall"] - total < 0.02 * seconds["wall"] + 0.005, seconds)
         samples = 8 * 64
         self.assertAlmostEqual(found["samples_per_second"] * seconds["mean_epoch"] / samples, 1,
                                places=3)
@@ -231,8 +235,8 @@ class Formats(Folder):
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
             "platform driver threads precision submission epochs batch_size layers activation learning_rate color "
             "tail batches seed shuffle source path train "
-            "test load open batching mean_epoch min_epoch max_epoch evaluate loss accuracy test_loss "
-            "test_accuracy samples_per_second gflops status").split())
+            "test setup load open batching mean_epoch min_epoch max_epoch release evaluate wall loss accuracy "
+            "test_loss test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))
         self.assertEqual(found["spec"], DEVICES[0])
         self.assertEqual(found["layers"], "1024-64-32-10")
@@ -252,9 +256,43 @@ class Formats(Folder):
         rows = [line.split() for line in lines if line.strip()[:1].isdigit()]
         self.assertEqual([row[0] for row in rows], ["1", "2"])
         for name in ("device", "data", "network", "training", "load", "open", "batching", "epoch",
-                     "speed", "evaluate", "test"):
+                     "speed", "evaluate", "test", "in"):
             self.assertTrue(any(line.split()[:1] == [name] for line in lines), name)
         self.assertNotIn("\033", done.stdout)
+
+    def test_peak(self):
+        for device in DEVICES:
+            found = record("--peak", "--device", device)
+            self.assertEqual(list(found), ["schema", "time", "commit", "host", "device", "peak", "status"])
+            self.assertEqual(list(found["device"]), list(record("--device", device, *SMALL)["device"]))
+            self.assertEqual((found["device"]["spec"], found["status"]), (device, "complete"))
+            for name in ("gflops", "side", "bytes_per_second", "bytes"):
+                self.assertGreater(found["peak"][name], 0)
+        done = run("--peak", "--device", DEVICES[-1])
+        self.assertRegex(done.stdout, r"(?m)^device .*\nproduct .* GFLOP/s.*\ncopy .* GB/s.*\n$")
+        for form in ("csv", "markdown"):
+            done = run("--peak", "--format", form)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("--peak: --format is table or json", done.stderr)
+        self.assertEqual(run("--peak", "--device", "nonsense").returncode, 3)
+
+    @unittest.skipUnless("cpu" in DEVICES and sys.platform == "linux", "needs the cpu device")
+    def test_environment(self):
+        """Where OpenBLAS does not know the CPU, the program starts again and tells it; what the user
+        says stands."""
+        unset = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
+        with open("/proc/cpuinfo") as file:
+            if " avx2 " not in file.read():
+                self.skipTest("OpenBLAS's Prescott is not told from this CPU")
+        with unittest.mock.patch.dict(os.environ, unset, clear=True):
+            for device in ("cpu", "auto"):
+                done = run("--device", device, *SMALL, env=NO_GPU)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertNotIn("Prescott", done.stderr + done.stdout)
+                self.assertNotIn("Prescott", run("--list-devices", env=NO_GPU).stdout)
+            done = run("--device", "cpu", *SMALL, env={"OPENBLAS_CORETYPE": "Prescott"})
+            self.assertIn("Prescott, at a fraction of its speed; set OPENBLAS_CORETYPE=", done.stderr)
+            self.assertIn("Prescott", done.stdout)
 
     def test_locale(self):
         found = record(*SMALL, env={"LC_ALL": "de_DE.UTF-8"})

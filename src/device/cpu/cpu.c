@@ -52,18 +52,26 @@ static int usual_threads(void) {
     return usable < limit ? usable : limit;
 }
 
-/* A CPU that is newer than OpenBLAS is taken for one of 2004, unless the environment says
- * otherwise: it reads that when it is loaded, before anybody else can. */
-static void warn_of_unknown_cpu(const char *version, struct device_info *info) {
+/* A CPU that is newer than OpenBLAS is taken for one of 2004, unless the environment names a core:
+ * it reads that when it is loaded, before anybody else can. */
+static const char *cpu_environment(const char **value) {
 #ifdef TRAINER_HAS_AVX2
-    if (strcmp(openblas_get_corename(), "Prescott") == 0 && __builtin_cpu_supports("avx2"))
+    if (strcmp(openblas_get_corename(), "Prescott") == 0 && __builtin_cpu_supports("avx2")) {
+        *value = __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell";
+        return "OPENBLAS_CORETYPE";
+    }
+#endif
+    (void)value;
+    return NULL;
+}
+
+static void warn_of_unknown_cpu(const char *version, struct device_info *info) {
+    const char *value, *name = cpu_environment(&value);
+    if (name)
         snprintf(info->warning, sizeof info->warning,
             "OpenBLAS %s does not know this CPU and takes it for a Prescott, at a fraction of its "
-            "speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
-            version, __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell");
-#else
-    (void)version, (void)info;
-#endif
+            "speed; set %s=%s in the environment, or install a newer OpenBLAS",
+            version, name, value);
 }
 
 static void describe(int threads, struct device_info *info) {
@@ -400,6 +408,7 @@ const struct device_type cpu_device_type = {
     .list = cpu_list,
     .open = cpu_open,
     .close = cpu_close,
+    .environment = cpu_environment,
     .allocate = host_buffer_allocate,
     .release = cpu_release,
     .upload = cpu_upload,

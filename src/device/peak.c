@@ -1,0 +1,193 @@
+/* The peak rates of a device, measured through its own operations. */
+#include "device/device_type.h"
+#include "system/clock.h"
+#include "system/memory.h"
+#include "trainer/host.h"
+#include "trainer/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    SIDE_MIN = 256,     /* of the first product; it doubles */
+    SIDE_MAX = 8192,    /* of the last one: 1.1 TFLOP */
+    ROW = 1 << 14,      /* elements of a row that is copied; a GPU has room for 2^16 rows */
+    CHUNK = 1 << 20,    /* elements that are random; they repeat */
+    CHECKED_SIDE = 512, /* of the products whose results are compared with plain loops */
+};
+
+static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far beyond any cache */
+static const double LONG_ENOUGH = 0.1;          /* seconds of a product: its start is no matter */
+static const double BUDGET = 0.4; /* seconds of repetitions, of which the best counts */
+enum { REPETITIONS_MIN = 3, REPETITIONS_MAX = 50 };
+
+/* The buffers of what is measured, and random values to fill them with. */
+struct peak {
+    struct device *device;
+    struct view views[4];
+    float *chunk; /* [CHUNK] */
+};
+
+static void release(struct peak *peak) {
+    for (size_t v = 0; v < sizeof peak->views / sizeof *peak->views; v++) {
+        device_release(peak->views[v].buffer);
+        peak->views[v] = (struct view){0};
+    }
+}
+
+static enum status allocate(
+    struct peak *peak, size_t v, size_t rows, size_t columns, struct error *error) {
+    struct buffer *buffer;
+    const enum status status = device_allocate(peak->device, rows * columns, &buffer, error);
+    if (status == STATUS_OK)
+        peak->views[v] = device_view(buffer, rows, columns);
+    return status;
+}
+
+/* Random values everywhere: a GPU draws less power, and so runs faster, on zeros. */
+static enum status fill(struct peak *peak, size_t v, struct error *error) {
+    const struct view view = peak->views[v];
+    const size_t at_once = CHUNK / view.columns;
+    enum status status = STATUS_OK;
+    for (size_t first = 0; first < view.rows && status == STATUS_OK; first += at_once) {
+        const size_t left = view.rows - first;
+        status = device_upload(peak->device,
+            view_rows(view, first, left < at_once ? left : at_once), peak->chunk, error);
+    }
+    return status == STATUS_OK ? device_synchronise(peak->device, error) : status;
+}
+
+typedef enum status operation(struct peak *peak, struct error *error);
+
+static enum status multiply(struct peak *peak, struct error *error) {
+    const struct view *view = peak->views;
+    return device_dense_forward(
+        peak->device, view[0], view[1], view[2], ACTIVATION_NONE, view[3], error);
+}
+
+static enum status copy(struct peak *peak, struct error *error) {
+    return device_gather_rows(peak->device, peak->views[0], peak->views[1], peak->views[2], error);
+}
+
+/* Once, with the device idle before and after. */
+static enum status time_once(
+    struct peak *peak, operation *run, double *seconds, struct error *error) {
+    const double start = clock_seconds();
+    enum status status = run(peak, error);
+    if (status == STATUS_OK)
+        status = device_synchronise(peak->device, error);
+    *seconds = clock_seconds() - start;
+    return status;
+}
+
+/* The shortest of several, after a first time in which a device may choose, compile and touch. */
+static enum status time_best(
+    struct peak *peak, operation *run, double *seconds, struct error *error) {
+    enum status status = time_once(peak, run, seconds, error);
+    double spent = 0.0;
+    *seconds = INFINITY;
+    for (int r = 0;
+         status == STATUS_OK && r < REPETITIONS_MAX && (r < REPETITIONS_MIN || spent < BUDGET);
+         r++) {
+        double once;
+        status = time_once(peak, run, &once, error);
+        spent += once;
+        *seconds = once < *seconds ? once : *seconds;
+    }
+    return status;
+}
+
+/* Elements that a buffer of `count` alike may have: in all a quarter of what is free, and of the
+ * host's memory. */
+static size_t room(const struct device *device, size_t count) {
+    const struct device_memory memory = device_memory(device);
+    struct host host;
+    host_describe(&host);
+    const size_t free_bytes =
+        memory.free_bytes < host.memory_bytes ? memory.free_bytes : (size_t)host.memory_bytes;
+    const size_t each = free_bytes / 4 / count;
+    return (each < memory.buffer_bytes ? each : memory.buffer_bytes) / sizeof(float);
+}
+
+/* y[side, side] = x[side, side] * weights[side, side], and a bias of one row. */
+static enum status make_product(struct peak *peak, size_t side, struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t v = 0; v < 4 && status == STATUS_OK; v++)
+        status = allocate(peak, v, v == 2 ? 1 : side, side, error);
+    for (size_t v = 0; v < 3 && status == STATUS_OK; v++)
+        status = fill(peak, v, error);
+    return status;
+}
+
+/* Larger and larger products, until one takes long enough; the best of them counts, which for plain
+ * loops is the largest that fits into caches. */
+static enum status measure_products(
+    struct peak *peak, struct device_peak *result, struct error *error) {
+    const size_t most = room(peak->device, 3);
+    enum status status = STATUS_OK;
+    double seconds = 0.0;
+    for (size_t side = SIDE_MIN; status == STATUS_OK && seconds < LONG_ENOUGH; side *= 2) {
+        if (side > SIDE_MIN && (side > SIDE_MAX || side * side > most))
+            break;
+        status = make_product(peak, side, error);
+        if (status == STATUS_OK)
+            status = time_best(peak, multiply, &seconds, error);
+        release(peak);
+        const double flops = 2.0 * (double)side * (double)side * (double)side / seconds;
+        if (status == STATUS_OK && flops > result->flops) {
+            result->flops = flops;
+            result->side = side;
+        }
+    }
+    return status;
+}
+
+/* destination[rows, ROW] = source[rows, ROW], row by row, in order. */
+static enum status measure_copy(
+    struct peak *peak, struct device_peak *result, struct error *error) {
+    size_t bytes = COPY_MAX;
+    while (bytes > ROW * sizeof(float) && bytes / sizeof(float) > room(peak->device, 2))
+        bytes /= 2;
+    const size_t rows = bytes / sizeof(float) / ROW;
+    uint32_t *order = malloc(rows * sizeof *order);
+    if (!order)
+        return error_memory(error, "the order of rows", rows * sizeof *order);
+    for (size_t r = 0; r < rows; r++)
+        order[r] = (uint32_t)r;
+    enum status status = allocate(peak, 0, rows, ROW, error);
+    if (status == STATUS_OK)
+        status = allocate(peak, 1, rows, 1, error);
+    if (status == STATUS_OK)
+        status = allocate(peak, 2, rows, ROW, error);
+    if (status == STATUS_OK)
+        status = fill(peak, 0, error);
+    if (status == STATUS_OK)
+        status = device_upload(peak->device, peak->views[1], order, error);
+    double seconds = 0.0;
+    if (status == STATUS_OK)
+        status = time_best(peak, copy, &seconds, error);
+    release(peak);
+    free(order);
+    result->bytes = bytes;
+    result->bandwidth = 2.0 * (double)bytes / seconds;
+    return status;
+}
+
+enum status device_measure_peak(
+    struct device *device, struct device_peak *peak, struct error *error) {
+    struct peak work = {.device = device, .chunk = memory_allocate(CHUNK * sizeof *work.chunk)};
+    *peak = (struct device_peak){0};
+    if (!work.chunk)
+        return error_memory(error, "random values", CHUNK * sizeof *work.chunk);
+    random_uniform(0, RANDOM_CHECK, 0, work.chunk, CHUNK);
+    enum status status = device_check(device, CHECKED_SIDE, CHECKED_SIDE, CHECKED_SIDE, error);
+    if (status == STATUS_OK)
+        status = measure_products(&work, peak, error);
+    if (status == STATUS_OK)
+        status = measure_copy(&work, peak, error);
+    if (status != STATUS_OK)
+        device_synchronise(device, NULL); /* uploads may still read the chunk */
+    release(&work);
+    free(work.chunk);
+    return status;
+}
