@@ -125,6 +125,18 @@ class Results(Folder):
         with open(first, "rb") as one, open(second, "rb") as other:
             self.assertEqual(one.read(), other.read())
 
+    def test_peak(self):
+        """In the memory that there is; none is printed when the GPU is lost on the way."""
+        peak = ("--peak", "--device", "cuda", "--gemm", "own-small")
+        memory = {"EMULATED_CUDA_MEMORY": str(24 << 20)}
+        found = record(*peak, env=memory)["peak"]
+        self.assertTrue(1 << 20 <= found["bytes"] <= 3 << 20, found)
+        self.assertIn(found["side"], (256, 512))
+        for call in (1, 20, 60, 100, 200):
+            done = self.fails(3, r"cuda: \w+.* gave .*\(\d+\)", *peak,
+                              env={**memory, "EMULATED_CUDA_LOSE": str(call)})
+            self.assertEqual(done.stdout, "")
+
     def test_cache(self):
         """Compiled once; what is damaged is made again; another GPU has its own."""
         def files():

@@ -37,6 +37,8 @@ class Table(unittest.TestCase):
             with open(path, "w") as file:
                 file.write(text)
             self.assertEqual(self.table("", path).stdout, done.stdout)
+        others = '{"peak": {}, "status": "complete"}\n{"status": "absent", "error": "why"}\n'
+        self.assertEqual(self.table(others + text).stdout, done.stdout)
 
     def test_refused(self):
         for text, arguments, said in (("", [], "no records"), ("{}\n", [], "<stdin>:1: not a record"),

@@ -1,0 +1,335 @@
+"""tools/sweep: a real one that is killed again and again, and what it does about all that can go wrong, with
+a program that only pretends to train.
+
+  sweep.py TRAINER SWEEP
+"""
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import unittest
+
+from common import CACHE, NO_GPU, TRAINER
+
+SWEEP = sys.argv.pop(1)
+SEED = 20260522
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(SWEEP))
+
+from sweeping import values  # noqa: E402 pylint: disable=wrong-import-position
+
+# A trainer in a few lines: LIE is what it does wrong in configurations whose batch size is 200.
+PRETENDER = """\
+    #!{python}
+    import json, os, sys, time
+    words = [word for word in sys.argv[1:] if word not in ("--quiet", "--peak", "--shuffle")]
+    if "--version" in words:
+        print("trainer 0 (commit 0123456789ab)")
+    elif "--help" in words:
+        print("  --device SPEC\\n  --batch-size N\\n  --threads N\\n  --layers N,N,...|none\\n  --epochs N\\n"
+              "  --data DIR|synthetic\\n  --tail wrap|drop\\n  --seed N\\n  --shuffle\\n  --quiet\\n  --save FILE")
+    elif "--list-devices" in words:
+        print("cuda        not here: it is hidden\\ncpu         A CPU; 2 threads\\ngpu:0       A GPU")
+    else:
+        options = dict(zip(words[::2], words[1::2]))
+        if "--save" in options:
+            open(options["--save"], "w").close()
+            sys.exit()
+        lie = os.environ.get("LIE") if options.get("--batch-size") == "200" else None
+        device, epochs = options["--device"], int(options.get("--epochs", 5))
+        with open(os.environ["TRACE"], "a") as trace:
+            print(os.getpid(), "peak" if "--peak" in sys.argv else epochs, device,
+                  options.get("--batch-size"), options.get("--threads"), file=trace)
+        if lie == "crash":
+            sys.exit("some words first\\ntrainer: it gave cudaErrorWrong")
+        if lie == "nonsense":
+            print("nonsense")
+            sys.exit()
+        if lie == "slow":
+            time.sleep(60)
+        record = {{"schema": 1, "time": "2026-01-01T00:00:00Z", "commit": "0123456789ab", "host": {{}},
+                  "device": {{"kind": device, "threads": 1, "precision": "fp32"}}, "status": "complete"}}
+        if "--peak" in sys.argv:
+            print(json.dumps({{**record, "peak": {{"gflops": 1.0, "side": 1, "bytes_per_second": 1.0,
+                                                 "bytes": 1}}}}))
+            sys.exit()
+        loss = 2.2 if lie != "losses" or device == "cpu" else 2.3
+        runs = sum(line.split()[1] == "5" for line in open(os.environ["TRACE"]))
+        seconds = 0.5 if lie == "outlier" and runs == 4 else 0.01 + runs * 1e-6
+        print(json.dumps({{
+            **record, "config": {{"batch_size": int(options.get("--batch-size", 300)), "layers": [1024, 64, 32, 10],
+                                 "activation": "sigmoid", "learning_rate": 0.01, "color": "grey",
+                                 "tail": "wrap", "shuffle": False}},
+            "dataset": {{"name": "CIFAR-10", "train": 50000}},
+            "seconds": {{"epochs": [seconds] * epochs, "mean_epoch": seconds}},
+            "epochs": [{{"loss": None if lie == "diverged" else loss}}] * epochs,
+            "status": "diverged" if lie == "diverged" else "complete"}}))
+        sys.exit(5 if lie == "diverged" else 0)
+"""
+
+
+class Values(unittest.TestCase):
+    def test_expand(self):
+        for text, expected in (("300", ["300"]), ("100,300", ["100", "300"]), ("1-4", ["1", "2", "3", "4"]),
+                               ("100-1000+300", ["100", "400", "700", "1000"]), ("5-5", ["5"]),
+                               ("100-3200*2", ["100", "200", "400", "800", "1600", "3200"]),
+                               ("1,8-20*2,7", ["1", "8", "16", "7"]), ("opencl:0:0,cpu", ["opencl:0:0", "cpu"]),
+                               ("0.01,1e-3", ["0.01", "1e-3"])):
+            self.assertEqual(values.expand("x", text), expected)
+        for option in ("layers", "data", "init"):
+            self.assertEqual(values.expand(option, "64,32"), ["64,32"])
+        for text in ("4-1", "1-4+0", "1-4*1", "0-4*2", "", "1,,2"):
+            with self.assertRaises(ValueError, msg=text):
+                values.expand("x", text)
+
+    def test_product(self):
+        self.assertEqual(values.product({"a": ["1", "2"], "b": [None]}),
+                         [{"a": "1", "b": None}, {"a": "2", "b": None}])
+        self.assertEqual(values.words({"a": "1", "b": None}), ["--a", "1", "--b"])
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.out, self.trace = os.path.join(self.folder, "rows.jsonl"), os.path.join(self.folder, "trace")
+        self.pretender = os.path.join(self.folder, "trainer")
+        with open(self.pretender, "w", encoding="utf-8") as file:
+            file.write(textwrap.dedent(PRETENDER.format(python=sys.executable)))
+        os.chmod(self.pretender, 0o755)
+
+    def command(self, trainer, *more):
+        return [sys.executable, "-B", SWEEP, "--trainer", trainer, "--out", self.out, *map(str, more)]
+
+    def environment(self, **more):
+        kept = {key: value for key, value in os.environ.items() if key != "TRAINER_DATA_DIR"}
+        return {**kept, "XDG_CACHE_HOME": CACHE, "TRACE": self.trace, **more}
+
+    def sweep(self, *more, trainer=None, **environment):
+        return subprocess.run(self.command(trainer or self.pretender, *more), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=100, check=False,
+                              env=self.environment(**environment))
+
+    def rows(self):
+        with open(self.out, encoding="utf-8") as file:
+            text = file.read()
+        self.assertTrue(text.endswith("\n"))
+        return [json.loads(line) for line in text.splitlines()]
+
+    def traced(self):
+        with open(self.trace, encoding="utf-8") as file:
+            return [tuple(line.split()[1:]) for line in file]
+
+
+class Killed(Folder):
+    @unittest.skipUnless(sys.platform == "linux", "a killed sweep takes its run with it on Linux only")
+    def test_killed(self):
+        """A real sweep, killed at random moments and resumed until it is through."""
+        print(f"seed {SEED}", file=sys.stderr)
+        chance = random.Random(SEED)
+        more = ("--device", "cpu,reference", "--batch-size", "50,100", "--data", "synthetic", "--samples", 200,
+                "--layers", 8, "--epochs", 2, "--repeat", 5, "--no-peak")
+        kills, status = 0, None
+        while status is None:
+            with subprocess.Popen(self.command(TRAINER, *more, "--resume"), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True,
+                                  env=self.environment(**NO_GPU)) as process:
+                try:
+                    _, errors = process.communicate(timeout=chance.uniform(0.1, 4) + kills * 0.05)
+                    status = process.returncode
+                    self.assertEqual(status, 0, errors)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.communicate()
+                    kills += 1
+            if chance.random() < 0.3 and os.path.exists(self.out):
+                with open(self.out, "a", encoding="utf-8") as file:  # as from a write that was cut
+                    file.write('{"schema": 1, "ti')
+        print(f"killed {kills} times", file=sys.stderr)
+        self.assertGreater(kills, 2)
+        self.assertEqual(self.sweep(*more, "--resume", trainer=TRAINER, **NO_GPU).returncode, 0)
+        rows = self.rows()
+        found = [(*row["sweep"]["options"][1:4:2], row["sweep"]["run"]) for row in rows]
+        wanted = [(device, batch, run) for device in ("cpu", "reference") for batch in ("50", "100")
+                  for run in range(1, 6)]
+        self.assertEqual(sorted(found), sorted(wanted))  # none is lost, none is there twice
+        for row in rows:
+            self.assertEqual((row["status"], row["sweep"]["of"]), ("complete", 5))
+            self.assertEqual(row["device"]["kind"], row["sweep"]["options"][1])
+
+
+class Pretended(Folder):
+    TWO = ("--device", "cpu,gpu", "--batch-size", "100,200", "--data", "synthetic", "--repeat", 3)
+
+    def test_in_turn(self):
+        done = self.sweep(*self.TWO, "--threads", "1-2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        one_round = [("cpu", "100", "1"), ("cpu", "100", "2"), ("cpu", "200", "1"), ("cpu", "200", "2"),
+                     ("gpu", "100", "None"), ("gpu", "200", "None")]  # which has no such threads
+        peaks = [("cpu", "None", "1"), ("cpu", "None", "2"), ("gpu", "None", "None")]
+        self.assertEqual(self.traced(), [("peak", *one) for one in peaks] + [("1", *one) for one in one_round]
+                         + 3 * [("5", *one) for one in one_round])
+        self.assertEqual([row["sweep"]["run"] for row in self.rows()], 3 * [1] + 6 * [1] + 6 * [2] + 6 * [3])
+        self.assertEqual(len(done.stdout.splitlines()), 6)
+        self.assertIn("21 of 21: 0 s left: --device gpu --batch-size 200: 0.0100 s an epoch", done.stderr)
+        self.assertNotIn("outlier", done.stderr)
+        # The same again is none of the first, unless it is to go on; then there is nothing to do.
+        again = self.sweep(*self.TWO, "--threads", "1-2")
+        self.assertEqual(again.returncode, 2)
+        self.assertIn("has 21 of these rows already: go on with --resume", again.stderr)
+        self.assertEqual(self.sweep(*self.TWO, "--threads", "1-2", "--resume").returncode, 0)
+        more = self.sweep(*self.TWO[:-1], 4, "--threads", "1-2", "--resume")
+        self.assertEqual((more.returncode, len(self.rows())), (0, 27), more.stderr)
+
+    def test_missing(self):
+        for more in ((), ("--resume",)):
+            done = self.sweep("--device", "cuda,cpu", "--data", "synthetic", "--repeat", 2, *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("not here: cuda: it is hidden", done.stderr)
+            rows = self.rows()
+            self.assertEqual([row["status"] for row in rows], ["absent"] + 3 * ["complete"])
+            self.assertEqual(rows[0]["error"], "cuda: it is hidden")
+            self.assertEqual({line[1] for line in self.traced()}, {"cpu"})
+
+    def test_failing(self):
+        for lie, said, status in (
+                ("crash", "failed: exit status 1: trainer: it gave cudaErrorWrong", "failed"),
+                ("nonsense", "failed: exit status 0: ", "failed"),
+                ("losses", "--device gpu --batch-size 200: the loss of epoch 1 is 2.3, that of cpu 2.2", "refused"),
+                ("diverged", "--device cpu --batch-size 200: diverged", "diverged")):
+            with self.subTest(lie=lie):
+                for path in (self.out, self.trace):
+                    if os.path.exists(path):
+                        os.remove(path)
+                done = self.sweep(*self.TWO, "--no-peak", LIE=lie)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(said, done.stderr)
+                rows = self.rows()
+                wrong = [row for row in rows if row["status"] != "complete"]
+                self.assertEqual({row["status"] for row in wrong}, {status})
+                self.assertEqual(len(wrong), 1 if lie == "losses" else 2)  # and then passed over
+                self.assertEqual(len(rows) - len(wrong), 9 if lie == "losses" else 6)
+                # It is known to have failed; what did not even run is tried again, and told once.
+                done = self.sweep(*self.TWO, "--no-peak", "--resume", LIE=lie)
+                self.assertEqual((done.returncode, self.rows()), (1, rows), done.stderr)
+
+    def test_outlier(self):
+        done = self.sweep("--device", "cpu", "--batch-size", 200, "--repeat", 7, "--no-peak", LIE="outlier")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"warning: outlier: --device cpu: 0.5000 s, median 0.0100 s")
+
+    def test_peers(self):
+        """One that is not installed is told with what installs it; the others go on."""
+        with open(os.path.join(self.folder, "numpy.py"), "w", encoding="utf-8") as file:
+            file.write("raise ImportError(\"No module named 'numpy'\")")
+        more = ("--device", "cpu", "--repeat", 2, "--no-peak", "--peers", "numpy,jax", "--data", self.folder)
+        done = self.sweep(*more, PYTHONPATH=self.folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = self.rows()
+        self.assertEqual([row["status"] for row in rows], ["absent", "absent", "complete", "complete"])
+        for row, peer in zip(rows, ("numpy", "jax")):
+            self.assertEqual(row["sweep"]["peer"], peer)
+            self.assertIn("python3 -m pip install", row["error"])
+        for what in (("--data", "synthetic"), ()):
+            done = self.sweep("--device", "cpu", "--peers", "numpy", *what)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("--peers need CIFAR-10 itself", done.stderr)
+        done = self.sweep("--device", "cpu", "--tail", "drop", *more[2:], "--dry-run")
+        self.assertIn("the peers can't do --device cpu", done.stderr)
+        self.assertNotIn("peers", done.stdout)
+
+    def test_dry_run(self):
+        done = self.sweep(*self.TWO, "--dry-run", "--shuffle", "--peers", "numpy", "--data", self.folder)
+        self.assertEqual(done.returncode, 2)  # and the synthetic set, which is still in the list
+        done = self.sweep("--device", "cpu", "--batch-size", "100,200", "--peers", "numpy", "--data", self.folder,
+                          "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), 1 + 1 + 2 + 2)
+        self.assertIn("--peak", lines[0])
+        self.assertEqual(lines[1], "# in turn, 7 times each, and once before")
+        self.assertIn("--device cpu --batch-size 200 --data ", lines[3])
+        self.assertRegex(lines[5], r"numpy_blas.py .*--batch-size 200 .*# with the fastest --threads of 1")
+        self.assertFalse(os.path.exists(self.out) or os.path.exists(self.trace))
+
+    def test_ended(self):
+        """A signal ends it and what it runs, and what is there stays."""
+        for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
+            if os.path.exists(self.trace):
+                os.remove(self.trace)
+            with subprocess.Popen(self.command(self.pretender, "--device", "cpu", "--batch-size", 200, "--no-peak"),
+                                  stderr=subprocess.PIPE, text=True, env=self.environment(LIE="slow")) as process:
+                while not os.path.exists(self.trace) or not os.path.getsize(self.trace):
+                    time.sleep(0.02)
+                process.send_signal(number)
+                _, errors = process.communicate(timeout=20)
+            self.assertEqual(process.returncode, status, errors)
+            self.assertEqual(os.path.getsize(self.out), 0)
+            if number != signal.SIGKILL:
+                self.assertIn("interrupted; the same command with --resume goes on", errors)
+            if number != signal.SIGKILL or sys.platform == "linux":
+                with open(self.trace, encoding="utf-8") as file:
+                    self.wait_for_end(int(file.read().split()[0]))
+
+    def wait_for_end(self, process):
+        for _ in range(100):
+            try:
+                os.kill(process, 0)
+                with open(f"/proc/{process}/stat", encoding="ascii") as file:
+                    if file.read().split(")")[1].split()[0] == "Z":
+                        return
+            except OSError:
+                return
+            time.sleep(0.05)
+        self.fail("it is still running")
+
+    def test_half_line(self):
+        with open(self.out, "w", encoding="utf-8") as file:
+            file.write('{"schema": 1}\nnonsense\n{"sche')
+        done = self.sweep("--device", "cpu", "--repeat", 1, "--no-peak")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("took half a line off its end", done.stderr)
+        self.assertIn("rows.jsonl:2: no JSON", done.stderr)
+        with open(self.out, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.assertEqual(lines[:2], ['{"schema": 1}', "nonsense"])
+        self.assertEqual((len(lines), json.loads(lines[2])["status"]), (3, "complete"))
+
+    def test_one_at_a_time(self):
+        with open(self.out, "w", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            done = self.sweep("--device", "cpu", "--no-peak")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("another sweep is writing to it", done.stderr)
+
+    def test_usage(self):
+        for more, said in (
+                (("--bogus", 1), "'--bogus' is no option of the trainer that can be swept"),
+                (("--save", "x"), "'--save' is no option"), (("word",), "'word' is no option"),
+                (("--batch-size",), "--batch-size: expected values"), (("--repeat", 0), "--repeat is from 1"),
+                (("--repeat", "x"), "invalid int value"), (("--batch-size", "9-1"), "a range goes up"),
+                (("--cool-down", "nan"), "--cool-down from 0"), (("--peers", "matlab"), "there are numpy, pytorch"),
+                (("--peers", "jax:eager"), "jax has scan")):
+            done = self.sweep(*more)
+            self.assertEqual(done.returncode, 2, more)
+            self.assertIn(said, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+        done = self.sweep("--device", "cpu", trainer="/nonexistent")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("tools/quickstart builds the trainer", done.stderr)
+        self.out = "/proc/rows.jsonl"
+        done = self.sweep("--device", "cpu")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("sweep: ", done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,1 @@
+"""The parts of tools/report. `records` is also what tools/sweep reads records with."""

@@ -1,0 +1,305 @@
+"""Records by machine and configuration: which of them count, and the figures of several runs."""
+import collections
+import json
+import os
+import re
+import statistics
+
+from . import records
+from .words import clean, unique_texts
+
+PEERS = {"numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX", "tinygrad": "tinygrad"}
+
+Workload = collections.namedtuple(
+    "Workload", "layers batch rate activation color tail dataset train shuffle")
+BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "CIFAR-10", 50000, False)
+
+Refused = collections.namedtuple("Refused", "where reason")
+Unmeasured = collections.namedtuple("Unmeasured", "where what status error")
+Peak = collections.namedtuple(
+    "Peak", "kind name threads precision library gpu gflops side bytes_per_second bytes runs")
+
+
+def device_key(device):
+    """What makes two devices different ones."""
+    return {name: device.get(name) for name in ("kind", "name", "spec", "threads", "precision", "submission",
+                                                "library")}
+
+
+def configuration(record):
+    """All that a run's time depends on, as text: runs that share it are runs of the same thing."""
+    device, dataset = record["device"], record["dataset"]
+    return json.dumps([record["config"], device_key(device), dataset["name"], dataset["train"],
+                       device.get("gemm") if device["kind"] in records.OWN_KINDS else None], sort_keys=True)
+
+
+def peak_configuration(record):
+    return json.dumps(device_key(record["device"]), sort_keys=True)
+
+
+def subject(record):
+    """The configuration as its user asked for it: another version of a library, or another outcome
+    where multiplications were timed ("own 3, clblast 2"), is news of the same thing."""
+    device = {name: value for name, value in record["device"].items() if name != "library"}
+    if isinstance(device.get("gemm"), str):
+        device["gemm"] = re.sub(r" \d+", "", device["gemm"])
+    changed = {**record, "device": device}
+    return peak_configuration(changed) if records.is_peak(record) else configuration(changed)
+
+
+def is_gpu(device):
+    kind = device.get("type")
+    return kind in ("gpu", "accelerator") if kind else device["spec"].startswith("cuda")
+
+
+class Row:
+    """A configuration with all of its runs, of which at least one is there."""
+
+    def __init__(self, runs):
+        self.runs = runs
+        first = runs[0]
+        self.device, self.config, self.host = first["device"], first["config"], first["host"]
+        self.dataset = first["dataset"]
+        self.kind, self.threads = self.device["kind"], self.device.get("threads")
+        self.own, self.gpu = self.kind in records.OWN_KINDS, is_gpu(self.device)
+        config = self.config
+        self.workload = Workload(
+            tuple(config["layers"]), config["batch_size"], config["learning_rate"], config["activation"],
+            config["color"], config["tail"], self.dataset["name"], self.dataset["train"],
+            bool(config.get("shuffle")))
+        self.means = [records.mean_epoch(run) for run in runs]
+        self.epoch = records.median_and_spread(self.means)
+        self.load = self.phase("load")
+        self.batching = self.phase("batching")
+        self.samples_per_second = records.samples_of(config, self.dataset["train"]) / self.epoch[0]
+        self.gflops = records.work_of(config, self.dataset["train"]) / self.epoch[0] / 1e9
+        self.hardware = self.device["name"]
+        self.share_of_peak = self.series = None  # the machine's to know
+
+    def phase(self, name):
+        return records.median_and_spread([records.phases_of(run)[name] for run in self.runs])
+
+    @property
+    def far_off(self):
+        return len(records.outliers(self.means))
+
+    @property
+    def typical(self):
+        """The run whose mean epoch is nearest to the median."""
+        return min(zip(self.means, self.runs), key=lambda pair: abs(pair[0] - self.epoch[0]))[1]
+
+    @property
+    def name(self):
+        """What is said of it in a sentence."""
+        if self.own:
+            return self.kind
+        where = "" if self.device["spec"] == "cpu" else f" on {self.device['spec']}"
+        return PEERS.get(self.kind, self.kind) + where
+
+    @property
+    def details(self):
+        """What sets it apart from others of the same name."""
+        device, config = self.device, self.config
+        seed = config.get("seed")
+        gemm = device.get("gemm") if self.own else None
+        return [word for word in (
+            gemm, device.get("submission"),
+            None if device["precision"] == "fp32" else device["precision"],
+            None if config["batches"] in ("resident", "auto") else config["batches"],
+            None if seed in (None, 1) else f"seed {seed}") if word]
+
+    @property
+    def backend(self):
+        library, name, peer = self.device.get("library"), self.name, PEERS.get(self.kind, self.kind)
+        if library and not self.own and library.startswith(peer):  # "PyTorch 2.7.0" says it all
+            name = library + name[len(peer):]
+        elif library:
+            name = f"{name}: {library}"
+        return ", ".join((name, *self.details))
+
+    @property
+    def variant(self):
+        """All but the number of threads."""
+        return configuration({"config": self.config, "device": {**self.device, "threads": None},
+                              "dataset": self.dataset})
+
+    def __lt__(self, other):
+        """Fastest first, and always in the same order."""
+        return (self.epoch[0], configuration(self.runs[0])) < (other.epoch[0], configuration(other.runs[0]))
+
+
+class Machine:
+    """A file of records; `where(line)` names a place in it."""
+
+    def __init__(self, path, where):
+        self.path, self.where = path, where
+        self.name = clean(os.path.splitext(os.path.basename(path))[0]) or "?"
+        self.refused, self.warnings = [], []
+        self.superseded = 0
+        usable = self.read()
+        current = self.newest(usable)
+        self.commits = collections.Counter(record["commit"] for record in current).most_common()
+        runs = [record for record in current if not records.is_peak(record)]
+        self.rows = sorted(Row(same) for same in grouped(runs, configuration))
+        peaks = [record for record in current if records.is_peak(record)]
+        self.peaks = sorted(map(make_peak, grouped(peaks, peak_configuration)),
+                            key=lambda peak: -peak.gflops[0])
+        # A peer knows less of its host than the program does.
+        self.hosts = unique_hosts([row for row in self.rows if row.own] or self.rows)
+        for row in self.rows:
+            row.share_of_peak = self.share_of_peak(row)
+        self.name_hardware()
+        self.name_series()
+
+    def read(self):
+        """The runs and peaks that nothing is wrong with, oldest first."""
+        usable, unmeasured, seen = [], [], {}
+        for line, record, problem in records.read(self.path):
+            if record is not None and records.is_unmeasured(record):
+                unmeasured.append((line, record))
+                continue
+            text = json.dumps(record, sort_keys=True)
+            reason = problem or records.refusal(record) or (
+                f"a copy of line {seen[text]}" if text in seen else None)
+            if reason:
+                self.refused.append(Refused(self.where(line), reason))
+                continue
+            seen[text] = line
+            usable.append(record)
+            self.keep_warnings(record)
+        self.unmeasured = [Unmeasured(self.where(line), what_of(one), one["status"], one["error"])
+                           for line, one in unmeasured if not any(later_success(one, run) for run in usable)]
+        return sorted(usable, key=lambda record: record["time"])
+
+    def keep_warnings(self, record):
+        sweep = record.get("sweep")
+        warnings = sweep.get("warnings") if isinstance(sweep, dict) else None
+        for warning in warnings if isinstance(warnings, list) else ():
+            if isinstance(warning, str) and warning not in self.warnings:
+                self.warnings.append(warning)
+
+    def newest(self, usable):
+        """Those of each subject's newest commit."""
+        newest = {subject(record): record["commit"] for record in usable}  # they are in order
+        current = [record for record in usable if record["commit"] == newest[subject(record)]]
+        self.superseded = len(usable) - len(current)
+        return current
+
+    def share_of_peak(self, row):
+        """Of the median of the peaks of the same hardware, with the same threads and precision."""
+        kind = row.kind if row.own else row.device["spec"].split(":")[0]
+        fitting = [peak for peak in self.peaks
+                   if peak.kind == kind and peak.precision == row.device["precision"]
+                   and (peak.threads == row.threads or (row.gpu and not row.own))]
+        named = [peak for peak in fitting if peak.name == row.device["name"]]
+        if row.own or len({peak.name for peak in fitting}) > 1:
+            fitting = named  # a peer has its own name for hardware; where there is a choice, it decides
+        if not fitting:
+            return None
+        return row.gflops / statistics.median(run for peak in fitting for run in peak.runs)
+
+    def name_hardware(self):
+        """Peers have no name for a CPU."""
+        names = unique_texts(host.get("cpu") for host in self.hosts)
+        for row in self.rows:
+            if len(names) == 1 and not row.own and not row.gpu and row.hardware.lower() in ("cpu", row.kind):
+                row.hardware = names[0]
+
+    def name_series(self):
+        """A series is what a plot draws as one: a device or a peer on one sort of hardware."""
+        names = {}
+        for row in self.rows:
+            plain = row.name + (" on a CPU" if row.kind == "opencl" and not row.gpu else "")
+            names.setdefault(plain, []).append(row)
+        for plain, rows in names.items():
+            hardware = unique(row.hardware for row in rows)
+            short = [clean(one, 24) for one in hardware]
+            for row in rows:
+                index = hardware.index(row.hardware)
+                which = f" {index + 1}" if short.count(short[index]) > 1 else ""
+                row.series = clean(plain, 40) + (f"{which}, {short[index]}" if len(hardware) > 1 else "")
+
+    def of(self, workload):
+        return [row for row in self.rows if row.workload == workload]
+
+    def best_of_each(self, rows):
+        """The fastest row of each series, in the precision that all devices share where there is one."""
+        best = {}
+        for row in sorted(rows, key=lambda row: (row.device["precision"] != "fp32", row)):
+            best.setdefault(row.series, row)
+        return sorted(best.values())
+
+    def best_peer(self, row):
+        """The fastest peer, whatever it runs on, that did the same; None where there is none."""
+        return next((other for other in self.rows if not other.own and other.workload == row.workload
+                     and other.device["precision"] == row.device["precision"]), None)
+
+    @property
+    def has_gpu(self):
+        return any(row.gpu for row in self.rows)
+
+    @property
+    def gpus(self):
+        return unique(row.device["name"] for row in self.rows if row.gpu)
+
+
+def unique(values):
+    """In the order of their first appearance."""
+    return list(dict.fromkeys(values))
+
+
+def grouped(items, key):
+    groups = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups.values()
+
+
+def make_peak(same):
+    """A Peak, from its runs; its figures are (median, least, greatest)."""
+    device, peaks = same[0]["device"], [record["peak"] for record in same]
+    figures = {name: records.median_and_spread([peak[name] for peak in peaks])
+               for name in ("gflops", "side", "bytes_per_second", "bytes")}
+    return Peak(device["kind"], device["name"], device.get("threads"), device["precision"],
+                device.get("library"), is_gpu(device), runs=[peak["gflops"] for peak in peaks], **figures)
+
+
+def unique_hosts(rows):
+    texts = unique(json.dumps(run["host"], sort_keys=True) for row in rows for run in row.runs)
+    return [json.loads(text) for text in texts]
+
+
+def asked(record):
+    """(peer, mode, [option, value, ...]) of what tools/sweep was to measure, as far as it is known."""
+    sweep = record.get("sweep")
+    sweep = sweep if isinstance(sweep, dict) else {}
+    peer, mode = (sweep[name] if isinstance(sweep.get(name), str) else None for name in ("peer", "mode"))
+    options = sweep.get("options")
+    return peer, mode, [str(word) for word in options] if isinstance(options, list) else []
+
+
+def what_of(record):
+    """What could not be measured, in words."""
+    peer, mode, options = asked(record)
+    return " ".join([PEERS.get(peer, peer)] * bool(peer) + [mode] * bool(mode) + options) or "-"
+
+
+def later_success(unmeasured, record):
+    """Whether the record is of what had not been measured before."""
+    peer, mode, options = asked(unmeasured)
+    peer_then, mode_then, options_then = asked(record)
+    pairs, pairs_then = (set(zip(one[::2], one[1::2])) for one in (options, options_then))
+    return (peer == peer_then and mode in (None, mode_then) and bool(pairs) and pairs <= pairs_then
+            and str(unmeasured.get("time")) < record["time"])
+
+
+def gather(paths):
+    """The machines of these files, by name. Raises OSError."""
+    paths = sorted({os.path.realpath(path): path for path in paths}.values(),
+                   key=lambda path: (os.path.basename(path), path))
+    names = collections.Counter(map(os.path.basename, paths))
+
+    def make(path):
+        shown = clean(os.path.basename(path) if names[os.path.basename(path)] == 1 else path)
+        return Machine(path, lambda line: f"{shown}:{line}")
+    return [make(path) for path in paths]

@@ -1,0 +1,259 @@
+"""Records (README.md, "The record"): reading them, what makes one unfit to be quoted, and the
+statistics of several. Nothing here needs more than Python itself.
+
+A line of a file is one of three sorts: a run, a peak (what the hardware can do at best), and what
+could not be measured (status "failed" or "absent").
+"""
+import json
+import math
+import re
+import statistics
+
+SCHEMA = 1
+# Epochs whose losses are compared: the benchmark's own. After hundreds of them rounding alone sets two
+# devices apart.
+COMPARED = 5
+LOSS_TOLERANCE = 1e-3  # relative
+WALL_TOLERANCE = 0.02
+MEAN_TOLERANCE = 0.01
+OWN_KINDS = ("cpu", "cuda", "opencl", "reference")
+PHASES = ("setup", "load", "open", "batching", "epochs", "release", "evaluate")  # they add up to "wall"
+MAY_LACK = ("setup", "release", "evaluate")  # a program may have nothing to do there
+OPTIONS = ("epochs", "batch_size", "layers", "activation", "learning_rate", "color", "tail", "batches")
+UNMEASURED = ("failed", "absent")
+
+
+# --- Reading ---
+
+def not_json(name):
+    raise ValueError(f"{name} is no JSON")
+
+
+def read(path):
+    """(line number, object or None, problem in words or None) of each line that is not empty."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line.decode("utf-8"), parse_constant=not_json)
+            except UnicodeDecodeError:
+                yield number, None, "not UTF-8"
+            except RecursionError:
+                yield number, None, "no JSON: nested too deep"
+            except ValueError as problem:
+                yield number, None, f"no JSON: {problem}"
+            else:
+                if isinstance(value, dict):
+                    yield number, value, None
+                else:
+                    yield number, None, "no JSON object"
+
+
+def is_number(value):
+    """A finite one; True is none."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False
+
+
+def is_count(value, least=1):
+    return type(value) is int and least <= value < 2**53
+
+
+def is_unmeasured(record):
+    """Whether it tells what could not be measured, and why: nothing is wrong with such a record."""
+    return (is_schema(record) and record.get("status") in UNMEASURED
+            and isinstance(record.get("error"), str))
+
+
+def is_peak(record):
+    return "peak" in record
+
+
+def losses_of(record):
+    return [epoch["loss"] for epoch in record["epochs"]]
+
+
+# --- Refusing ---
+
+def is_schema(record):
+    return type(record.get("schema")) is int and record["schema"] == SCHEMA
+
+
+def refusal(record):
+    """Why a run or a peak is not to be counted, in words; None where nothing is wrong with it."""
+    if not is_schema(record):
+        return f"its schema is {record.get('schema')!r}, not {SCHEMA}"
+    checks = (check_status, check_origin, check_device)
+    checks += (check_peak,) if is_peak(record) else (check_config, check_dataset, check_epochs, check_wall)
+    for check in checks:
+        reason = check(record)
+        if reason:
+            return reason
+    return None
+
+
+def part(record, name):
+    """The object of that name; an empty one, which fails every check, where there is none."""
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def check_status(record):
+    status, error = record.get("status"), record.get("error")
+    if status == "complete":
+        return None
+    return f"its status is {status!r}, not complete" + (f": {error}" if isinstance(error, str) else "")
+
+
+def check_origin(record):
+    commit = record.get("commit")
+    if not isinstance(commit, str) or not re.fullmatch(r"[0-9a-f]{7,64}(-dirty)?", commit):
+        return f"its commit is unknown ({commit!r})"
+    if commit.endswith("-dirty"):
+        return f"its commit is unknown: {commit} has local changes"
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", str(record.get("time"))):
+        return f"it has no time ({record.get('time')!r})"
+    return None if part(record, "host") else "its host is unknown"
+
+
+def check_device(record):
+    device = part(record, "device")
+    for key in ("kind", "name", "spec", "precision"):
+        if not isinstance(device.get(key), str) or not device[key].strip():
+            return f"its device's {key} is unknown ({device.get(key)!r})"
+    for key in ("submission", "gemm", "library"):
+        if not isinstance(device.get(key), (str, type(None))):
+            return f"its device's {key} is no text ({device[key]!r})"
+    if device.get("threads") is not None and not is_count(device["threads"]):
+        return f"its number of threads is {device['threads']!r}"
+    return None
+
+
+def check_peak(record):
+    peak = part(record, "peak")
+    for key in ("gflops", "side", "bytes_per_second", "bytes"):
+        if not is_number(peak.get(key)) or peak[key] <= 0:
+            return f"its peak's {key} is {peak.get(key)!r}"
+    return None
+
+
+def check_config(record):
+    config = part(record, "config")
+    missing = [key for key in OPTIONS if config.get(key) is None]
+    if missing:
+        return f"its options are unknown: no {', '.join(missing)}"
+    layers, rate = config["layers"], config["learning_rate"]
+    wrong = [key for key, fine in (
+        ("epochs", is_count(config["epochs"], 0)), ("batch_size", is_count(config["batch_size"])),
+        ("layers", isinstance(layers, list) and len(layers) >= 2 and all(map(is_count, layers))),
+        ("learning_rate", is_number(rate)),
+        *((key, isinstance(config[key], str)) for key in ("activation", "color", "tail", "batches")),
+    ) if not fine]
+    return f"its options are unknown: {wrong[0]} is {config[wrong[0]]!r}" if wrong else None
+
+
+def check_dataset(record):
+    dataset = part(record, "dataset")
+    if not isinstance(dataset.get("name"), str) or not is_count(dataset.get("train")):
+        return "its data set is unknown"
+    return None
+
+
+def check_epochs(record):
+    config, seconds, epochs = record["config"], part(record, "seconds"), record.get("epochs")
+    times = seconds.get("epochs")
+    if not isinstance(times, list) or not times:
+        return "it has no epoch times"
+    for number, time in enumerate(times, 1):
+        if not is_number(time) or time <= 0:
+            return f"epoch {number} took {time!r} s"
+    if len(times) != config["epochs"]:
+        return f"it has the times of {len(times)} epochs, not of {config['epochs']}"
+    if not isinstance(epochs, list) or len(epochs) != len(times):
+        return "it has not one loss for each epoch"
+    for number, epoch in enumerate(epochs, 1):
+        loss = epoch.get("loss") if isinstance(epoch, dict) else None
+        if not is_number(loss) or loss < 0:
+            return f"the loss of epoch {number} is {loss!r}"
+    mean, said = mean_epoch(record), seconds.get("mean_epoch")
+    if not is_number(said) or abs(said - mean) > MEAN_TOLERANCE * mean:
+        return f"its mean epoch is {said!r} s, that of its epochs {mean:.6g} s"
+    return None
+
+
+def check_wall(record):
+    seconds = record["seconds"]
+    for name in PHASES:
+        value = seconds.get(name)
+        if name == "epochs" or (value is None and name in MAY_LACK):
+            continue
+        if not is_number(value) or value < 0:
+            return f"its {name} took {value!r} s"
+    wall = seconds.get("wall")
+    if wall is None:
+        return "it has no wall time"
+    if not is_number(wall) or wall <= 0:
+        return f"its wall time is {wall!r} s"
+    total = sum(phases_of(record).values())
+    if abs(total - wall) > WALL_TOLERANCE * wall:
+        return f"its phases add up to {total:.6g} s, its wall time is {wall:.6g} s"
+    return None
+
+
+# --- Figures of a record that nothing is wrong with ---
+
+def mean_epoch(record):
+    return math.fsum(record["seconds"]["epochs"]) / len(record["seconds"]["epochs"])
+
+
+def phases_of(record):
+    """{phase: seconds}, in the order in which they happen; a phase that there was not took none."""
+    seconds = record["seconds"]
+    return {name: math.fsum(seconds["epochs"]) if name == "epochs" else seconds.get(name) or 0.0
+            for name in PHASES}
+
+
+def samples_of(config, train):
+    """Samples that an epoch computes, by what becomes of the last batch."""
+    batch = config["batch_size"]
+    return {"short": train, "drop": train // batch * batch}.get(config["tail"], -(-train // batch) * batch)
+
+
+def work_of(config, train):
+    """Floating-point operations of an epoch: 2 in out for each layer forward, for its weights'
+    gradient, and, in all layers but the first, for its inputs' gradient."""
+    layers = config["layers"]
+    return samples_of(config, train) * sum(
+        (6 if i else 4) * before * after for i, (before, after) in enumerate(zip(layers, layers[1:])))
+
+
+# --- Several records ---
+
+def first_difference(losses, others):
+    """(epoch index, one, other) of the first epochs whose losses are not the same; None where they
+    agree. What is not finite agrees with nothing, and None with None alone."""
+    for index, (one, other) in enumerate(zip(losses[:COMPARED], others[:COMPARED])):
+        if one is None and other is None:
+            continue
+        if not (is_number(one) and is_number(other) and abs(one - other) <= LOSS_TOLERANCE * abs(other)):
+            return index, one, other
+    return None
+
+
+def median_and_spread(values):
+    """(median, least, greatest)."""
+    return statistics.median(values), min(values), max(values)
+
+
+def outliers(values):
+    """Indices of the values that are far off: more than three standard deviations, as the median
+    absolute deviation tells them, and more than 5 % from the median."""
+    if len(values) < 4:
+        return []
+    median = statistics.median(values)
+    deviation = 1.4826 * statistics.median(abs(value - median) for value in values)
+    return [index for index, value in enumerate(values)
+            if abs(value - median) > max(3 * deviation, 0.05 * abs(median))]

@@ -1,0 +1,39 @@
+"""The report's tables as Markdown: the README.md of a folder of results."""
+import re
+
+from . import published, tables, texts
+from .words import markdown
+
+
+def words(text):
+    """Our own, in which backticks mean code."""
+    return re.sub(r"\\`(.*?)\\`", r"`\1`", markdown(text))
+
+
+def section(machine):
+    parts = [f"## {markdown(machine.name)}", markdown(texts.facts(machine)), markdown(texts.counted(machine))]
+    for table in (tables.benchmark_table, tables.shapes_table, tables.threads_table, tables.peaks_table):
+        table = table(machine)
+        if table:
+            parts.append(table.markdown())
+    if machine.warnings:
+        parts += ["Warnings while it was measured:",
+                  "\n".join(f"- {markdown(warning)}" for warning in machine.warnings)]
+    return parts
+
+
+def summary(machines):
+    parts = [f"# {texts.TITLE}", *map(markdown, texts.said(machines)), words(texts.WORKLOAD),
+             words(texts.HOW) + " The plots are in [report.html](report.html)."]
+    for machine in machines:
+        parts += section(machine)
+    parts += [f"## Published in {published.YEAR}, not measured by us", words(texts.PUBLISHED),
+              tables.published_table().markdown()]
+    for heading, text, table in (("Refused rows", texts.REFUSED, tables.refused_table(machines)),
+                                 ("Not measured", texts.UNMEASURED, tables.unmeasured_table(machines))):
+        if table:
+            parts += [f"## {heading}", words(text), table.markdown()]
+    parts += ["## What each second is",
+              "\n".join(f"- {markdown(phase)}: {markdown(what)}" for phase, what in texts.DEFINITIONS),
+              words(texts.TOGETHER)]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,214 @@
+"""The tables of a report, as Markdown and as HTML. A table knows nothing of records once it is made."""
+from . import published
+from .machines import BENCHMARK
+from .words import html, markdown, number, percent, spread
+
+LONG = 30  # characters of a cell: with more, it may be broken into lines
+
+
+class Table:
+    """`columns` are names; those in `left` are text, the others figures. Cells of the columns in
+    `heads` say what their row is about. Cells are plain text, foreign or not."""
+
+    def __init__(self, caption, columns, rows, left=(), heads=(), note=None):
+        self.caption, self.columns, self.rows, self.note = caption, columns, rows, note
+        self.left, self.heads = left, heads or columns[:1]
+
+    def markdown(self):
+        rule = ["---" if name in self.left else "---:" for name in self.columns]
+        lines = [f"**{markdown(self.caption)}**", ""]
+        for cells in ([markdown(name) for name in self.columns], rule,
+                      *([markdown(cell) for cell in row] for row in self.rows)):
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines + (["", markdown(self.note)] if self.note else []))
+
+    def html(self):
+        """In a box of its own that can be scrolled sideways, with the keyboard too."""
+        return "\n".join((
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{html("Table: " + self.caption)}">',
+            f"<table><caption>{html(self.caption)}</caption>",
+            "<thead><tr>" + "".join(f'<th scope="col"{self.side(name)}>{html(name)}</th>'
+                                    for name in self.columns) + "</tr></thead>",
+            "<tbody>", *("<tr>" + "".join(map(self.cell, self.columns, row)) + "</tr>" for row in self.rows),
+            "</tbody></table></div>",
+            *([f'<p class="note">{html(self.note)}</p>'] if self.note else [])))
+
+    def side(self, name, text=""):
+        kinds = ["text"] * (name in self.left) + ["long"] * (len(text) > LONG)
+        return f' class="{" ".join(kinds)}"' if kinds else ""
+
+    def cell(self, name, text):
+        if name in self.heads:
+            return f'<th scope="row"{self.side(name, text)}>{html(text)}</th>'
+        return f"<td{self.side(name, text)}>{html(text)}</td>"
+
+
+# --- Workloads in words ---
+
+def layers_text(workload):
+    """The hidden ones, as --layers takes them."""
+    return ",".join(map(str, workload.layers[1:-1])) or "none"
+
+
+def differences(workload):
+    """What is not as in the benchmark, but for the layers and the batch."""
+    color = {3072: "rgb", 1024: "grey"}.get(workload.layers[0])
+    return [text for text, same in (
+        (f"rate {workload.rate:g}", workload.rate == BENCHMARK.rate),
+        (workload.activation, workload.activation == BENCHMARK.activation),
+        (workload.color, workload.color == BENCHMARK.color),
+        (f"{workload.layers[0]} inputs", color == workload.color),
+        (f"{workload.layers[-1]} classes", workload.layers[-1] == BENCHMARK.layers[-1]),
+        (f"tail: {workload.tail}", workload.tail == BENCHMARK.tail),
+        (f"{workload.dataset}, {workload.train:,} images",
+         (workload.dataset, workload.train) == (BENCHMARK.dataset, BENCHMARK.train)),
+        ("shuffled", not workload.shuffle)) if not same]
+
+
+def workload_text(workload):
+    more = differences(workload)
+    return layers_text(workload) + (f" ({', '.join(more)})" if more else "")
+
+
+# --- The tables of a machine ---
+
+FIGURES = ("load dataset, s", "to batched input, s", "mean epoch, s", "runs × epochs", "samples/s",
+           "GFLOP/s", "of peak", "× best peer")
+
+
+def runs_text(row):
+    text = f"{len(row.runs)} × {row.config['epochs']}"
+    return text + (f", {row.far_off} far off" if row.far_off else "")
+
+
+def times_best_peer(machine, row):
+    peer = machine.best_peer(row)
+    if peer is None:
+        return "-"
+    if not row.own:
+        return "best peer" if row is peer else "-"
+    return number(peer.epoch[0] / row.epoch[0])
+
+
+def threads_text(row):
+    return "-" if row.threads is None else str(row.threads)
+
+
+def figures(machine, row):
+    return (spread(row.load), spread(row.batching), spread(row.epoch), runs_text(row),
+            f"{row.samples_per_second:,.0f}", number(row.gflops), percent(row.share_of_peak),
+            times_best_peer(machine, row))
+
+
+def best_threads(rows):
+    """Of each variant the fastest number of threads; of `reference`, one thread as well, which is what
+    the language does by itself."""
+    best = {}
+    for row in rows:  # fastest first
+        best.setdefault(row.variant, row)
+    return [row for row in rows
+            if row is best[row.variant] or (row.kind == "reference" and row.threads == 1)]
+
+
+def benchmark_table(machine):
+    rows = best_threads(machine.of(BENCHMARK))
+    if not rows:
+        return None
+    return Table(
+        f"The benchmark on {machine.name}, fastest first", ("hardware", "backend", "threads", *FIGURES),
+        [(row.hardware, row.backend, threads_text(row), *figures(machine, row)) for row in rows],
+        left=("hardware", "backend"), heads=("backend",),
+        note="Medians of runs, with the least and the greatest in brackets; each at its fastest number of "
+             "threads. × best peer: the epoch of the fastest peer over the row's own; more than 1 is "
+             "faster than any peer.")
+
+
+def shapes_table(machine):
+    rows = best_threads([row for row in machine.rows if row.workload != BENCHMARK])
+    if not rows:
+        return None
+    rows.sort(key=lambda row: (row.workload.layers, row.workload.batch, str(row.workload[2:]), row.epoch[0]))
+    return Table(
+        f"Other shapes on {machine.name}",
+        ("batch", "layers", "hardware", "backend", "threads", *FIGURES),
+        [(f"{row.workload.batch:,}", workload_text(row.workload), row.hardware, row.backend,
+          threads_text(row), *figures(machine, row)) for row in rows],
+        left=("layers", "hardware", "backend"), heads=("batch", "layers", "backend"),
+        note="In brackets after the layers: what is not as in the benchmark.")
+
+
+def scaled(machine):
+    """[(workload, [rows of one variant, by threads], ...)]: the variants with several numbers of
+    threads, the benchmark's first."""
+    found = {}
+    for row in machine.rows:
+        if row.threads is not None:
+            found.setdefault(row.workload, {}).setdefault(row.variant, []).append(row)
+    scaling = []
+    for workload in sorted(found, key=lambda one: (one != BENCHMARK, str(one))):
+        for rows in found[workload].values():
+            if len({row.threads for row in rows}) > 1:
+                scaling.append((workload, sorted(rows, key=lambda row: row.threads)))
+    return scaling
+
+
+def speed_up(rows, row):
+    """Against one thread of the same; None where that was not measured."""
+    return rows[0].epoch[0] / row.epoch[0] if rows[0].threads == 1 else None
+
+
+def threads_table(machine):
+    lines = []
+    for workload, rows in scaled(machine):
+        for row in rows:
+            times = speed_up(rows, row)
+            lines.append((f"{workload.batch:,}", workload_text(workload), row.hardware, row.backend,
+                          str(row.threads), spread(row.epoch), runs_text(row),
+                          number(times), percent(times and times / row.threads)))
+    if not lines:
+        return None
+    return Table(f"Threads on {machine.name}",
+                 ("batch", "layers", "hardware", "backend", "threads", "mean epoch, s", "runs × epochs",
+                  "speed-up", "of the straight line"), lines,
+                 left=("layers", "hardware", "backend"), heads=("batch", "layers", "backend", "threads"))
+
+
+def peaks_table(machine):
+    if not machine.peaks:
+        return None
+    return Table(
+        f"What the hardware of {machine.name} can do",
+        ("hardware", "device", "threads", "precision", "GFLOP/s", "side", "GB/s", "copied MB", "runs"),
+        [(peak.name, f"{peak.kind}: {peak.library}" if peak.library else peak.kind,
+          "-" if peak.threads is None else str(peak.threads), peak.precision, spread(peak.gflops),
+          f"{peak.side[0]:,.0f}", spread([value / 1e9 for value in peak.bytes_per_second]),
+          number(peak.bytes[0] / 1e6), str(len(peak.runs))) for peak in machine.peaks],
+        left=("hardware", "device", "precision"), heads=("hardware", "device"),
+        note="GFLOP/s on one product of square matrices of that side; GB/s read and written by a large "
+             "copy.")
+
+
+# --- The tables of the whole ---
+
+def published_table():
+    return Table(
+        f"Published in {published.YEAR}, not measured by us",
+        ("hardware", "backend", "load dataset, s", "to batched input, s", "mean epoch, s",
+         "nearest to it here"),
+        [(hardware, f"{backend}, OTP {version}", load, batching, epoch, published.nearest(backend))
+         for hardware, backend, version, load, batching, epoch in published.fastest_first()],
+        left=("hardware", "backend", "nearest to it here"), heads=("hardware", "backend"))
+
+
+def refused_table(machines):
+    rows = [tuple(refused) for machine in machines for refused in machine.refused]
+    return Table("Refused rows", ("row", "why"), rows, left=("row", "why")) if rows else None
+
+
+def unmeasured_table(machines):
+    rows = [(machine.name, one.what, one.status, one.error, one.where)
+            for machine in machines for one in machine.unmeasured]
+    if not rows:
+        return None
+    columns = ("machine", "what", "status", "why", "row")
+    return Table("Not measured", columns, rows, left=columns, heads=("machine", "what"))

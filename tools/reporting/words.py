@@ -1,0 +1,70 @@
+"""Numbers and foreign text as a report shows them. Names and messages come from drivers, libraries and
+files that anybody may have written, so none of it is trusted."""
+import html as entities
+import math
+import re
+import unicodedata
+
+UNSHOWN = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")  # controls, directions, halves of characters, line ends
+LONGEST = 300
+
+
+def clean(value, longest=LONGEST):
+    """One line of characters that can be shown."""
+    text = "".join(" " if unicodedata.category(letter) in UNSHOWN else letter for letter in str(value))
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[:longest - 1] + "…"
+
+
+def html(value, longest=500):
+    return entities.escape(clean(value, longest))
+
+
+def markdown(value):
+    """Text that means nothing to Markdown, in a table's cell either, and is no address to link to."""
+    text = re.sub(r"([\\`*_{}\[\]<>|~&$#])", r"\\\1", clean(value, 500))
+    return re.sub(r"(?i)(https?|ftp)(://)", r"\1\\\2", text).replace("@", "&#64;").replace("www.", "www&#46;")
+
+
+def number(value, digits=3):
+    """With so many significant digits, and commas."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    if not 1e-9 <= abs(value) < 1e15:
+        return f"{value:.{digits - 1}e}"
+    value = float(f"{value:.{digits - 1}e}")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def spread(triple):
+    """"median (least–greatest)"; the median alone where there is only one value."""
+    median, least, greatest = triple
+    if least == greatest:
+        return number(median)
+    return f"{number(median)} ({number(least)}–{number(greatest)})"
+
+
+def percent(share):
+    return "-" if share is None else f"{number(100 * share, 2 if share < 0.995 else 3)} %"
+
+
+def memory(count):
+    return f"{number(count / 2**30)} GiB"
+
+
+def plural(count, one, many=None):
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(words):
+    """"a, b and c"."""
+    words = list(words)
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+def unique_texts(values):
+    """Those that are there, cleaned, each once."""
+    return list(dict.fromkeys(clean(value) for value in values if value not in (None, "")))

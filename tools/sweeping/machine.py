@@ -1,0 +1,101 @@
+"""What else this machine does while it is measured, as far as its system says."""
+import glob
+import os
+import resource
+import shutil
+import subprocess
+import time
+
+BUSY = 0.1  # cores that others may take before it is worth a warning
+GPU_QUERY = "clocks_throttle_reasons.hw_slowdown,clocks_throttle_reasons.sw_thermal_slowdown," \
+    "clocks_throttle_reasons.sw_power_cap"
+GPU_REASONS = ("hardware slowdown", "heat", "the power limit")
+
+
+def read(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return None
+
+
+def output(*command):
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def cores():
+    """Physical cores in this process's affinity mask."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    path = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    return len({read(path.format(cpu)) or cpu for cpu in os.sched_getaffinity(0)})
+
+
+def busy_seconds():
+    """Processor seconds of everything since the start, with what a host has taken away; None where the
+    system does not say."""
+    line = (read("/proc/stat") or "").split("\n")[0].split()
+    if line[:1] != ["cpu"] or len(line) < 9:
+        return None
+    user, nice, system, _, _, interrupts, soft, stolen = map(int, line[1:9])
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds():
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def cpu_throttles():
+    """How often the CPU has been slowed down for its heat; None where the system does not say."""
+    counts = [read(path) for path in
+              glob.glob("/sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")]
+    pi = output("vcgencmd", "get_throttled") if shutil.which("vcgencmd") else ""
+    if pi:
+        return int(pi.split("=")[1], 16) & 0xf
+    return sum(map(int, filter(None, counts))) if counts else None
+
+
+def gpu_throttles():
+    """Why the clocks of a GPU are held down just now, in words."""
+    reasons = set()
+    if shutil.which("nvidia-smi"):
+        for line in output("nvidia-smi", f"--query-gpu={GPU_QUERY}", "--format=csv,noheader").splitlines():
+            reasons |= {reason for reason, state in zip(GPU_REASONS, line.split(", ")) if state == "Active"}
+    return sorted(reasons)
+
+
+def governors():
+    """Frequency governors that save power at the cost of speed."""
+    names = {read(path) for path in glob.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor")}
+    return sorted(names & {"powersave", "conservative"})
+
+
+class Watch:
+    """From its making until `stop`: what others did."""
+
+    def __init__(self, gpu):
+        self.gpu = gpu
+        self.start, self.busy, self.own = time.monotonic(), busy_seconds(), own_seconds()
+        self.throttles = cpu_throttles()
+
+    def stop(self):
+        """(cores that other processes took, or None; warnings)."""
+        seconds = time.monotonic() - self.start
+        busy, others, warnings = busy_seconds(), None, []
+        if busy is not None and self.busy is not None:
+            others = max(0.0, (busy - self.busy) - (own_seconds() - self.own)) / max(seconds, 1e-9)
+            # The system counts in ticks, which say little of what is short.
+            if others > BUSY and others * seconds > 0.1:
+                warnings.append(f"other processes took {others:.2f} cores")
+        throttles = cpu_throttles()
+        if throttles and throttles != self.throttles:
+            warnings.append("the CPU was slowed down for its heat")
+        if self.gpu:
+            warnings += [f"the GPU's clocks were held down by {reason}" for reason in gpu_throttles()]
+        return others, warnings

@@ -1,0 +1,116 @@
+"""The trainer and its peers, as programs: what they have, and the commands that run them."""
+import os
+import re
+import subprocess
+import sys
+
+TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NOT_SWEPT = {"save", "format", "quiet", "peak", "list-devices", "version", "help"}
+
+# {peer: (its script, {device: its modes there})}
+PEERS = {
+    "numpy": ("numpy_blas.py", {"cpu": ["blas"]}),
+    "pytorch": ("pytorch.py", {"cpu": ["eager", "compile"],
+                               "cuda": ["graph", "eager", "compile", "compile-graph"]}),
+    "jax": ("jax_scan.py", {"cpu": ["scan"], "cuda": ["scan"]}),
+    "tinygrad": ("tinygrad_jit.py", {"cpu": ["jit"], "opencl": ["jit"], "cuda": ["jit"]}),
+}
+# What the peers' net has; of all else they only know the trainer's default.
+PEERS_KNOW = {"device", "threads", "batch-size", "layers", "learning-rate", "epochs", "samples", "data", "seed"}
+DEFAULTS = {"activation": "sigmoid", "color": "grey", "tail": "wrap", "batches": "resident"}
+# Ways of a device to do the same: they are nothing to its peers.
+OWN_WAYS = {"gemm", "precision", "submission", "batches"}
+
+
+def find_data():
+    """CIFAR-10's folder, where the trainer looks for it; else "synthetic"."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    usual = os.path.join(cache, "trainer", "cifar-10-batches-bin")
+    return os.environ.get("TRAINER_DATA_DIR") or (usual if os.path.isdir(usual) else "synthetic")
+
+
+class Trainer:
+    def __init__(self, program, folder):
+        self.program = os.path.abspath(program)
+        self.folder = folder  # of first weights
+        commit = re.search(r"\(commit (\S+)\)", self.output("--version"))
+        self.commit = commit[1] if commit else "unknown"
+        names = re.findall(r"(?m)^  --(\S+)( \S+)?$", self.output("--help"))
+        self.options = {name: bool(value) for name, value in names if name not in NOT_SWEPT}
+        self.lines = self.output("--list-devices").splitlines()
+
+    def output(self, *arguments):
+        """Raises OSError, with what the program says, when it fails."""
+        done = subprocess.run([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, errors="replace", timeout=300, check=False)
+        if done.returncode != 0:
+            raise OSError(f"{self.program} {arguments[0]}: exit status {done.returncode}: "
+                          f"{done.stderr.strip()}")
+        return done.stdout
+
+    def missing(self, device):
+        """Why a kind of device is not here; None when it is, or when only a run can tell."""
+        kind = device.split(":")[0]
+        lines = [line for line in self.lines if re.match(rf"{re.escape(kind)}[: ]", line)]
+        absent = [line for line in lines if "not here: " in line]
+        return absent[0].split("not here: ")[1] if absent and len(absent) == len(lines) else None
+
+    def has_threads(self, device):
+        """Whether a number of threads means anything there."""
+        kind = device.split(":")[0]
+        return kind == "auto" or any(re.match(rf"{re.escape(kind)}[: ].*\d threads?$", line)
+                                     for line in self.lines)
+
+    def command(self, options, epochs=None):
+        more = [] if epochs is None else ["--epochs", str(epochs)]  # the last one counts
+        return [self.program, *options, *more, "--format", "json"]
+
+    def first_weights(self, layers, seed):
+        """A file with what the trainer starts from."""
+        path = os.path.join(self.folder, f"{layers}-{seed}.safetensors")
+        if not os.path.exists(path):
+            self.output("--device", "reference", "--data", "synthetic", "--samples", "1", "--batch-size", "1",
+                        "--epochs", "0", "--layers", layers, "--seed", seed, "--quiet", "--save", path)
+        return path
+
+
+def peer_modes(text):
+    """{(peer, device): modes} of "numpy,pytorch:eager,..."."""
+    chosen = {}
+    for word in text.split(","):
+        name, _, mode = word.partition(":")
+        if name not in PEERS:
+            raise ValueError(f"--peers {word}: there are {', '.join(PEERS)}")
+        devices = PEERS[name][1]
+        found = {device: [mode] if mode else modes for device, modes in devices.items()
+                 if not mode or mode in modes}
+        if not found:
+            modes = sorted(set(sum(devices.values(), [])))
+            raise ValueError(f"--peers {word}: {name} has {', '.join(modes)}")
+        for device, modes in found.items():
+            chosen.setdefault((name, device), []).extend(m for m in modes
+                                                         if m not in chosen.get((name, device), []))
+    return chosen
+
+
+def peer_options(options):
+    """Those of the trainer's options that a peer of its device is to have; None where it can't do the
+    same."""
+    for name, value in options.items():
+        if name not in PEERS_KNOW | OWN_WAYS and DEFAULTS.get(name) != value:
+            return None
+    if options.get("batches") == "streamed":
+        return None
+    kept = {name: value for name, value in options.items() if name in PEERS_KNOW}
+    return {**kept, "device": options["device"].split(":")[0]}
+
+
+def peer_command(trainer, peer, mode, options, threads, epochs=None):
+    more = {name: value for name, value in options.items() if name not in ("seed", "threads")}
+    more.setdefault("data", find_data())
+    if epochs is not None:
+        more["epochs"] = str(epochs)
+    weights = trainer.first_weights(options.get("layers", "64,32"), options.get("seed", "1"))
+    words = [word for name, value in more.items() for word in (f"--{name}", value)]
+    return [sys.executable, os.path.join(TOOLS, "peers", PEERS[peer][0]), "--weights", weights, "--mode", mode,
+            *words, *(["--threads", str(threads)] if threads else [])]
