@@ -127,6 +127,7 @@ class GpuCheck(unittest.TestCase):
 
     def test_records(self):
         """Of what a peer prints: not what its library says, nor half a line."""
+        sys.path.insert(0, os.path.dirname(GPU_CHECK))
         loader = importlib.machinery.SourceFileLoader("tool", GPU_CHECK)  # its name has no ending
         check = importlib.util.module_from_spec(importlib.util.spec_from_loader("tool", loader))
         loader.exec_module(check)

@@ -115,7 +115,7 @@ class Figures(Case):
                       text)
         self.assertIn("On alpha, cpu takes 0.120 s an epoch, 2.0 times faster than the best peer (JAX, scan, "
                       "0.240 s).", text)
-        self.assertIn("other processes took 0.5 cores", text)
+        self.assertIn("other processes took 0.5 cores (1 run)", text)
         self.assertIn("`tools/sweep` measures, and appends a record of each run to `results/NAME.jsonl`",
                       text)
         for part in ("9.90", fake.OLD_COMMIT):

@@ -1,23 +1,54 @@
-"""What the peers share: their command line, data and first weights, and the record of a run, in the
-trainer's own form (README.md, "The record").
+"""What the peers share: their command line, data and first weights, the phases and their times, and the
+record of a run, in the trainer's own form and with its definitions (README.md, "What each second means",
+"The record").
 
-The data are decoded as the trainer does it, all batches are on the device before the first epoch,
-and an epoch begins and ends with the device idle; its loss and accuracy are read once, at its end.
+A peer is a class, whose main program is run(START, __doc__, TheClass), START being the time at the
+script's first lines:
+
+  kind              what the record calls it
+  modes, install    {device: its modes}, {device: what pip installs for it}, of the devices that it has
+  __init__(args)    imports its libraries; only now, with the number of threads set
+  library           the text of the record
+  open()            opens the device, compiles what batches() needs; gives what the record says of it
+  batches(mode, images)
+                    all batches as float32 with their labels, ready on the device
+  training(mode, weights, batches)
+                    an object that is compiled and warm, with
+    epoch()           a pass: the sums of its losses and of its hits, with the device idle again
+    evaluate(images)  the same of images that are decoded host data
 """
 import argparse
+import contextlib
+import importlib
 import json
+import math
 import os
 import platform
 import struct
+import subprocess
 import sys
 import time
+from collections import namedtuple
 
-INPUTS, CLASSES, SAMPLES = 1024, 10, 50000
+INPUTS, COLORS, CLASSES = 1024, 3, 10
+RECORD = 1 + COLORS * INPUTS  # bytes of an image in a file: its label, then red, green, blue
+FILE_RECORDS, TRAINING_FILES = 10000, 5
+SAMPLES = FILE_RECORDS * TRAINING_FILES
+GREY = [weight / 255 for weight in (0.299, 0.587, 0.114)]  # of red, green and blue
 ABSENT = 77  # the exit status where a peer, or its device, is not here
+# What libraries read when they are loaded: OpenMP, OpenBLAS, MKL, Apple's BLAS, XLA, tinygrad (now and
+# before 0.14), PoCL (now and before 4.0).
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+                    "VECLIB_MAXIMUM_THREADS", "NPROC", "NUM_CPU_THREADS", "CPU_COUNT",
+                    "POCL_CPU_MAX_CU_COUNT", "POCL_MAX_PTHREAD_COUNT")
 
+Images = namedtuple("Images", "pixels labels")  # uint8 [count, 3, 1024] and [count]
+
+
+# --- Its command line ---
 
 def parse(text, modes):
-    """The command line; `text` is the script's docstring, `modes` what --mode may list."""
+    """The command line; `text` is the script's docstring, `modes` those of each device."""
     def count(word):
         value = int(word)
         if not 1 <= value <= 10**6:
@@ -27,17 +58,13 @@ def parse(text, modes):
     def widths(word):
         return [] if word == "none" else [count(one) for one in word.split(",")]
 
-    def listed(word):
-        if not set(word.split(",")) <= set(modes):
-            raise ValueError
-        return word.split(",")
-
     parser = argparse.ArgumentParser(usage=text, add_help=False, allow_abbrev=False)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--mode", type=listed, default=list(modes))
+    parser.add_argument("--mode", type=lambda word: word.split(","))
     parser.add_argument("--data", default="synthetic")
     parser.add_argument("--samples", type=count, default=SAMPLES)
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--device", choices=("cuda", "opencl", "cpu"), default="cuda")
+    parser.add_argument("--threads", type=count)
     parser.add_argument("--batch-size", type=count, default=300)
     parser.add_argument("--layers", type=widths, default=[64, 32])
     parser.add_argument("--epochs", type=count, default=5)
@@ -47,50 +74,120 @@ def parse(text, modes):
     args = parser.parse_args()
     if args.samples > SAMPLES:
         parser.error(f"argument --samples: there are {SAMPLES}")
+    if args.threads and args.device == "cuda":
+        parser.error("argument --threads: a GPU has none")
+    known = modes.get(args.device, sum(modes.values(), ()))
+    args.mode = args.mode or list(known)
+    if not set(args.mode) <= set(known):
+        parser.error(f"argument --mode: {','.join(args.mode)}: of {', '.join(known)}")
     args.widths = [INPUTS, *args.layers, CLASSES]
     args.steps = -(-args.samples // args.batch_size)
+    args.tests = min(args.samples, FILE_RECORDS)
     return args
 
 
-def absent(message):
-    print(f"absent: {message}", file=sys.stderr)
+def absent(reason, install):
+    """Ends it, with one line."""
+    print(f"absent: {reason}: python3 -m pip install {install}", file=sys.stderr)
     sys.exit(ABSENT)
 
 
-def read_batches(args):
-    """Pixels [steps, batch size, 1024] as float32 and labels [steps, batch size] as int64, in the
-    files' order; the last batch is completed from the start of the data."""
+def one_line(problem):
+    return " ".join(str(problem).split()) or type(problem).__name__
+
+
+# --- Threads ---
+
+def first_of_core(processor, allowed):
+    """Whether it is the first of its core's hardware threads that are allowed."""
+    path = f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list"
+    try:
+        with open(path, encoding="ascii") as file:
+            ranges = [part.split("-") for part in file.read().strip().split(",")]
+    except OSError:
+        return True
+    return processor == min({one for ends in ranges for one in range(int(ends[0]), int(ends[-1]) + 1)}
+                            & allowed)
+
+
+def physical_cores():
+    """Those in the process's affinity mask."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    return sum(first_of_core(processor, allowed) for processor in allowed)
+
+
+def set_threads(args):
+    """For libraries that are not yet loaded; a GPU's have their own ways."""
+    if args.device == "cuda":
+        return
+    args.threads = args.threads or physical_cores()
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(args.threads)))
+
+
+# --- Data and weights ---
+
+def read_file(path, images, np):
+    """Decodes a file's first records: the label and the pixels of each."""
+    chunk = np.empty((200, RECORD), np.uint8)  # which stays in a core's cache on its way
+    pixels = images.pixels.reshape(-1, COLORS * INPUTS)
+    with open(path, "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size != FILE_RECORDS * RECORD:
+            sys.exit(f"--data: {path}: not CIFAR-10's binary version")
+        for first in range(0, len(pixels), len(chunk)):
+            part = chunk[:len(pixels) - first]
+            if file.readinto(part) != part.nbytes:
+                sys.exit(f"--data: {path}: it ended while it was read")
+            images.labels[first:first + len(part)] = part[:, 0]
+            pixels[first:first + len(part)] = part[:, 1:]
+    if images.labels.max(initial=0) >= CLASSES:
+        sys.exit(f"--data: {path}: a label over {CLASSES - 1}: not CIFAR-10's binary version")
+
+
+def load(args):
+    """The training and the test images; random ones are good for times, but their losses are no one's."""
     import numpy as np
-    if args.data == "synthetic":  # random: good for times, but the losses are no one's
+    if args.data == "synthetic":
         source = np.random.default_rng(1)
-        pixels = source.random((args.samples, INPUTS), np.float32)
-        labels = source.integers(0, CLASSES, args.samples)
-    else:
-        paths = [os.path.join(args.data, f"data_batch_{i}.bin") for i in range(1, 6)]
-        try:
-            data = np.concatenate([np.fromfile(path, np.uint8) for path in paths])
-        except OSError as problem:
-            sys.exit(f"--data: {problem}")
-        if data.size != SAMPLES * (1 + 3 * INPUTS):
-            sys.exit(f"--data {args.data}: not CIFAR-10's binary version")
-        data = data.reshape(SAMPLES, 1 + 3 * INPUTS)[:args.samples]
-        labels = data[:, 0].astype(np.int64)
-        red, green, blue = (data[:, 1 + i * INPUTS:][:, :INPUTS].astype(np.float32)
-                            for i in range(3))
-        pixels = (np.float32(0.299) * red + np.float32(0.587) * green
-                  + np.float32(0.114) * blue) / np.float32(255)
-    order = np.arange(args.steps * args.batch_size) % args.samples
-    return (pixels[order].reshape(args.steps, args.batch_size, INPUTS),
-            labels[order].reshape(args.steps, args.batch_size))
+        return [Images(source.integers(0, 256, (count, COLORS, INPUTS), np.uint8),
+                       source.integers(0, CLASSES, count, np.uint8))
+                for count in (args.samples, args.tests)]
+    train, test = (Images(np.empty((count, COLORS, INPUTS), np.uint8), np.empty(count, np.uint8))
+                   for count in (args.samples, args.tests))
+    try:
+        for i in range(TRAINING_FILES):
+            records = slice(i * FILE_RECORDS, (i + 1) * FILE_RECORDS)
+            read_file(os.path.join(args.data, f"data_batch_{i + 1}.bin"),
+                      Images(*(part[records] for part in train)), np)
+        read_file(os.path.join(args.data, "test_batch.bin"), test, np)
+    except OSError as problem:
+        sys.exit(f"--data: {problem}")
+    return train, test
+
+
+def black(count):
+    """Images for a first use."""
+    import numpy as np
+    return Images(np.zeros((count, COLORS, INPUTS), np.uint8), np.zeros(count, np.uint8))
+
+
+def batch_order(args):
+    """The samples of a pass: in the files' order, the last batch completed from the data's start."""
+    import numpy as np
+    return np.arange(args.steps * args.batch_size) % args.samples
 
 
 def read_weights(args):
     """[(weight [out, in], bias [out]), ...] of the layers, from a safetensors file."""
     import numpy as np
-    with open(args.weights, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-        data = file.read()
+    try:
+        with open(args.weights, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+            data = file.read()
+    except (OSError, ValueError, struct.error) as problem:
+        sys.exit(f"--weights {args.weights}: {problem}")
 
     def tensor(name, shape):
         entry = header.get(name, {})
@@ -99,15 +196,65 @@ def read_weights(args):
         begin, end = entry["data_offsets"]
         return np.frombuffer(data[begin:end], "<f4").reshape(shape).copy()
 
+    if f"{2 * len(args.widths) - 2}.weight" in header:
+        sys.exit(f"--weights {args.weights}: of more layers than --layers")
     return [(tensor(f"{2 * i}.weight", [after, before]), tensor(f"{2 * i}.bias", [after]))
             for i, (before, after) in enumerate(zip(args.widths, args.widths[1:]))]
 
 
-def measure(args, device, seconds, epoch):
-    """Runs the epochs and prints the record. `device` is what it says of the device, `seconds` of the
-    phases before; epoch() gives the sums of the losses and hits, with the device idle again. With
-    --warm-up there are so many more as begin in these seconds, and at least one. No epoch begins
-    after --seconds, but for the first three."""
+# --- The record ---
+
+def cpu_model():
+    """As the trainer names it."""
+    if sys.platform == "darwin":
+        return subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], stdout=subprocess.PIPE, text=True,
+                              check=False).stdout.strip()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()[:100]
+        with open("/sys/firmware/devicetree/base/model", encoding="utf-8") as file:
+            return file.read().strip("\0\n")[:100]
+    except OSError:
+        return platform.processor() or "unknown"
+
+
+def finite(value):
+    return value if math.isfinite(value) else None
+
+
+def describe(args, device, seconds, epochs, test):
+    """The record; what the peers have no word for is null."""
+    host, work = os.uname(), sum((6 if i else 4) * before * after for i, (before, after)
+                                 in enumerate(zip(args.widths, args.widths[1:])))
+    samples, mean = args.steps * args.batch_size, seconds["mean_epoch"]
+    files = args.data != "synthetic"
+    losses = [test["loss"], *(one["loss"] for one in epochs)]
+    return {
+        "schema": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": None,
+        "host": {"name": host.nodename, "os": f"{host.sysname} {host.release} {host.machine}",
+                 "cpu": cpu_model(), "cores": os.cpu_count(),
+                 "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")},
+        "device": {"spec": args.device, "kind": None, "type": "gpu" if args.device == "cuda" else "cpu",
+                   "name": cpu_model(), "vendor": None, "kernels": None, "library": None, "gemm": None,
+                   "platform": None, "driver": None, "threads": None, "compute_units": None,
+                   "memory_bytes": None, "precision": "fp32", "submission": None, **device},
+        "config": {"epochs": len(epochs), "batch_size": args.batch_size, "layers": args.widths,
+                   "activation": "sigmoid", "learning_rate": args.learning_rate, "color": "grey",
+                   "tail": "wrap", "batches": "resident", "seed": None, "shuffle": False},
+        "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
+                    "path": args.data if files else None, "train": args.samples, "test": args.tests},
+        "seconds": seconds, "epochs": epochs, "test": None if test["loss"] is None else test,
+        "samples_per_second": samples / mean, "gflops": samples * work / mean / 1e9,
+        "status": "diverged" if None in losses else "complete"}
+
+
+# --- A run ---
+
+def train(args, epoch):
+    """The epochs. With --warm-up there are so many more as begin in these seconds, and at least one. No
+    epoch begins after --seconds, but for the first three."""
     samples = args.steps * args.batch_size
     epochs, start, wanted = [], time.perf_counter(), args.epochs
     while len(epochs) < wanted:
@@ -116,32 +263,65 @@ def measure(args, device, seconds, epoch):
             break
         wanted += before - start < args.warm_up
         loss, hits = epoch()
-        epochs.append({"seconds": time.perf_counter() - before, "loss": float(loss) / samples,
-                       "accuracy": float(hits) / samples})
-    finite = all(one["loss"] < float("inf") for one in epochs)  # and no NaN, of which nothing is true
-    for one in epochs:
-        one["loss"] = one["loss"] if one["loss"] < float("inf") else None
-    times = [one["seconds"] for one in epochs]
-    mean = sum(times) / len(times)
-    work = sum((6 if i else 4) * before * after
-               for i, (before, after) in enumerate(zip(args.widths, args.widths[1:])))
-    synthetic = args.data == "synthetic"
-    print(json.dumps({
-        "schema": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": None,
-        "host": {"name": platform.node(), "os": platform.platform(), "cpu": platform.processor(),
-                 "cores": os.cpu_count(),
-                 "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")},
-        "device": {"spec": args.device, "type": "gpu" if args.device == "cuda" else "cpu",
-                   "vendor": None, "kernels": None, "gemm": None, "platform": None, "driver": None,
-                   "threads": None, "compute_units": None, "memory_bytes": None,
-                   "precision": "fp32", **device},
-        "config": {"epochs": len(epochs), "batch_size": args.batch_size, "layers": args.widths,
-                   "activation": "sigmoid", "learning_rate": args.learning_rate, "color": "grey",
-                   "tail": "wrap", "batches": "resident", "seed": None, "shuffle": False},
-        "dataset": {"name": "random" if synthetic else "CIFAR-10",
-                    "source": "random" if synthetic else "files",
-                    "path": None if synthetic else args.data, "train": args.samples, "test": 0},
-        "seconds": {**seconds, "epochs": times, "mean_epoch": mean, "evaluate": None},
-        "epochs": epochs, "test": None, "samples_per_second": samples / mean,
-        "gflops": samples * work / mean / 1e9,
-        "status": "complete" if finite else "diverged"}), flush=True)
+        epochs.append({"seconds": time.perf_counter() - before, "loss": finite(loss / samples),
+                       "accuracy": hits / samples})
+    return epochs
+
+
+@contextlib.contextmanager
+def phase(seconds, name):
+    before = time.perf_counter()
+    yield
+    seconds[name] += time.perf_counter() - before
+
+
+def run_mode(args, mode, peer, device, images, shared):
+    """Trains and evaluates. `shared` are the seconds of what all modes begin with: each record is that of
+    a process with this mode alone."""
+    start, seconds = time.perf_counter(), dict(shared)
+    with phase(seconds, "batching"):
+        batches = peer.batches(mode, images[0])
+    with phase(seconds, "open"):
+        training = peer.training(mode, read_weights(args), batches)
+    epochs = train(args, training.epoch)
+    with phase(seconds, "evaluate"):
+        loss, hits = training.evaluate(images[1])
+    seconds["wall"] += time.perf_counter() - start
+    seconds["epochs"] = [one["seconds"] for one in epochs]
+    seconds["mean_epoch"] = sum(seconds["epochs"]) / len(epochs)
+    test = {"loss": finite(loss / args.tests), "accuracy": hits / args.tests}
+    record = describe(args, {**device, "submission": mode}, seconds, epochs, test)
+    print(json.dumps(record, allow_nan=False), flush=True)
+
+
+def run(start, text, kind):
+    """The main program of the peer that is the class `kind`."""
+    args = parse(text, kind.modes)
+    install = kind.install.get(args.device, kind.install["cpu"])
+    if args.device not in kind.modes:
+        absent(f"{kind.kind} has no device {args.device}", install)
+    set_threads(args)
+    try:
+        importlib.import_module("numpy")
+        peer = kind(args)
+    except Exception as problem:  # whatever a library ends with that is not here, or only half of it
+        absent(one_line(problem), install)
+    # Nothing is freed before the test set is used, so "release" stays 0.
+    seconds = dict.fromkeys(("setup", "load", "open", "batching", "release", "evaluate"), 0.0)
+    seconds["setup"] = time.perf_counter() - start
+    with phase(seconds, "load"):
+        images = load(args)
+    try:
+        with phase(seconds, "open"):
+            device = {"kind": kind.kind, "library": peer.library, **peer.open()}
+    except Exception as problem:  # as above, of a driver or a compiler
+        absent(f"{peer.library}, device {args.device}: {one_line(problem)}", install)
+    seconds["wall"] = time.perf_counter() - start
+    failed = False
+    for mode in args.mode:
+        try:
+            run_mode(args, mode, peer, device, images, seconds)
+        except Exception as problem:  # no memory, no compiler; the other modes may do
+            print(f"{mode}: {one_line(problem)}", file=sys.stderr)
+            failed = True
+    sys.exit(1 if failed else 0)

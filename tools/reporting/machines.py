@@ -134,7 +134,7 @@ class Machine:
     def __init__(self, path, where):
         self.path, self.where = path, where
         self.name = clean(os.path.splitext(os.path.basename(path))[0]) or "?"
-        self.refused, self.warnings = [], []
+        self.refused, self.warnings = [], collections.Counter()
         self.superseded = 0
         usable = self.read()
         current = self.newest(usable)
@@ -174,9 +174,8 @@ class Machine:
     def keep_warnings(self, record):
         sweep = record.get("sweep")
         warnings = sweep.get("warnings") if isinstance(sweep, dict) else None
-        for warning in warnings if isinstance(warnings, list) else ():
-            if isinstance(warning, str) and warning not in self.warnings:
-                self.warnings.append(warning)
+        self.warnings.update(warning for warning in (warnings if isinstance(warnings, list) else ())
+                             if isinstance(warning, str))
 
     def newest(self, usable):
         """Those of each subject's newest commit."""

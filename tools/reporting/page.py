@@ -68,7 +68,7 @@ def section(machine, prefix):
         parts += [question(key, machine, prefix) for key in keys]
     if machine.warnings:
         parts += ["<h3>Warnings while it was measured</h3>", "<ul>",
-                  *(f"<li>{html(warning)}</li>" for warning in machine.warnings), "</ul>"]
+                  *(f"<li>{html(warning)}</li>" for warning in texts.warned(machine)), "</ul>"]
     return "\n".join(parts + ["</section>"])
 
 

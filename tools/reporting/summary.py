@@ -18,7 +18,7 @@ def section(machine):
             parts.append(table.markdown())
     if machine.warnings:
         parts += ["Warnings while it was measured:",
-                  "\n".join(f"- {markdown(warning)}" for warning in machine.warnings)]
+                  "\n".join(f"- {markdown(warning)}" for warning in texts.warned(machine))]
     return parts
 
 

@@ -64,6 +64,11 @@ def counted(machine):
     return "; ".join(word for word in words if word) + "."
 
 
+def warned(machine):
+    """What was warned of while it was measured, and how often."""
+    return [f"{clean(warning)} ({plural(runs, 'run')})" for warning, runs in machine.warnings.items()]
+
+
 def said(machines):
     """The sentences that the figures support, of the first machines that have any."""
     return [sentence for machine in machines for sentence in sentences(machine)][:4]

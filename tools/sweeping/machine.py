@@ -92,7 +92,7 @@ class Watch:
             others = max(0.0, (busy - self.busy) - (own_seconds() - self.own)) / max(seconds, 1e-9)
             # The system counts in ticks, which say little of what is short.
             if others > BUSY and others * seconds > 0.1:
-                warnings.append(f"other processes took {others:.2f} cores")
+                warnings.append("other processes took processor time")
         throttles = cpu_throttles()
         if throttles and throttles != self.throttles:
             warnings.append("the CPU was slowed down for its heat")

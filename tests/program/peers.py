@@ -1,0 +1,247 @@
+"""tools/peers: from the trainer's first weights, on random images, each of them comes to the trainer's
+losses and test score, and its record is one like the trainer's own.
+
+  peers.py TRAINER PEERS_FOLDER
+
+A peer that is not here is skipped, by name; with none at all the exit status is 77.
+"""
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from common import CACHE, record, run
+
+PEERS = sys.argv.pop(1)
+SEED = 20261124  # of the images
+FILE_BYTES, RECORD_BYTES = 30730000, 3073
+TRAINING = ("--samples", "600", "--batch-size", "250", "--epochs", "3", "--layers", "64,32")
+SCRIPTS = ("numpy_blas.py", "pytorch.py", "jax_scan.py", "tinygrad_jit.py")
+FOLDER = tempfile.mkdtemp(prefix="trainer-peers-")
+SHORT, WEIGHTS, OTHER_WEIGHTS, WIDE_WEIGHTS = (os.path.join(FOLDER, name)
+                                               for name in ("short", "first", "other", "wide"))
+# Of losses; those of nine steps differ by less than 1e-6. Of accuracies: a hit or two may hang on rounding.
+CLOSE, CLOSE_HITS = 1e-5, 2 / 600
+PHASES = ("setup", "load", "open", "batching", "release", "evaluate")
+
+
+def make_images():
+    """Files of CIFAR-10's form, of random images: the training files are one, the test file is another.
+    And a folder with the beginning of one."""
+    print(f"seed {SEED}", file=sys.stderr)
+    source = random.Random(SEED)
+    training = [os.path.join(FOLDER, f"data_batch_{i}.bin") for i in range(1, 6)]
+    for path in (training[0], os.path.join(FOLDER, "test_batch.bin")):
+        images = bytearray(source.getrandbits(8 * FILE_BYTES).to_bytes(FILE_BYTES, "little"))
+        images[::RECORD_BYTES] = bytes(source.randrange(10) for _ in images[::RECORD_BYTES])
+        with open(path, "wb") as file:
+            file.write(images)
+    for path in training[1:]:
+        os.link(training[0], path)
+    os.mkdir(SHORT)
+    with open(os.path.join(SHORT, "data_batch_1.bin"), "wb") as file:
+        file.write(images[:-1])
+
+
+def make_weights(path, layers, seed):
+    done = run("--device", "reference", "--data", "synthetic", "--samples", 1, "--batch-size", 1, "--epochs",
+               0, "--layers", layers, "--seed", seed, "--quiet", "--save", path)
+    assert done.returncode == 0, done.stderr
+
+
+def setUpModule():
+    make_images()
+    make_weights(WEIGHTS, "64,32", 1)
+    make_weights(OTHER_WEIGHTS, "64,32", 2)
+    make_weights(WIDE_WEIGHTS, "65,32", 1)
+
+
+def tearDownModule():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def run_peer(script, *arguments, **environment):
+    """Its caches are out of the user's way, as the trainer's are."""
+    pocl = os.environ.get("POCL_CACHE_DIR", os.path.expanduser("~/.cache/pocl/kcache"))
+    return subprocess.run(
+        [sys.executable, "-B", os.path.join(PEERS, script), *arguments], text=True, timeout=300,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "XDG_CACHE_HOME": CACHE, "POCL_CACHE_DIR": pocl,
+             "TORCHINDUCTOR_CACHE_DIR": os.path.join(CACHE, "inductor"), **environment})
+
+
+def records_of(done):
+    """One on each line, and in none a NaN, which is not JSON."""
+    return [json.loads(line, parse_constant=lambda name: 1 / 0) for line in done.stdout.splitlines()]
+
+
+def close(one, other, tolerance):
+    """Whether both are numbers, and near; no NaN is near anything."""
+    return one is not None and other is not None and abs(one - other) <= tolerance
+
+
+def differences(one, other):
+    """Where two records tell of different trainings."""
+    found = [] if len(one["epochs"]) == len(other["epochs"]) else ["epochs"]
+    scores = [*zip(one["epochs"], other["epochs"]), (one["test"] or {}, other["test"])]
+    for i, (mine, theirs) in enumerate(scores):
+        if not close(mine.get("loss"), theirs["loss"], CLOSE * theirs["loss"]):
+            found.append(f"loss {i}: {mine.get('loss')}, not {theirs['loss']}")
+        if not close(mine.get("accuracy"), theirs["accuracy"], CLOSE_HITS):
+            found.append(f"accuracy {i}: {mine.get('accuracy')}, not {theirs['accuracy']}")
+    return found
+
+
+def missing(one, other, where=""):
+    """The keys of `other` that `one` lacks."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [found for key in other for found in
+                (missing(one[key], other[key], f"{where}.{key}") if key in one else [f"{where}.{key}"])]
+    return []
+
+
+class Peers(unittest.TestCase):
+    expected = None
+
+    def train(self, script, *arguments, weights=None):
+        """What it printed; skips the test where it is not here."""
+        done = run_peer(script, "--weights", weights or WEIGHTS, "--data", FOLDER, *TRAINING, *arguments)
+        if done.returncode == 77:
+            self.assertRegex(done.stderr, r"\Aabsent: .+: python3 -m pip install .+\n\Z")
+            self.skipTest(f"{script}: {done.stderr.strip()}")
+        self.assertNotIn("Traceback", done.stderr)
+        return done
+
+    def trainer(self):
+        """The trainer's own run, made once."""
+        if Peers.expected is None:
+            Peers.expected = record("--device", "reference", "--data", FOLDER, *TRAINING)
+        return Peers.expected
+
+    def check_record(self, one, device, threads):
+        expected, seconds = self.trainer(), one["seconds"]
+        self.assertEqual(differences(one, expected), [])
+        self.assertEqual(missing(one, expected), [])
+        self.assertEqual(missing(one["epochs"][0], expected["epochs"][0]), [])
+        self.assertEqual(one["config"], {**expected["config"], "seed": None})
+        for part in ("schema", "host", "dataset", "status"):
+            self.assertEqual(one[part], expected[part])
+        phases = sum(seconds[phase] for phase in PHASES) + sum(seconds["epochs"])
+        self.assertTrue(close(phases, seconds["wall"], 0.02 * seconds["wall"] + 0.05), seconds)
+        self.assertEqual(seconds["epochs"], [epoch["seconds"] for epoch in one["epochs"]])
+        self.assertEqual(one["device"]["spec"], device)
+        self.assertEqual(one["device"]["threads"], threads if one["device"]["type"] == "cpu" else None)
+        if device == "cpu":
+            self.assertEqual(one["device"]["name"], expected["host"]["cpu"])
+
+    def check(self, script, modes, device="cpu"):
+        for threads in (1, 2):
+            with self.subTest(threads=threads):
+                start = time.monotonic()
+                done = self.train(script, "--device", device, "--threads", str(threads))
+                elapsed = time.monotonic() - start
+                self.assertEqual(done.returncode, 0, done.stderr)
+                records = records_of(done)
+                self.assertEqual([one["device"]["submission"] for one in records], modes)
+                truly = 1 if "computes on a CPU with one thread" in done.stderr else threads
+                for one in records:
+                    self.check_record(one, device, truly)
+                    self.assertLess(one["seconds"]["wall"], elapsed)
+
+    def check_refused(self, script):
+        none = os.path.join(FOLDER, "none")
+        for arguments, text in ((("--layers", "65,32"), r"--weights .*: no '0.weight' of the shape \[65, "),
+                                (("--weights", none), "--weights .*: .*No such file"),
+                                (("--data", none), "--data: .*No such file"),
+                                (("--data", SHORT), "--data: .*1.bin: not CIFAR-10's binary version")):
+            done = self.train(script, "--device", "cpu", *arguments)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, text)
+
+    def test_numpy(self):
+        self.check("numpy_blas.py", ["blas"])
+        self.check_refused("numpy_blas.py")
+
+    def test_pytorch(self):
+        self.check("pytorch.py", ["eager", "compile"])
+        self.check_refused("pytorch.py")
+
+    def test_jax(self):
+        self.check("jax_scan.py", ["scan", "step"])
+        self.check_refused("jax_scan.py")
+
+    def test_tinygrad(self):
+        self.check("tinygrad_jit.py", ["jit"])
+        self.check_refused("tinygrad_jit.py")
+
+    def test_tinygrad_opencl(self):
+        self.check("tinygrad_jit.py", ["jit"], "opencl")
+
+    def test_differences(self):
+        """Other first weights, and those of another net, are found out."""
+        done = self.train("numpy_blas.py", "--device", "cpu", weights=OTHER_WEIGHTS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (one,) = records_of(done)
+        self.assertIn("loss 0: ", " ".join(differences(one, self.trainer())))
+        done = self.train("numpy_blas.py", "--device", "cpu", weights=WIDE_WEIGHTS)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+
+    def test_diverged(self):
+        """Its losses are null, and no NaN is near a number."""
+        done = self.train("numpy_blas.py", "--device", "cpu", "--learning-rate", "1e38")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (one,) = records_of(done)
+        self.assertEqual((one["status"], one["epochs"][-1]["loss"], one["test"]), ("diverged", None, None))
+        self.assertNotEqual(differences(one, self.trainer()), [])
+        for value in (float("nan"), float("inf"), None):
+            self.assertFalse(close(value, 2.3, 1e-3))
+            self.assertFalse(close(2.3, value, 1e-3))
+
+    def test_all(self):
+        """No peer is without a test."""
+        self.assertEqual(sorted(name for name in os.listdir(PEERS) if name.endswith(".py")),
+                         sorted([*SCRIPTS, "common.py"]))
+
+    def test_usage(self):
+        fine = ("--weights", WEIGHTS)
+        for script in SCRIPTS:
+            for arguments in ((), (*fine, "--bogus"), (*fine, "--device", "tpu"),
+                              (*fine, "--batch-size", "0"), (*fine, "--samples", "50001"),
+                              (*fine, "--layers", "64,x"),
+                              (*fine, "--device", "cpu", "--mode", "nonsense"),
+                              (*fine, "--device", "cpu", "--threads", "0"),
+                              (*fine, "--device", "cuda", "--threads", "1")):
+                done = run_peer(script, *arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), (script, arguments, done.stderr))
+                self.assertIn(f"{script} --weights FILE", done.stderr)
+
+    def test_absent(self):
+        """Without NumPy, and without a device, one line says so, in every peer."""
+        hidden = os.path.join(FOLDER, "hidden")
+        os.mkdir(hidden)
+        with open(os.path.join(hidden, "numpy.py"), "w", encoding="ascii") as file:
+            file.write("raise ImportError('it is hidden')\n")
+        for script in SCRIPTS:
+            for device, environment in (("cpu", {"PYTHONPATH": hidden}),
+                                        ("opencl", {"OCL_ICD_VENDORS": "/nonexistent"})):
+                done = run_peer(script, "--weights", WEIGHTS, "--device", device, **environment)
+                self.assertEqual((done.returncode, done.stdout), (77, ""), (script, device, done.stderr))
+                self.assertRegex(done.stderr, r"\Aabsent: .+: python3 -m pip install .+\n\Z")
+
+
+def main():
+    result = unittest.main(exit=False).result
+    reasons = sorted({reason for _, reason in result.skipped})
+    for reason in reasons:
+        print(f"skipped: {reason}", file=sys.stderr)
+    here = [script for script in SCRIPTS if not any(reason.startswith(script) for reason in reasons)]
+    sys.exit(1 if not result.wasSuccessful() else 0 if here else 77)
+
+
+if __name__ == "__main__":
+    main()
