@@ -316,7 +316,7 @@ class Pretended(Folder):
                 (("--batch-size",), "--batch-size: expected values"), (("--repeat", 0), "--repeat is from 1"),
                 (("--repeat", "x"), "invalid int value"), (("--batch-size", "9-1"), "a range goes up"),
                 (("--cool-down", "nan"), "--cool-down from 0"), (("--peers", "matlab"), "there are numpy, pytorch"),
-                (("--peers", "jax:eager"), "jax has scan")):
+                (("--peers", "jax:eager"), "jax has scan, step")):
             done = self.sweep(*more)
             self.assertEqual(done.returncode, 2, more)
             self.assertIn(said, done.stderr)

@@ -12,7 +12,7 @@ PEERS = {
     "numpy": ("numpy_blas.py", {"cpu": ["blas"]}),
     "pytorch": ("pytorch.py", {"cpu": ["eager", "compile"],
                                "cuda": ["graph", "eager", "compile", "compile-graph"]}),
-    "jax": ("jax_scan.py", {"cpu": ["scan"], "cuda": ["scan"]}),
+    "jax": ("jax_scan.py", {"cpu": ["scan", "step"], "cuda": ["scan"]}),
     "tinygrad": ("tinygrad_jit.py", {"cpu": ["jit"], "opencl": ["jit"], "cuda": ["jit"]}),
 }
 # What the peers' net has; of all else they only know the trainer's default.
