@@ -24,6 +24,9 @@ PRETENDER = """\
     import json, os, sys, time
     lie = os.environ.get("LIE")
     words = [word for word in sys.argv[1:] if word != "--quiet"]
+    if words[0] == "--peak":
+        print(json.dumps({{"commit": "0123456789ab", "peak": {{}}}}))
+        sys.exit()
     if words == ["--list-devices"]:
         print("cuda        not here: it is hidden" if lie == "absent" else "cuda:0      A GPU; memory: 1 GiB")
         sys.exit(f"reference   A CPU" if lie == "list" else 0)
@@ -85,8 +88,9 @@ class GpuCheck(unittest.TestCase):
                          ["64,32", "300", "cuda graph", "10.000", "10.000", "0", "20"])
         with open(self.path("records.jsonl")) as file:
             records = [json.loads(line) for line in file]
-        self.assertEqual(len(records), len(rows) - 2)
-        self.assertEqual(len(records[0]["epochs"]), 120)  # of which the first second is a warm-up
+        self.assertEqual(len(records), 1 + len(rows) - 2)  # with the peak
+        self.assertEqual({record["commit"] for record in records}, {"0123456789ab"})
+        self.assertEqual(len(records[1]["epochs"]), 120)  # of which the first second is a warm-up
         with open(self.path("environment.json")) as file:
             self.assertIn("gpus_after", json.load(file))
 

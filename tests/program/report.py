@@ -113,7 +113,7 @@ class Figures(Case):
         self.assertEqual(peak[4:7] + peak[-1:], ["231 (230–250)", "2,048", "20.0", "3"])
         self.assertIn("8 runs of 4 configurations; commit 0123456789ab; 2 rows of older commits superseded",
                       text)
-        self.assertIn("On alpha, cpu takes 0.120 s an epoch, 2.0 times faster than the best peer (JAX, scan, "
+        self.assertIn("On alpha, cpu takes 0.120 s an epoch, 2.0 times as fast as the best peer (JAX, scan, "
                       "0.240 s).", text)
         self.assertIn("other processes took 0.5 cores (1 run)", text)
         self.assertIn("`tools/sweep` measures, and appends a record of each run to `results/NAME.jsonl`",
@@ -191,7 +191,7 @@ class Figures(Case):
 
         self.assertEqual(said((0.1, 0.1), (0.2,) * 3), "")
         self.assertEqual(said((0.1,) * 3, (0.2,) * 2), "On alpha, cpu takes 0.100 s an epoch.")
-        self.assertIn("3.0 times slower than the best peer", said((0.3,) * 3, (0.1,) * 3))
+        self.assertIn("3.0 times as long as the best peer", said((0.3,) * 3, (0.1,) * 3))
         self.assertIn("as the best peer does within the spread of runs",
                       said((0.1, 0.11, 0.14), (0.13, 0.15, 0.16)))
 

@@ -290,8 +290,8 @@ def compared(own, peer):
         return f", as the best peer does within the spread of runs ({words})"
     times = peer.epoch[0] / own.epoch[0]
     if times > 1:
-        return f", {number(times, 2)} times faster than the best peer ({words})"
-    return f", {number(1 / times, 2)} times slower than the best peer ({words})"
+        return f", {number(times, 2)} times as fast as the best peer ({words})"
+    return f", {number(1 / times, 2)} times as long as the best peer ({words})"
 
 
 QUESTIONS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses}

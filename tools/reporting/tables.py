@@ -1,9 +1,11 @@
 """The tables of a report, as Markdown and as HTML. A table knows nothing of records once it is made."""
+import re
+
 from . import published
 from .machines import BENCHMARK
 from .words import html, markdown, number, percent, spread
 
-LONG = 30  # characters of a cell: with more, it may be broken into lines
+LONG = 22  # characters of a cell: with more, it may be broken into lines
 
 
 class Table:
@@ -40,7 +42,10 @@ class Table:
     def cell(self, name, text):
         if name in self.heads:
             return f'<th scope="row"{self.side(name, text)}>{html(text)}</th>'
-        return f"<td{self.side(name, text)}>{html(text)}</td>"
+        # A figure's spread stands below it: the last columns are not to be out of sight.
+        figure = html(text) if name in self.left else re.sub(
+            r"^([^()]+) (\([^()]+\))$", r'\1 <span class="spread">\2</span>', html(text))
+        return f"<td{self.side(name, text)}>{figure}</td>"
 
 
 # --- Workloads in words ---
@@ -78,7 +83,7 @@ FIGURES = ("load dataset, s", "to batched input, s", "mean epoch, s", "runs × e
 
 def runs_text(row):
     text = f"{len(row.runs)} × {row.config['epochs']}"
-    return text + (f", {row.far_off} far off" if row.far_off else "")
+    return text + (f" ({row.far_off} far off)" if row.far_off else "")
 
 
 def times_best_peer(machine, row):

@@ -70,10 +70,17 @@ def gpu_throttles():
     return sorted(reasons)
 
 
-def governors():
-    """Frequency governors that save power at the cost of speed."""
-    names = {read(path) for path in glob.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor")}
-    return sorted(names & {"powersave", "conservative"})
+def slow_clocks():
+    """What keeps the CPU's clocks low for as long as it is set so, in words."""
+    folders = glob.glob("/sys/devices/system/cpu/cpu*/cpufreq")
+    # With a driver that leaves it to the hardware, "powersave" is its usual name and keeps nothing low.
+    governors = {read(f"{folder}/scaling_governor") for folder in folders
+                 if "pstate" not in (read(f"{folder}/scaling_driver") or "")} & {"powersave", "conservative"}
+    said = [f"the CPU's frequency governor is {name}" for name in sorted(governors)]
+    limits = {(read(f"{folder}/scaling_max_freq"), read(f"{folder}/cpuinfo_max_freq")) for folder in folders}
+    return said + [f"the CPU's frequency is limited to {int(limit) / 1e6:.1f} of {int(most) / 1e6:.1f} GHz"
+                   for limit, most in sorted(pair for pair in limits if None not in pair)
+                   if int(limit) < int(most)]
 
 
 class Watch:
