@@ -261,14 +261,14 @@ class Formats(Folder):
         self.assertNotIn("\033", done.stdout)
 
     def test_peak(self):
-        for device in DEVICES:
-            found = record("--peak", "--device", device)
-            self.assertEqual(list(found), ["schema", "time", "commit", "host", "device", "peak", "status"])
-            self.assertEqual(list(found["device"]), list(record("--device", device, *SMALL)["device"]))
-            self.assertEqual((found["device"]["spec"], found["status"]), (device, "complete"))
-            for name in ("gflops", "side", "bytes_per_second", "bytes"):
-                self.assertGreater(found["peak"][name], 0)
-        done = run("--peak", "--device", DEVICES[-1])
+        device = "cpu" if "cpu" in DEVICES else "reference"  # which is soon done
+        found = record("--peak", "--device", device)
+        self.assertEqual(list(found), ["schema", "time", "commit", "host", "device", "peak", "status"])
+        self.assertEqual(list(found["device"]), list(record("--device", device, *SMALL)["device"]))
+        self.assertEqual((found["device"]["spec"], found["status"]), (device, "complete"))
+        for name in ("gflops", "side", "bytes_per_second", "bytes"):
+            self.assertGreater(found["peak"][name], 0)
+        done = run("--peak", "--device", device)
         self.assertRegex(done.stdout, r"(?m)^device .*\nproduct .* GFLOP/s.*\ncopy .* GB/s.*\n$")
         for form in ("csv", "markdown"):
             done = run("--peak", "--format", form)

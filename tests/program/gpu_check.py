@@ -46,6 +46,7 @@ PRETENDER = """\
     for e in range({{"late": 4, "drift": 5}}.get(lie, count), count):
         epochs[e]["loss"] += 0.1 if stream else 0.0
     print(json.dumps({{
+        "commit": "0123456789ab",
         "device": {{"name": "A GPU", "type": "gpu", "gemm": "own", "library": None, "precision": "fp32",
                    "submission": "stream" if stream or lie == "graph" else "graph"}},
         "config": {{"batch_size": int(options["--batch-size"])}}, "dataset": {{"name": "CIFAR-10"}},
@@ -90,7 +91,7 @@ class GpuCheck(unittest.TestCase):
             records = [json.loads(line) for line in file]
         self.assertEqual(len(records), 1 + len(rows) - 2)  # with the peak
         self.assertEqual({record["commit"] for record in records}, {"0123456789ab"})
-        self.assertEqual(len(records[1]["epochs"]), 120)  # of which the first second is a warm-up
+        self.assertEqual(len(records[0]["epochs"]), 120)  # of which the first second is a warm-up
         with open(self.path("environment.json")) as file:
             self.assertIn("gpus_after", json.load(file))
 

@@ -16,7 +16,7 @@ import tempfile
 import unittest
 
 from fixtures import fake_records as fake
-from fixtures.plotting import skip, skip_without_matplotlib
+from fixtures.interpreters import skip, skip_without_matplotlib
 
 del sys.argv[1]  # the program, which is not needed here
 TOOL = sys.argv.pop(1)

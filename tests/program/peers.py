@@ -16,8 +16,10 @@ import time
 import unittest
 
 from common import CACHE, record, run
+from fixtures.interpreters import python_with
 
 PEERS = sys.argv.pop(1)
+PYTHON = python_with("numpy") or sys.executable
 SEED = 20261124  # of the images
 FILE_BYTES, RECORD_BYTES = 30730000, 3073
 TRAINING = ("--samples", "600", "--batch-size", "250", "--epochs", "3", "--layers", "64,32")
@@ -69,7 +71,7 @@ def run_peer(script, *arguments, **environment):
     """Its caches are out of the user's way, as the trainer's are."""
     pocl = os.environ.get("POCL_CACHE_DIR", os.path.expanduser("~/.cache/pocl/kcache"))
     return subprocess.run(
-        [sys.executable, "-B", os.path.join(PEERS, script), *arguments], text=True, timeout=300,
+        [PYTHON, "-B", os.path.join(PEERS, script), *arguments], text=True, timeout=300,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "XDG_CACHE_HOME": CACHE, "POCL_CACHE_DIR": pocl,
              "TORCHINDUCTOR_CACHE_DIR": os.path.join(CACHE, "inductor"), **environment})

@@ -16,7 +16,7 @@ import unittest
 
 from fixtures import fake_records as fake
 from fixtures.markup import Parsed, light
-from fixtures.plotting import skip_without_matplotlib
+from fixtures.interpreters import skip_without_matplotlib
 from fixtures.refused import NEVER, refused_lines
 
 del sys.argv[1]  # the program, which is not needed here
