@@ -28,14 +28,6 @@ def output(*command):
         return ""
 
 
-def cores():
-    """Physical cores in this process's affinity mask."""
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    path = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-    return len({read(path.format(cpu)) or cpu for cpu in os.sched_getaffinity(0)})
-
-
 def busy_seconds():
     """Processor seconds of everything since the start, with what a host has taken away; None where the
     system does not say."""
