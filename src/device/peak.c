@@ -9,11 +9,12 @@
 #include <stdlib.h>
 
 enum {
-    SIDE_MIN = 256,     /* of the first product; it doubles */
-    SIDE_MAX = 8192,    /* of the last one: 1.1 TFLOP */
-    ROW = 1 << 14,      /* elements of a row that is copied; a GPU has room for 2^16 rows */
-    CHUNK = 1 << 20,    /* elements that are random; they repeat */
-    CHECKED_SIDE = 512, /* of the products whose results are compared with plain loops */
+    SIDE_MIN = 256,  /* of the first product; it doubles */
+    SIDE_MAX = 8192, /* of the last one: 1.1 TFLOP */
+    ROW = 1 << 14,   /* elements of a row that is copied; a GPU has room for 2^16 rows */
+    CHUNK = 1 << 20, /* elements that are random; they repeat */
+    CHECKED_SIDE =
+        512, /* of the products that are compared with plain loops, where none is doubtful */
 };
 
 static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far beyond any cache */
@@ -180,7 +181,9 @@ enum status device_measure_peak(
     if (!work.chunk)
         return error_memory(error, "random values", CHUNK * sizeof *work.chunk);
     random_uniform(0, RANDOM_CHECK, 0, work.chunk, CHUNK);
-    enum status status = device_check(device, CHECKED_SIDE, CHECKED_SIDE, CHECKED_SIDE, error);
+    const size_t doubtful = device_info(device)->doubtful;
+    const size_t side = doubtful > 0 ? doubtful : CHECKED_SIDE;
+    enum status status = device_check(device, side, side, side, error);
     if (status == STATUS_OK)
         status = measure_products(&work, peak, error);
     if (status == STATUS_OK)
