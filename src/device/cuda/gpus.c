@@ -2,6 +2,7 @@
 #include "device/cuda/compile.h"
 #include "device/cuda/cuda.h"
 #include "device/cuda/status.h"
+#include "device/spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,19 +130,19 @@ static const char *list_gpus(int count, char *text, size_t size) {
 enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error) {
     int count = 0;
     struct gpu *gpu = &cuda->gpu;
-    char list[512], *end = NULL;
+    char list[512];
     struct error none;
     enum status status = count_gpus(&count, &none);
     if (status != STATUS_OK) /* who takes any device goes on to the others */
         return error_set(error, status, "%s%s%s", none.message,
             automatic ? "" : "; other devices that are here: ",
             automatic ? "" : device_list_others("cuda", list, sizeof list));
-    const long wanted = rest && *rest >= '0' && *rest <= '9' ? strtol(rest, &end, 10) : -1;
-    if (rest && (wanted < 0 || *end != '\0' || wanted >= count))
+    long wanted = 0; /* the runtime counts the fastest one first */
+    if (rest && (!spec_numbers(rest, &wanted, 1) || wanted >= count))
         return error_set(error, STATUS_DEVICE,
             "cuda: '%s' is not the number of a GPU; there is: %s", rest,
             list_gpus(count, list, sizeof list));
-    cuda->ordinal = rest ? (int)wanted : 0; /* the runtime counts the fastest one first */
+    cuda->ordinal = (int)wanted;
     struct cudaDeviceProp properties;
     status = describe(cuda->ordinal, &properties, &gpu->base.info, error);
     if (status != STATUS_OK)

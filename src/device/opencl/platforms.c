@@ -1,6 +1,7 @@
 #include "device/opencl/platforms.h"
 
 #include "device/opencl/status.h"
+#include "device/spec.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -191,8 +192,10 @@ enum status opencl_describe(cl_device_id id, struct device_info *info, struct er
     if (name)
         snprintf(info->platform, sizeof info->platform, "%s", name);
     free(name);
-    if (code != CL_SUCCESS || !name)
+    if (code != CL_SUCCESS)
         return opencl_failed("clGetPlatformInfo", code, "CL_PLATFORM_NAME", error);
+    if (!name)
+        return error_memory(error, "the name of an OpenCL platform", length);
     snprintf(info->library, sizeof info->library, "CLBlast %d.%d.%d", CLBLAST_VERSION_MAJOR,
         CLBLAST_VERSION_MINOR, CLBLAST_VERSION_PATCH);
     info->type = type_name(type);
@@ -272,18 +275,6 @@ static const char *list_places(const struct places *places, char *text, size_t s
     return text;
 }
 
-/* Reads "P" or "P:D"; a number that is not there is -1. */
-static bool read_numbers(const char *text, long *platform, long *device) {
-    char *end;
-    *platform = *device = -1;
-    if (!isdigit((unsigned char)*text))
-        return false;
-    *platform = strtol(text, &end, 10);
-    if (*end == ':' && isdigit((unsigned char)end[1]))
-        *device = strtol(end + 1, &end, 10);
-    return *end == '\0';
-}
-
 /* The best of those that are wanted and can be used; NULL, with an error, when there is none. */
 static const struct opencl_place *best_of(
     const struct places *places, long platform, long device, bool automatic, struct error *error) {
@@ -316,19 +307,11 @@ static const struct opencl_place *named(
     const struct opencl_place *found = NULL;
     size_t matches = 0;
     char list[1024];
-    for (size_t p = 0; p < places->count; p++) {
-        for (const char *at = places->places[p].name; *at; at++) {
-            size_t same = 0;
-            while (text[same] &&
-                   tolower((unsigned char)text[same]) == tolower((unsigned char)at[same]))
-                same++;
-            if (!text[same]) {
-                found = &places->places[p];
-                matches++;
-                break;
-            }
+    for (size_t p = 0; p < places->count; p++)
+        if (spec_is_part(text, places->places[p].name)) {
+            found = &places->places[p];
+            matches++;
         }
-    }
     const char *reason = NULL;
     if (matches == 1 && check_usable(found->id, &reason, error) != STATUS_OK)
         return NULL;
@@ -345,12 +328,12 @@ static const struct opencl_place *named(
 enum status opencl_choose(
     const char *rest, bool automatic, struct opencl_place *chosen, struct error *error) {
     struct places places;
-    long platform = -1, device = -1;
+    long numbers[2] = {-1, -1}; /* of platform and device; -1: any */
     const enum status status = find_places(&places, error);
     const struct opencl_place *place = NULL;
     if (status == STATUS_OK)
-        place = !rest || !*rest || read_numbers(rest, &platform, &device)
-                    ? best_of(&places, platform, device, automatic, error)
+        place = !rest || !*rest || spec_numbers(rest, numbers, 2)
+                    ? best_of(&places, numbers[0], numbers[1], automatic, error)
                     : named(&places, rest, error);
     if (place)
         *chosen = *place;
