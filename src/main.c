@@ -1,81 +1,69 @@
 /* trainer: options -> dataset -> device -> network -> training -> record -> what is printed. */
+#include "inform.h"
+#include "interrupt.h"
 #include "options.h"
 #include "progress.h"
 #include "system/clock.h"
 #include "system/restart.h"
-#include "trainer/checkpoint.h"
 #include "trainer/record.h"
 #include "version.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* --- What the program can say without training --- */
-
-static void print_entry(void *context, const struct device_entry *entry) {
-    (void)context;
-    const struct device_info *info = &entry->info;
-    if (!entry->available) {
-        printf("%-10s  not here: %s\n", entry->spec, entry->reason);
-        return;
-    }
-    printf("%-10s  %s (%s%s%s); %s", entry->spec, info->name, info->type,
-        info->vendor[0] ? ", " : "", info->vendor, info->library[0] ? info->library : "no library");
-    if (info->kernels[0])
-        printf("; kernels: %s", info->kernels);
-    if (info->platform[0])
-        printf("; driver: %s %s", info->platform, info->driver);
-    if (info->memory_bytes > 0)
-        printf("; memory: %.1f GiB", (double)info->memory_bytes / (1 << 30));
-    if (info->units > 0)
-        printf("; %d compute unit%s", info->units, info->units == 1 ? "" : "s");
-    if (info->threads > 0)
-        printf("; %d thread%s", info->threads, info->threads == 1 ? "" : "s");
-    printf("\n");
-}
-
-static void print_library(void *context, const struct device_entry *entry) {
-    (void)context;
-    if (entry->available)
-        printf("%-10s  %s\n", entry->spec,
-            entry->info.library[0] ? entry->info.library : "no library");
-    else
-        printf("%-10s  not here: %s\n", entry->spec, entry->reason);
-}
-
-static void print_version(void) {
-    printf("trainer %s (commit %s)\n%s\n%s\n\n", version_number, version_commit, version_compiler,
-        version_flags);
-    device_list(print_library, NULL);
-}
-
-/* --- A run --- */
-
 struct run {
     const struct options *options;
+    struct checkpoint *resumed; /* the file that the run continues from; NULL: it begins */
     struct dataset *dataset;
     struct device *device;
     struct network *network;
-    float *parameters; /* on the host: the first, then the last */
+    float *parameters;              /* on the host: the first, then those that are saved */
+    struct training_position start; /* where it continues */
     struct training_result result;
     struct record record;
     struct progress progress;
+    struct checkpoint_setting settings[OPTIONS_STORED_MAX + 1]; /* for its checkpoints */
+    size_t settings_count;
+    size_t saved_epochs, saved_batches; /* the position of the last checkpoint */
+    bool saved;                         /* there is one of this run */
+    int unprinted;                      /* errno of the first output that failed; 0: none did */
     char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */
 };
 
-/* The first parameters: from a file, or from the seed. */
+/* --- Setting up --- */
+
+static const char fingerprint_name[] = "trainer.data"; /* of the data set, in a checkpoint */
+
+/* The first parameters, and where they are in the run: from a checkpoint, from a file of weights,
+ * or from the seed. */
 static enum status first_parameters(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const size_t length = network_parameters_length(&options->shape);
     run->parameters = malloc(length * sizeof *run->parameters);
     if (!run->parameters)
         return error_memory(error, "the parameters", length * sizeof *run->parameters);
-    if (options->init)
-        return checkpoint_load(options->init, &options->shape, run->parameters, error);
-    network_first_parameters(&options->shape, options->plan.seed, run->parameters);
-    return STATUS_OK;
+    if (!options->init && !run->resumed) {
+        network_first_parameters(&options->shape, options->plan.seed, run->parameters);
+        return STATUS_OK;
+    }
+    struct checkpoint *file = run->resumed;
+    enum status status = file ? STATUS_OK : checkpoint_open(options->init, &file, error);
+    if (status == STATUS_OK)
+        status = checkpoint_load(file, &options->shape, run->parameters, error);
+    if (status == STATUS_OK && run->resumed)
+        status = checkpoint_load_position(file, &options->shape, &run->start, error);
+    if (!run->resumed)
+        checkpoint_close(file);
+    if (status == STATUS_OK &&
+        run->start.epochs_done + (run->start.batches_done > 0) > options->plan.epochs)
+        return error_set(error, STATUS_USAGE, "--epochs %zu: the run in %s has come to epoch %zu",
+            options->plan.epochs, options->resume,
+            run->start.epochs_done + (run->start.batches_done > 0));
+    return status;
 }
 
 static struct device_options device_wanted(const struct options *options) {
@@ -85,6 +73,25 @@ static struct device_options device_wanted(const struct options *options) {
         .submission = options->submission};
 }
 
+/* A new run must not take the place of the checkpoint of one that has not ended. */
+static enum status check_unfinished(const struct options *options, struct error *error) {
+    struct checkpoint *other;
+    if (options->resume && strcmp(options->resume, options->checkpoint) == 0)
+        return STATUS_OK;
+    enum status status = checkpoint_open(options->checkpoint, &other, error);
+    if (status != STATUS_OK) /* what is no checkpoint is of no concern */
+        return status == STATUS_CHECKPOINT ? STATUS_OK : status;
+    const char *done = checkpoint_setting(other, CHECKPOINT_EPOCHS);
+    const char *epochs = checkpoint_setting(other, "--epochs");
+    if (done && epochs && strtoull(done, NULL, 10) < strtoull(epochs, NULL, 10))
+        status = error_set(error, STATUS_USAGE,
+            "--checkpoint %s: it has a run that ended after epoch %s of %s: go on with --resume "
+            "%s, or remove it",
+            options->checkpoint, done, epochs, options->checkpoint);
+    checkpoint_close(other);
+    return status;
+}
+
 /* What can be known to fail is tried before anything takes time. */
 static enum status check_early(struct run *run, struct error *error) {
     const struct options *options = run->options;
@@ -92,6 +99,10 @@ static enum status check_early(struct run *run, struct error *error) {
     enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK && options->save)
         status = checkpoint_check_path(options->save, error);
+    if (status == STATUS_OK && options->checkpoint)
+        status = checkpoint_check_path(options->checkpoint, error);
+    if (status == STATUS_OK && options->checkpoint)
+        status = check_unfinished(options, error);
     return status == STATUS_OK ? first_parameters(run, error) : status;
 }
 
@@ -103,7 +114,8 @@ static enum status load_dataset(struct run *run, struct error *error) {
         .seed = options->plan.seed,
         .threads = options->threads > 0 ? options->threads : host_usable_threads(),
     };
-    const enum status status = dataset_load(&wanted, &run->dataset, error);
+    const enum status status = options->dry_run ? dataset_plan(&wanted, &run->dataset, error)
+                                                : dataset_load(&wanted, &run->dataset, error);
     if (status == STATUS_OK && !run->dataset->path[0] && !options->data && !options->quiet)
         fprintf(stderr, "trainer: no CIFAR-10 files found, so this is the built-in synthetic set; "
                         "tools/fetch-cifar10 fetches the real one\n");
@@ -133,15 +145,18 @@ static void introduce(struct run *run) {
 /* Everything that a device does once: opening, the self-check, the network's memory. */
 static enum status open_device(struct run *run, struct error *error) {
     const struct options *options = run->options;
+    const struct training_plan *plan = &options->plan;
     const double start = clock_seconds();
     const struct device_options wanted = device_wanted(options);
     enum status status = device_open(options->device, &wanted, &run->device, error);
     if (status == STATUS_OK)
-        status = training_check(run->device, &options->shape, run->dataset, &options->plan, error);
-    if (status == STATUS_OK)
-        status = network_create(
-            run->device, &options->shape, options->plan.batch_size, &run->network, error);
-    if (status == STATUS_OK)
+        run->record.memory = training_memory(run->device, &options->shape, run->dataset, plan);
+    if (status == STATUS_OK && !options->dry_run)
+        status = training_check(run->device, &options->shape, run->dataset, plan, error);
+    if (status == STATUS_OK && !options->dry_run)
+        status =
+            network_create(run->device, &options->shape, plan->batch_size, &run->network, error);
+    if (status == STATUS_OK && !options->dry_run)
         status = network_upload(run->network, run->parameters, error);
     run->record.open = clock_seconds() - start;
     if (status == STATUS_OK)
@@ -149,41 +164,129 @@ static enum status open_device(struct run *run, struct error *error) {
     return status;
 }
 
+/* --- Checkpoints --- */
+
+/* What the checkpoints of this run say of it: options with what `auto` came to, and the data. */
+static enum status describe_run(struct run *run, struct error *error) {
+    const double start = clock_seconds();
+    const struct device_info *device = device_info(run->device);
+    struct options options = *run->options;
+    options.device = strcmp(options.device, "auto") == 0 ? device->kind : options.device;
+    options.threads = device->threads;
+    options.samples = run->dataset->train.count;
+    run->settings_count = options_store(&options, run->settings);
+    struct checkpoint_setting *data = &run->settings[run->settings_count++];
+    snprintf(data->name, sizeof data->name, "%s", fingerprint_name);
+    snprintf(data->value, sizeof data->value, "%016" PRIx64, dataset_fingerprint(run->dataset));
+    run->record.checkpoint += clock_seconds() - start;
+    const char *before = run->resumed ? checkpoint_setting(run->resumed, fingerprint_name) : NULL;
+    if (before && strcmp(before, data->value) != 0)
+        return error_set(error, STATUS_DATASET,
+            "%s: its run has other images than %s: name their folder with --data", options.resume,
+            run->dataset->path[0] ? run->dataset->path : "the synthetic set");
+    return STATUS_OK;
+}
+
+static bool is_saved(const struct run *run, const struct training_position *position) {
+    return run->saved && run->saved_epochs == position->epochs_done &&
+           run->saved_batches == position->batches_done;
+}
+
+/* Writes the checkpoint, if one is wanted and there is none of where the training is now. */
+static enum status save_checkpoint(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const struct training_position *position = &run->result.reached;
+    if (!options->checkpoint || is_saved(run, position))
+        return STATUS_OK;
+    const double start = clock_seconds();
+    const struct checkpoint_run state = {run->settings, run->settings_count, position};
+    enum status status = network_download(run->network, run->parameters, error);
+    if (status == STATUS_OK)
+        status =
+            checkpoint_save(options->checkpoint, &options->shape, run->parameters, &state, error);
+    if (status == STATUS_OK) {
+        run->saved = true;
+        run->saved_epochs = position->epochs_done;
+        run->saved_batches = position->batches_done;
+    }
+    run->record.checkpoint += clock_seconds() - start;
+    return status;
+}
+
+/* --- Training --- */
+
+/* Passes on what was printed, and notes why that can't be done. */
+static void flush_output(struct run *run) {
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && run->unprinted == 0)
+        run->unprinted = errno ? errno : EIO;
+}
+
 static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) {
     struct run *run = context;
     progress_show(&run->progress, epoch, batch, batches);
 }
 
-static void on_epoch(void *context, size_t epoch, const struct training_epoch *result) {
+static void on_epoch(void *context, size_t epoch, const struct training_result *result) {
     struct run *run = context;
+    const struct options *options = run->options;
+    struct error error;
     progress_hide(&run->progress);
-    if (run->options->format == FORMAT_TABLE) {
-        record_print_epoch(epoch, result, stdout);
-        fflush(stdout);
+    if (options->format == FORMAT_TABLE) {
+        record_print_epoch(epoch, &result->reached.epochs[epoch], stdout);
+        flush_output(run);
     }
+    /* A disk may have room again after the next epoch; the last one counts. */
+    if ((epoch + 1) % options->checkpoint_every == 0 && epoch + 1 < options->plan.epochs &&
+        save_checkpoint(run, &error) != STATUS_OK)
+        fprintf(stderr, "trainer: warning: no checkpoint after epoch %zu: %s\n", epoch + 1,
+            error.message);
     progress_show(&run->progress, epoch + 1, 0, 1);
+}
+
+/* When it is told to; or when nobody reads what it prints, and nothing else would be left of it. */
+static bool is_to_stop(void *context) {
+    const struct run *run = context;
+    return interrupt_signal() != 0 ||
+           (run->unprinted != 0 && !run->options->save && !run->options->checkpoint);
+}
+
+static void print_head(struct run *run) {
+    const char *no_color = getenv("NO_COLOR");
+    record_print_plan(&run->record, stdout);
+    if (!run->options->dry_run)
+        record_print_epochs_head(isatty(STDOUT_FILENO) && !(no_color && *no_color), stdout);
+    for (size_t e = 0; e < run->start.epochs_done; e++)
+        record_print_epoch(e, &run->start.epochs[e], stdout);
+    flush_output(run);
+}
+
+/* What is known of the run before it is trained. */
+static void plan_record(struct run *run) {
+    struct record *record = &run->record;
+    record->shape = &run->options->shape;
+    record->plan = &run->options->plan;
+    record->dataset = run->dataset;
+    record->resumed = run->resumed ? &run->start : NULL;
+    record->result = &run->result;
+    record->status = "planned";
+    run->result.streamed = record->memory.streamed;
+    if (run->options->format == FORMAT_TABLE)
+        print_head(run);
 }
 
 static enum status train(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    struct record *record = &run->record;
-    record->shape = &options->shape;
-    record->plan = &options->plan;
-    record->dataset = run->dataset;
-    record->result = &run->result;
-    if (options->format == FORMAT_TABLE) {
-        const char *no_color = getenv("NO_COLOR");
-        record_print_head(record, isatty(STDOUT_FILENO) && !(no_color && *no_color), stdout);
-        fflush(stdout);
-    }
-    const struct training_observer observer = {run, on_batch, on_epoch};
+    const struct training_observer observer = {run, on_batch, on_epoch, is_to_stop};
     progress_begin(&run->progress, stderr, options->quiet, options->plan.epochs);
-    progress_show(&run->progress, 0, 0, 1);
-    const enum status status =
-        training_run(run->network, run->dataset, &options->plan, &observer, &run->result, error);
+    progress_show(&run->progress, run->start.epochs_done, 0, 1);
+    const enum status status = training_run(
+        run->network, run->dataset, &options->plan, &run->start, &observer, &run->result, error);
     progress_hide(&run->progress);
     warn(run);
-    record->status = status == STATUS_OK ? "complete" : "diverged";
+    run->record.status = status == STATUS_OK         ? "complete"
+                         : status == STATUS_DIVERGED ? "diverged"
+                                                     : "interrupted";
     return status;
 }
 
@@ -191,16 +294,25 @@ static enum status save(struct run *run, struct error *error) {
     if (!run->options->save)
         return STATUS_OK;
     const enum status status = network_download(run->network, run->parameters, error);
-    return status == STATUS_OK
-               ? checkpoint_save(run->options->save, &run->options->shape, run->parameters, error)
-               : status;
+    return status == STATUS_OK ? checkpoint_save(run->options->save, &run->options->shape,
+                                     run->parameters, NULL, error)
+                               : status;
+}
+
+/* What a record_write_... said; errno was 0 before. */
+static enum status check_written(bool written, struct error *error) {
+    return written ? STATUS_OK
+                   : error_set(error, STATUS_FAILED, "can't write the record%s%s",
+                         errno ? ": " : "", errno ? strerror(errno) : "");
 }
 
 static enum status print_record(const struct run *run, struct error *error) {
     bool written = true;
+    errno = 0;
     switch (run->options->format) {
     case FORMAT_TABLE:
-        record_print_summary(&run->record, stdout);
+        if (!run->options->dry_run)
+            record_print_summary(&run->record, stdout);
         break;
     case FORMAT_JSON:
         written = record_write_json(&run->record, stdout);
@@ -212,10 +324,39 @@ static enum status print_record(const struct run *run, struct error *error) {
         written = record_write_markdown(&run->record, stdout);
         break;
     }
-    return written ? STATUS_OK : error_set(error, STATUS_FAILED, "can't write the record");
+    return check_written(written, error);
+}
+
+/* --- The run, from options to record --- */
+
+/* Keeps and tells what came of the training, whatever becomes of each: the checkpoint, the record,
+ * the weights. `status` is the training's; the first thing that failed is the error. */
+static enum status conclude(
+    struct run *run, double start, enum status status, struct error *error) {
+    struct error later;
+    const struct options *options = run->options;
+    if (status != STATUS_DIVERGED) {
+        const enum status kept = save_checkpoint(run, &later);
+        if (kept != STATUS_OK) {
+            status = kept;
+            *error = later;
+        } else if (status == STATUS_INTERRUPTED && options->checkpoint) {
+            const size_t length = strlen(error->message);
+            snprintf(error->message + length, sizeof error->message - length,
+                "; go on with --resume %s", options->checkpoint);
+        }
+    }
+    run->record.wall = clock_seconds() - start;
+    const enum status printed = print_record(run, status == STATUS_OK ? error : &later);
+    status = status == STATUS_OK ? printed : status;
+    if (strcmp(run->record.status, "complete") != 0)
+        return status;
+    const enum status saved = save(run, status == STATUS_OK ? error : &later);
+    return status == STATUS_OK ? saved : status;
 }
 
 static enum status run_all(struct run *run, struct error *error) {
+    const struct options *options = run->options;
     const double start = clock_seconds();
     record_stamp(&run->record);
     enum status status = check_early(run, error);
@@ -224,17 +365,18 @@ static enum status run_all(struct run *run, struct error *error) {
         status = load_dataset(run, error);
     if (status == STATUS_OK)
         status = open_device(run, error);
-    if (status == STATUS_OK)
-        status = train(run, error);
-    if (status != STATUS_OK && status != STATUS_DIVERGED)
+    if (status == STATUS_OK && options->checkpoint && !options->dry_run)
+        status = describe_run(run, error);
+    if (status != STATUS_OK)
         return status;
-    run->record.wall = clock_seconds() - start;
-    /* What was measured is told, whatever becomes of the weights. */
-    struct error unwritten;
-    const enum status printed = print_record(run, status == STATUS_OK ? error : &unwritten);
-    if (status == STATUS_OK)
-        status = save(run, error);
-    return status == STATUS_OK ? printed : status;
+    interrupt_defer();
+    plan_record(run);
+    if (options->dry_run)
+        return print_record(run, error);
+    status = train(run, error);
+    const bool told =
+        status == STATUS_OK || status == STATUS_DIVERGED || status == STATUS_INTERRUPTED;
+    return told ? conclude(run, start, status, error) : status;
 }
 
 static enum status measure_peak(struct run *run, struct error *error) {
@@ -251,18 +393,25 @@ static enum status measure_peak(struct run *run, struct error *error) {
     status = device_measure_peak(run->device, &peak, error);
     if (status != STATUS_OK)
         return status;
-    if (options->format == FORMAT_TABLE)
-        record_print_peak(&run->record, &peak, stdout);
-    else if (!record_write_peak_json(&run->record, &peak, stdout))
-        return error_set(error, STATUS_FAILED, "can't write the record");
+    errno = 0;
+    if (options->format == FORMAT_JSON)
+        return check_written(record_write_peak_json(&run->record, &peak, stdout), error);
+    record_print_peak(&run->record, &peak, stdout);
     return STATUS_OK;
 }
 
-static enum status run_options(const struct options *options, struct error *error) {
-    struct run run = {.options = options};
-    const enum status status =
+static enum status run_options(
+    const struct options *options, struct checkpoint *resumed, struct error *error) {
+    struct run run = {.options = options, .resumed = resumed};
+    enum status status =
         options->action == ACTION_PEAK ? measure_peak(&run, error) : run_all(&run, error);
+    flush_output(&run);
+    if (run.unprinted != 0 &&
+        (status == STATUS_OK || (status == STATUS_INTERRUPTED && interrupt_signal() == 0)))
+        status = error_set(
+            error, STATUS_FAILED, "can't write standard output: %s", strerror(run.unprinted));
     training_result_free(&run.result);
+    training_position_free(&run.start);
     network_free(run.network);
     device_close(run.device);
     dataset_free(run.dataset);
@@ -270,30 +419,56 @@ static enum status run_options(const struct options *options, struct error *erro
     return status;
 }
 
-int main(int argc, char **argv) {
-    struct options options;
-    struct error error = {0};
-    enum status status = options_parse(argc, argv, &options, &error);
-    if (status == STATUS_OK) {
-        const char *value, *name = device_environment(options.device, &value);
-        if (name)
-            restart_with(name, value, argv); /* or else the device warns */
-        switch (options.action) {
-        case ACTION_HELP:
-            options_print_help(stdout);
-            break;
-        case ACTION_VERSION:
-            print_version();
-            break;
-        case ACTION_LIST_DEVICES:
-            device_list(print_entry, NULL);
-            break;
-        case ACTION_TRAIN:
-        case ACTION_PEAK:
-            status = run_options(&options, &error);
+/* --- The program --- */
+
+/* A file that is opened must not become what is printed to. Where standard output was closed,
+ * writing to it fails, as it should. */
+static void fill_standard_streams(void) {
+    for (int descriptor = open("/dev/null", O_RDONLY); descriptor >= 0;
+         descriptor = open("/dev/null", O_RDONLY))
+        if (descriptor > STDERR_FILENO) {
+            close(descriptor);
             break;
         }
+}
+
+static enum status perform(
+    const struct options *options, struct checkpoint *resumed, char **argv, struct error *error) {
+    const char *value, *name = device_environment(options->device, &value);
+    if (name)
+        restart_with(name, value, argv); /* or else the device warns */
+    switch (options->action) {
+    case ACTION_HELP:
+        options_print_help(stdout);
+        return STATUS_OK;
+    case ACTION_VERSION:
+        inform_version();
+        return STATUS_OK;
+    case ACTION_LIST_DEVICES:
+        inform_devices();
+        return STATUS_OK;
+    case ACTION_TRAIN:
+    case ACTION_PEAK:
+        break;
     }
+    return run_options(options, resumed, error);
+}
+
+int main(int argc, char **argv) {
+    struct options options;
+    struct checkpoint *resumed = NULL;
+    struct error error = {0};
+    fill_standard_streams();
+    interrupt_catch();
+    enum status status = options_parse(argc, argv, &options, &error);
+    if (status == STATUS_OK && options.resume && options.action == ACTION_TRAIN) {
+        status = checkpoint_open(options.resume, &resumed, &error);
+        if (status == STATUS_OK)
+            status = options_restore(&options, resumed, &error);
+    }
+    if (status == STATUS_OK)
+        status = perform(&options, resumed, argv, &error);
+    checkpoint_close(resumed);
     errno = 0;
     const bool printed = fflush(stdout) == 0 && !ferror(stdout);
     if (status == STATUS_OK && !printed)
@@ -301,5 +476,5 @@ int main(int argc, char **argv) {
             errno ? ": " : "", errno ? strerror(errno) : "");
     if (status != STATUS_OK)
         fprintf(stderr, "trainer: %s\n", error.message);
-    return status;
+    return status == STATUS_INTERRUPTED ? 128 + interrupt_signal() : (int)status;
 }

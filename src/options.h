@@ -2,7 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "trainer/training.h"
+#include "trainer/checkpoint.h"
 
 #include <stdio.h>
 
@@ -11,19 +11,33 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MARKDOWN };
 
 struct options {
     enum action action;
-    /* NULL: not given; they live as long as argv. */
-    const char *device, *gemm, *precision, *submission, *data, *init, *save;
+    /* NULL: not given; they live as long as argv, or the checkpoint that a run continues from. */
+    const char *device, *gemm, *precision, *submission, *data, *init, *save, *checkpoint, *resume;
     struct network_shape shape;
     struct training_plan plan;
-    size_t samples; /* 0: all */
-    int threads;    /* 0: the device's choice */
+    size_t samples;          /* 0: all */
+    size_t checkpoint_every; /* epochs */
+    int threads;             /* 0: the device's choice */
     enum format format;
-    bool quiet;
+    bool dry_run, quiet;
+    uint64_t given; /* one bit for each option that the command line has, by its row of the table */
 };
 
 /* Fills all of `options`, with defaults where the command line is silent. STATUS_USAGE, saying
  * what is accepted, at the first thing that isn't. */
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error);
+
+/* A run that is to be continued needs the options that it was started with. */
+enum { OPTIONS_STORED_MAX = 40 };
+
+/* Fills settings[OPTIONS_STORED_MAX] with these options, as they would be typed: names with their
+ * "--", values. Returns their number. */
+size_t options_store(const struct options *options, struct checkpoint_setting *settings);
+
+/* Takes over what was stored in options->resume, opened as `checkpoint`, where the command line is
+ * silent. STATUS_USAGE, naming them, when it has options that contradict the run. */
+enum status options_restore(
+    struct options *options, const struct checkpoint *checkpoint, struct error *error);
 
 /* Every option with its default, for --help. */
 void options_print_help(FILE *file);

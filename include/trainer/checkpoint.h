@@ -1,29 +1,83 @@
-/* Weights in files: safetensors, as PyTorch would name and lay them out for
- * nn.Sequential(Linear, activation, Linear, ..., Linear): layer l is "2l.weight" [out, in] and
- * "2l.bias" [out], float32, so that model.load_state_dict(load_file(path)) just works, both ways.
- * The format: https://huggingface.co/docs/safetensors */
+/* Weights and runs in files: safetensors (https://huggingface.co/docs/safetensors).
+ *
+ * The weights are named and laid out as PyTorch has them for nn.Sequential(Linear, activation,
+ * Linear, ..., Linear): layer l is "2l.weight" [out, in] and "2l.bias" [out], float32, so that
+ * model.load_state_dict(load_file(path)) just works, both ways.
+ *
+ * A file that is to continue a run, a checkpoint, has besides
+ * - "trainer.epochs" F64 [epochs done, 3]: seconds, loss and accuracy of each;
+ * - "trainer.scores" F32 [samples done, 2] of an epoch that was interrupted, as of network_train;
+ *   each of the two only where there is any;
+ * - metadata, all of it text: "trainer.epochs", "trainer.batches" and "trainer.samples", the
+ *   numbers done (the latter two of the interrupted epoch), "trainer.seconds", those that they
+ *   took, "trainer.generator", and the settings of the run under their own names.
+ * The generator (random.h) is counter-based: its position is the seed, which is a setting, and the
+ * number of epochs done.
+ */
 #ifndef TRAINER_CHECKPOINT_H
 #define TRAINER_CHECKPOINT_H
 
-#include "trainer/network.h"
+#include "trainer/training.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Writes parameters (see network.h) to `path`, replacing it only once the new file is whole.
+/* --- Saving -------------------------------------------------------------------------------- */
+
+/* What a run was started with, or anything else that is to be found again. */
+struct checkpoint_setting {
+    char name[24];
+    char value[1024]; /* UTF-8; one that is not is left out */
+};
+
+/* What a checkpoint has besides the weights. */
+struct checkpoint_run {
+    const struct checkpoint_setting *settings;
+    size_t settings_count;
+    const struct training_position *position;
+};
+
+/* Writes parameters (see network.h), and a run unless it is NULL, to `path`. They are written to a
+ * temporary file in the same folder and synced before that is renamed over `path`, and the folder
+ * is synced after: the file that was there stays until the new one is whole.
  * STATUS_FAILED, naming the path and why, when it can't be written. */
 enum status checkpoint_save(const char *path, const struct network_shape *shape,
-    const float *parameters, struct error *error);
+    const float *parameters, const struct checkpoint_run *run, struct error *error);
 
-/* Whether checkpoint_save will find a place at `path`: to be asked before hours of training. */
+/* Whether checkpoint_save will find a place at `path`: to be asked before hours of training.
+ * Removes what saving to `path` left there when a process was killed in the midst of it. */
 enum status checkpoint_check_path(const char *path, struct error *error);
 
-/* Fills parameters[network_parameters_length] from the file at `path`. STATUS_CHECKPOINT, naming
- * what is wrong and the tensor, when it can't be read, is not whole, or does not hold exactly the
- * network's tensors with finite values. Reads no more than the network needs. */
-enum status checkpoint_load(
-    const char *path, const struct network_shape *shape, float *parameters, struct error *error);
+/* --- Loading ------------------------------------------------------------------------------- */
+
+/* An open file. It stays the same file when another one is renamed over its path. */
+struct checkpoint;
+
+/* Opens the file at `path` and reads its header, of at most 64 KiB. STATUS_CHECKPOINT, naming the
+ * path and the offset, when there is no such file or header. The caller ends it with
+ * checkpoint_close (NULL is fine). */
+enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error);
+void checkpoint_close(struct checkpoint *checkpoint);
+
+/* The name of the epochs done in the metadata. */
+#define CHECKPOINT_EPOCHS "trainer.epochs"
+
+/* A text of the metadata, which lives as long as the checkpoint; NULL: it has none of this name. */
+const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name);
+
+/* Fills parameters[network_parameters_length]. Sizes are compared with the network's before
+ * anything is allocated, and no more is read than it needs. STATUS_CHECKPOINT, naming what is
+ * wrong, the tensor and the offset, unless the file holds exactly the network's tensors (and those
+ * of a run), one after another with no hole, no overlap and nothing after them, and all values are
+ * finite. */
+enum status checkpoint_load(struct checkpoint *checkpoint, const struct network_shape *shape,
+    float *parameters, struct error *error);
+
+/* Fills `position`, which the caller ends with training_position_free whatever is returned.
+ * STATUS_CHECKPOINT, as of checkpoint_load, and when the file has no run: only weights. */
+enum status checkpoint_load_position(struct checkpoint *checkpoint,
+    const struct network_shape *shape, struct training_position *position, struct error *error);
 
 #ifdef __cplusplus
 }

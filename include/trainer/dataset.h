@@ -58,6 +58,19 @@ enum status dataset_load(
     const struct dataset_options *options, struct dataset **dataset, struct error *error);
 void dataset_free(struct dataset *dataset);
 
+/* What dataset_load would load, but for the images, whose arrays stay NULL: it reads nothing, and
+ * looks at no more than the files' sizes. The same errors as far as those tell. Ended in the same
+ * way. */
+enum status dataset_plan(
+    const struct dataset_options *options, struct dataset **dataset, struct error *error);
+
+/* Bytes of memory that a data set of these sizes takes. */
+size_t dataset_bytes(const struct dataset *dataset);
+
+/* A number that tells data sets apart: it depends on all labels and about every 4,000th pixel of
+ * both sets (FNV-1a, 64 bits). */
+uint64_t dataset_fingerprint(const struct dataset *dataset);
+
 #ifdef __cplusplus
 }
 #endif

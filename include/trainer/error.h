@@ -15,12 +15,13 @@ extern "C" {
 /* What went wrong; the values are the program's exit codes. */
 enum status {
     STATUS_OK = 0,
-    STATUS_FAILED = 1,     /* input, output, memory, or an internal fault */
-    STATUS_USAGE = 2,      /* a setting that makes no sense */
-    STATUS_DEVICE = 3,     /* device absent, out of memory, or computing wrong results */
-    STATUS_DATASET = 4,    /* data set missing, damaged or of another kind */
-    STATUS_DIVERGED = 5,   /* the loss is no longer finite */
-    STATUS_CHECKPOINT = 6, /* a weights file that does not fit the network */
+    STATUS_FAILED = 1,        /* input, output, memory, or an internal fault */
+    STATUS_USAGE = 2,         /* a setting that makes no sense */
+    STATUS_DEVICE = 3,        /* device absent, out of memory, or computing wrong results */
+    STATUS_DATASET = 4,       /* data set missing, damaged or of another kind */
+    STATUS_DIVERGED = 5,      /* the loss is no longer finite */
+    STATUS_CHECKPOINT = 6,    /* a weights file that is damaged, or does not fit the network */
+    STATUS_INTERRUPTED = 130, /* told to stop; the program adds the signal's number to 128 */
 };
 
 struct error {

@@ -43,6 +43,11 @@ struct network;
 enum status network_check_room(struct device *device, const struct network_shape *shape,
     size_t batch, size_t others, struct error *error);
 
+/* Bytes of device memory that a network for batches of `batch` samples takes, and that the largest
+ * self-check of network_check takes before there is one (and, about, of host memory again). */
+size_t network_bytes(const struct network_shape *shape, size_t batch);
+size_t network_check_bytes(const struct network_shape *shape, size_t batch);
+
 /* Checks the device's products at the network's shapes for batches of `rows`: device_check for each
  * that differs. Before there is a network, whose memory the check may need. */
 enum status network_check(

@@ -24,18 +24,25 @@ struct record {
     double setup; /* seconds from the program's start to the data's loading */
     double open;  /* seconds to open the device, check it, and make the network on it; recording an
                    * epoch's operations is added to it */
-    double wall;  /* seconds from the program's start to this record; the phases add up to it */
+    double checkpoint; /* seconds to write checkpoints, between the epochs */
+    double wall; /* seconds from the program's start to this record; the phases add up to it */
+    struct training_memory memory;           /* that was foretold */
+    const struct training_position *resumed; /* where an earlier run had come to; NULL: there was
+                                              * none. Its epochs are no part of `wall`. */
     const struct training_result *result;
-    const char *status; /* "complete" or "diverged" */
+    const char *status; /* "complete", "diverged", "interrupted", or "planned": nothing was done */
 };
 
 /* What follows from a record. 0 where no epoch was done. */
 struct record_summary {
     double open;                             /* seconds, with the recording */
     double mean_epoch, min_epoch, max_epoch; /* seconds */
-    double samples_per_second, gflops;       /* of the mean epoch */
+    double samples_per_second, gflops;       /* of the mean epoch; 0 where the clock stood still */
 };
 struct record_summary record_summarise(const struct record *record);
+
+/* Seconds that an earlier run's epochs took, of those of this record. */
+double record_resumed_seconds(const struct record *record);
 
 /* "resident" or "streamed": where the batches were. */
 const char *record_batches(const struct record *record);
@@ -56,9 +63,11 @@ bool record_write_peak_json(
     const struct record *record, const struct device_peak *peak, FILE *file);
 void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file);
 
-/* The table for people, as the run goes on: the head before the first epoch, a row as each epoch
- * ends, and the summary. `bold` uses a terminal's bold type for the head. */
-void record_print_head(const struct record *record, bool bold, FILE *file);
+/* The table for people, as the run goes on: what is planned, the head of the epochs before the
+ * first one, a row as each ends, and the summary. `bold` uses a terminal's bold type for the head.
+ */
+void record_print_plan(const struct record *record, FILE *file);
+void record_print_epochs_head(bool bold, FILE *file);
 void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE *file);
 void record_print_summary(const struct record *record, FILE *file);
 

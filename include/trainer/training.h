@@ -46,21 +46,35 @@ struct training_epoch {
     struct score score;
 };
 
+/* Where a run stands between two of its steps: with the parameters, all that is needed to go on
+ * from there as if nothing had been. The order of the samples needs no state: it follows from the
+ * seed and the epoch's number. */
+struct training_position {
+    size_t epochs_done;
+    struct training_epoch *epochs;     /* [epochs_done] */
+    size_t batches_done, samples_done; /* of the epoch after those */
+    float *scores;                     /* [samples_done, 2], as of network_train */
+    double seconds;                    /* that those batches took */
+};
+void training_position_free(struct training_position *position);
+
 struct training_result {
     size_t batches, samples;                       /* of one epoch; a wrapped tail counts again */
     bool streamed;                                 /* the batches were, else resident */
     double recording, batching, release, evaluate; /* seconds; see the README */
-    size_t epochs_done;
-    struct training_epoch *epochs; /* [plan.epochs], epochs_done of them filled */
+    double unfinished; /* seconds of this run in an epoch that did not end */
+    struct training_position reached;
     bool tested;
     struct score test;
 };
 
-/* Told of progress, on the calling thread; any may be NULL. */
+/* Told of progress, on the calling thread; any may be NULL. Between two epochs, in `epoch`, the
+ * network is at result->reached, and its parameters may be downloaded. */
 struct training_observer {
     void *context;
     void (*batch)(void *context, size_t epoch, size_t batch, size_t batches);
-    void (*epoch)(void *context, size_t epoch, const struct training_epoch *result);
+    void (*epoch)(void *context, size_t epoch, const struct training_result *result);
+    bool (*stop)(void *context); /* whether to end: asked after each batch, if it is called alone */
 };
 
 /* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
@@ -73,15 +87,33 @@ size_t training_batches(const struct training_plan *plan, size_t samples);
 enum status training_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 
-/* Makes the batches on the network's device, trains for plan->epochs, and takes the test score.
+/* What a run takes at its height, in bytes: of host memory, with the data set and the parameters;
+ * and of the device, which on a host device is host memory, too. What libraries and drivers take
+ * for themselves is not counted. */
+struct training_memory {
+    size_t host, device;
+    bool streamed; /* BATCHES_AUTO will come to BATCHES_STREAMED */
+};
+
+/* Foretells it for a network that is not yet there, on a device of which nothing is used; of the
+ * data set, its images need not be there (dataset_plan). */
+struct training_memory training_memory(struct device *device, const struct network_shape *shape,
+    const struct dataset *dataset, const struct training_plan *plan);
+
+/* Makes the batches on the network's device, trains until plan->epochs are done, and takes the test
+ * score. It begins at `start`, at which the network's parameters must be; NULL: at the first batch.
  * `result` is filled as far as it went, whatever is returned, and ended by training_result_free.
- * STATUS_USAGE when the plan leaves no batch, or the network has fewer classes than the data.
+ * STATUS_USAGE when the plan leaves no batch, the network has fewer classes than the data, or
+ * `start` is no position of this plan.
  * STATUS_DIVERGED, naming epoch and batch, when a loss is not finite; the parameters are then those
- * at the end of that epoch. `observer->batch` is only told by devices that work while they are
- * called (device_info.synchronous); for the others it would say nothing true. */
+ * at the end of that epoch.
+ * STATUS_INTERRUPTED when observer->stop says so: what was enqueued is done (a batch, or an epoch
+ * that is submitted as a whole), and the parameters are those at result->reached.
+ * `observer->batch` is only told by devices that work while they are called
+ * (device_info.synchronous); for the others it would say nothing true. */
 enum status training_run(struct network *network, const struct dataset *dataset,
-    const struct training_plan *plan, const struct training_observer *observer,
-    struct training_result *result, struct error *error);
+    const struct training_plan *plan, const struct training_position *start,
+    const struct training_observer *observer, struct training_result *result, struct error *error);
 void training_result_free(struct training_result *result);
 
 #ifdef __cplusplus

@@ -123,18 +123,18 @@ static enum status read_files(
     return result;
 }
 
-enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
-    struct error *error) {
-    struct source_file *files = calloc(FILES, sizeof *files);
-    if (!files)
-        return error_memory(error, "reading the data set", FILES * sizeof *files);
+/* Opens all files; the caller closes those that are open, whatever is returned. `train` and `test`
+ * may be NULL, when nothing is to be read. */
+static enum status open_files(const char *folder, const struct images *train,
+    const struct images *test, struct source_file files[FILES], struct error *error) {
     enum status status = STATUS_OK;
-    int opened = 0;
+    for (int f = 0; f < FILES; f++)
+        files[f].descriptor = -1;
     for (int f = 0; f < FILES && status == STATUS_OK; f++) {
         struct source_file *file = &files[f];
         const struct images *images = f < CIFAR10_TRAIN_FILES ? train : test;
         const size_t before = f < CIFAR10_TRAIN_FILES ? (size_t)f * CIFAR10_FILE_RECORDS : 0;
-        const size_t left = images->count > before ? images->count - before : 0;
+        const size_t left = images && images->count > before ? images->count - before : 0;
         snprintf(file->path, sizeof file->path, "%s/%s", folder, file_names[f]);
         file->records = left < CIFAR10_FILE_RECORDS ? left : CIFAR10_FILE_RECORDS;
         if (file->records > 0) {
@@ -142,12 +142,25 @@ enum status cifar10_read(const char *folder, int threads, struct images *train, 
             file->labels = images->labels + before;
         }
         status = open_file(folder, file, error);
-        opened += file->descriptor >= 0;
     }
-    if (status == STATUS_OK)
+    return status;
+}
+
+enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
+    struct error *error) {
+    struct source_file *files = calloc(FILES, sizeof *files);
+    if (!files)
+        return error_memory(error, "reading the data set", FILES * sizeof *files);
+    enum status status = open_files(folder, train, test, files, error);
+    if (status == STATUS_OK && train)
         status = read_files(files, threads, error);
-    for (int f = 0; f < opened; f++)
-        close(files[f].descriptor);
+    for (int f = 0; f < FILES; f++)
+        if (files[f].descriptor >= 0)
+            close(files[f].descriptor);
     free(files);
     return status;
+}
+
+enum status cifar10_check(const char *folder, struct error *error) {
+    return cifar10_read(folder, 0, NULL, NULL, error);
 }

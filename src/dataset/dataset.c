@@ -38,8 +38,8 @@ static enum status find(const char *data, struct dataset *dataset, struct error 
                      "the path of the data set has over 1022 bytes: %.80s...", path);
 }
 
-static enum status allocate(struct images *images, size_t count, struct error *error) {
-    images->count = count;
+static enum status allocate(struct images *images, struct error *error) {
+    const size_t count = images->count;
     images->pixels = memory_allocate(count * CIFAR10_PIXELS);
     images->labels = memory_allocate(count);
     return images->pixels && images->labels ? STATUS_OK
@@ -50,31 +50,79 @@ static size_t cut(size_t count, size_t samples) {
     return samples > 0 && samples < count ? samples : count;
 }
 
+/* A data set with its path and counts. */
+static enum status create(
+    const struct dataset_options *options, struct dataset **dataset, struct error *error) {
+    *dataset = calloc(1, sizeof **dataset);
+    if (!*dataset)
+        return error_memory(error, "the data set", sizeof **dataset);
+    (*dataset)->train.count = cut(CIFAR10_TRAIN, options->samples);
+    (*dataset)->test.count = cut(CIFAR10_TEST, options->samples);
+    return find(options->data, *dataset, error);
+}
+
+static enum status fill(
+    const struct dataset_options *options, struct dataset *dataset, struct error *error) {
+    struct images *train = &dataset->train, *test = &dataset->test;
+    enum status status = allocate(train, error);
+    if (status == STATUS_OK)
+        status = allocate(test, error);
+    if (status == STATUS_OK && dataset->path[0]) {
+        status = cifar10_read(dataset->path, options->threads, train, test, error);
+    } else if (status == STATUS_OK) {
+        synthetic_fill(options->seed, 0, options->threads, train);
+        synthetic_fill(options->seed, 1, options->threads, test);
+    }
+    return status;
+}
+
+/* Gives the data set to the caller only if it is good. */
+static enum status give(enum status status, struct dataset **dataset) {
+    if (status != STATUS_OK) {
+        dataset_free(*dataset);
+        *dataset = NULL;
+    }
+    return status;
+}
+
 enum status dataset_load(
     const struct dataset_options *options, struct dataset **dataset, struct error *error) {
-    *dataset = NULL;
-    struct dataset *loaded = calloc(1, sizeof *loaded);
-    if (!loaded)
-        return error_memory(error, "the data set", sizeof *loaded);
-    enum status status = find(options->data, loaded, error);
+    enum status status = create(options, dataset, error);
     const double start = clock_seconds();
-    if (status == STATUS_OK)
-        status = allocate(&loaded->train, cut(CIFAR10_TRAIN, options->samples), error);
-    if (status == STATUS_OK)
-        status = allocate(&loaded->test, cut(CIFAR10_TEST, options->samples), error);
-    if (status == STATUS_OK && loaded->path[0]) {
-        status = cifar10_read(loaded->path, options->threads, &loaded->train, &loaded->test, error);
-    } else if (status == STATUS_OK) {
-        synthetic_fill(options->seed, 0, options->threads, &loaded->train);
-        synthetic_fill(options->seed, 1, options->threads, &loaded->test);
+    if (status == STATUS_OK) {
+        status = fill(options, *dataset, error);
+        (*dataset)->seconds = clock_seconds() - start;
     }
-    loaded->seconds = clock_seconds() - start;
-    if (status != STATUS_OK) {
-        dataset_free(loaded);
-        return status;
+    return give(status, dataset);
+}
+
+enum status dataset_plan(
+    const struct dataset_options *options, struct dataset **dataset, struct error *error) {
+    enum status status = create(options, dataset, error);
+    if (status == STATUS_OK && (*dataset)->path[0])
+        status = cifar10_check((*dataset)->path, error);
+    return give(status, dataset);
+}
+
+size_t dataset_bytes(const struct dataset *dataset) {
+    return (dataset->train.count + dataset->test.count) * CIFAR10_RECORD;
+}
+
+static uint64_t mix(uint64_t hash, const uint8_t *bytes, size_t count, size_t stride) {
+    for (size_t i = 0; i < count; i += stride)
+        hash = (hash ^ bytes[i]) * 0x100000001B3;
+    return hash;
+}
+
+uint64_t dataset_fingerprint(const struct dataset *dataset) {
+    enum { STRIDE = 4093 }; /* a prime: in step with no row or plane */
+    const struct images *const sets[] = {&dataset->train, &dataset->test};
+    uint64_t hash = 0xCBF29CE484222325;
+    for (size_t s = 0; s < 2; s++) {
+        hash = mix(hash, sets[s]->labels, sets[s]->count, 1);
+        hash = mix(hash, sets[s]->pixels, sets[s]->count * CIFAR10_PIXELS, STRIDE);
     }
-    *dataset = loaded;
-    return STATUS_OK;
+    return hash;
 }
 
 void dataset_free(struct dataset *dataset) {

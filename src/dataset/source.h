@@ -8,6 +8,9 @@
 enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
     struct error *error);
 
+/* Whether the six files are there, in the right size. */
+enum status cifar10_check(const char *folder, struct error *error);
+
 /* Makes `images` from the seed; `part` tells the training set (0) from the test set (1). The same
  * on every machine: whole numbers only. */
 void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *images);

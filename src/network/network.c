@@ -90,6 +90,20 @@ static struct room check_room(const struct network_shape *shape, size_t layer) {
     return (struct room){2 * (in + 1) * out * sizeof(float), 3 * (in + out) * sizeof(float)};
 }
 
+size_t network_bytes(const struct network_shape *shape, size_t batch) {
+    return (network_parameters_length(shape) + 2 * batch * all_widths(shape)) * sizeof(float);
+}
+
+size_t network_check_bytes(const struct network_shape *shape, size_t batch) {
+    size_t most = 0;
+    for (size_t l = 0; l < shape->layers; l++) {
+        const struct room room = check_room(shape, l);
+        const size_t bytes = room.fixed + batch * room.sample;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 enum status network_check_room(struct device *device, const struct network_shape *shape,
     size_t batch, size_t others, struct error *error) {
     const struct device_memory memory = device_memory(device);

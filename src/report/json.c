@@ -1,4 +1,5 @@
 /* The record as JSON. Its keys are a schema that other programs read: add, never rename. */
+#include "json_text.h"
 #include "trainer/record.h"
 
 #include <jansson.h>
@@ -43,11 +44,19 @@ static json_t *describe_device(const struct record *record) {
         device->submission ? json_string(device->submission) : json_null());
 }
 
+/* Adds a value to an array; NULL, with the array gone, when memory is refused. */
+static json_t *with(json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) == 0)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 static json_t *describe_config(const struct record *record) {
     const struct training_plan *plan = record->plan;
     json_t *layers = json_array();
-    for (size_t l = 0; l <= record->shape->layers; l++)
-        json_array_append_new(layers, json_integer((json_int_t)record->shape->widths[l]));
+    for (size_t l = 0; l <= record->shape->layers && layers; l++)
+        layers = with(layers, json_integer((json_int_t)record->shape->widths[l]));
     return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:s, s:I, s:b}", "epochs",
         (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers", layers,
         "activation", activation_names[record->shape->activation], "learning_rate",
@@ -63,29 +72,52 @@ static json_t *describe_dataset(const struct dataset *dataset) {
         (json_int_t)dataset->test.count);
 }
 
+static json_t *seconds_of_epochs(const struct training_position *reached) {
+    json_t *epochs = json_array();
+    for (size_t e = 0; e < reached->epochs_done && epochs; e++)
+        epochs = with(epochs, json_real(reached->epochs[e].seconds));
+    return epochs;
+}
+
 static json_t *describe_seconds(const struct record *record) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
-    json_t *epochs = json_array();
-    for (size_t e = 0; e < result->epochs_done; e++)
-        json_array_append_new(epochs, json_real(result->epochs[e].seconds));
-    return json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:f}", "setup", record->setup,
-        "load", record->dataset->seconds, "open", summary.open, "batching", result->batching,
-        "epochs", epochs, "mean_epoch",
-        result->epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "release",
-        result->release, "evaluate", result->tested ? json_real(result->evaluate) : json_null(),
-        "wall", record->wall);
+    return json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:o, s:f}", "setup",
+        record->setup, "load", record->dataset->seconds, "open", summary.open, "batching",
+        result->batching, "epochs", seconds_of_epochs(&result->reached), "mean_epoch",
+        result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "unfinished",
+        result->unfinished, "checkpoint", record->checkpoint, "release", result->release,
+        "evaluate", result->tested ? json_real(result->evaluate) : json_null(), "wall",
+        record->wall);
 }
 
-static json_t *describe_epochs(const struct training_result *result) {
+static json_t *describe_epochs(const struct training_position *reached) {
     json_t *epochs = json_array();
-    for (size_t e = 0; e < result->epochs_done; e++) {
-        const struct training_epoch *epoch = &result->epochs[e];
-        json_array_append_new(
-            epochs, json_pack("{s:f, s:f, s:f}", "seconds", epoch->seconds, "loss",
-                        epoch->score.loss, "accuracy", epoch->score.accuracy));
+    for (size_t e = 0; e < reached->epochs_done && epochs; e++) {
+        const struct training_epoch *epoch = &reached->epochs[e];
+        epochs = with(epochs, json_pack("{s:f, s:f, s:f}", "seconds", epoch->seconds, "loss",
+                                  epoch->score.loss, "accuracy", epoch->score.accuracy));
     }
     return epochs;
+}
+
+static json_t *describe_memory(const struct training_memory *memory) {
+    return json_pack("{s:I, s:I}", "host_bytes", (json_int_t)memory->host, "device_bytes",
+        (json_int_t)memory->device);
+}
+
+/* null for a run that is its own first. */
+static json_t *describe_resumed(const struct record *record) {
+    const struct training_position *resumed = record->resumed;
+    return resumed
+               ? json_pack("{s:I, s:I, s:f}", "epochs", (json_int_t)resumed->epochs_done, "batches",
+                     (json_int_t)resumed->batches_done, "seconds", record_resumed_seconds(record))
+               : json_null();
+}
+
+/* null where there is none. */
+static json_t *rate(double value) {
+    return value > 0.0 ? json_real(value) : json_null();
 }
 
 static json_t *describe_test(const struct training_result *result) {
@@ -94,10 +126,17 @@ static json_t *describe_test(const struct training_result *result) {
                           : json_null();
 }
 
+/* The line is whole before any of it is written. Not json_dumps: jansson 2.14 leaves a key out when
+ * it is refused memory for it. */
 static bool write_line(json_t *root, FILE *file) {
-    const bool written = root && json_dumpf(root, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
+    size_t length;
+    char *line = json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), &length);
     json_decref(root);
-    return written && fputc('\n', file) != EOF;
+    if (line)
+        line[length] = '\n';
+    const bool written = line && fwrite(line, 1, length + 1, file) == length + 1;
+    free(line);
+    return written;
 }
 
 bool record_write_peak_json(
@@ -114,14 +153,14 @@ bool record_write_peak_json(
 
 bool record_write_json(const struct record *record, FILE *file) {
     const struct record_summary summary = record_summarise(record);
-    const bool trained = record->result->epochs_done > 0;
     json_t *root =
-        json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema", 1,
-            "time", record->time, "commit", record->commit, "host", describe_host(&record->host),
-            "device", describe_device(record), "config", describe_config(record), "dataset",
-            describe_dataset(record->dataset), "seconds", describe_seconds(record), "epochs",
-            describe_epochs(record->result), "test", describe_test(record->result),
-            "samples_per_second", trained ? json_real(summary.samples_per_second) : json_null(),
-            "gflops", trained ? json_real(summary.gflops) : json_null(), "status", record->status);
+        json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
+            "schema", 1, "time", record->time, "commit", record->commit, "host",
+            describe_host(&record->host), "device", describe_device(record), "config",
+            describe_config(record), "dataset", describe_dataset(record->dataset), "memory",
+            describe_memory(&record->memory), "resumed", describe_resumed(record), "seconds",
+            describe_seconds(record), "epochs", describe_epochs(&record->result->reached), "test",
+            describe_test(record->result), "samples_per_second", rate(summary.samples_per_second),
+            "gflops", rate(summary.gflops), "status", record->status);
     return write_line(root, file);
 }

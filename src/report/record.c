@@ -15,21 +15,32 @@ const char *record_batches(const struct record *record) {
     return batches_names[record->result->streamed ? BATCHES_STREAMED : BATCHES_RESIDENT];
 }
 
+double record_resumed_seconds(const struct record *record) {
+    double seconds = 0.0;
+    if (record->resumed) {
+        seconds = record->resumed->seconds;
+        for (size_t e = 0; e < record->resumed->epochs_done; e++)
+            seconds += record->resumed->epochs[e].seconds;
+    }
+    return seconds;
+}
+
 struct record_summary record_summarise(const struct record *record) {
     const struct training_result *result = record->result;
     struct record_summary summary = {.open = record->open + result->recording};
-    if (result->epochs_done == 0)
+    if (result->reached.epochs_done == 0)
         return summary;
     double total = 0.0;
-    summary.min_epoch = summary.max_epoch = result->epochs[0].seconds;
-    for (size_t e = 0; e < result->epochs_done; e++) {
-        const double seconds = result->epochs[e].seconds;
+    summary.min_epoch = summary.max_epoch = result->reached.epochs[0].seconds;
+    for (size_t e = 0; e < result->reached.epochs_done; e++) {
+        const double seconds = result->reached.epochs[e].seconds;
         total += seconds;
         summary.min_epoch = seconds < summary.min_epoch ? seconds : summary.min_epoch;
         summary.max_epoch = seconds > summary.max_epoch ? seconds : summary.max_epoch;
     }
-    summary.mean_epoch = total / (double)result->epochs_done;
-    summary.samples_per_second = (double)result->samples / summary.mean_epoch;
+    summary.mean_epoch = total / (double)result->reached.epochs_done;
+    if (summary.mean_epoch > 0.0)
+        summary.samples_per_second = (double)result->samples / summary.mean_epoch;
     summary.gflops = summary.samples_per_second * network_flops(record->shape) / 1e9;
     return summary;
 }

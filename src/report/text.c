@@ -57,7 +57,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     const struct training_plan *plan = record->plan;
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
-    const size_t done = result->epochs_done;
+    const size_t done = result->reached.epochs_done;
     char layers[LAYERS_TEXT];
     csv_text(&csv, "time", record->time);
     csv_text(&csv, "commit", record->commit);
@@ -92,6 +92,10 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "path", record->dataset->path);
     csv_whole(&csv, "train", record->dataset->train.count);
     csv_whole(&csv, "test", record->dataset->test.count);
+    csv_whole(&csv, "host_bytes", record->memory.host);
+    csv_whole(&csv, "device_bytes", record->memory.device);
+    csv_text(&csv, "resumed", record->resumed ? "true" : "false");
+    csv_real(&csv, "resumed_seconds", true, record_resumed_seconds(record));
     csv_real(&csv, "setup", true, record->setup);
     csv_real(&csv, "load", true, record->dataset->seconds);
     csv_real(&csv, "open", true, summary.open);
@@ -99,15 +103,19 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "mean_epoch", done > 0, summary.mean_epoch);
     csv_real(&csv, "min_epoch", done > 0, summary.min_epoch);
     csv_real(&csv, "max_epoch", done > 0, summary.max_epoch);
+    csv_real(&csv, "unfinished", true, result->unfinished);
+    csv_real(&csv, "checkpoint", true, record->checkpoint);
     csv_real(&csv, "release", true, result->release);
     csv_real(&csv, "evaluate", result->tested, result->evaluate);
     csv_real(&csv, "wall", true, record->wall);
-    csv_real(&csv, "loss", done > 0, done > 0 ? result->epochs[done - 1].score.loss : 0.0);
-    csv_real(&csv, "accuracy", done > 0, done > 0 ? result->epochs[done - 1].score.accuracy : 0.0);
+    csv_real(&csv, "loss", done > 0, done > 0 ? result->reached.epochs[done - 1].score.loss : 0.0);
+    csv_real(&csv, "accuracy", done > 0,
+        done > 0 ? result->reached.epochs[done - 1].score.accuracy : 0.0);
     csv_real(&csv, "test_loss", result->tested, result->test.loss);
     csv_real(&csv, "test_accuracy", result->tested, result->test.accuracy);
-    csv_real(&csv, "samples_per_second", done > 0, summary.samples_per_second);
-    csv_real(&csv, "gflops", done > 0, summary.gflops);
+    csv_real(
+        &csv, "samples_per_second", summary.samples_per_second > 0.0, summary.samples_per_second);
+    csv_real(&csv, "gflops", summary.gflops > 0.0, summary.gflops);
     csv_text(&csv, "status", record->status);
     fputs("\n", csv.file);
 }
@@ -135,7 +143,7 @@ bool record_write_markdown(const struct record *record, FILE *file) {
         device->gemm[0] ? device->library : library);
     fprintf(file, " | %d | %s | %.4f | %.4f | ", device->threads, record->dataset->source,
         record->dataset->seconds, result->batching);
-    if (result->epochs_done > 0)
+    if (result->reached.epochs_done > 0)
         fprintf(file, "%.4f | %.0f | %.1f | ", summary.mean_epoch, summary.samples_per_second,
             summary.gflops);
     else
@@ -182,7 +190,7 @@ void record_print_peak(const struct record *record, const struct device_peak *pe
         (double)peak->bytes / (1 << 20));
 }
 
-void record_print_head(const struct record *record, bool bold, FILE *file) {
+void record_print_plan(const struct record *record, FILE *file) {
     const struct training_plan *plan = record->plan;
     const struct dataset *dataset = record->dataset;
     char layers[LAYERS_TEXT];
@@ -200,6 +208,20 @@ void record_print_head(const struct record *record, bool bold, FILE *file) {
         "%zu epoch%s, batches of %zu (tail: %s), learning rate %g, seed %llu%s", plan->epochs,
         plan->epochs == 1 ? "" : "s", plan->batch_size, tail_names[plan->tail], plan->learning_rate,
         (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
+    const struct training_memory *memory = &record->memory;
+    const char *streamed = memory->streamed ? "; batches are streamed" : "";
+    const double host = (double)memory->host / 1e6, own = (double)memory->device / 1e6;
+    if (record->device->memory_bytes > 0)
+        print_row(
+            file, "memory", "%.1f MB of the host, %.1f MB of the device%s", host, own, streamed);
+    else
+        print_row(file, "memory", "%.1f MB%s", host + own, streamed);
+    if (record->resumed)
+        print_row(file, "resumed", "after epoch %zu, batch %zu of the next",
+            record->resumed->epochs_done, record->resumed->batches_done);
+}
+
+void record_print_epochs_head(bool bold, FILE *file) {
     fprintf(file, "\n%s%5s  %10s  %10s  %9s%s\n", bold ? "\033[1m" : "", "epoch", "seconds", "loss",
         "accuracy", bold ? "\033[0m" : "");
 }
@@ -217,7 +239,7 @@ void record_print_summary(const struct record *record, FILE *file) {
     print_row(file, "open", "%.4f s", summary.open);
     print_row(file, "batching", "%.4f s%s", result->batching,
         result->streamed ? "; each batch is sent within its epoch" : "");
-    if (result->epochs_done > 0) {
+    if (result->reached.epochs_done > 0) {
         const char *submission = record->device->submission;
         print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max%s%s", summary.mean_epoch,
             summary.min_epoch, summary.max_epoch, submission ? "; submitted as a " : "",
@@ -232,4 +254,8 @@ void record_print_summary(const struct record *record, FILE *file) {
     }
     print_row(file, "in all", "%.4f s, with %.4f s to set up and %.4f s to release memory",
         record->wall, record->setup, result->release);
+    if (record->checkpoint > 0.0)
+        print_row(file, "", "%.4f s of it to write checkpoints", record->checkpoint);
+    if (strcmp(record->status, "complete") != 0)
+        print_row(file, "status", "%s", record->status);
 }

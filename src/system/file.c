@@ -1,15 +1,27 @@
 #include "system/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static enum status refuse(const char *path, const char *what, int reason, struct error *error) {
     return error_set(error, STATUS_FAILED, "can't write %s: %s: %s", path, what, strerror(reason));
+}
+
+/* Locks a temporary file that was just made, so that nobody takes it for one that a killed process
+ * left; false when somebody has. A file system without locks is no harm: nothing is removed there.
+ */
+static bool keep(int descriptor) {
+    struct stat status;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+        return errno != EWOULDBLOCK;
+    return fstat(descriptor, &status) != 0 || status.st_nlink > 0;
 }
 
 /* Creates a new file beside `path`; its name goes to `temporary`. */
@@ -22,16 +34,53 @@ static enum status create_beside(
                                     : "not a regular file");
     for (int try = 0; try < 100; try++) {
         const int length =
-            snprintf(temporary, PATH_MAX, "%s.partial-%ld-%d", path, (long)getpid(), try);
+            snprintf(temporary, PATH_MAX, "%s" FILE_PARTIAL "%ld-%d", path, (long)getpid(), try);
         if (length < 0 || length >= PATH_MAX)
             return refuse(path, "open", ENAMETOOLONG, error);
         *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*descriptor >= 0)
+        if (*descriptor >= 0 && keep(*descriptor))
             return STATUS_OK;
-        if (errno != EEXIST)
+        if (*descriptor >= 0)
+            close(*descriptor);
+        else if (errno != EEXIST)
             break;
     }
     return refuse(path, "open", errno, error);
+}
+
+/* The folder of `path`, with the slash at its end if it is named; "." if not. */
+static void folder_of(const char *path, char folder[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash ? (size_t)(slash - path) + 1 : 1;
+    snprintf(folder, PATH_MAX, "%.*s", (int)length, slash ? path : ".");
+}
+
+/* Removes a temporary file whose writer is no more: nobody holds its lock. */
+static void remove_left(const char *path) {
+    const int descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0)
+        return;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        unlink(path);
+    close(descriptor);
+}
+
+/* Removes the temporary files of `path` that killed processes left. */
+static void remove_all_left(const char *path) {
+    char folder[PATH_MAX], found[PATH_MAX + NAME_MAX + 2];
+    folder_of(path, folder);
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        const size_t length = strlen(name);
+        if (strncmp(entry->d_name, name, length) != 0 ||
+            strncmp(entry->d_name + length, FILE_PARTIAL, strlen(FILE_PARTIAL)) != 0)
+            continue;
+        snprintf(found, sizeof found, "%s%s%s", folder, slash ? "" : "/", entry->d_name);
+        remove_left(found);
+    }
+    if (directory)
+        closedir(directory);
 }
 
 /* What one call may transfer: macOS refuses more than INT_MAX bytes. */
@@ -48,6 +97,8 @@ static int write_all(int descriptor, const struct file_part *part) {
         const ssize_t written = write(descriptor, data + done, limited(part->bytes - done));
         if (written < 0 && errno != EINTR)
             return errno;
+        if (written == 0)
+            return EIO;
         done += written > 0 ? (size_t)written : 0;
     }
     return 0;
@@ -57,9 +108,7 @@ static int write_all(int descriptor, const struct file_part *part) {
  * file is whole under either name. */
 static void sync_folder(const char *path) {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const size_t length = slash ? (size_t)(slash - path) + 1 : 1; /* "/" stays "/" */
-    snprintf(folder, sizeof folder, "%.*s", (int)length, slash ? path : ".");
+    folder_of(path, folder);
     const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor >= 0) {
         (void)fsync(descriptor);
@@ -82,14 +131,11 @@ enum status file_replace(
         what = "fsync";
         reason = fsync(descriptor) == 0 ? 0 : errno;
     }
-    if (close(descriptor) != 0 && reason == 0) {
-        what = "close";
-        reason = errno;
-    }
     if (reason == 0) {
         what = "rename";
         reason = rename(temporary, path) == 0 ? 0 : errno;
     }
+    close(descriptor); /* and with it the lock: after the name is given up */
     if (reason != 0) {
         unlink(temporary);
         return refuse(path, what, reason, error);
@@ -101,6 +147,7 @@ enum status file_replace(
 enum status file_check_writable(const char *path, struct error *error) {
     char temporary[PATH_MAX];
     int descriptor;
+    remove_all_left(path);
     const enum status status = create_beside(path, temporary, &descriptor, error);
     if (status == STATUS_OK) {
         close(descriptor);

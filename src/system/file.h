@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the path of a file has added while it is written; a process and a number follow. */
+#define FILE_PARTIAL ".partial-"
+
 struct file_part {
     const void *data;
     size_t bytes;
@@ -21,7 +24,8 @@ struct file_part {
 enum status file_replace(
     const char *path, const struct file_part *parts, size_t count, struct error *error);
 
-/* Whether file_replace could begin at `path`: it makes the temporary file, and removes it. */
+/* Whether file_replace could begin at `path`: it makes the temporary file, and removes it. It also
+ * removes those that processes left which were killed while they replaced this path. */
 enum status file_check_writable(const char *path, struct error *error);
 
 /* Opens the regular file at `path` for reading, without waiting on anything that isn't one. Gives

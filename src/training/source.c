@@ -17,15 +17,37 @@ static size_t resident_samples(const struct source_options *options) {
     return options->shuffle ? options->images->count : options->samples;
 }
 
+size_t source_device_bytes(const struct source_options *options, bool streamed) {
+    const size_t row = inputs_of(options) + 1; /* with the label */
+    const size_t all = streamed ? 0 : resident_samples(options) * row;
+    const size_t one = streamed || options->shuffle ? options->batch_size * row : 0;
+    const size_t order = options->shuffle && !streamed ? options->samples : 0;
+    return (all + one + order) * sizeof(float);
+}
+
+/* With the labels that are only there until they are sent. */
+size_t source_host_bytes(const struct source_options *options, bool streamed) {
+    const size_t count = options->images->count;
+    const size_t ordered = count > options->samples ? count : options->samples;
+    const size_t labels = streamed ? options->samples : resident_samples(options);
+    return labels * sizeof(uint32_t) + (options->shuffle ? ordered * sizeof(uint32_t) : 0) +
+           (options->shuffle && streamed ? options->samples * CIFAR10_PIXELS : 0);
+}
+
 /* Whether the whole pass, its order and its scores have room on the device, and so much more that
  * this is not the last of its memory. */
-static bool fits(struct device *device, const struct source_options *options) {
+static bool fits(struct device *device, const struct source_options *options, size_t others) {
     const struct device_memory memory = device_memory(device);
     const size_t images = resident_samples(options) * inputs_of(options) * sizeof(float);
-    const size_t gathered = options->shuffle ? options->batch_size * (inputs_of(options) + 1) : 0;
-    const size_t others =
-        (resident_samples(options) + 4 * options->samples + gathered) * sizeof(float);
-    return images <= memory.buffer_bytes && images + others <= memory.free_bytes / 10 * 9;
+    const size_t scores = 4 * options->samples * sizeof(float);
+    return images <= memory.buffer_bytes &&
+           source_device_bytes(options, false) + scores + others <= memory.free_bytes / 10 * 9;
+}
+
+bool source_is_streamed(
+    struct device *device, const struct source_options *options, size_t others) {
+    return options->batches == BATCHES_STREAMED ||
+           (options->batches == BATCHES_AUTO && !fits(device, options, others));
 }
 
 static enum status allocate_view(
@@ -113,8 +135,7 @@ static enum status keep_host(struct source *source, struct error *error) {
 enum status source_create(struct device *device, const struct source_options *options,
     struct source *source, struct error *error) {
     *source = (struct source){.device = device, .options = *options};
-    source->streamed = options->batches == BATCHES_STREAMED ||
-                       (options->batches == BATCHES_AUTO && !fits(device, options));
+    source->streamed = source_is_streamed(device, options, 0);
     enum status status = keep_host(source, error);
     if (status == STATUS_OK && !source->streamed)
         status = send_all(source, error);

@@ -34,6 +34,14 @@ struct source {
     uint8_t *pixels;      /* streamed and shuffled: the same */
 };
 
+/* Whether the batches of such a source will be sent one at a time, on a device of which others take
+ * `others` bytes more. */
+bool source_is_streamed(struct device *device, const struct source_options *options, size_t others);
+
+/* Bytes that such a source takes of the device, and of the host, at most. */
+size_t source_device_bytes(const struct source_options *options, bool streamed);
+size_t source_host_bytes(const struct source_options *options, bool streamed);
+
 /* Makes everything ready, and waits until what is sent now is there. Ended by source_free, whatever
  * is returned. */
 enum status source_create(struct device *device, const struct source_options *options,

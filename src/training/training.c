@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct training {
     struct network *network;
@@ -14,9 +15,9 @@ struct training {
     struct training_result *result;
     struct source source;        /* of the batches of an epoch */
     struct buffer *scores;       /* [samples of an epoch, 2] */
-    float *host_scores;          /* the same */
     struct recording *recording; /* of the steps of an epoch */
-    size_t epoch;                /* the current one */
+    bool recording_now;          /* nobody is told or asked then */
+    size_t batch;                /* the next one that is enqueued */
 };
 
 const char *const tail_names[] = {
@@ -33,6 +34,12 @@ size_t training_batches(const struct training_plan *plan, size_t samples) {
 
 /* --- Planning --- */
 
+/* Samples of an epoch over `count` of them. */
+static size_t samples_of_epoch(const struct training_plan *plan, size_t count) {
+    const size_t whole = training_batches(plan, count) * plan->batch_size;
+    return plan->tail == TAIL_SHORT && whole > count ? count : whole;
+}
+
 /* How an epoch is divided, and the host memory that it needs: nothing is allocated inside one. */
 static enum status plan_epochs(struct training *training, size_t count, struct error *error) {
     const struct training_plan *plan = training->plan;
@@ -46,31 +53,67 @@ static enum status plan_epochs(struct training *training, size_t count, struct e
         return error_set(error, STATUS_USAGE,
             "no batch is left: %zu samples, batches of %zu, tail: %s", count, plan->batch_size,
             tail_names[plan->tail]);
-    const size_t whole = result->batches * plan->batch_size;
-    result->samples = plan->tail == TAIL_SHORT && whole > count ? count : whole;
-    result->epochs = calloc(plan->epochs + 1, sizeof *result->epochs);
-    training->host_scores = malloc(result->samples * 2 * sizeof *training->host_scores);
-    return result->epochs && training->host_scores
-               ? STATUS_OK
-               : error_memory(error, "the scores of the epochs",
-                     plan->epochs * sizeof *result->epochs + result->samples * 2 * sizeof(float));
+    result->samples = samples_of_epoch(plan, count);
+    return STATUS_OK;
+}
+
+/* Takes over the position that the run starts at. */
+static enum status begin_at(
+    struct training *training, const struct training_position *start, struct error *error) {
+    const size_t epochs = training->plan->epochs;
+    struct training_result *result = training->result;
+    struct training_position *reached = &result->reached;
+    reached->epochs = calloc(epochs + 1, sizeof *reached->epochs);
+    reached->scores = malloc(result->samples * 2 * sizeof *reached->scores);
+    if (!reached->epochs || !reached->scores)
+        return error_memory(error, "the scores of the epochs",
+            epochs * sizeof *reached->epochs + result->samples * 2 * sizeof *reached->scores);
+    if (!start)
+        return STATUS_OK;
+    if (start->epochs_done > epochs || start->batches_done >= result->batches ||
+        (start->epochs_done == epochs && start->batches_done > 0) ||
+        start->samples_done != start->batches_done * training->plan->batch_size)
+        return error_set(error, STATUS_USAGE,
+            "%zu epochs and %zu batches with %zu samples are no position in %zu epochs of %zu "
+            "batches of %zu",
+            start->epochs_done, start->batches_done, start->samples_done, epochs, result->batches,
+            training->plan->batch_size);
+    if (start->epochs_done > 0)
+        memcpy(reached->epochs, start->epochs, start->epochs_done * sizeof *start->epochs);
+    if (start->samples_done > 0)
+        memcpy(reached->scores, start->scores, start->samples_done * 2 * sizeof *start->scores);
+    reached->epochs_done = start->epochs_done;
+    reached->batches_done = start->batches_done;
+    reached->samples_done = start->samples_done;
+    reached->seconds = start->seconds;
+    return STATUS_OK;
+}
+
+/* The source of the batches of an epoch, and that of the test set. */
+static struct source_options source_of_epoch(
+    const struct training_plan *plan, const struct images *images, size_t samples) {
+    return (struct source_options){.images = images,
+        .color = plan->color,
+        .samples = samples,
+        .batch_size = plan->batch_size,
+        .batches = plan->batches,
+        .shuffle = plan->shuffle,
+        .seed = plan->seed};
+}
+
+static struct source_options source_of_test(
+    const struct training_plan *plan, const struct images *images) {
+    struct source_options options = source_of_epoch(plan, images, images->count);
+    options.shuffle = false;
+    return options;
 }
 
 /* Everything that the epochs use, on the device. */
 static enum status make_ready(
     struct training *training, const struct images *images, struct error *error) {
-    const struct training_plan *plan = training->plan;
     struct training_result *result = training->result;
     const double start = clock_seconds();
-    const struct source_options options = {
-        .images = images,
-        .color = plan->color,
-        .samples = result->samples,
-        .batch_size = plan->batch_size,
-        .batches = plan->batches,
-        .shuffle = plan->shuffle,
-        .seed = plan->seed,
-    };
+    const struct source_options options = source_of_epoch(training->plan, images, result->samples);
     enum status status = source_create(training->device, &options, &training->source, error);
     if (status == STATUS_OK)
         status = device_allocate(training->device, result->samples * 2, &training->scores, error);
@@ -81,27 +124,46 @@ static enum status make_ready(
 
 /* --- Epochs --- */
 
-/* Enqueues every step of an epoch. */
+static bool is_stopped(const struct training *training) {
+    const struct training_observer *observer = training->observer;
+    return observer && observer->stop && observer->stop(observer->context);
+}
+
+static enum status enqueue_batch(struct training *training, size_t b, struct error *error) {
+    const struct training_plan *plan = training->plan;
+    const size_t samples = training->result->samples;
+    const size_t first = b * plan->batch_size, left = samples - first;
+    const size_t count = left < plan->batch_size ? left : plan->batch_size;
+    const struct view scores = device_view(training->scores, samples, 2);
+    struct batch batch;
+    const enum status status = source_take(&training->source, first, count, &batch, error);
+    return status == STATUS_OK
+               ? network_train(training->network, batch.x, batch.labels, (float)plan->learning_rate,
+                     view_rows(scores, first, count), error)
+               : status;
+}
+
+/* Enqueues the steps of an epoch from training->batch on: all of them, unless it is told to stop.
+ */
 static enum status enqueue_epoch(void *context, struct error *error) {
     struct training *training = context;
-    const struct training_plan *plan = training->plan;
     const struct training_observer *observer = training->observer;
-    const size_t samples = training->result->samples;
-    const struct view scores = device_view(training->scores, samples, 2);
+    const size_t batches = training->result->batches;
     const bool observed = observer && observer->batch && device_info(training->device)->synchronous;
-    enum status status = STATUS_OK;
-    for (size_t b = 0; b < training->result->batches && status == STATUS_OK; b++) {
-        const size_t first = b * plan->batch_size, left = samples - first;
-        const size_t count = left < plan->batch_size ? left : plan->batch_size;
-        struct batch batch;
-        status = source_take(&training->source, first, count, &batch, error);
-        if (status == STATUS_OK)
-            status = network_train(training->network, batch.x, batch.labels,
-                (float)plan->learning_rate, view_rows(scores, first, count), error);
-        if (status == STATUS_OK && observed)
-            observer->batch(observer->context, training->epoch, b + 1, training->result->batches);
+    while (training->batch < batches) {
+        const enum status status = enqueue_batch(training, training->batch, error);
+        if (status != STATUS_OK)
+            return status;
+        training->batch++;
+        if (training->recording_now)
+            continue;
+        if (observed)
+            observer->batch(
+                observer->context, training->result->reached.epochs_done, training->batch, batches);
+        if (is_stopped(training))
+            break;
     }
-    return status;
+    return STATUS_OK;
 }
 
 /* What a device needs once, so that it does not fall into the first epoch. Sending batches can't be
@@ -110,8 +172,10 @@ static enum status record_epoch(struct training *training, struct error *error) 
     if (training->source.streamed)
         return STATUS_OK;
     const double start = clock_seconds();
+    training->recording_now = true;
     const enum status status =
         device_record(training->device, enqueue_epoch, training, &training->recording, error);
+    training->recording_now = false;
     training->result->recording = clock_seconds() - start;
     return status;
 }
@@ -138,44 +202,81 @@ static const char *not_finite_text(float loss) {
     return isnan(loss) ? "not a number" : "infinite";
 }
 
-static enum status run_epoch(
-    struct training *training, struct training_epoch *epoch, struct error *error) {
+/* Fetches the scores of the batches that were enqueued from `first` on. */
+static enum status fetch_scores(struct training *training, size_t first, struct error *error) {
+    const size_t samples = training->result->samples, size = training->plan->batch_size;
+    const size_t from = first * size, end = training->batch * size;
+    const size_t count = (end < samples ? end : samples) - from;
+    return device_download(training->device,
+        view_rows(device_view(training->scores, samples, 2), from, count),
+        training->result->reached.scores + 2 * from, error);
+}
+
+/* What a whole epoch came to. */
+static void end_epoch(struct training_position *reached, double seconds, struct score score) {
+    reached->epochs[reached->epochs_done++] = (struct training_epoch){seconds, score};
+    reached->batches_done = reached->samples_done = 0;
+    reached->seconds = 0.0;
+}
+
+/* What is left of an epoch. Its steps are done in one submission where they were recorded, which is
+ * of all of them. */
+static enum status run_epoch(struct training *training, struct error *error) {
+    struct training_result *result = training->result;
+    struct training_position *reached = &result->reached;
+    const size_t first = reached->batches_done;
     const double start = clock_seconds();
-    enum status status = source_begin(&training->source, training->epoch, error);
+    enum status status = source_begin(&training->source, reached->epochs_done, error);
+    training->batch = first;
     if (status == STATUS_OK)
-        status = device_run(training->device, training->recording, enqueue_epoch, training, error);
+        status = device_run(training->device, first == 0 ? training->recording : NULL,
+            enqueue_epoch, training, error);
+    if (status == STATUS_OK && first == 0 && training->recording)
+        training->batch = result->batches;
     if (status == STATUS_OK)
-        status = device_download(training->device,
-            device_view(training->scores, training->result->samples, 2), training->host_scores,
-            error);
+        status = fetch_scores(training, first, error);
+    const double seconds = clock_seconds() - start;
+    result->unfinished = seconds;
     if (status != STATUS_OK)
         return status;
+    const size_t end = training->batch * training->plan->batch_size;
+    const size_t samples = end < result->samples ? end : result->samples;
+    struct score score;
     size_t sample;
-    const bool finite =
-        sum_scores(training->host_scores, training->result->samples, &epoch->score, &sample);
-    epoch->seconds = clock_seconds() - start;
-    if (!finite)
+    if (!sum_scores(reached->scores, samples, &score, &sample))
         return error_set(error, STATUS_DIVERGED,
             "training diverged: epoch %zu, batch %zu of %zu: the loss is %s; try a smaller "
             "--learning-rate than %g",
-            training->epoch + 1, sample / training->plan->batch_size + 1, training->result->batches,
-            not_finite_text(training->host_scores[2 * sample]), training->plan->learning_rate);
+            reached->epochs_done + 1, sample / training->plan->batch_size + 1, result->batches,
+            not_finite_text(reached->scores[2 * sample]), training->plan->learning_rate);
+    reached->seconds += seconds;
+    reached->batches_done = training->batch;
+    reached->samples_done = samples;
+    if (training->batch == result->batches) {
+        end_epoch(reached, reached->seconds, score);
+        result->unfinished = 0.0;
+    }
     return STATUS_OK;
 }
 
 static enum status run_epochs(struct training *training, struct error *error) {
-    struct training_result *result = training->result;
+    struct training_position *reached = &training->result->reached;
     const struct training_observer *observer = training->observer;
-    for (training->epoch = 0; training->epoch < training->plan->epochs; training->epoch++) {
-        struct training_epoch *epoch = &result->epochs[training->epoch];
-        const enum status status = run_epoch(training, epoch, error);
+    const size_t epochs = training->plan->epochs;
+    while (reached->epochs_done < epochs && !is_stopped(training)) {
+        const size_t epoch = reached->epochs_done;
+        const enum status status = run_epoch(training, error);
         if (status != STATUS_OK)
             return status;
-        result->epochs_done++;
-        if (observer && observer->epoch)
-            observer->epoch(observer->context, training->epoch, epoch);
+        if (reached->epochs_done > epoch && observer && observer->epoch)
+            observer->epoch(observer->context, epoch, training->result);
     }
-    return STATUS_OK;
+    return reached->epochs_done == epochs
+               ? STATUS_OK
+               : error_set(error, STATUS_INTERRUPTED,
+                     "interrupted in epoch %zu of %zu, after batch %zu of %zu",
+                     reached->epochs_done + 1, epochs, reached->batches_done,
+                     training->result->batches);
 }
 
 /* --- The test set --- */
@@ -183,13 +284,7 @@ static enum status run_epochs(struct training *training, struct error *error) {
 static enum status evaluate(
     struct training *training, const struct images *images, struct error *error) {
     const size_t samples = images->count, batch_size = training->plan->batch_size;
-    const struct source_options options = {
-        .images = images,
-        .color = training->plan->color,
-        .samples = samples,
-        .batch_size = batch_size,
-        .batches = training->plan->batches,
-    };
+    const struct source_options options = source_of_test(training->plan, images);
     const double start = clock_seconds();
     struct source source = {0};
     struct buffer *device_scores = NULL;
@@ -200,6 +295,11 @@ static enum status evaluate(
         status = device_allocate(training->device, samples * 2, &device_scores, error);
     const struct view scored = device_view(device_scores, samples, 2);
     for (size_t first = 0; first < samples && status == STATUS_OK; first += batch_size) {
+        if (is_stopped(training)) {
+            status = error_set(error, STATUS_INTERRUPTED,
+                "interrupted in the test set, after sample %zu of %zu", first, samples);
+            break;
+        }
         const size_t left = samples - first, count = left < batch_size ? left : batch_size;
         struct batch batch;
         status = source_take(&source, first, count, &batch, error);
@@ -244,9 +344,35 @@ enum status training_check(struct device *device, const struct network_shape *sh
     return status == STATUS_OK && side > 0 ? device_check(device, side, side, side, error) : status;
 }
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+struct training_memory training_memory(struct device *device, const struct network_shape *shape,
+    const struct dataset *dataset, const struct training_plan *plan) {
+    const size_t batch = plan->batch_size, score = 2 * sizeof(float);
+    const size_t samples = samples_of_epoch(plan, dataset->train.count);
+    const struct source_options epoch = source_of_epoch(plan, &dataset->train, samples);
+    const struct source_options test = source_of_test(plan, &dataset->test);
+    const size_t network = network_bytes(shape, batch), check = network_check_bytes(shape, batch);
+    const size_t parameters = network_parameters_length(shape) * sizeof(float);
+    struct training_memory memory = {.streamed = source_is_streamed(device, &epoch, network)};
+    const bool test_streamed = source_is_streamed(device, &test, network);
+    const size_t epochs = plan->epochs * sizeof(struct training_epoch) + samples * score;
+    memory.device =
+        network + larger(source_device_bytes(&epoch, memory.streamed) + samples * score,
+                      source_device_bytes(&test, test_streamed) + dataset->test.count * score);
+    memory.device = larger(memory.device, check);
+    /* A check of a layer is done by then; a checkpoint has the weights once more. */
+    memory.host =
+        dataset_bytes(dataset) + parameters +
+        larger(check, epochs + larger(source_host_bytes(&epoch, memory.streamed), parameters));
+    return memory;
+}
+
 enum status training_run(struct network *network, const struct dataset *dataset,
-    const struct training_plan *plan, const struct training_observer *observer,
-    struct training_result *result, struct error *error) {
+    const struct training_plan *plan, const struct training_position *start,
+    const struct training_observer *observer, struct training_result *result, struct error *error) {
     *result = (struct training_result){0};
     struct training training = {.network = network,
         .device = network_device(network),
@@ -255,24 +381,30 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         .result = result};
     enum status status = plan_epochs(&training, dataset->train.count, error);
     if (status == STATUS_OK)
+        status = begin_at(&training, start, error);
+    if (status == STATUS_OK)
         status = make_ready(&training, &dataset->train, error);
-    if (status == STATUS_OK && plan->epochs > 0)
+    if (status == STATUS_OK && plan->epochs > result->reached.epochs_done)
         status = record_epoch(&training, error);
     if (status == STATUS_OK)
         status = run_epochs(&training, error);
     /* The test set takes the training set's place. */
-    const double start = clock_seconds();
+    const double released = clock_seconds();
     device_forget(training.device, training.recording);
     device_release(training.scores);
     source_free(&training.source);
-    result->release = clock_seconds() - start;
+    result->release = clock_seconds() - released;
     if (status == STATUS_OK)
         status = evaluate(&training, &dataset->test, error);
-    free(training.host_scores);
     return status;
 }
 
+void training_position_free(struct training_position *position) {
+    free(position->epochs);
+    free(position->scores);
+    *position = (struct training_position){0};
+}
+
 void training_result_free(struct training_result *result) {
-    free(result->epochs);
-    result->epochs = NULL;
+    training_position_free(&result->reached);
 }

@@ -16,6 +16,16 @@ import unittest.mock
 from common import CACHE, NO_GPU, TRAINER, read_safetensors, record, run
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
+PHASES = ("setup", "load", "open", "batching", "unfinished", "checkpoint", "release")  # and the epochs
+
+
+def outside_phases(found):
+    """Seconds of a record's wall time that no phase has."""
+    seconds, resumed = found["seconds"], found["resumed"]
+    return (seconds["wall"] - sum(seconds[name] for name in PHASES) - sum(seconds["epochs"])
+            - (seconds["evaluate"] or 0) + (resumed["seconds"] if resumed else 0))
+
+
 DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
            if "not here: " not in line]
 
@@ -201,8 +211,9 @@ class Formats(Folder):
         phases = ("setup", "load", "open", "batching", "release", "evaluate")
         for name in phases:
             self.assertGreater(seconds[name], 0)
-        total = sum(seconds[name] for name in phases) + sum(seconds["epochs"])
-        self.assertTrue(-1e-6 < seconds["wall"] - total < 0.02 * seconds["wall"] + 0.005, seconds)
+        self.assertEqual((seconds["unfinished"], seconds["checkpoint"], found["resumed"]), (0, 0, None))
+        self.assertGreaterEqual(outside_phases(found), -1e-6)
+        self.assertGreater(min(found["memory"].values()), 500 * 3073)
         samples = 8 * 64
         self.assertAlmostEqual(found["samples_per_second"] * seconds["mean_epoch"] / samples, 1,
                                places=3)
@@ -215,6 +226,15 @@ class Formats(Folder):
             self.check(found)
             self.assertEqual((found["device"]["spec"], found["device"]["kind"]),
                              (device, device.split(":")[0]))
+
+    def test_phases_add_up(self):
+        """What no phase has is so in each run; a process that waits for a processor, only in some."""
+        for device in DEVICES:
+            shares = []
+            while len(shares) < 5 and not (shares and min(shares) <= 0.02):
+                found = record("--device", device, *SMALL)
+                shares.append(outside_phases(found) / found["seconds"]["wall"])
+            self.assertLessEqual(min(shares), 0.02, f"{device}: {shares}")
 
     @unittest.skipUnless(sys.platform == "linux", "needs file names of any bytes")
     def test_json_of_any_path(self):
@@ -234,9 +254,9 @@ class Formats(Folder):
         self.assertEqual(header, (
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
             "platform driver threads precision submission epochs batch_size layers activation learning_rate color "
-            "tail batches seed shuffle source path train "
-            "test setup load open batching mean_epoch min_epoch max_epoch release evaluate wall loss accuracy "
-            "test_loss test_accuracy samples_per_second gflops status").split())
+            "tail batches seed shuffle source path train test host_bytes device_bytes resumed resumed_seconds "
+            "setup load open batching mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
+            "wall loss accuracy test_loss test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))
         self.assertEqual(found["spec"], DEVICES[0])
         self.assertEqual(found["layers"], "1024-64-32-10")
@@ -388,7 +408,7 @@ class Weights(Folder):
         self.fails(6, "bad: offset 0", *SMALL, "--init", self.path("bad"))
         self.fails(6, "No such file", *SMALL, "--init", self.path("absent"))
         record(*SMALL, "--epochs", 0, "--layers", "5", "--save", self.path("other"))
-        self.fails(6, '"0.weight": is F32 [5, 1024]; the network needs F32 [64, 1024]', *SMALL,
+        self.fails(6, '"0.weight": is F32 [5, 1024]; expected F32 [64, 1024]', *SMALL,
                    "--init", self.path("other"))
 
     def test_lost_save(self):

@@ -61,8 +61,15 @@ def read_safetensors(path):
     tensors = {}
     for name, entry in header.items():
         if name != "__metadata__":
-            assert entry["dtype"] == "F32"
+            size, code = {"F32": (4, "f"), "F64": (8, "d")}[entry["dtype"]]
             begin, end = entry["data_offsets"]
-            values = struct.unpack(f"<{(end - begin) // 4}f", blob[8 + length:][begin:end])
+            values = struct.unpack(f"<{(end - begin) // size}{code}", blob[8 + length:][begin:end])
             tensors[name] = (entry["shape"], values)
     return tensors
+
+
+def texts(path):
+    """The metadata of a safetensors file."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(length))["__metadata__"]

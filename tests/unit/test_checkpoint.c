@@ -3,11 +3,13 @@
 #include "trainer/checkpoint.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +24,20 @@ static size_t length_of(const struct network_shape *of) {
     return network_parameters_length(of);
 }
 
+/* Opens, loads the weights, closes. */
+static enum status load(const struct network_shape *of, float *parameters) {
+    struct checkpoint *checkpoint;
+    enum status status = checkpoint_open(path, &checkpoint, &error);
+    if (status == STATUS_OK)
+        status = checkpoint_load(checkpoint, of, parameters, &error);
+    checkpoint_close(checkpoint);
+    return status;
+}
+
+static enum status save(const float *parameters) {
+    return checkpoint_save(path, &shape, parameters, NULL, &error);
+}
+
 static void test_round_trip(void **state) {
     (void)state;
     const struct network_shape shapes[] = {{1, {1024, 10}, ACTIVATION_TANH},
@@ -31,8 +47,8 @@ static void test_round_trip(void **state) {
         float *saved = malloc(length * sizeof *saved), *loaded = malloc(length * sizeof *loaded);
         network_first_parameters(&shapes[s], s, saved);
         memset(loaded, 0x55, length * sizeof *loaded);
-        assert_ok(checkpoint_save(path, &shapes[s], saved, &error));
-        assert_ok(checkpoint_load(path, &shapes[s], loaded, &error));
+        assert_ok(checkpoint_save(path, &shapes[s], saved, NULL, &error));
+        assert_ok(load(&shapes[s], loaded));
         assert_memory_equal(saved, loaded, length * sizeof *saved);
         free(saved);
         free(loaded);
@@ -72,7 +88,7 @@ static void test_layout(void **state) {
     write_file("{" GOOD_3 ", " GOOD_0 "," GOOD_2 ",\n\"__metadata__\":{\"by\":\"hand\"}," GOOD_1
                "}  ",
         DATA);
-    assert_ok(checkpoint_load(path, &shape, loaded, &error));
+    assert_ok(load(&shape, loaded));
     const float *weights = loaded + network_weights_offset(&shape, 0);
     for (int in = 0; in < 3; in++)
         for (int out = 0; out < 2; out++)
@@ -84,8 +100,8 @@ static void test_layout(void **state) {
 
 static void refused(const char *text) {
     float *loaded = malloc(length_of(&shape) * sizeof *loaded);
-    assert_fails(checkpoint_load(path, &shape, loaded, &error), STATUS_CHECKPOINT, text);
-    assert_fails(checkpoint_load(path, &shape, loaded, &error), STATUS_CHECKPOINT, path);
+    assert_fails(load(&shape, loaded), STATUS_CHECKPOINT, text);
+    assert_fails(load(&shape, loaded), STATUS_CHECKPOINT, path);
     free(loaded);
 }
 
@@ -102,19 +118,25 @@ static void test_bad_headers(void **state) {
         {"{" GOOD_0 "," GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA, "duplicate"},
         {"{\"0.weight\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,24]}," GOOD_1
          "," GOOD_2 "," GOOD_3 "}",
-            DATA, "\"0.weight\": is F16 [2, 3]; the network needs F32 [2, 3]"},
+            DATA, "offset 256: tensor \"0.weight\": is F16 [2, 3]; expected F32 [2, 3]"},
         {"{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}," GOOD_1
          "," GOOD_2 "," GOOD_3 "}",
-            DATA, "is F32 [3, 2]; the network needs F32 [2, 3]"},
+            DATA, "is F32 [3, 2]; expected F32 [2, 3]"},
         {"{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,3,1],\"data_offsets\":[0,24]}," GOOD_1
          "," GOOD_2 "," GOOD_3 "}",
-            DATA, "is F32 [2, 3, 1]; the network"},
+            DATA, "is F32 [2, 3, 1]; expected"},
         {"{" GOOD_0 ",\"0.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[20,28]}," GOOD_2
          "," GOOD_3 "}",
-            DATA, "\"0.weight\" and \"0.bias\" overlap"},
+            DATA, "\"0.bias\" begins at offset 276, \"0.weight\" ends at offset 280: they overlap"},
         {"{" GOOD_0 "," GOOD_1 "," GOOD_2
          ",\"2.bias\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[68,84]}}",
-            DATA + 4, "\"2.bias\": data_offsets"},
+            DATA + 4, "\"2.bias\" begins at offset 324, \"2.weight\" ends at offset 320: a hole"},
+        {"{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[80,104]}," GOOD_1
+         "," GOOD_2 "," GOOD_3 "}",
+            DATA + 24, "\"0.bias\" begins at offset 282, the header ends at offset 258: a hole"},
+        {"{" GOOD_0 "," GOOD_1 "," GOOD_2
+         ",\"2.bias\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[68,84]}}",
+            DATA, "\"2.bias\": data_offsets"},
         {"{" GOOD_0 "," GOOD_1 "," GOOD_2
          ",\"2.bias\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[-16,0]}}",
             DATA, "\"2.bias\": data_offsets"},
@@ -124,8 +146,13 @@ static void test_bad_headers(void **state) {
         {"{" GOOD_0 "," GOOD_1 "," GOOD_2
          ",\"2.bias\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":\"64\"}}",
             DATA, "\"2.bias\": "},
-        {"{" GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA + 4, "84 bytes of data"},
-        {"{" GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA - 1, "79 bytes of data"},
+        {"{" GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA + 4,
+            "4 bytes after the last tensor, \"2.bias\""},
+        {"{" GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA - 1, "\"2.bias\": data_offsets"},
+        {"{\"__metadata__\":[]," GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA,
+            "is not an object of texts"},
+        {"{\"__metadata__\":{\"a\":1}," GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "}", DATA,
+            "is not an object of texts"},
         {"[]", DATA, "not a JSON object"},
         {"{", DATA, "header:"},
         {"", DATA, "header:"},
@@ -141,7 +168,7 @@ static void test_bad_files(void **state) {
     unlink(path);
     refused("No such file");
     write_bytes("", 0);
-    refused("too few");
+    refused("offset 0: the file ends here");
     write_bytes("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
     refused("offset 0: a header of 18446744073709551615 bytes");
     write_bytes("\x01\x00\x01\x00\x00\x00\x00\x00{}", 10); /* over 64 KiB */
@@ -165,9 +192,160 @@ static void test_not_finite(void **state) {
     (void)state;
     float *parameters = calloc(length_of(&shape), sizeof *parameters);
     parameters[network_bias_offset(&shape, 0) + 1] = NAN;
-    assert_ok(checkpoint_save(path, &shape, parameters, &error));
+    assert_ok(save(parameters));
     refused("tensor \"0.bias\": offset");
     refused("is not finite");
+    free(parameters);
+}
+
+/* --- Runs --- */
+
+enum { EPOCHS = 2, SCORED = 3 };
+
+static struct training_epoch epochs[EPOCHS] = {{0.1, {2.5, 0.125}}, {1e-300, {1.0 / 3.0, 1.0}}};
+static float scores[SCORED * 2] = {0.1f, 1.0f, 3e38f, 0.0f, 1e-45f, 1.0f};
+static const struct training_position position = {
+    EPOCHS, epochs, 1, SCORED, scores, 0.1234567890123456789};
+
+static const struct checkpoint_setting settings[] = {{"--seed", "12"},
+    {"--data", "/h\xc3\xa9/\xe2\x82\xac/\xf0\x9f\x98\x80"}, /* UTF-8 of 2, 3 and 4 bytes */
+    {"latin", "caf\xe9"}, {"long", "\xc0\xaf"}, {"surrogate", "\xed\xa0\x80"}, {"cut", "\xe2\x82"},
+    {"beyond", "\xf4\x90\x80\x80"}};
+
+static void save_run(const struct training_position *at) {
+    const struct checkpoint_run run = {settings, sizeof settings / sizeof *settings, at};
+    float *parameters = malloc(length_of(&shape) * sizeof *parameters);
+    network_first_parameters(&shape, 3, parameters);
+    assert_ok(checkpoint_save(path, &shape, parameters, &run, &error));
+    free(parameters);
+}
+
+static enum status load_position(struct training_position *found) {
+    struct checkpoint *checkpoint;
+    *found = (struct training_position){0};
+    enum status status = checkpoint_open(path, &checkpoint, &error);
+    if (status == STATUS_OK)
+        status = checkpoint_load_position(checkpoint, &shape, found, &error);
+    checkpoint_close(checkpoint);
+    return status;
+}
+
+/* All of it comes back to the bit; settings that JSON can't have do not. */
+static void test_run(void **state) {
+    (void)state;
+    struct training_position found;
+    struct checkpoint *checkpoint;
+    const struct training_position at[] = {position, {0}, {EPOCHS, epochs, 0, 0, NULL, 0.0}};
+    for (size_t p = 0; p < 3; p++) {
+        save_run(&at[p]);
+        assert_ok(load_position(&found));
+        assert_int_equal(found.epochs_done, at[p].epochs_done);
+        assert_int_equal(found.batches_done, at[p].batches_done);
+        assert_int_equal(found.samples_done, at[p].samples_done);
+        assert_memory_equal(&found.seconds, &at[p].seconds, sizeof found.seconds);
+        if (at[p].epochs_done > 0)
+            assert_memory_equal(found.epochs, epochs, sizeof epochs);
+        if (at[p].samples_done > 0)
+            assert_memory_equal(found.scores, scores, sizeof scores);
+        training_position_free(&found);
+    }
+    save_run(&position);
+    assert_ok(checkpoint_open(path, &checkpoint, &error));
+    assert_string_equal(checkpoint_setting(checkpoint, "--seed"), "12");
+    assert_string_equal(checkpoint_setting(checkpoint, "--data"), settings[1].value);
+    for (size_t s = 2; s < sizeof settings / sizeof *settings; s++)
+        assert_null(checkpoint_setting(checkpoint, settings[s].name));
+    checkpoint_close(checkpoint);
+    float *loaded = malloc(length_of(&shape) * sizeof *loaded); /* the weights alone, too */
+    assert_ok(load(&shape, loaded));
+    free(loaded);
+}
+
+static void test_weights_are_no_run(void **state) {
+    (void)state;
+    struct training_position found;
+    float *parameters = calloc(length_of(&shape), sizeof *parameters);
+    assert_ok(save(parameters));
+    free(parameters);
+    assert_fails(load_position(&found), STATUS_CHECKPOINT, "no run to continue");
+    training_position_free(&found);
+}
+
+/* Replaces a text of the file by another one of its length. */
+static void edit(const char *from, const char *to) {
+    static char bytes[8192];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    const size_t count = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    assert_int_equal(strlen(from), strlen(to));
+    char *at = memmem(bytes, count, from, strlen(from));
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    write_bytes(bytes, count);
+}
+
+static void test_bad_runs(void **state) {
+    (void)state;
+    static const char *const cases[][3] = {
+        {"\"trainer.epochs\":\"2\"", "\"trainer.epochs\":\"x\"", "expected a number"},
+        {"\"trainer.epochs\":\"2\"", "\"trainer.epochs\":\"3\"",
+            "is F64 [2, 3]; expected F64 [3, 3]"},
+        {"\"trainer.epochs\":\"2\"", "\"trainer.epochs\":\"0\"", "\"trainer.epochs\" is not of"},
+        {"\"trainer.samples\":\"3\"", "\"trainer.samples\":\"4\"", "expected F32 [4, 2]"},
+        {"\"trainer.batches\"", "\"trainer.botches\"",
+            "\"trainer.batches\" in the header's metadata"},
+        {"\"trainer.seconds\":\"0.1", "\"trainer.seconds\":\"-.1", "expected seconds"},
+        {"\"trainer.seconds\":\"0.12", "\"trainer.seconds\":\"1e99", "expected seconds"},
+        {"Philox4x32-10", "Philox4x32-11", "are of \"Philox4x32-11\""},
+        {"\"F64\"", "\"F32\"", "\"trainer.epochs\": is F32 [2, 3]; expected F64 [2, 3]"}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct training_position found;
+        save_run(&position);
+        edit(cases[c][0], cases[c][1]);
+        assert_fails(load_position(&found), STATUS_CHECKPOINT, cases[c][2]);
+        training_position_free(&found);
+    }
+    struct training_position found, at = position;
+    float infinite[SCORED * 2] = {0.0f};
+    infinite[5] = INFINITY;
+    at.scores = infinite;
+    save_run(&at);
+    assert_fails(load_position(&found), STATUS_CHECKPOINT, "tensor \"trainer.scores\": offset");
+    training_position_free(&found);
+}
+
+/* An open file stays what it was when another takes its name. */
+static void test_replaced_while_open(void **state) {
+    (void)state;
+    const size_t length = length_of(&shape);
+    float *first = malloc(length * sizeof *first), *loaded = malloc(length * sizeof *loaded);
+    struct checkpoint *checkpoint;
+    network_first_parameters(&shape, 1, first);
+    assert_ok(save(first));
+    assert_ok(checkpoint_open(path, &checkpoint, &error));
+    network_first_parameters(&shape, 2, loaded);
+    assert_ok(save(loaded));
+    assert_ok(checkpoint_load(checkpoint, &shape, loaded, &error));
+    assert_memory_equal(first, loaded, length * sizeof *first);
+    checkpoint_close(checkpoint);
+    free(first);
+    free(loaded);
+}
+
+/* A file that shrinks after it was opened. */
+static void test_shrinking(void **state) {
+    (void)state;
+    float *parameters = calloc(length_of(&shape), sizeof *parameters);
+    struct checkpoint *checkpoint;
+    assert_ok(save(parameters));
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_ok(checkpoint_open(path, &checkpoint, &error));
+    assert_int_equal(truncate(path, status.st_size - 5), 0);
+    assert_fails(checkpoint_load(checkpoint, &shape, parameters, &error), STATUS_CHECKPOINT,
+        "the file ends here");
+    checkpoint_close(checkpoint);
     free(parameters);
 }
 
@@ -188,17 +366,38 @@ static void test_saving(void **state) {
     assert_int_equal(count_files(), 0);
     assert_ok(checkpoint_check_path(path, &error));
     assert_int_equal(count_files(), 0);
-    assert_ok(checkpoint_save(path, &shape, parameters, &error));
-    assert_ok(checkpoint_save(path, &shape, parameters, &error));
+    assert_ok(save(parameters));
+    assert_ok(save(parameters));
     assert_int_equal(count_files(), 1);
-    assert_fails(checkpoint_save("/nonexistent/w", &shape, parameters, &error), STATUS_FAILED,
+    assert_fails(checkpoint_save("/nonexistent/w", &shape, parameters, NULL, &error), STATUS_FAILED,
         "/nonexistent/w");
     assert_fails(checkpoint_check_path("/nonexistent/w", &error), STATUS_FAILED, "No such file");
-    assert_fails(checkpoint_save(support_folder, &shape, parameters, &error), STATUS_FAILED,
+    assert_fails(checkpoint_save(support_folder, &shape, parameters, NULL, &error), STATUS_FAILED,
         "not a regular file");
     assert_fails(checkpoint_check_path("/dev/null", &error), STATUS_FAILED, "not a regular file");
     assert_int_equal(count_files(), 1);
     free(parameters);
+}
+
+/* What killed processes left is removed, but not what another one is writing. */
+static void test_leftovers(void **state) {
+    (void)state;
+    char left[600], held[600], others[600];
+    unlink(path);
+    snprintf(left, sizeof left, "%s.partial-1-0", path);
+    snprintf(held, sizeof held, "%s.partial-2-0", path);
+    snprintf(others, sizeof others, "%s/other.partial-1-0", support_folder);
+    close(open(left, O_CREAT | O_WRONLY, 0666));
+    close(open(others, O_CREAT | O_WRONLY, 0666));
+    const int holder = open(held, O_CREAT | O_WRONLY, 0666);
+    assert_int_equal(flock(holder, LOCK_EX), 0);
+    assert_ok(checkpoint_check_path(path, &error));
+    assert_int_equal(access(left, F_OK), -1);
+    assert_int_equal(access(held, F_OK), 0);
+    assert_int_equal(access(others, F_OK), 0);
+    close(holder);
+    unlink(held);
+    unlink(others);
 }
 
 /* A disk that fills up: the old file stays, and nothing else does. */
@@ -207,7 +406,7 @@ static void test_saving_cut_short(void **state) {
     const size_t length = length_of(&shape);
     float *saved = malloc(length * sizeof *saved), *loaded = malloc(length * sizeof *loaded);
     network_first_parameters(&shape, 1, saved);
-    assert_ok(checkpoint_save(path, &shape, saved, &error));
+    assert_ok(save(saved));
     network_first_parameters(&shape, 2, loaded);
     struct rlimit limit, small;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -215,11 +414,11 @@ static void test_saving_cut_short(void **state) {
     small.rlim_cur = 100;
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    const enum status status = checkpoint_save(path, &shape, loaded, &error);
+    const enum status status = save(loaded);
     setrlimit(RLIMIT_FSIZE, &limit);
     assert_fails(status, STATUS_FAILED, "File too large");
     assert_int_equal(count_files(), 1);
-    assert_ok(checkpoint_load(path, &shape, loaded, &error));
+    assert_ok(load(&shape, loaded));
     assert_memory_equal(saved, loaded, length * sizeof *saved);
     free(saved);
     free(loaded);
@@ -239,7 +438,13 @@ int main(void) {
         cmocka_unit_test(test_bad_headers),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_weights_are_no_run),
+        cmocka_unit_test(test_bad_runs),
+        cmocka_unit_test(test_replaced_while_open),
+        cmocka_unit_test(test_shrinking),
         cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_leftovers),
         cmocka_unit_test(test_saving_cut_short),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, set_up, support_remove_folder);

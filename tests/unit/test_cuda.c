@@ -48,11 +48,11 @@ static struct outcome train(const struct network_shape *shape, const struct trai
     if (outcome.status == STATUS_OK)
         outcome.status = network_upload(network, parameters, &error);
     if (outcome.status == STATUS_OK)
-        outcome.status = training_run(network, dataset, plan, NULL, &result, &error);
+        outcome.status = training_run(network, dataset, plan, NULL, NULL, &result, &error);
     if (outcome.status == STATUS_OK)
         outcome.status = network_download(network, parameters, &error);
-    for (size_t e = 0; e < result.epochs_done; e++)
-        outcome.losses[e] = result.epochs[e].score.loss;
+    for (size_t e = 0; e < result.reached.epochs_done; e++)
+        outcome.losses[e] = result.reached.epochs[e].score.loss;
     if (device) {
         outcome.submission = device_info(device)->submission;
         memcpy(outcome.warning, device_info(device)->warning, sizeof outcome.warning);

@@ -30,10 +30,11 @@ static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) 
     told->batches++;
 }
 
-static void on_epoch(void *context, size_t epoch, const struct training_epoch *result) {
+static void on_epoch(void *context, size_t epoch, const struct training_result *result) {
     struct told *told = context;
     assert_int_equal(epoch, told->epochs++);
-    assert_true(isfinite(result->score.loss));
+    assert_int_equal(result->reached.epochs_done, told->epochs);
+    assert_true(isfinite(result->reached.epochs[epoch].score.loss));
 }
 
 /* Trains from the first parameters of seed 9; the last ones go to `parameters`, unless NULL. */
@@ -47,8 +48,9 @@ static enum status train(
     const struct training_observer observer = {&told, on_batch, on_epoch};
     assert_ok(network_create(device, &shape, plan->batch_size, &network, &error));
     assert_ok(network_upload(network, first, &error));
-    const enum status status = training_run(network, dataset, plan, &observer, result, &error);
-    assert_int_equal(told.epochs, result->epochs_done);
+    const enum status status =
+        training_run(network, dataset, plan, NULL, &observer, result, &error);
+    assert_int_equal(told.epochs, result->reached.epochs_done);
     if (status == STATUS_OK)
         assert_int_equal(
             told.batches, device_info(device)->synchronous ? plan->epochs * result->batches : 0);
@@ -80,7 +82,7 @@ static void test_tails(void **state) {
             assert_ok(train(&plan, &result, NULL));
             assert_int_equal(result.batches, cases[c].batches);
             assert_int_equal(result.samples, cases[c].samples);
-            assert_int_equal(result.epochs_done, 3);
+            assert_int_equal(result.reached.epochs_done, 3);
             assert_true(result.tested);
             training_result_free(&result);
         }
@@ -93,8 +95,8 @@ static void test_tails(void **state) {
     plan.batch_size = 0;
     struct network *network; /* a network for such batches there can't be */
     assert_ok(network_create(device, &shape, 1, &network, &error));
-    assert_fails(
-        training_run(network, dataset, &plan, NULL, &result, &error), STATUS_USAGE, "batches of 0");
+    assert_fails(training_run(network, dataset, &plan, NULL, NULL, &result, &error), STATUS_USAGE,
+        "batches of 0");
     training_result_free(&result);
     network_free(network);
 }
@@ -105,7 +107,7 @@ static void test_too_few_classes(void **state) {
     struct network *network;
     struct training_result result;
     assert_ok(network_create(device, &two, basic.batch_size, &network, &error));
-    assert_fails(training_run(network, dataset, &basic, NULL, &result, &error), STATUS_USAGE,
+    assert_fails(training_run(network, dataset, &basic, NULL, NULL, &result, &error), STATUS_USAGE,
         "the network has 2 classes, the data set 10");
     training_result_free(&result);
     network_free(network);
@@ -122,9 +124,10 @@ static void test_shuffle_sees_all(void **state) {
     plan.shuffle = true;
     assert_ok(train(&plan, &shuffled, NULL));
     for (size_t e = 0; e < 3; e++) {
-        assert_true(fabs(ordered.epochs[e].score.loss - shuffled.epochs[e].score.loss) < 1e-6);
-        assert_true(
-            fabs(ordered.epochs[e].score.accuracy - shuffled.epochs[e].score.accuracy) < 1e-9);
+        assert_true(fabs(ordered.reached.epochs[e].score.loss -
+                         shuffled.reached.epochs[e].score.loss) < 1e-6);
+        assert_true(fabs(ordered.reached.epochs[e].score.accuracy -
+                         shuffled.reached.epochs[e].score.accuracy) < 1e-9);
     }
     training_result_free(&ordered);
     training_result_free(&shuffled);
@@ -139,8 +142,10 @@ static void test_shuffle_each_epoch(void **state) {
     plan.shuffle = true;
     struct training_result result;
     assert_ok(train(&plan, &result, NULL));
-    assert_true(fabs(result.epochs[0].score.loss - result.epochs[1].score.loss) > 1e-5);
-    assert_true(fabs(result.epochs[1].score.loss - result.epochs[2].score.loss) > 1e-5);
+    assert_true(
+        fabs(result.reached.epochs[0].score.loss - result.reached.epochs[1].score.loss) > 1e-5);
+    assert_true(
+        fabs(result.reached.epochs[1].score.loss - result.reached.epochs[2].score.loss) > 1e-5);
     training_result_free(&result);
 }
 
@@ -322,7 +327,7 @@ static void run_plan(struct device *on, const struct network_shape *layers,
     assert_ok(training_check(on, layers, dataset, plan, &error));
     assert_ok(network_create(on, layers, plan->batch_size, &network, &error));
     assert_ok(network_upload(network, first, &error));
-    assert_ok(training_run(network, dataset, plan, NULL, result, &error));
+    assert_ok(training_run(network, dataset, plan, NULL, NULL, result, &error));
     network_free(network);
     free(first);
 }
@@ -350,7 +355,8 @@ static void test_parity(void **state) {
         run_plan(device, &cases[c].layers, &plan, &found);
         run_plan(reference, &cases[c].layers, &plan, &expected);
         for (size_t e = 0; e < plan.epochs; e++) {
-            const double one = found.epochs[e].score.loss, other = expected.epochs[e].score.loss;
+            const double one = found.reached.epochs[e].score.loss,
+                         other = expected.reached.epochs[e].score.loss;
             print_message("case %zu, epoch %zu: loss %.9g, reference %.9g\n", c, e, one, other);
             assert_true(fabs(one - other) <= 1e-4 * other);
         }
@@ -367,7 +373,7 @@ static void test_divergence(void **state) {
     plan.learning_rate = 1e38;
     struct training_result result;
     assert_fails(train(&plan, &result, NULL), STATUS_DIVERGED, "epoch 1, batch ");
-    assert_int_equal(result.epochs_done, 0);
+    assert_int_equal(result.reached.epochs_done, 0);
     assert_false(result.tested);
     training_result_free(&result);
 }
@@ -378,7 +384,7 @@ static void test_no_epochs(void **state) {
     plan.epochs = 0;
     struct training_result result;
     assert_ok(train(&plan, &result, NULL));
-    assert_int_equal(result.epochs_done, 0);
+    assert_int_equal(result.reached.epochs_done, 0);
     assert_true(result.tested);
     assert_true(fabs(result.test.loss - 2.3) < 0.2);
     training_result_free(&result);
@@ -393,11 +399,11 @@ static void test_learning(void **state) {
     plan.learning_rate = 0.02;
     struct training_result result;
     assert_ok(train(&plan, &result, NULL));
-    print_message("loss %.4f, accuracy %.4f\n", result.epochs[149].score.loss,
-        result.epochs[149].score.accuracy);
-    assert_true(result.epochs[0].score.loss > 2.0);
-    assert_true(result.epochs[149].score.loss < 1.0);
-    assert_true(result.epochs[149].score.accuracy > 0.8);
+    print_message("loss %.4f, accuracy %.4f\n", result.reached.epochs[149].score.loss,
+        result.reached.epochs[149].score.accuracy);
+    assert_true(result.reached.epochs[0].score.loss > 2.0);
+    assert_true(result.reached.epochs[149].score.loss < 1.0);
+    assert_true(result.reached.epochs[149].score.accuracy > 0.8);
     training_result_free(&result);
 }
 

@@ -103,6 +103,8 @@ def part(record, name):
 
 def check_status(record):
     status, error = record.get("status"), record.get("error")
+    if status == "complete" and record.get("resumed") is not None:
+        return "it was resumed: its epochs are of several runs"
     if status == "complete":
         return None
     return f"its status is {status!r}, not complete" + (f": {error}" if isinstance(error, str) else "")
@@ -192,12 +194,15 @@ def check_wall(record):
             continue
         if not is_number(value) or value < 0:
             return f"its {name} took {value!r} s"
+    checkpoints = seconds.get("checkpoint") or 0.0  # who compares devices writes none
+    if not is_number(checkpoints) or checkpoints < 0:
+        return f"its checkpoints took {checkpoints!r} s"
     wall = seconds.get("wall")
     if wall is None:
         return "it has no wall time"
     if not is_number(wall) or wall <= 0:
         return f"its wall time is {wall!r} s"
-    total = sum(phases_of(record).values())
+    total = sum(phases_of(record).values()) + checkpoints
     if abs(total - wall) > WALL_TOLERANCE * wall:
         return f"its phases add up to {total:.6g} s, its wall time is {wall:.6g} s"
     return None

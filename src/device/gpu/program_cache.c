@@ -92,7 +92,7 @@ static bool is_our_name(const char *name) {
         strncmp(name + NAME_DIGITS, suffix, strlen(suffix)) != 0)
         return false;
     const char *rest = name + NAME_DIGITS + strlen(suffix);
-    return *rest == '\0' || strncmp(rest, ".partial-", strlen(".partial-")) == 0;
+    return *rest == '\0' || strncmp(rest, FILE_PARTIAL, strlen(FILE_PARTIAL)) == 0;
 }
 
 /* --- Loading --- */

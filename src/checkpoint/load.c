@@ -1,0 +1,385 @@
+#include "checkpoint/layout.h"
+#include "system/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct checkpoint {
+    char *path;
+    int descriptor;
+    uint64_t bytes; /* of the file */
+    uint64_t data;  /* where the data starts */
+    json_t *header;
+};
+
+/* --- Opening --- */
+
+static enum status read_at(const struct checkpoint *checkpoint, uint64_t offset, void *to,
+    size_t bytes, struct error *error) {
+    int reason;
+    const size_t got = file_read_at(checkpoint->descriptor, offset, to, bytes, &reason);
+    return got == bytes
+               ? STATUS_OK
+               : error_set(error, STATUS_CHECKPOINT, "%s: offset %" PRIu64 ": %s", checkpoint->path,
+                     offset + got, reason ? strerror(reason) : "the file ends here");
+}
+
+static enum status open_file(struct checkpoint *checkpoint, struct error *error) {
+    const char *problem;
+    int reason;
+    checkpoint->descriptor =
+        file_open_regular(checkpoint->path, &checkpoint->bytes, &problem, &reason);
+    if (checkpoint->descriptor < 0)
+        return error_set(error, STATUS_CHECKPOINT, "%s: %s; expected a safetensors file",
+            checkpoint->path, problem);
+    if (checkpoint->bytes < LENGTH_BYTES)
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %" PRIu64 ": the file ends here, too soon for a safetensors file",
+            checkpoint->path, checkpoint->bytes);
+    return STATUS_OK;
+}
+
+/* The metadata is texts by name, if there is any. */
+static bool has_sound_metadata(json_t *header) {
+    json_t *metadata = json_object_get(header, "__metadata__"), *value;
+    const char *name;
+    if (metadata && !json_is_object(metadata))
+        return false;
+    json_object_foreach(metadata, name, value) if (!json_is_string(value)) return false;
+    return true;
+}
+
+static enum status parse_header(
+    struct checkpoint *checkpoint, const char *text, size_t length, struct error *error) {
+    json_error_t problem;
+    errno = 0; /* jansson seldom says that it was refused memory; malloc does */
+    checkpoint->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+    if (!checkpoint->header && errno == ENOMEM)
+        return error_memory(error, "the header of the weights", length);
+    if (!checkpoint->header)
+        return error_set(error, STATUS_CHECKPOINT, "%s: offset %d: header: %s", checkpoint->path,
+            LENGTH_BYTES + problem.position, problem.text);
+    if (!json_is_object(checkpoint->header))
+        return error_set(error, STATUS_CHECKPOINT, "%s: offset %d: the header is not a JSON object",
+            checkpoint->path, LENGTH_BYTES);
+    if (!has_sound_metadata(checkpoint->header))
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %d: the header's \"__metadata__\" is not an object of texts",
+            checkpoint->path, LENGTH_BYTES);
+    return STATUS_OK;
+}
+
+static enum status read_header(struct checkpoint *checkpoint, struct error *error) {
+    uint64_t length;
+    enum status status = read_at(checkpoint, 0, &length, sizeof length, error);
+    if (status != STATUS_OK)
+        return status;
+    if (length > HEADER_LIMIT || length > checkpoint->bytes - LENGTH_BYTES)
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset 0: a header of %" PRIu64 " bytes in a file of %" PRIu64
+            " (at most %d are read); is this a safetensors file?",
+            checkpoint->path, length, checkpoint->bytes, HEADER_LIMIT);
+    char *text = malloc(length + 1);
+    if (!text)
+        return error_memory(error, "the header of the weights", length);
+    status = read_at(checkpoint, LENGTH_BYTES, text, length, error);
+    if (status == STATUS_OK)
+        status = parse_header(checkpoint, text, length, error);
+    free(text);
+    checkpoint->data = LENGTH_BYTES + length;
+    return status;
+}
+
+enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error) {
+    *checkpoint = NULL;
+    struct checkpoint *opened = calloc(1, sizeof *opened);
+    char *copy = strdup(path);
+    if (!opened || !copy) {
+        free(opened);
+        free(copy);
+        return error_memory(error, "reading the weights", sizeof *opened + strlen(path));
+    }
+    *opened = (struct checkpoint){.path = copy, .descriptor = -1};
+    enum status status = open_file(opened, error);
+    if (status == STATUS_OK)
+        status = read_header(opened, error);
+    if (status != STATUS_OK) {
+        checkpoint_close(opened);
+        return status;
+    }
+    *checkpoint = opened;
+    return STATUS_OK;
+}
+
+void checkpoint_close(struct checkpoint *checkpoint) {
+    if (!checkpoint)
+        return;
+    if (checkpoint->descriptor >= 0)
+        close(checkpoint->descriptor);
+    json_decref(checkpoint->header);
+    free(checkpoint->path);
+    free(checkpoint);
+}
+
+const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name) {
+    return json_string_value(
+        json_object_get(json_object_get(checkpoint->header, "__metadata__"), name));
+}
+
+/* --- What the metadata says of a run --- */
+
+/* A number of things; STATUS_CHECKPOINT unless it is one. */
+static enum status read_count(
+    const struct checkpoint *checkpoint, const char *name, size_t *count, struct error *error) {
+    enum { DIGITS = 9 };
+    const char *text = checkpoint_setting(checkpoint, name);
+    const size_t length = text ? strlen(text) : 0;
+    if (length < 1 || length > DIGITS || strspn(text, "0123456789") != length)
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %d: \"%s\" in the header's metadata is \"%.40s\"; expected a number",
+            checkpoint->path, LENGTH_BYTES, name, text ? text : "");
+    *count = (size_t)strtoul(text, NULL, 10);
+    return STATUS_OK;
+}
+
+/* Fills all of `position` but its arrays; nothing is done where the file has only weights. */
+static enum status read_run(
+    const struct checkpoint *checkpoint, struct training_position *position, struct error *error) {
+    *position = (struct training_position){0};
+    if (!checkpoint_setting(checkpoint, EPOCHS_NAME))
+        return STATUS_OK;
+    enum status status = read_count(checkpoint, EPOCHS_NAME, &position->epochs_done, error);
+    if (status == STATUS_OK)
+        status = read_count(checkpoint, BATCHES_NAME, &position->batches_done, error);
+    if (status == STATUS_OK)
+        status = read_count(checkpoint, SAMPLES_NAME, &position->samples_done, error);
+    if (status != STATUS_OK)
+        return status;
+    const char *seconds = checkpoint_setting(checkpoint, SECONDS_NAME);
+    char *end;
+    position->seconds = seconds ? strtod(seconds, &end) : -1.0;
+    if (!seconds || end == seconds || *end != '\0' || !isfinite(position->seconds) ||
+        position->seconds < 0.0)
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %d: \"%s\" in the header's metadata is \"%.40s\"; expected seconds",
+            checkpoint->path, LENGTH_BYTES, SECONDS_NAME, seconds ? seconds : "");
+    const char *generator = checkpoint_setting(checkpoint, GENERATOR_NAME);
+    if (!generator || strcmp(generator, GENERATOR) != 0)
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %d: the random numbers are of \"%.40s\"; expected \"%s\"", checkpoint->path,
+            LENGTH_BYTES, generator ? generator : "", GENERATOR);
+    return STATUS_OK;
+}
+
+/* --- Finding the tensors --- */
+
+static enum status refuse(const struct checkpoint *checkpoint, const struct tensor *tensor,
+    uint64_t offset, const char *problem, struct error *error) {
+    char columns[32] = "";
+    if (tensor->columns > 0)
+        snprintf(columns, sizeof columns, ", %zu", tensor->columns);
+    return error_set(error, STATUS_CHECKPOINT,
+        "%s: offset %" PRIu64 ": tensor \"%s\": %s; expected %s [%zu%s]", checkpoint->path, offset,
+        tensor->name, problem, tensor->is_double ? "F64" : "F32", tensor->rows, columns);
+}
+
+static bool is_shape(const json_t *shape, const struct tensor *tensor) {
+    return json_array_size(shape) == (tensor->columns > 0 ? 2 : 1) &&
+           json_integer_value(json_array_get(shape, 0)) == (json_int_t)tensor->rows &&
+           (tensor->columns == 0 ||
+               json_integer_value(json_array_get(shape, 1)) == (json_int_t)tensor->columns);
+}
+
+/* Finds one tensor's place in the data. */
+static enum status find_tensor(
+    const struct checkpoint *checkpoint, struct tensor *tensor, struct error *error) {
+    const char *dtype;
+    json_t *shape;
+    json_int_t begin, end;
+    json_error_t problem;
+    json_t *entry = json_object_get(checkpoint->header, tensor->name);
+    if (!entry)
+        return refuse(checkpoint, tensor, LENGTH_BYTES, "is missing", error);
+    errno = 0;
+    const bool unpacked = json_unpack_ex(entry, &problem, JSON_STRICT, "{s:s, s:o, s:[I, I]}",
+                              "dtype", &dtype, "shape", &shape, "data_offsets", &begin, &end) == 0;
+    if (!unpacked && errno == ENOMEM)
+        return error_memory(error, "the header of the weights", HEADER_LIMIT);
+    if (!unpacked)
+        return refuse(checkpoint, tensor, LENGTH_BYTES, problem.text, error);
+    const uint64_t room = checkpoint->bytes - checkpoint->data, bytes = tensor_bytes(tensor);
+    const bool inside = begin >= 0 && (uint64_t)begin <= room;
+    const uint64_t offset = inside ? checkpoint->data + (uint64_t)begin : LENGTH_BYTES;
+    if (strcmp(dtype, tensor->is_double ? "F64" : "F32") != 0 || !is_shape(shape, tensor)) {
+        char found[128];
+        char *dimensions = json_dumps(shape, JSON_ENCODE_ANY);
+        snprintf(found, sizeof found, "is %.16s %.100s", dtype, dimensions ? dimensions : "");
+        free(dimensions);
+        return refuse(checkpoint, tensor, offset, found, error);
+    }
+    if (!inside || bytes > room - (uint64_t)begin || end < 0 ||
+        (uint64_t)end != (uint64_t)begin + bytes)
+        return refuse(checkpoint, tensor, offset,
+            "data_offsets that don't fit its shape and the file", error);
+    tensor->begin = (uint64_t)begin;
+    return STATUS_OK;
+}
+
+/* Nothing is named in the header but the tensors and the metadata. */
+static enum status check_names(const struct checkpoint *checkpoint, const struct layout *layout,
+    size_t layers, struct error *error) {
+    const char *name;
+    json_t *entry;
+    json_object_foreach(checkpoint->header, name, entry) {
+        bool known = strcmp(name, "__metadata__") == 0;
+        for (size_t t = 0; t < layout->count && !known; t++)
+            known = strcmp(name, layout->tensors[t].name) == 0;
+        if (!known)
+            return error_set(error, STATUS_CHECKPOINT,
+                "%s: offset %d: tensor \"%.200s\" is not of this network, whose %zu layers are "
+                "named \"0.weight\", \"0.bias\" ... \"%zu.bias\"; see --layers",
+                checkpoint->path, LENGTH_BYTES, name, layers, 2 * (layers - 1));
+    }
+    return STATUS_OK;
+}
+
+static int compare_begins(const void *left, const void *right) {
+    const struct tensor *a = *(const struct tensor *const *)left;
+    const struct tensor *b = *(const struct tensor *const *)right;
+    return a->begin < b->begin ? -1 : a->begin > b->begin;
+}
+
+/* The tensors fill the data, one after another. */
+static enum status check_order(
+    const struct checkpoint *checkpoint, const struct layout *layout, struct error *error) {
+    const struct tensor **order = malloc(layout->count * sizeof *order);
+    if (!order)
+        return error_memory(error, "reading the weights", layout->count * sizeof *order);
+    for (size_t t = 0; t < layout->count; t++)
+        order[t] = &layout->tensors[t];
+    qsort(order, layout->count, sizeof *order, compare_begins);
+    enum status status = STATUS_OK;
+    uint64_t end = 0;
+    for (size_t t = 0; t < layout->count && status == STATUS_OK; t++) {
+        if (order[t]->begin != end)
+            status = error_set(error, STATUS_CHECKPOINT,
+                "%s: tensor \"%s\" begins at offset %" PRIu64 ", %s%s%s ends at offset %" PRIu64
+                ": %s",
+                checkpoint->path, order[t]->name, checkpoint->data + order[t]->begin,
+                t > 0 ? "\"" : "", t > 0 ? order[t - 1]->name : "the header", t > 0 ? "\"" : "",
+                checkpoint->data + end, order[t]->begin < end ? "they overlap" : "a hole");
+        end = order[t]->begin + tensor_bytes(order[t]);
+    }
+    if (status == STATUS_OK && end != checkpoint->bytes - checkpoint->data)
+        status = error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %" PRIu64 ": %" PRIu64 " bytes after the last tensor, \"%s\"",
+            checkpoint->path, checkpoint->data + end, checkpoint->bytes - checkpoint->data - end,
+            order[layout->count - 1]->name);
+    free(order);
+    return status;
+}
+
+/* All tensors are there, nothing else is, and together they fill the data. The caller frees
+ * layout->tensors, whatever is returned. */
+static enum status find_tensors(const struct checkpoint *checkpoint,
+    const struct network_shape *shape, const struct training_position *position,
+    struct layout *layout, struct error *error) {
+    if (!layout_create(shape, position->epochs_done, position->samples_done, layout))
+        return error_memory(error, "reading the weights", sizeof *layout->tensors);
+    enum status status = STATUS_OK;
+    for (size_t t = 0; t < layout->count && status == STATUS_OK; t++)
+        status = find_tensor(checkpoint, &layout->tensors[t], error);
+    if (status == STATUS_OK)
+        status = check_names(checkpoint, layout, shape->layers, error);
+    return status == STATUS_OK ? check_order(checkpoint, layout, error) : status;
+}
+
+/* --- Reading them --- */
+
+static double value_at(const struct tensor *tensor, const void *values, size_t index) {
+    return tensor->is_double ? ((const double *)values)[index] : ((const float *)values)[index];
+}
+
+static enum status read_tensor(const struct checkpoint *checkpoint, const struct tensor *tensor,
+    void *values, struct error *error) {
+    const uint64_t start = checkpoint->data + tensor->begin;
+    const size_t elements = tensor_elements(tensor);
+    const enum status status = read_at(checkpoint, start, values, tensor_bytes(tensor), error);
+    for (size_t i = 0; i < elements && status == STATUS_OK; i++)
+        if (!isfinite(value_at(tensor, values, i)))
+            return error_set(error, STATUS_CHECKPOINT,
+                "%s: tensor \"%s\": offset %" PRIu64 ": the value %g is not finite",
+                checkpoint->path, tensor->name, start + i * (tensor_bytes(tensor) / elements),
+                value_at(tensor, values, i));
+    return status;
+}
+
+static enum status read_weights(const struct checkpoint *checkpoint, const struct layout *layout,
+    const struct network_shape *shape, float *parameters, struct error *error) {
+    size_t largest = 0;
+    for (size_t l = 0; l < shape->layers; l++) {
+        const size_t elements = tensor_elements(&layout->tensors[layout_weight(l)]);
+        largest = elements > largest ? elements : largest;
+    }
+    float *values = malloc(largest * sizeof *values);
+    if (!values)
+        return error_memory(error, "reading the weights", largest * sizeof *values);
+    enum status status = STATUS_OK;
+    for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
+        const struct tensor *weight = &layout->tensors[layout_weight(l)];
+        status = read_tensor(checkpoint, weight, values, error);
+        if (status == STATUS_OK) {
+            layout_transpose(values, weight->rows, weight->columns,
+                parameters + network_weights_offset(shape, l));
+            status = read_tensor(checkpoint, &layout->tensors[layout_bias(l)],
+                parameters + network_bias_offset(shape, l), error);
+        }
+    }
+    free(values);
+    return status;
+}
+
+enum status checkpoint_load(struct checkpoint *checkpoint, const struct network_shape *shape,
+    float *parameters, struct error *error) {
+    struct training_position position;
+    struct layout layout = {0};
+    enum status status = read_run(checkpoint, &position, error);
+    memset(parameters, 0, network_parameters_length(shape) * sizeof *parameters);
+    if (status == STATUS_OK)
+        status = find_tensors(checkpoint, shape, &position, &layout, error);
+    if (status == STATUS_OK)
+        status = read_weights(checkpoint, &layout, shape, parameters, error);
+    free(layout.tensors);
+    return status;
+}
+
+enum status checkpoint_load_position(struct checkpoint *checkpoint,
+    const struct network_shape *shape, struct training_position *position, struct error *error) {
+    struct layout layout = {0};
+    enum status status = read_run(checkpoint, position, error);
+    if (status == STATUS_OK && !checkpoint_setting(checkpoint, EPOCHS_NAME))
+        status = error_set(error, STATUS_CHECKPOINT,
+            "%s: has weights, but no run to continue; --init starts one from them",
+            checkpoint->path);
+    if (status == STATUS_OK)
+        status = find_tensors(checkpoint, shape, position, &layout, error);
+    const struct tensor *next = layout.tensors ? layout.tensors + 2 * shape->layers : NULL;
+    if (status == STATUS_OK && position->epochs_done > 0) {
+        position->epochs = malloc(tensor_bytes(next));
+        status = position->epochs ? read_tensor(checkpoint, next++, position->epochs, error)
+                                  : error_memory(error, "the epochs", tensor_bytes(next));
+    }
+    if (status == STATUS_OK && position->samples_done > 0) {
+        position->scores = malloc(tensor_bytes(next));
+        status = position->scores ? read_tensor(checkpoint, next, position->scores, error)
+                                  : error_memory(error, "the scores", tensor_bytes(next));
+    }
+    free(layout.tensors);
+    return status;
+}

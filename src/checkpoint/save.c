@@ -1,0 +1,146 @@
+#include "checkpoint/layout.h"
+#include "json_text.h"
+#include "system/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *describe_tensor(const struct tensor *tensor) {
+    json_t *shape = tensor->columns > 0
+                        ? json_pack("[I, I]", (json_int_t)tensor->rows, (json_int_t)tensor->columns)
+                        : json_pack("[I]", (json_int_t)tensor->rows);
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->is_double ? "F64" : "F32", "shape",
+        shape, "data_offsets", (json_int_t)tensor->begin,
+        (json_int_t)(tensor->begin + tensor_bytes(tensor)));
+}
+
+/* False when memory is refused. */
+static bool set_text(json_t *metadata, const char *name, const char *value) {
+    return json_object_set_new(metadata, name, json_string(value)) == 0;
+}
+
+static bool set_whole(json_t *metadata, const char *name, size_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%zu", value);
+    return set_text(metadata, name, text);
+}
+
+/* As JSON wants it: no needlessly long form, no surrogate, nothing above U+10FFFF. */
+static bool is_utf8(const char *text) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by the number of bytes */
+    for (const unsigned char *byte = (const unsigned char *)text; *byte;) {
+        const int length = *byte < 0x80 ? 1 : *byte < 0xE0 ? 2 : *byte < 0xF0 ? 3 : 4;
+        if ((*byte >= 0x80 && *byte < 0xC2) || *byte > 0xF4)
+            return false;
+        uint32_t code = length == 1 ? *byte : *byte & (0x7Fu >> length);
+        byte++;
+        for (int more = 1; more < length; more++, byte++) {
+            if ((*byte & 0xC0) != 0x80)
+                return false;
+            code = code << 6 | (*byte & 0x3Fu);
+        }
+        if (code < least[length] || (code >= 0xD800 && code < 0xE000) || code > 0x10FFFF)
+            return false;
+    }
+    return true;
+}
+
+static bool describe_run(json_t *metadata, const struct checkpoint_run *run) {
+    const struct training_position *position = run->position;
+    char seconds[32];
+    snprintf(seconds, sizeof seconds, "%.17g", position->seconds);
+    bool done = set_text(metadata, GENERATOR_NAME, GENERATOR) &&
+                set_whole(metadata, EPOCHS_NAME, position->epochs_done) &&
+                set_whole(metadata, BATCHES_NAME, position->batches_done) &&
+                set_whole(metadata, SAMPLES_NAME, position->samples_done) &&
+                set_text(metadata, SECONDS_NAME, seconds);
+    for (size_t s = 0; s < run->settings_count && done; s++)
+        if (is_utf8(run->settings[s].value))
+            done = set_text(metadata, run->settings[s].name, run->settings[s].value);
+    return done;
+}
+
+/* The header as text; NULL when memory is refused. The caller frees it. */
+static char *describe(
+    const struct layout *layout, const struct checkpoint_run *run, size_t *length) {
+    json_t *root = json_object(), *metadata = json_object();
+    bool done = root && metadata && set_text(metadata, "format", "pt") &&
+                (!run || describe_run(metadata, run));
+    done = json_object_set_new(root, "__metadata__", metadata) == 0 && done;
+    for (size_t t = 0; t < layout->count && done; t++)
+        done = json_object_set_new(
+                   root, layout->tensors[t].name, describe_tensor(&layout->tensors[t])) == 0;
+    char *text = done ? json_text(root, JSON_COMPACT, length) : NULL;
+    json_decref(root);
+    return text;
+}
+
+/* The length, and the header with spaces to a multiple of 8, so that the data is aligned. */
+static enum status make_header(const struct layout *layout, const struct checkpoint_run *run,
+    char **header, uint64_t *length, struct error *error) {
+    size_t used;
+    char *text = describe(layout, run, &used);
+    if (!text)
+        return error_memory(error, "the header of the weights", HEADER_LIMIT);
+    *length = (used + 7) / 8 * 8;
+    *header = *length <= HEADER_LIMIT ? malloc(*length) : NULL;
+    if (*header) {
+        memset(*header, ' ', *length);
+        memcpy(*header, text, used);
+    }
+    free(text);
+    if (*header)
+        return STATUS_OK;
+    return *length <= HEADER_LIMIT
+               ? error_memory(error, "the header of the weights", *length)
+               : error_set(error, STATUS_FAILED,
+                     "a header of %llu bytes for the weights is too long: at most %d are read",
+                     (unsigned long long)*length, HEADER_LIMIT);
+}
+
+/* The weights as the file has them; NULL when memory is refused. The caller frees them. */
+static float *arrange_weights(
+    const struct layout *layout, const struct network_shape *shape, const float *parameters) {
+    const struct tensor *end = &layout->tensors[layout_bias(shape->layers - 1)];
+    float *data = malloc(end->begin + tensor_bytes(end));
+    for (size_t l = 0; l < shape->layers && data; l++) {
+        const struct tensor *weight = &layout->tensors[layout_weight(l)];
+        const struct tensor *bias = &layout->tensors[layout_bias(l)];
+        layout_transpose(parameters + network_weights_offset(shape, l), weight->columns,
+            weight->rows, data + weight->begin / sizeof *data);
+        memcpy(data + bias->begin / sizeof *data, parameters + network_bias_offset(shape, l),
+            tensor_bytes(bias));
+    }
+    return data;
+}
+
+enum status checkpoint_save(const char *path, const struct network_shape *shape,
+    const float *parameters, const struct checkpoint_run *run, struct error *error) {
+    const struct training_position none = {0};
+    const struct training_position *position = run ? run->position : &none;
+    struct layout layout;
+    if (!layout_create(shape, position->epochs_done, position->samples_done, &layout))
+        return error_memory(error, "saving the weights", sizeof *layout.tensors);
+    const struct tensor *last = &layout.tensors[layout_bias(shape->layers - 1)];
+    const size_t weights_bytes = last->begin + tensor_bytes(last);
+    char *header = NULL;
+    uint64_t length = 0;
+    float *weights = arrange_weights(&layout, shape, parameters);
+    enum status status = weights ? make_header(&layout, run, &header, &length, error)
+                                 : error_memory(error, "saving the weights", weights_bytes);
+    const struct file_part parts[] = {{&length, LENGTH_BYTES}, {header, length},
+        {weights, weights_bytes},
+        {position->epochs, position->epochs_done * sizeof *position->epochs},
+        {position->scores, position->samples_done * SCORE_COLUMNS * sizeof *position->scores}};
+    if (status == STATUS_OK)
+        status = file_replace(path, parts, sizeof parts / sizeof *parts, error);
+    free(layout.tensors);
+    free(header);
+    free(weights);
+    return status;
+}
+
+enum status checkpoint_check_path(const char *path, struct error *error) {
+    return file_check_writable(path, error);
+}

@@ -1,0 +1,18 @@
+/* Signals that ask the program to end: SIGINT (Ctrl-C), SIGTERM (a batch system) and SIGHUP (a
+ * terminal that is closed). */
+#ifndef INTERRUPT_H
+#define INTERRUPT_H
+
+/* Handles them from now on: each ends the program at once, with 128 + its number. One that the
+ * program was started to ignore (nohup, a shell's background job) stays ignored. SIGPIPE and
+ * SIGXFSZ are ignored: writing then fails, which is reported. */
+void interrupt_catch(void);
+
+/* From now on there is something to lose: the first signal is only noted, for interrupt_signal, and
+ * the second ends the program at once. */
+void interrupt_defer(void);
+
+/* The signal that was noted; 0: none. */
+int interrupt_signal(void);
+
+#endif

@@ -1,0 +1,396 @@
+"""Checkpoints, interruption, and output that can't be written.
+
+  resume.py TRAINER
+"""
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from common import CACHE, TRAINER, read_safetensors, record, run, texts
+from fixtures.interpreters import python_with
+
+SMALL = ("--data", "synthetic", "--samples", 500, "--batch-size", 64, "--shuffle")
+DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
+           if "not here: " not in line]
+SLOW = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--samples", 3000,
+        "--epochs", 1000)  # whose batches take 20 ms each
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.checkpoint = self.path("run")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def bytes_of(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def fails(self, code, text, *arguments, **more):
+        done = run(*arguments, **more)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stdout, "")
+        return done
+
+    def begin(self, *arguments, **more):
+        """A run in the background, which prints a table."""
+        environment = {**os.environ, "XDG_CACHE_HOME": CACHE}
+        return subprocess.Popen([TRAINER, *map(str, arguments)], stdout=subprocess.PIPE, env=environment,
+                                stderr=subprocess.PIPE, text=True, **more)
+
+    @staticmethod
+    def wait_for_epoch(process, epoch):
+        for line in process.stdout:
+            if line.split()[:1] == [str(epoch)]:
+                return
+        raise AssertionError(process.stderr.read())
+
+
+class Resuming(Folder):
+    def test_same_bits(self):
+        for device in DEVICES:
+            for tail in ("wrap", "short"):
+                with self.subTest(device=device, tail=tail):
+                    shape = ("--device", device, *SMALL, "--tail", tail)
+                    whole = record(*shape, "--epochs", 3, "--save", self.path("whole"))
+                    begun = record(*shape, "--epochs", 1, "--checkpoint", self.checkpoint)
+                    self.assertIsNone(begun["resumed"])
+                    self.assertGreater(begun["seconds"]["checkpoint"], 0)
+                    found = record("--resume", self.checkpoint, "--epochs", 3, "--save", self.path("parts"))
+                    self.assertEqual(self.bytes_of("parts"), self.bytes_of("whole"))
+                    for key in ("loss", "accuracy"):
+                        self.assertEqual([one[key] for one in found["epochs"]],
+                                         [one[key] for one in whole["epochs"]])
+                    self.assertEqual(found["test"], whole["test"])
+                    self.assertEqual(found["epochs"][0], begun["epochs"][0])
+                    self.assertEqual(found["resumed"], {
+                        "epochs": 1, "batches": 0, "seconds": begun["epochs"][0]["seconds"]})
+                    self.assertEqual(found["config"], {**begun["config"], "epochs": 3})
+
+    def test_file(self):
+        """What the checkpoint has, and that --init takes its weights."""
+        options = ("--device", "reference", "--threads", 2, *SMALL, "--epochs", 2)
+        record(*options, "--checkpoint", self.checkpoint, "--save", self.path("weights"))
+        weights, tensors = read_safetensors(self.path("weights")), read_safetensors(self.checkpoint)
+        self.assertEqual(tensors["trainer.epochs"][0], [2, 3])
+        self.assertEqual({**tensors, **weights}, tensors)
+        self.assertEqual(set(tensors) - set(weights), {"trainer.epochs"})
+        found = texts(self.checkpoint)
+        for name, value in (("--device", "reference"), ("--threads", "2"), ("--samples", "500"),
+                            ("--learning-rate", "0.01"), ("--shuffle", "true"), ("--layers", "64,32"),
+                            ("trainer.epochs", "2"), ("trainer.batches", "0"),
+                            ("trainer.generator", "Philox4x32-10"), ("format", "pt")):
+            self.assertEqual(found[name], value)
+        start = record("--device", "reference", *SMALL, "--epochs", 0, "--init", self.checkpoint)
+        self.assertIsNone(start["resumed"])
+        self.assertEqual(start["test"], record("--device", "reference", *SMALL, "--epochs", 0, "--init",
+                                               self.path("weights"))["test"])
+
+    def test_contradictions(self):
+        record("--device", "reference", *SMALL, "--epochs", 1, "--checkpoint", self.checkpoint)
+        before = self.bytes_of("run")
+        for option, value, stored in (
+                ("device", "opencl", "reference"), ("threads", 2, 1), ("samples", 499, 500),
+                ("batch-size", 65, 64), ("layers", "64", "64,32"), ("activation", "tanh", "sigmoid"),
+                ("learning-rate", 0.02, 0.01), ("color", "rgb", "grey"), ("tail", "drop", "wrap"),
+                ("seed", 2, 1), ("precision", "tf32", "fp32")):
+            self.fails(2, f"its run has --{option} {stored} (not {value})", "--resume", self.checkpoint,
+                       f"--{option}", value)
+        self.fails(2, "--batch-size 64 (not 7), --seed 1 (not 8)", "--resume", self.checkpoint, "--seed", 8,
+                   "--batch-size", 7)
+        self.fails(2, "has come to epoch 1", "--resume", self.checkpoint, "--epochs", 0)
+        self.fails(2, "--init and --resume", "--resume", self.checkpoint, "--init", self.checkpoint)
+        self.fails(2, "the checkpoint is there", "--resume", self.checkpoint, "--save", self.checkpoint)
+        record(*SMALL, "--epochs", 1, "--device", "reference", "--checkpoint", self.path("ordered"))
+        self.assertEqual(self.bytes_of("run"), before)
+        agreeing = ("--device", "auto", "--gemm", "auto", "--learning-rate", "1e-2", "--shuffle")
+        self.assertEqual(record("--resume", self.checkpoint, *agreeing)["device"]["kind"], "reference")
+
+    def test_other_data(self):
+        for folder, byte in (("zeros", None), ("one", 1)):
+            os.mkdir(self.path(folder))
+            for name in (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"):
+                with open(os.path.join(self.path(folder), name), "wb") as file:
+                    file.truncate(30730000)
+                    if byte:
+                        file.seek(3073 * 7)
+                        file.write(bytes([byte]))
+        options = ("--device", "reference", "--samples", 100, "--epochs", 1)
+        record(*options, "--data", self.path("zeros"), "--checkpoint", self.checkpoint)
+        for other in (self.path("one"), "synthetic"):
+            self.fails(4, "its run has other images than", "--resume", self.checkpoint, "--data", other)
+        found = record("--resume", self.checkpoint, "--epochs", 2)  # it knows the folder
+        self.assertEqual(found["dataset"]["path"], self.path("zeros"))
+
+    def test_elsewhere(self):
+        """--resume keeps its own file up to date, unless --checkpoint names another."""
+        record("--device", "reference", *SMALL, "--epochs", 1, "--checkpoint", self.checkpoint)
+        before = self.bytes_of("run")
+        record("--resume", self.checkpoint, "--epochs", 2, "--checkpoint", self.path("other"))
+        self.assertEqual(self.bytes_of("run"), before)
+        self.assertEqual(texts(self.path("other"))["trainer.epochs"], "2")
+        record("--resume", self.checkpoint, "--epochs", 2)
+        self.assertEqual(texts(self.checkpoint)["trainer.epochs"], "2")
+
+    def test_no_run(self):
+        self.fails(6, "No such file", "--resume", self.checkpoint)
+        record("--device", "reference", *SMALL, "--epochs", 0, "--save", self.path("weights"))
+        self.fails(6, "no run to continue", "--resume", self.path("weights"), "--device", "reference",
+                   *SMALL)
+        self.fails(1, "can't write", "--data", "/nonexistent", "--checkpoint", "/nonexistent/run")
+
+    def test_unfinished(self):
+        """A new run does not take the place of one that has not ended."""
+        process = self.begin(*SLOW, "--samples", 300, "--checkpoint", self.checkpoint)
+        self.wait_for_epoch(process, 2)
+        process.kill()
+        process.communicate()
+        before = self.bytes_of("run")
+        shape = ("--device", "reference", *SMALL, "--epochs", 1)
+        for arguments in (shape, (*shape, "--dry-run")):
+            self.fails(2, f"of 1000: go on with --resume {self.checkpoint}, or remove it", *arguments,
+                       "--checkpoint", self.checkpoint)
+        self.assertEqual(self.bytes_of("run"), before)
+        record(*shape, "--checkpoint", self.path("done"))
+        record(*shape, "--checkpoint", self.path("done"))  # what has ended is no loss
+
+    def test_bad_setting(self):
+        record("--device", "reference", *SMALL, "--epochs", 1, "--checkpoint", self.checkpoint)
+        changed = self.bytes_of("run").replace(b'"--seed":"1"', b'"--seed":"x"')
+        with open(self.checkpoint, "wb") as file:
+            file.write(changed)
+        self.fails(6, "offset 8: --seed 'x': expected a whole number", "--resume", self.checkpoint)
+
+    def test_every(self):
+        process = self.begin(*SLOW, "--samples", 300, "--checkpoint", self.checkpoint,
+                             "--checkpoint-every", 3)
+        self.wait_for_epoch(process, 5)
+        process.kill()
+        process.communicate()
+        self.assertEqual(int(texts(self.checkpoint)["trainer.epochs"]) % 3, 0)
+
+    def test_lost(self):
+        """A full disk costs the checkpoint, not the run; and the one before stays."""
+        shape = ("--device", "reference", *SMALL)
+        record(*shape, "--epochs", 1, "--checkpoint", self.checkpoint)
+        before = self.bytes_of("run")
+        done = subprocess.run(
+            ["bash", "-c", "ulimit -f 100; exec \"$@\"", "-", TRAINER, "--resume", self.checkpoint,
+             "--epochs", "3", "--format", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("warning: no checkpoint after epoch 2: can't write", done.stderr)
+        self.assertRegex(done.stderr,
+                         f"(?m)^trainer: can't write {self.checkpoint}: write: File too large$")
+        self.assertEqual(json.loads(done.stdout)["status"], "complete")
+        self.assertEqual(os.listdir(self.folder), ["run"])
+        self.assertEqual(self.bytes_of("run"), before)
+
+    def test_other_safetensors(self):
+        """The library that PyTorch's users have reads our files, and we read its."""
+        python = python_with("safetensors.numpy")
+        if not python:
+            self.skipTest("no Python here has safetensors")
+        record("--device", "reference", *SMALL, "--epochs", 2, "--checkpoint", self.checkpoint, "--save",
+               self.path("weights"))
+        script = ("import sys\nfrom safetensors.numpy import load_file, save_file\n"
+                  "run, weights, copy = sys.argv[1:]\nloaded = load_file(weights)\n"
+                  "both = load_file(run)\nassert both['trainer.epochs'].shape == (2, 3)\n"
+                  "assert all((both[name] == loaded[name]).all() for name in loaded)\n"
+                  "save_file(loaded, copy, metadata={'format': 'pt'})\n")
+        subprocess.run([python, "-c", script, self.checkpoint, self.path("weights"), self.path("copy")],
+                       check=True)
+        record("--device", "reference", *SMALL, "--epochs", 0, "--init", self.path("copy"), "--save",
+               self.path("again"))
+        self.assertEqual(self.bytes_of("again"), self.bytes_of("weights"))
+
+
+class Signals(Folder):
+    def test_interrupted(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            with self.subTest(signal=number):
+                process = self.begin(*SLOW, "--checkpoint", self.checkpoint)
+                self.wait_for_epoch(process, 1)
+                process.send_signal(number)
+                output, errors = process.communicate(timeout=30)
+                self.assertEqual(process.returncode, code)
+                self.assertRegex(output, r"(?m)^status +interrupted$")
+                self.assertRegex(errors, r"trainer: interrupted in epoch \d+ of 1000, after batch \d+ of 10; "
+                                 f"go on with --resume {self.checkpoint}")
+                done = int(texts(self.checkpoint)["trainer.epochs"])
+                self.assertGreaterEqual(done, 1)
+                found = record("--resume", self.checkpoint, "--epochs", done + 2)
+                self.assertEqual((len(found["epochs"]), found["resumed"]["epochs"]), (done + 2, done))
+
+    def test_record(self):
+        """Without a checkpoint, too; and its phases add up."""
+        process = self.begin(*SLOW, "--format", "json", "--save", self.path("weights"))
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+        if process.returncode == -signal.SIGTERM:
+            self.skipTest("it took a second to start")
+        self.assertEqual((process.returncode, "--resume" in errors), (143, False))
+        if output:
+            found = json.loads(output)
+            seconds = found["seconds"]
+            self.assertEqual((found["status"], found["test"]), ("interrupted", None))
+            total = sum(seconds["epochs"]) + sum(value for key, value in seconds.items() if value
+                                                 and key not in ("epochs", "mean_epoch", "wall"))
+            self.assertLess(abs(seconds["wall"] - total), 0.02 * seconds["wall"])
+        self.assertEqual(os.listdir(self.folder), [])  # what --save is for has not come
+
+    def test_second_signal(self):
+        process = self.begin("--device", "reference", "--threads", 1, "--data", "synthetic", "--epochs", 9,
+                             "--batch-size", 50000)  # a batch takes a second or more
+        for line in process.stdout:
+            if line.split()[:1] == ["epoch"]:
+                break
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, output, errors), (143, "", ""))
+
+    def test_ignored(self):
+        """nohup, and jobs in the background of a script."""
+        process = subprocess.Popen(
+            ["sh", "-c", "trap '' INT HUP; exec \"$@\"", "-", TRAINER, "--device", "reference", "--data",
+             "synthetic", "--samples", "300", "--epochs", "30"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        self.wait_for_epoch(process, 1)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
+        self.assertIn("test ", process.communicate(timeout=60)[0])
+        self.assertEqual(process.returncode, 0)
+
+
+class Output(Folder):
+    OPTIONS = ("--device", "reference", "--quiet", *SMALL, "--epochs", 2)
+
+    def shell(self, redirection, *arguments):
+        return subprocess.run(["bash", "-c", f"\"$@\" {redirection}", "-", TRAINER, *map(str, arguments)],
+                              stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, timeout=60)
+
+    def test_closed(self):
+        for arguments in (("--help",), ("--version",), ("--list-devices",), self.OPTIONS,
+                          (*self.OPTIONS, "--format", "json"), (*self.OPTIONS, "--format", "csv")):
+            for redirection, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left")):
+                done = self.shell(redirection, *arguments)
+                self.assertEqual(done.returncode, 1, arguments)
+                self.assertRegex(done.stderr, f"^trainer: can't write standard output: {reason}.*\n$")
+
+    def test_pipe(self):
+        """`| head`: nobody reads on. Without anything to keep, training then stops."""
+        process = self.begin(*SLOW)
+        self.wait_for_epoch(process, 1)
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=30), 1)
+        self.assertIn("can't write standard output: Broken pipe", process.stderr.read())
+        process.stderr.close()
+
+    def test_pipe_with_weights(self):
+        process = self.begin(*self.OPTIONS, "--save", self.path("weights"))
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=30), 1)
+        process.stderr.close()
+        record(*self.OPTIONS, "--save", self.path("whole"))
+        self.assertEqual(self.bytes_of("weights"), self.bytes_of("whole"))
+
+    def test_all_closed(self):
+        """What is printed does not end up in a file that was opened."""
+        done = self.shell("<&- >&- 2>&-", *self.OPTIONS, "--checkpoint", self.checkpoint)
+        self.assertEqual(done.returncode, 1)
+        record("--resume", self.checkpoint)
+
+
+class Plan(Folder):
+    def test_table(self):
+        before = time.time()
+        done = run("--dry-run", "--data", "synthetic", "--device", "reference", "--epochs", 1000000,
+                   "--checkpoint", self.checkpoint, "--save", self.path("weights"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLess(time.time() - before, 60)
+        self.assertEqual([line.split()[0] for line in done.stdout.splitlines()],
+                         ["device", "data", "network", "training", "memory"])
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_json(self):
+        found = record("--dry-run", "--device", "reference", "--batches", "streamed", "--data", "synthetic")
+        self.assertEqual((found["status"], found["epochs"], found["test"]), ("planned", [], None))
+        self.assertEqual(found["config"]["batches"], "streamed")
+        self.fails(2, "--dry-run: --format", "--dry-run", "--format", "csv")
+
+    def test_refused(self):
+        """What would not run is refused as it would be."""
+        self.fails(4, "data_batch_1.bin", "--dry-run", "--device", "reference", "--data", self.folder)
+        self.fails(3, "device 'tpu'", "--dry-run", "--device", "tpu")
+        self.fails(1, "can't write", "--dry-run", "--checkpoint", "/nonexistent/run")
+
+    @unittest.skipUnless(sys.platform == "linux", "needs memory in kilobytes")
+    def test_memory(self):
+        """What is foretold is what the system then counts, but for libraries and the program."""
+        def resident(*arguments):
+            """Bytes at the height, and the record."""
+            process = self.begin("--quiet", "--format", "json", "--data", "synthetic", *arguments)
+            output = process.stdout.read()
+            process.stdout.close()
+            process.stderr.close()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.WEXITSTATUS(status)
+            self.assertEqual(process.returncode, 0)
+            return usage.ru_maxrss * 1024, json.loads(output)["memory"]
+
+        shapes = (("--epochs", 1), ("--epochs", 1, "--color", "rgb", "--samples", 20000),
+                  ("--epochs", 1, "--batches", "streamed", "--shuffle"),
+                  ("--epochs", 0, "--batch-size", 50000, "--samples", 50000, "--layers", "1"),
+                  ("--epochs", 1, "--layers", "8192,4096", "--samples", 20, "--batch-size", 20,
+                   "--checkpoint", self.checkpoint))
+        for device in [one for one in ("cpu", "reference") if one in DEVICES][:1]:
+            base, _ = resident("--device", device, "--samples", 1, "--epochs", 0)
+            for shape in shapes:
+                with self.subTest(device=device, shape=shape):
+                    found, memory = resident("--device", device, *shape)
+                    foretold = sum(memory.values())
+                    print(f"{device} {shape}: foretold {foretold / 1e6:.0f} MB, "
+                          f"used {(found - base) / 1e6:.0f} MB")
+                    self.assertLess(found - base, 1.05 * foretold + 30e6)
+                    self.assertGreater(found - base, 0.6 * foretold - 30e6)
+
+    @unittest.skipUnless(sys.platform == "linux", "needs a limit of address space")
+    def test_refused_memory(self):
+        """A limit anywhere between nothing and enough: an error, or a whole run."""
+        def limited(bytes_):
+            return lambda: resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))
+
+        options = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--epochs", 0,
+                   "--batch-size", 20000, "--format", "json", "--quiet", "--save", self.path("weights"))
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        outcomes = {}
+        for megabytes in range(600, 1500, 60):
+            done = subprocess.run([TRAINER, *map(str, options)], preexec_fn=limited(megabytes << 20),
+                                  env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            outcomes[done.returncode] = outcomes.get(done.returncode, 0) + 1
+            if done.returncode == 127 or "cannot allocate memory in static TLS" in done.stderr:
+                continue  # the program itself has no room
+            self.assertIn(done.returncode, (0, 1, 3), f"{megabytes} MiB: {done.stderr}")
+            if done.returncode:
+                self.assertRegex(done.stderr, r"^trainer: .*out of memory: \d+ bytes")
+                self.assertEqual((done.stdout, os.listdir(self.folder)), ("", []))
+            elif os.path.exists(self.path("weights")):
+                os.remove(self.path("weights"))
+        print(f"exit codes: {outcomes}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
