@@ -8,6 +8,7 @@ set(work "${dir}.partial") # beside the destination: renaming it is one step
 set(names data_batch_1.bin data_batch_2.bin data_batch_3.bin data_batch_4.bin data_batch_5.bin
   test_batch.bin)
 set(bytes 30730000)
+set(limit 200000000) # of the archive, uncompressed
 
 # Ends the script, which has then said nothing on standard output. A macro, for its return().
 macro(fail text)
@@ -17,7 +18,8 @@ macro(fail text)
   return()
 endmacro()
 
-# Whether all files are in `folder` (or links to them, where `links` allows it): sets `result` to "" or to what is wrong.
+# Whether all files are in `folder` (or links to them, where `links` allows it): sets `result` to "" or
+# to what is wrong.
 function(check_files folder links result)
   set(wrong "")
   foreach(name IN LISTS names)
@@ -81,22 +83,69 @@ if(NOT sum STREQUAL SHA256)
   fail("${archive} has the SHA-256 ${sum}, expected ${SHA256}: refused")
 endif()
 
-# Only plain files in the one folder are unpacked, whatever the archive may hold.
-execute_process(COMMAND ${CMAKE_COMMAND} -E tar tf "${archive}"
-  OUTPUT_VARIABLE listing RESULT_VARIABLE failed ERROR_QUIET)
-if(failed)
-  fail("${archive} is not an archive")
+# A small archive may expand to more than a disk holds. So it is expanded to nowhere first, no further
+# than a good one goes; then its entries are listed, for a limited time, as there may be a second layer of
+# compression; and it is unpacked only if they are right.
+execute_process(COMMAND gzip -dc "${archive}" COMMAND head -c ${limit} COMMAND wc -c
+  OUTPUT_VARIABLE expanded RESULTS_VARIABLE results ERROR_QUIET)
+list(GET results 0 failed)
+string(STRIP "${expanded}" expanded)
+if(expanded STREQUAL limit)
+  fail("${archive} expands to ${limit} bytes or more, which is not CIFAR-10: refused")
+elseif(NOT failed STREQUAL 0)
+  fail("${archive} is not an archive (tar.gz), or not a whole one")
 endif()
+set(ENV{LC_ALL} C) # for the list's dates
+execute_process(COMMAND ${CMAKE_COMMAND} -E tar tvf "${archive}"
+  OUTPUT_VARIABLE listing RESULT_VARIABLE failed ERROR_QUIET TIMEOUT 60)
+if(NOT failed STREQUAL 0)
+  fail("${archive} is not an archive (tar.gz), or not a whole one")
+endif()
+string(LENGTH "${listing}" length)
+if(length GREATER 20000)
+  fail("${archive} holds too many entries, or names too long, for CIFAR-10: refused")
+endif()
+
+# The one folder, which can be removed again, and plain files in it that can be read: each once, the data
+# files of their size and the others small. A name with a line break may pass for two entries; but no part
+# of a line can lead out of the folder, and what is unpacked then differs from the list.
+string(REGEX REPLACE "[^A-Za-z0-9 ,._/:>\n-]" "?" listing "${listing}") # not needed, nor safe to show
 string(REGEX MATCHALL "[^\n]+" entries "${listing}")
+set(owner "[^/ ]+ +[^/ ]+") # with its group
+set(date "[ 0-9][0-9] [A-Z][a-z][a-z] +[0-9:]+")
+set(seen "")
 foreach(entry IN LISTS entries)
-  if(NOT entry MATCHES "^cifar-10-batches-bin/([A-Za-z0-9_][A-Za-z0-9_.]*)?$")
+  if(entry MATCHES
+      "^-r[-rwx]+ +[0-9]+ ${owner} +([0-9]+) ${date} cifar-10-batches-bin/([A-Za-z0-9_][A-Za-z0-9_.]*)$")
+    set(size "${CMAKE_MATCH_1}")
+    set(name "${CMAKE_MATCH_2}")
+    if(name IN_LIST seen)
+      fail("${archive} holds ${name} twice: refused")
+    elseif(name IN_LIST names AND NOT size EQUAL bytes)
+      fail("${archive} holds ${name} of ${size} bytes, expected ${bytes}: refused")
+    elseif(NOT name IN_LIST names AND size GREATER 65536)
+      fail("${archive} holds ${name} of ${size} bytes, which is not part of CIFAR-10: refused")
+    endif()
+    list(APPEND seen "${name}")
+  elseif(NOT entry MATCHES "^drwx[-rwxsStT]+ +[0-9]+ ${owner} +0 ${date} cifar-10-batches-bin/$")
     fail("${archive} holds '${entry}', which is not part of CIFAR-10: refused")
   endif()
 endforeach()
-file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${work}/files")
+file(MAKE_DIRECTORY "${work}/files")
+execute_process(COMMAND ${CMAKE_COMMAND} -E tar xf "${archive}" WORKING_DIRECTORY "${work}/files"
+  RESULT_VARIABLE failed ERROR_VARIABLE reason)
+if(NOT failed STREQUAL 0)
+  string(REGEX REPLACE "\n.*" "" reason "${reason}")
+  fail("can't unpack ${archive}: ${reason}")
+endif()
 check_files("${work}/files/cifar-10-batches-bin" FALSE wrong)
 if(wrong)
   fail("${archive}: ${wrong}")
+endif()
+file(GLOB unpacked RELATIVE "${work}/files/cifar-10-batches-bin" "${work}/files/cifar-10-batches-bin/*")
+list(SORT seen)
+if(NOT unpacked STREQUAL seen)
+  fail("${archive} holds names that are not of CIFAR-10: refused")
 endif()
 
 file(RENAME "${work}/files/cifar-10-batches-bin" "${dir}" RESULT failed)

@@ -2,9 +2,12 @@
 
   fetch.py TRAINER TOOL
 """
+import functools
+import gzip
 import hashlib
 import io
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,42 +18,89 @@ import unittest
 from common import record
 
 TOOL = sys.argv.pop(1)
+FOLDER = "cifar-10-batches-bin/"
 NAMES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+BYTES = 30730000
 
 
-class Fetch(unittest.TestCase):
+def entry(name, **fields):
+    member = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(member, key, value)
+    return member
+
+
+def link(name, target, kind=tarfile.SYMTYPE):
+    return entry(name, type=kind, linkname=target)
+
+
+@functools.lru_cache(maxsize=None)
+def packed(name):
+    """An entry of a data file of zeros, compressed: the parts of an archive may be so one by one."""
+    header = entry(FOLDER + name, size=BYTES).tobuf(tarfile.GNU_FORMAT)
+    return gzip.compress(header) + packed_zeros((BYTES + 511) // 512 * 512)
+
+
+@functools.lru_cache(maxsize=None)
+def packed_zeros(count):
+    return gzip.compress(bytes(count))
+
+
+def tar_of(*members):
+    """The end of an archive: these entries, filled with zeros."""
+    blob = io.BytesIO()
+    with tarfile.open(fileobj=blob, mode="w") as tar:
+        for member in members:
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+    return blob.getvalue()
+
+
+def good(*more):
+    """A good archive, with more entries at its end."""
+    return b"".join(map(packed, NAMES)) + gzip.compress(
+        tar_of(entry(FOLDER + "readme.html", size=10), *more))
+
+
+def bomb(size):
+    """A data file of this size: a thousandth of it, compressed."""
+    part = 16 << 20
+    header = entry(FOLDER + NAMES[0], size=size).tobuf(tarfile.GNU_FORMAT)
+    return gzip.compress(header) + packed_zeros(part) * (size // part) + packed_zeros(1024)
+
+
+class Folder(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
         self.dir = os.path.join(self.folder, "cache", "cifar-10-batches-bin")
 
-    def archive(self, change=None):
-        """An archive of six files of zeros; change(tar) adds what it likes. Gives path and sum."""
+    def archive(self, blob):
+        """A file, and its checksum."""
         path = os.path.join(self.folder, "archive.tar.gz")
-        with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-            for name in NAMES + ["readme.html"]:
-                member = tarfile.TarInfo("cifar-10-batches-bin/" + name)
-                member.size = 30730000 if name in NAMES else 10
-                tar.addfile(member, io.BytesIO(bytes(member.size)))
-            if change:
-                change(tar)
-        with open(path, "rb") as file:
-            return path, hashlib.sha256(file.read()).hexdigest()
+        with open(path, "wb") as file:
+            file.write(blob)
+        return path, hashlib.sha256(blob).hexdigest()
 
     def fetch(self, *arguments):
-        return subprocess.run([TOOL, "--dir", self.dir, *arguments], text=True, timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        """No file that it makes may be larger than one of the data set."""
+        limit = (BYTES, BYTES)
+        return subprocess.run([TOOL, "--dir", self.dir, *arguments], text=True, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
 
     def refused(self, text, *arguments, code=1):
         done = self.fetch(*arguments)
         self.assertEqual(done.returncode, code, done.stderr)
         self.assertIn(text, done.stderr)
+        self.assertRegex(done.stderr, r"(?m)^fetch-cifar10: [ -~]+\n\Z")  # fit for a terminal
         self.assertEqual(done.stdout, "")
         self.assertFalse(os.path.exists(self.dir))
         self.assertEqual(os.listdir(os.path.dirname(self.dir)), [])
 
+
+class Fetch(Folder):
     def test_good(self):
-        path, digest = self.archive()
+        path, digest = self.archive(good())
         for source in (["--file", path], ["--url", "file://" + path]):
             done = self.fetch(*source, "--sha256", digest)
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -63,8 +113,18 @@ class Fetch(unittest.TestCase):
             self.assertEqual(again.returncode, 0, again.stderr)
             shutil.rmtree(self.dir)
 
+    def test_as_published(self):
+        """With an entry for the folder, a user, a group, modes and times, old and new."""
+        named = {"uname": "a.user-name", "gname": "A\\group", "uid": 1000, "gid": 1000}
+        blob = gzip.compress(entry(FOLDER, type=tarfile.DIRTYPE, mode=0o755, mtime=1e9, **named).tobuf())
+        blob += good(entry(FOLDER + "batches.meta.txt", size=61, mode=0o444, mtime=1.7e9, **named))
+        path, digest = self.archive(blob)
+        done = self.fetch("--file", path, "--sha256", digest)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(os.listdir(self.dir)), sorted(NAMES + ["readme.html", "batches.meta.txt"]))
+
     def test_wrong_checksum(self):
-        path, _ = self.archive()
+        path, _ = self.archive(good())
         self.refused("refused", "--file", path)
         self.refused("expected c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
                      "--url", "file://" + path)
@@ -75,7 +135,7 @@ class Fetch(unittest.TestCase):
 
     def test_interrupted(self):
         """What an earlier run left is swept away, and does not count as the data set."""
-        path, digest = self.archive()
+        path, digest = self.archive(good())
         left = self.dir + ".partial/files/cifar-10-batches-bin"
         os.makedirs(left)
         with open(os.path.join(left, "stray.bin"), "wb") as file:
@@ -83,19 +143,10 @@ class Fetch(unittest.TestCase):
         done = self.fetch("--file", path, "--sha256", digest)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(sorted(os.listdir(self.dir)), sorted(NAMES + ["readme.html"]))
-        shutil.rmtree(self.dir)
-        with open(path, "rb") as file:
-            half = file.read()[:20000]
-        with open(path + ".half", "wb") as file:
-            file.write(half)
-        self.refused("refused", "--file", path + ".half", "--sha256", digest)
-        self.refused("", "--file", path + ".half", "--sha256", hashlib.sha256(half).hexdigest())
-        done = self.fetch("--file", path, "--sha256", digest)
-        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_what_is_there(self):
         """An empty folder is filled, and links to the files are as good as files."""
-        path, digest = self.archive()
+        path, digest = self.archive(good())
         os.makedirs(self.dir)
         done = self.fetch("--file", path, "--sha256", digest)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -115,29 +166,141 @@ class Fetch(unittest.TestCase):
         self.assertIn("has 4 bytes, expected 30730000: move", done.stderr)
         self.assertEqual(os.listdir(self.dir), [NAMES[0]])
 
-    def test_hostile(self):
-        def add(name, **fields):
-            def change(tar):
-                member = tarfile.TarInfo(name)
-                for key, value in fields.items():
-                    setattr(member, key, value)
-                tar.addfile(member)
-            return change
-        outside = os.path.join(self.folder, "outside")
-        for change in (add(outside), add("../outside"), add("cifar-10-batches-bin/../../outside"),
-                       add("cifar-10-batches-bin/sub/file"), add("other/file")):
-            path, digest = self.archive(change)
-            self.refused("not part of CIFAR-10", "--file", path, "--sha256", digest)
-            self.assertFalse(os.path.exists(outside))
-        path, digest = self.archive(
-            add("cifar-10-batches-bin/test_batch.bin", type=tarfile.SYMTYPE, linkname=outside))
-        self.refused("", "--file", path, "--sha256", digest)
-
     def test_usage(self):
         for arguments in (["--nonsense", "x"], ["--url"], ["--file", ""]):
             done = self.fetch(*arguments)
             self.assertEqual(done.returncode, 2)
             self.assertIn("--sha256 SUM", done.stderr)
+
+
+class Hostile(Folder):
+    """Whatever an archive is: it is refused with a reason, nothing is left of it, and nothing outside the
+    destination's own folder is touched."""
+
+    def setUp(self):
+        super().setUp()
+        self.outside = os.path.join(self.folder, "outside")
+        os.mkdir(self.outside)
+        with open(os.path.join(self.outside, "kept"), "w") as file:
+            file.write("as it was")
+
+    def refuses(self, text, blob):
+        path, digest = self.archive(blob)
+        self.refused(text, "--file", path, "--sha256", digest)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["archive.tar.gz", "cache", "outside"])
+        self.assertEqual(os.listdir(self.outside), ["kept"])
+        with open(os.path.join(self.outside, "kept")) as file:
+            self.assertEqual(file.read(), "as it was")
+        self.assertEqual(os.stat(os.path.join(self.outside, "kept")).st_nlink, 1)
+
+    def refuses_entries(self, text, *lists):
+        for members in lists:
+            with self.subTest(names=[member.name for member in members]):
+                self.refuses(text, gzip.compress(tar_of(*members)))
+
+    def test_paths(self):
+        names = [self.outside + "/new", "/new", "//new", "..", "../new", "../../outside/new", "./../new",
+                 "a/../../new", "other/new", "new", "./" + FOLDER + "new", "."]
+        names += [FOLDER + name for name in (
+            "../new", "../../new", "../../../outside/new", "..", ".", "./new", "/new", "sub/new", "sub/..",
+            "a/../../../outside/new", "../cifar-10-batches-bin/new", ".hidden", "...", "-rf", "~")]
+        self.refuses_entries("not part of CIFAR-10", *([entry(name, size=3)] for name in names))
+        self.refuses_entries("not part of CIFAR-10",
+                             *([entry(name, type=tarfile.DIRTYPE, mode=0o755)] for name in names))
+        self.refuses_entries("not part of CIFAR-10", [entry(FOLDER[:-1], size=3)])
+        self.refuses("not part of CIFAR-10", good(entry(FOLDER + "../../../outside/new")))
+
+    def test_links(self):
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            for target in (self.outside + "/kept", "../../../../outside/kept", "/etc/passwd", NAMES[0]):
+                self.refuses_entries("not part of CIFAR-10", [link(FOLDER + NAMES[5], target, kind)])
+        through = entry(FOLDER + "new", size=3)
+        folder = entry(FOLDER, type=tarfile.DIRTYPE, mode=0o755)
+        for target in (self.outside, "../../../outside"):
+            self.refuses_entries("not part of CIFAR-10", [link(FOLDER, target), through],
+                                 [link(FOLDER[:-1], target), through],
+                                 [folder, link(FOLDER[:-1], target), through],
+                                 [link(FOLDER + "sub", target), entry(FOLDER + "sub/new", size=3)])
+        self.refuses("not part of CIFAR-10",
+                     good(link(FOLDER + "kept", self.outside + "/kept", tarfile.LNKTYPE)))
+
+    def test_kinds(self):
+        for kind in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE):
+            special = entry(FOLDER + NAMES[0], type=kind, devmajor=1, devminor=5)
+            self.refuses_entries("not part of CIFAR-10", [special])
+        # What its owner could not read, or not remove again.
+        self.refuses_entries("not part of CIFAR-10", [entry(FOLDER + "new", mode=0o277)], *(
+            [entry(FOLDER, type=tarfile.DIRTYPE, mode=mode)] for mode in (0, 0o377, 0o577, 0o677)))
+
+    def test_names(self):
+        line = "-rw-r--r--  0 0      0           3  1 Jan  1970 " + FOLDER + "new"
+        self.refuses_entries("not part of CIFAR-10", *(
+            [entry(FOLDER + name, size=3)] for name in (
+                "new\nline", "\nnew", "\n", "\033[31mred", "a\rb", "\a", "\x7f", "a;b", ";", "[", "]", "a\\",
+                "\\", "${dir}", '"', "a b", "a -> b", "a link to b", "x" * 200 + ";", "a;" + line)))
+        self.refuses_entries("not part of CIFAR-10", *(
+            [entry(FOLDER + "a", size=3, uname=owner)] for owner in (
+                "a/b", "../..", "a b c", "\n" + line, line + "\n" + line)))
+        for name in ("a\n" + line, "a\n"):  # as two entries, or one, that are right
+            self.refuses("holds names that are not of CIFAR-10", good(entry(FOLDER + name, size=3)))
+        self.refuses_entries("can't unpack", [entry(FOLDER + "x" * 300, size=3)])
+        self.refuses_entries("too long", [entry(FOLDER + "x" * 30000, size=3)])
+        self.refuses_entries("", [entry("", size=3)], *(
+            [entry(FOLDER + name, size=3)] for name in ("n\u00e9w", os.fsdecode(b"\xff\xfe"))))
+
+    def test_twice(self):
+        readme = entry(FOLDER + "readme.html", size=10)
+        self.refuses("holds readme.html twice", good(readme))
+        self.refuses("holds readme.html twice", good(entry(readme.name, size=0)))
+        self.refuses("holds data_batch_1.bin twice", 2 * packed(NAMES[0]))
+        self.refuses("holds test_batch.bin twice", good(entry(FOLDER + NAMES[5], size=3)))
+
+    def test_sizes(self):
+        self.refuses_entries("holds data_batch_2.bin of 3 bytes, expected 30730000",
+                             [entry(FOLDER + NAMES[1], size=3)])
+        self.refuses_entries("holds new.bin of 65537 bytes", [entry(FOLDER + "new.bin", size=65537)])
+        self.refuses_entries("too many entries", [entry(FOLDER + f"a{i}") for i in range(1000)])
+        sparse = {"GNU.sparse.size": str(1 << 42), "GNU.sparse.numblocks": "1", "GNU.sparse.map": "0,512"}
+        self.refuses_entries(f"of {1 << 42} bytes, expected",
+                             [entry(FOLDER + NAMES[0], size=512, pax_headers=sparse)])
+
+    def test_no_archives(self):
+        half = good()[:20000]
+        for blob in (b"", b"no archive\n" * 100, bytes(10240), b"\x1f\x8b",
+                     gzip.compress(b"no archive\n" * 100), tar_of(entry(FOLDER + "new", size=3)), half,
+                     half[:-10000] + bytes(10000), gzip.compress(gzip.decompress(packed(NAMES[0]))[:10**6]),
+                     b"PK\5\6" + bytes(18)):
+            with self.subTest(blob=blob[:20]):
+                self.refuses("is not an archive (tar.gz), or not a whole one", blob)
+        for blob in (gzip.compress(b""), gzip.compress(tar_of()),
+                     gzip.compress(tar_of(entry(FOLDER, type=tarfile.DIRTYPE, mode=0o755))),
+                     gzip.compress(tar_of(entry(FOLDER + "inner.tar.gz", size=100)))):
+            self.refuses("is missing", blob)
+        self.refuses_entries("not part of CIFAR-10", [entry("cifar-10-binary.tar.gz", size=100)])
+
+    def test_bombs(self):
+        """A few megabytes that would be many gigabytes."""
+        self.refuses("expands to 200000000 bytes or more", bomb(8 << 30))
+        self.refuses("expands to 200000000 bytes or more", good() + packed_zeros(BYTES))
+        # Where it is compressed twice, its list tells.
+        self.refuses(f"of {1 << 30} bytes, expected 30730000", gzip.compress(bomb(1 << 30)))
+
+    def test_what_is_there(self):
+        """It is left alone, whole or not."""
+        path, digest = self.archive(gzip.compress(tar_of(link(FOLDER + NAMES[0], self.outside))))
+        os.makedirs(self.dir)
+        for name in NAMES:
+            with open(os.path.join(self.dir, name), "wb") as file:
+                file.truncate(BYTES)
+
+        def state():
+            return [(found.name, found.inode(), found.stat().st_size, found.stat().st_mtime_ns)
+                    for found in sorted(os.scandir(self.dir), key=lambda found: found.name)]
+        for code in (0, 1):
+            before = state()
+            done = self.fetch("--file", path, "--sha256", digest)
+            self.assertEqual((done.returncode, state()), (code, before))
+            os.truncate(os.path.join(self.dir, NAMES[0]), 1)
 
 
 if __name__ == "__main__":
