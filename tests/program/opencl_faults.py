@@ -2,9 +2,9 @@
 
   opencl_faults.py TRAINER LAYER [--all]
 
-LAYER is tests/opencl/layer.c. One call is tried from each place that makes some, a place being the
-whole chain of callers, but of CLBlast's own hundreds of places only a quarter; with --all, every single
-call is.
+LAYER is tests/opencl/layer.c. With TRAINER_TEST_LONG=1 one call is tried from each place that makes some, a
+place being the whole chain of callers, but of CLBlast's own hundreds of places only a quarter; else from a
+third of those, and from one place for each function. With --all, every single call is.
 """
 import concurrent.futures
 import json
@@ -19,6 +19,7 @@ import unittest
 from common import run, skip_unless_here
 
 LAYER = os.path.abspath(sys.argv.pop(1))
+SHARE = 1 if os.environ.get("TRAINER_TEST_LONG") == "1" else 3  # one of so many places is tried
 ALL = "--all" in sys.argv
 if ALL:
     sys.argv.remove("--all")
@@ -94,7 +95,7 @@ class Faults(unittest.TestCase):
     def fail_each(self, gemm, cache, optional=(), lost=False, only="", tried=frozenset(), every=1):
         """`lost`: from that call on, all others fail, too. `only`: functions whose names begin so, and
         which the run does without. `tried`: places that are left out. `every`: one of so many places is
-        tried, and of each function the first. Gives those that were tried."""
+        tried, or fewer, and of each function the first. Gives those that were tried."""
         began = time.monotonic()
         done, good, seconds = self.train(gemm, cache)
         self.assertFalse(self.check(optional, None, done, good, seconds))
@@ -103,7 +104,7 @@ class Faults(unittest.TestCase):
         sites = [site for site in sites if site[1].startswith(only) and site[2] not in tried]
         functions = [function for _, function, _ in sites]
         sites = [site for number, site in enumerate(sites)
-                 if number % every == 0 or functions.index(site[1]) == number]
+                 if number % (every * SHARE) == 0 or functions.index(site[1]) == number]
         if ALL and not only:
             sites = [[number, None, None] for number in range(1, counted + 1)]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -1,0 +1,89 @@
+"""The same seed, device, --gemm and number of threads give the same weights and losses, to the bit.
+
+  determinism.py TRAINER [EMULATED]
+
+Every device that is here, with each of some numbers of threads, and CUDA as EMULATED has it. Each run is
+repeated once; with TRAINER_TEST_LONG=1, twenty times, with more numbers of threads and methods.
+"""
+import os
+import shutil
+import struct
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+import common
+from common import record, run
+
+EMULATED = sys.argv.pop(1) if len(sys.argv) > 1 else None
+LONG = os.environ.get("TRAINER_TEST_LONG") == "1"
+RUNS = 21 if LONG else 2
+# Seven batches, the last of which is completed from the start; none is a multiple of the threads.
+SAMPLES = ("--data", "synthetic", "--samples", 2000, "--batch-size", 300, "--epochs", 2)
+DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines() if "not here: " not in line]
+
+
+class Determinism(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def train(self, *arguments):
+        """The bytes of the weights, and every figure that is no time."""
+        path = os.path.join(self.folder, "weights")
+        found = record(*SAMPLES, *arguments, "--save", path)
+        with open(path, "rb") as file:
+            blob = file.read()
+        (header,) = struct.unpack("<Q", blob[:8])
+        scores = [(epoch["loss"], epoch["accuracy"]) for epoch in found["epochs"]]
+        return blob[8 + header:], scores, found["test"]
+
+    def check(self, *arguments):
+        """Gives what all of the runs gave."""
+        first = self.train(*arguments)
+        self.assertEqual(len(first[1]), 2)
+        for number in range(2, RUNS + 1):
+            again = self.train(*arguments)
+            self.assertEqual(again[1:], first[1:], f"run {number}")
+            self.assertTrue(again[0] == first[0], f"the weights of run {number} are others")
+        return first
+
+    def check_ways(self, *arguments):
+        """In the order of the files and in another; and wherever the batches are."""
+        different = {self.train(*arguments, "--shuffle", "--seed", 2)[0]}
+        for order in ((), ("--shuffle",)):
+            with self.subTest(arguments=arguments + order):
+                resident = self.check(*arguments, *order, "--batches", "resident")
+                streamed = self.train(*arguments, *order, "--batches", "streamed")
+                self.assertTrue(streamed == resident, "streamed batches give others")
+                different.add(resident[0])
+        self.assertEqual(len(different), 3)  # or equality would say nothing
+
+    def test_devices(self):
+        for device in DEVICES:
+            for threads in (1, 2, 3, 5) if LONG else (1, 2):
+                given = ("--device", device, "--threads", threads)
+                if device.startswith("opencl"):
+                    done = run(*SAMPLES, *given, "--epochs", 0)
+                    if "compute units, not" in done.stderr:
+                        print(f"no {threads} threads: {done.stderr.strip()}")
+                        continue
+                self.check_ways(*given)
+
+    def test_emulated(self):
+        if not EMULATED:
+            self.skipTest("no emulated CUDA was built")
+        with unittest.mock.patch.object(common, "TRAINER", EMULATED):
+            listed = run("--list-devices")
+            if listed.returncode != 0:
+                self.skipTest(listed.stderr)
+            for gemm in ("own-small", "cublas") if LONG else ("own-small",):
+                given = ("--device", "cuda", "--gemm", gemm, "--samples", 700)
+                self.check_ways(*given)
+                graph, stream = (self.train(*given, "--submission", name) for name in ("graph", "stream"))
+                self.assertTrue(graph == stream, "launches one by one give others")
+
+
+if __name__ == "__main__":
+    unittest.main()
