@@ -55,12 +55,29 @@ static bool has_sound_metadata(json_t *header) {
     return true;
 }
 
+/* Parses the header; NULL, where *refused says whether that is for want of memory. jansson 2.14
+ * says so seldom; and when it is refused memory for a long text it may go on with a part of it.
+ * Another time it is then another one. */
+static json_t *parse(const char *text, size_t length, json_error_t *problem, bool *refused) {
+    errno = 0;
+    json_t *header = json_loadb(text, length, JSON_REJECT_DUPLICATES, problem);
+    *refused = !header && errno == ENOMEM;
+    json_t *again = header ? json_loadb(text, length, JSON_REJECT_DUPLICATES, problem) : NULL;
+    if (header && !json_equal(header, again)) {
+        json_decref(header);
+        header = NULL;
+        *refused = true;
+    }
+    json_decref(again);
+    return header;
+}
+
 static enum status parse_header(
     struct checkpoint *checkpoint, const char *text, size_t length, struct error *error) {
     json_error_t problem;
-    errno = 0; /* jansson seldom says that it was refused memory; malloc does */
-    checkpoint->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
-    if (!checkpoint->header && errno == ENOMEM)
+    bool refused;
+    checkpoint->header = parse(text, length, &problem, &refused);
+    if (refused)
         return error_memory(error, "the header of the weights", length);
     if (!checkpoint->header)
         return error_set(error, STATUS_CHECKPOINT, "%s: offset %d: header: %s", checkpoint->path,
