@@ -1,17 +1,35 @@
 #include "interrupt.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Of the process, as signals are. */
 static atomic_int noted, deferred;
+static atomic_llong noted_at; /* milliseconds */
 
+enum { SAME_CAUSE = 200 }; /* milliseconds; nobody presses Ctrl-C twice in that time */
+
+static long long milliseconds(void) {
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Calls nothing that a signal must not interrupt. */
 static void handle(int signal) {
+    const int reason = errno;
     int none = 0;
-    if (!atomic_load(&deferred) || !atomic_compare_exchange_strong(&noted, &none, signal))
+    if (!atomic_load(&deferred))
         _exit(128 + signal);
+    if (atomic_compare_exchange_strong(&noted, &none, signal))
+        atomic_store(&noted_at, milliseconds());
+    else if (milliseconds() - atomic_load(&noted_at) >= SAME_CAUSE)
+        _exit(128 + signal);
+    errno = reason;
 }
 
 void interrupt_catch(void) {

@@ -9,7 +9,9 @@
 void interrupt_catch(void);
 
 /* From now on there is something to lose: the first signal is only noted, for interrupt_signal, and
- * the second ends the program at once. */
+ * another one ends the program at once, unless it comes so soon that it is of the same cause: a
+ * closed terminal's SIGHUP is sent by the system and by the shell, that of a batch system to a
+ * process and to its group. */
 void interrupt_defer(void);
 
 /* The signal that was noted; 0: none. */

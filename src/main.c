@@ -1,109 +1,24 @@
 /* trainer: options -> dataset -> device -> network -> training -> record -> what is printed. */
 #include "inform.h"
 #include "interrupt.h"
-#include "options.h"
-#include "progress.h"
+#include "run.h"
 #include "system/clock.h"
 #include "system/restart.h"
-#include "trainer/record.h"
 #include "version.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct run {
-    const struct options *options;
-    struct checkpoint *resumed; /* the file that the run continues from; NULL: it begins */
-    struct dataset *dataset;
-    struct device *device;
-    struct network *network;
-    float *parameters;              /* on the host: the first, then those that are saved */
-    struct training_position start; /* where it continues */
-    struct training_result result;
-    struct record record;
-    struct progress progress;
-    struct checkpoint_setting settings[OPTIONS_STORED_MAX + 1]; /* for its checkpoints */
-    size_t settings_count;
-    size_t saved_epochs, saved_batches; /* the position of the last checkpoint */
-    bool saved;                         /* there is one of this run */
-    int unprinted;                      /* errno of the first output that failed; 0: none did */
-    char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */
-};
-
 /* --- Setting up --- */
-
-static const char fingerprint_name[] = "trainer.data"; /* of the data set, in a checkpoint */
-
-/* The first parameters, and where they are in the run: from a checkpoint, from a file of weights,
- * or from the seed. */
-static enum status first_parameters(struct run *run, struct error *error) {
-    const struct options *options = run->options;
-    const size_t length = network_parameters_length(&options->shape);
-    run->parameters = malloc(length * sizeof *run->parameters);
-    if (!run->parameters)
-        return error_memory(error, "the parameters", length * sizeof *run->parameters);
-    if (!options->init && !run->resumed) {
-        network_first_parameters(&options->shape, options->plan.seed, run->parameters);
-        return STATUS_OK;
-    }
-    struct checkpoint *file = run->resumed;
-    enum status status = file ? STATUS_OK : checkpoint_open(options->init, &file, error);
-    if (status == STATUS_OK)
-        status = checkpoint_load(file, &options->shape, run->parameters, error);
-    if (status == STATUS_OK && run->resumed)
-        status = checkpoint_load_position(file, &options->shape, &run->start, error);
-    if (!run->resumed)
-        checkpoint_close(file);
-    if (status == STATUS_OK &&
-        run->start.epochs_done + (run->start.batches_done > 0) > options->plan.epochs)
-        return error_set(error, STATUS_USAGE, "--epochs %zu: the run in %s has come to epoch %zu",
-            options->plan.epochs, options->resume,
-            run->start.epochs_done + (run->start.batches_done > 0));
-    return status;
-}
 
 static struct device_options device_wanted(const struct options *options) {
     return (struct device_options){.threads = options->threads,
         .gemm = options->gemm,
         .precision = options->precision,
         .submission = options->submission};
-}
-
-/* A new run must not take the place of the checkpoint of one that has not ended. */
-static enum status check_unfinished(const struct options *options, struct error *error) {
-    struct checkpoint *other;
-    if (options->resume && strcmp(options->resume, options->checkpoint) == 0)
-        return STATUS_OK;
-    enum status status = checkpoint_open(options->checkpoint, &other, error);
-    if (status != STATUS_OK) /* what is no checkpoint is of no concern */
-        return status == STATUS_CHECKPOINT ? STATUS_OK : status;
-    const char *done = checkpoint_setting(other, CHECKPOINT_EPOCHS);
-    const char *epochs = checkpoint_setting(other, "--epochs");
-    if (done && epochs && strtoull(done, NULL, 10) < strtoull(epochs, NULL, 10))
-        status = error_set(error, STATUS_USAGE,
-            "--checkpoint %s: it has a run that ended after epoch %s of %s: go on with --resume "
-            "%s, or remove it",
-            options->checkpoint, done, epochs, options->checkpoint);
-    checkpoint_close(other);
-    return status;
-}
-
-/* What can be known to fail is tried before anything takes time. */
-static enum status check_early(struct run *run, struct error *error) {
-    const struct options *options = run->options;
-    const struct device_options wanted = device_wanted(options);
-    enum status status = device_find(options->device, &wanted, error);
-    if (status == STATUS_OK && options->save)
-        status = checkpoint_check_path(options->save, error);
-    if (status == STATUS_OK && options->checkpoint)
-        status = checkpoint_check_path(options->checkpoint, error);
-    if (status == STATUS_OK && options->checkpoint)
-        status = check_unfinished(options, error);
-    return status == STATUS_OK ? first_parameters(run, error) : status;
 }
 
 static enum status load_dataset(struct run *run, struct error *error) {
@@ -151,8 +66,10 @@ static enum status open_device(struct run *run, struct error *error) {
     enum status status = device_open(options->device, &wanted, &run->device, error);
     if (status == STATUS_OK)
         run->record.memory = training_memory(run->device, &options->shape, run->dataset, plan);
-    if (status == STATUS_OK && !options->dry_run)
-        status = training_check(run->device, &options->shape, run->dataset, plan, error);
+    if (status == STATUS_OK)
+        status = options->dry_run
+                     ? training_check_room(run->device, &options->shape, run->dataset, plan, error)
+                     : training_check(run->device, &options->shape, run->dataset, plan, error);
     if (status == STATUS_OK && !options->dry_run)
         status =
             network_create(run->device, &options->shape, plan->batch_size, &run->network, error);
@@ -161,55 +78,6 @@ static enum status open_device(struct run *run, struct error *error) {
     run->record.open = clock_seconds() - start;
     if (status == STATUS_OK)
         introduce(run);
-    return status;
-}
-
-/* --- Checkpoints --- */
-
-/* What the checkpoints of this run say of it: options with what `auto` came to, and the data. */
-static enum status describe_run(struct run *run, struct error *error) {
-    const double start = clock_seconds();
-    const struct device_info *device = device_info(run->device);
-    struct options options = *run->options;
-    options.device = strcmp(options.device, "auto") == 0 ? device->kind : options.device;
-    options.threads = device->threads;
-    options.samples = run->dataset->train.count;
-    run->settings_count = options_store(&options, run->settings);
-    struct checkpoint_setting *data = &run->settings[run->settings_count++];
-    snprintf(data->name, sizeof data->name, "%s", fingerprint_name);
-    snprintf(data->value, sizeof data->value, "%016" PRIx64, dataset_fingerprint(run->dataset));
-    run->record.checkpoint += clock_seconds() - start;
-    const char *before = run->resumed ? checkpoint_setting(run->resumed, fingerprint_name) : NULL;
-    if (before && strcmp(before, data->value) != 0)
-        return error_set(error, STATUS_DATASET,
-            "%s: its run has other images than %s: name their folder with --data", options.resume,
-            run->dataset->path[0] ? run->dataset->path : "the synthetic set");
-    return STATUS_OK;
-}
-
-static bool is_saved(const struct run *run, const struct training_position *position) {
-    return run->saved && run->saved_epochs == position->epochs_done &&
-           run->saved_batches == position->batches_done;
-}
-
-/* Writes the checkpoint, if one is wanted and there is none of where the training is now. */
-static enum status save_checkpoint(struct run *run, struct error *error) {
-    const struct options *options = run->options;
-    const struct training_position *position = &run->result.reached;
-    if (!options->checkpoint || is_saved(run, position))
-        return STATUS_OK;
-    const double start = clock_seconds();
-    const struct checkpoint_run state = {run->settings, run->settings_count, position};
-    enum status status = network_download(run->network, run->parameters, error);
-    if (status == STATUS_OK)
-        status =
-            checkpoint_save(options->checkpoint, &options->shape, run->parameters, &state, error);
-    if (status == STATUS_OK) {
-        run->saved = true;
-        run->saved_epochs = position->epochs_done;
-        run->saved_batches = position->batches_done;
-    }
-    run->record.checkpoint += clock_seconds() - start;
     return status;
 }
 
@@ -237,8 +105,8 @@ static void on_epoch(void *context, size_t epoch, const struct training_result *
         flush_output(run);
     }
     /* A disk may have room again after the next epoch; the last one counts. */
-    if ((epoch + 1) % options->checkpoint_every == 0 && epoch + 1 < options->plan.epochs &&
-        save_checkpoint(run, &error) != STATUS_OK)
+    if (((epoch + 1) % options->checkpoint_every == 0 || epoch + 1 == options->plan.epochs) &&
+        run_save_checkpoint(run, &error) != STATUS_OK)
         fprintf(stderr, "trainer: warning: no checkpoint after epoch %zu: %s\n", epoch + 1,
             error.message);
     progress_show(&run->progress, epoch + 1, 0, 1);
@@ -256,7 +124,7 @@ static void print_head(struct run *run) {
     record_print_plan(&run->record, stdout);
     if (!run->options->dry_run)
         record_print_epochs_head(isatty(STDOUT_FILENO) && !(no_color && *no_color), stdout);
-    for (size_t e = 0; e < run->start.epochs_done; e++)
+    for (size_t e = 0; e < run->start.epochs_done && !run->options->dry_run; e++)
         record_print_epoch(e, &run->start.epochs[e], stdout);
     flush_output(run);
 }
@@ -278,7 +146,8 @@ static void plan_record(struct run *run) {
 static enum status train(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const struct training_observer observer = {run, on_batch, on_epoch, is_to_stop};
-    progress_begin(&run->progress, stderr, options->quiet, options->plan.epochs);
+    progress_begin(
+        &run->progress, stderr, options->quiet, run->start.epochs_done, options->plan.epochs);
     progress_show(&run->progress, run->start.epochs_done, 0, 1);
     const enum status status = training_run(
         run->network, run->dataset, &options->plan, &run->start, &observer, &run->result, error);
@@ -288,15 +157,6 @@ static enum status train(struct run *run, struct error *error) {
                          : status == STATUS_DIVERGED ? "diverged"
                                                      : "interrupted";
     return status;
-}
-
-static enum status save(struct run *run, struct error *error) {
-    if (!run->options->save)
-        return STATUS_OK;
-    const enum status status = network_download(run->network, run->parameters, error);
-    return status == STATUS_OK ? checkpoint_save(run->options->save, &run->options->shape,
-                                     run->parameters, NULL, error)
-                               : status;
 }
 
 /* What a record_write_... said; errno was 0 before. */
@@ -329,29 +189,36 @@ static enum status print_record(const struct run *run, struct error *error) {
 
 /* --- The run, from options to record --- */
 
+static void add_to(struct error *error, const char *text, const char *more) {
+    const size_t length = strlen(error->message);
+    snprintf(error->message + length, sizeof error->message - length, "%.200s%.1000s", text, more);
+}
+
 /* Keeps and tells what came of the training, whatever becomes of each: the checkpoint, the record,
  * the weights. `status` is the training's; the first thing that failed is the error. */
 static enum status conclude(
     struct run *run, double start, enum status status, struct error *error) {
     struct error later;
     const struct options *options = run->options;
-    if (status != STATUS_DIVERGED) {
-        const enum status kept = save_checkpoint(run, &later);
-        if (kept != STATUS_OK) {
-            status = kept;
-            *error = later;
-        } else if (status == STATUS_INTERRUPTED && options->checkpoint) {
-            const size_t length = strlen(error->message);
-            snprintf(error->message + length, sizeof error->message - length,
-                "; go on with --resume %s", options->checkpoint);
-        }
+    const enum status kept =
+        status == STATUS_DIVERGED ? STATUS_OK : run_save_last_checkpoint(run, status, &later);
+    if (kept != STATUS_OK) {
+        if (status == STATUS_INTERRUPTED)
+            add_to(&later, "; ", error->message);
+        *error = later;
+    } else if (status == STATUS_INTERRUPTED) {
+        add_to(error, options->checkpoint ? "; go on with --resume " : "; without --checkpoint, ",
+            options->checkpoint ? options->checkpoint : "nothing of it is kept");
     }
+    if (kept == STATUS_DIVERGED) /* by its last step, which no loss has seen */
+        run->record.status = "diverged";
+    status = kept != STATUS_OK ? kept : status;
     run->record.wall = clock_seconds() - start;
     const enum status printed = print_record(run, status == STATUS_OK ? error : &later);
     status = status == STATUS_OK ? printed : status;
     if (strcmp(run->record.status, "complete") != 0)
         return status;
-    const enum status saved = save(run, status == STATUS_OK ? error : &later);
+    const enum status saved = run_save_weights(run, status == STATUS_OK ? error : &later);
     return status == STATUS_OK ? saved : status;
 }
 
@@ -359,20 +226,26 @@ static enum status run_all(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const double start = clock_seconds();
     record_stamp(&run->record);
-    enum status status = check_early(run, error);
+    const struct device_options wanted = device_wanted(options);
+    /* What can be known to fail is tried before anything takes time. */
+    enum status status = device_find(options->device, &wanted, error);
+    if (status == STATUS_OK)
+        status = run_begin_files(run, error);
     run->record.setup = clock_seconds() - start;
     if (status == STATUS_OK)
         status = load_dataset(run, error);
     if (status == STATUS_OK)
         status = open_device(run, error);
     if (status == STATUS_OK && options->checkpoint && !options->dry_run)
-        status = describe_run(run, error);
+        status = run_describe(run, error);
     if (status != STATUS_OK)
         return status;
     interrupt_defer();
     plan_record(run);
-    if (options->dry_run)
+    if (options->dry_run) {
+        run->record.wall = clock_seconds() - start;
         return print_record(run, error);
+    }
     status = train(run, error);
     const bool told =
         status == STATUS_OK || status == STATUS_DIVERGED || status == STATUS_INTERRUPTED;

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "system/file.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
@@ -91,7 +93,7 @@ static const struct option_row rows[] = {
     {"seed", KIND_SEED, KEPT_FIRM, AT(plan.seed), "N",
         "seed of the first weights, the order and the synthetic set"},
     {"init", KIND_TEXT, KEPT_NOT, AT(init), "FILE", "start from the weights in FILE (safetensors)"},
-    {"save", KIND_TEXT, KEPT_FREE, AT(save), "FILE",
+    {"save", KIND_TEXT, KEPT_NOT, AT(save), "FILE",
         "write the weights to FILE at the end (safetensors)"},
     {"checkpoint", KIND_TEXT, KEPT_NOT, AT(checkpoint), "FILE",
         "keep in FILE (safetensors) what a run needs to go on when it is interrupted"},
@@ -272,9 +274,18 @@ static enum status check_together(struct options *options, struct error *error) 
         return error_set(error, STATUS_USAGE, "--peak: --format is table or json");
     if (options->dry_run && options->format > FORMAT_JSON)
         return error_set(error, STATUS_USAGE, "--dry-run: --format is table or json");
+    if (options->action == ACTION_PEAK && (options->dry_run || options->init || options->save ||
+                                              options->checkpoint || options->resume))
+        return error_set(error, STATUS_USAGE,
+            "--peak trains nothing: leave out --dry-run, --init, --save, --checkpoint and "
+            "--resume");
     if (options->resume && !options->checkpoint)
         options->checkpoint = options->resume;
-    if (options->save && options->checkpoint && strcmp(options->save, options->checkpoint) == 0)
+    if (!options->checkpoint && options->checkpoint_every != defaults.checkpoint_every)
+        return error_set(error, STATUS_USAGE, "--checkpoint-every needs a --checkpoint");
+    if (options->save &&
+        ((options->checkpoint && file_is_same(options->save, options->checkpoint)) ||
+            (options->resume && file_is_same(options->save, options->resume))))
         return error_set(error, STATUS_USAGE,
             "--save %s: the checkpoint is there; name another file", options->save);
     options->shape.widths[0] = options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
@@ -402,7 +413,8 @@ size_t options_store(const struct options *options, struct checkpoint_setting *s
 static bool is_given(const struct options *options, int row) {
     struct checkpoint_setting now;
     write_value(&rows[row], options, now.value, sizeof now.value);
-    return (options->given >> row & 1) && strcmp(now.value, "auto") != 0;
+    return (options->given >> row & 1) &&
+           !(rows[row].kept == KEPT_FIRM && strcmp(now.value, "auto") == 0);
 }
 
 /* Names the given options that contradict the run. */
@@ -477,6 +489,6 @@ void options_print_help(FILE *file) {
         }
     }
     fputs("\nExit status: 0 fine, 1 input, output or internal, 2 usage, 3 device, 4 data set, "
-          "5 training\ndiverged, 6 weights file, 130 and 143 interrupted.\n",
+          "5 training\ndiverged, 6 weights file; 129, 130 and 143: interrupted.\n",
         file);
 }

@@ -4,8 +4,9 @@
 
 #include <unistd.h>
 
-void progress_begin(struct progress *progress, FILE *file, bool quiet, size_t epochs) {
-    *progress = (struct progress){.epochs = epochs, .start = clock_seconds()};
+void progress_begin(
+    struct progress *progress, FILE *file, bool quiet, size_t first, size_t epochs) {
+    *progress = (struct progress){.first = first, .epochs = epochs, .start = clock_seconds()};
     if (!quiet && isatty(fileno(file)))
         progress->file = file;
 }
@@ -23,8 +24,9 @@ void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t
     fprintf(progress->file, "\r\033[K[%.*s%*s] epoch %zu of %zu", filled,
         "##############################", WIDTH - filled, "",
         epoch + 1 < progress->epochs ? epoch + 1 : progress->epochs, progress->epochs);
-    if (done > 0.0)
-        fprintf(progress->file, ", %.0f s left", (now - progress->start) * (1.0 - done) / done);
+    const double now_done = done - (double)progress->first / (double)progress->epochs;
+    if (now_done > 0.0)
+        fprintf(progress->file, ", %.0f s left", (now - progress->start) * (1.0 - done) / now_done);
     fflush(progress->file);
 }
 

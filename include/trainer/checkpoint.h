@@ -41,7 +41,9 @@ struct checkpoint_run {
 /* Writes parameters (see network.h), and a run unless it is NULL, to `path`. They are written to a
  * temporary file in the same folder and synced before that is renamed over `path`, and the folder
  * is synced after: the file that was there stays until the new one is whole.
- * STATUS_FAILED, naming the path and why, when it can't be written. */
+ * STATUS_FAILED, naming the path and why, when it can't be written. STATUS_DIVERGED when a
+ * parameter is not finite: such a file would not be loaded again, so that the one that is there is
+ * kept. */
 enum status checkpoint_save(const char *path, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 

@@ -39,10 +39,11 @@ struct dataset {
 };
 
 struct dataset_options {
-    const char *data; /* a folder, "synthetic", or NULL: look for it, as dataset_find does */
-    size_t samples;   /* of the training set, from its start; 0: all */
-    uint64_t seed;    /* of the synthetic set */
-    int threads;      /* that read; at least 1 */
+    const char
+        *data;      /* a folder, "synthetic", or NULL: look for it, as dataset_default_path does */
+    size_t samples; /* of the training set, from its start; 0: all */
+    uint64_t seed;  /* of the synthetic set */
+    int threads;    /* that read; at least 1 */
 };
 
 /* Where the data set is looked for when none is named: $TRAINER_DATA_DIR, else

@@ -58,6 +58,10 @@ struct training_position {
 };
 void training_position_free(struct training_position *position);
 
+/* Whether it is a position in plan->epochs passes over `samples`: STATUS_USAGE if not. */
+enum status training_check_position(const struct training_plan *plan, size_t samples,
+    const struct training_position *position, struct error *error);
+
 struct training_result {
     size_t batches, samples;                       /* of one epoch; a wrapped tail counts again */
     bool streamed;                                 /* the batches were, else resident */
@@ -79,6 +83,11 @@ struct training_observer {
 
 /* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
+
+/* Whether the device has room for training a network of this shape by this plan:
+ * network_check_room, with what the training itself has there. */
+enum status training_check_room(struct device *device, const struct network_shape *shape,
+    const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 
 /* Checks that the device has room for training a network of this shape by this plan, and its
  * products at every shape that this has: network_check for each size of batch, and device_check
@@ -107,8 +116,9 @@ struct training_memory training_memory(struct device *device, const struct netwo
  * `start` is no position of this plan.
  * STATUS_DIVERGED, naming epoch and batch, when a loss is not finite; the parameters are then those
  * at the end of that epoch.
- * STATUS_INTERRUPTED when observer->stop says so: what was enqueued is done (a batch, or an epoch
- * that is submitted as a whole), and the parameters are those at result->reached.
+ * STATUS_INTERRUPTED when observer->stop says so: what was enqueued is done (on a device that works
+ * while it is called, a batch; on one that is given more at a time, up to an epoch), and the
+ * parameters are those at result->reached.
  * `observer->batch` is only told by devices that work while they are called
  * (device_info.synchronous); for the others it would say nothing true. */
 enum status training_run(struct network *network, const struct dataset *dataset,

@@ -2,6 +2,7 @@
 #include "json_text.h"
 #include "system/file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,14 @@ static float *arrange_weights(
     return data;
 }
 
+/* The index of the first weight that is not finite; `count` if all are. */
+static size_t find_not_finite(const float *weights, size_t count) {
+    size_t i = 0;
+    while (i < count && isfinite(weights[i]))
+        i++;
+    return i;
+}
+
 enum status checkpoint_save(const char *path, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error) {
     const struct training_position none = {0};
@@ -127,8 +136,14 @@ enum status checkpoint_save(const char *path, const struct network_shape *shape,
     char *header = NULL;
     uint64_t length = 0;
     float *weights = arrange_weights(&layout, shape, parameters);
+    const size_t count = weights_bytes / sizeof *weights;
     enum status status = weights ? make_header(&layout, run, &header, &length, error)
                                  : error_memory(error, "saving the weights", weights_bytes);
+    if (status == STATUS_OK && find_not_finite(weights, count) < count)
+        status = error_set(error, STATUS_DIVERGED,
+            "training diverged: a weight is %g, so %s is left as it is; try a smaller "
+            "--learning-rate",
+            (double)weights[find_not_finite(weights, count)], path);
     const struct file_part parts[] = {{&length, LENGTH_BYTES}, {header, length},
         {weights, weights_bytes},
         {position->epochs, position->epochs_done * sizeof *position->epochs},

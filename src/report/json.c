@@ -87,7 +87,7 @@ static json_t *describe_seconds(const struct record *record) {
         result->batching, "epochs", seconds_of_epochs(&result->reached), "mean_epoch",
         result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "unfinished",
         result->unfinished, "checkpoint", record->checkpoint, "release", result->release,
-        "evaluate", result->tested ? json_real(result->evaluate) : json_null(), "wall",
+        "evaluate", result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall",
         record->wall);
 }
 

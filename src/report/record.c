@@ -18,7 +18,9 @@ const char *record_batches(const struct record *record) {
 double record_resumed_seconds(const struct record *record) {
     double seconds = 0.0;
     if (record->resumed) {
-        seconds = record->resumed->seconds;
+        /* Of the epoch that was resumed, where it is one of the record's. */
+        if (record->result->reached.epochs_done > record->resumed->epochs_done)
+            seconds = record->resumed->seconds;
         for (size_t e = 0; e < record->resumed->epochs_done; e++)
             seconds += record->resumed->epochs[e].seconds;
     }

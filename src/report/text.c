@@ -106,7 +106,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "unfinished", true, result->unfinished);
     csv_real(&csv, "checkpoint", true, record->checkpoint);
     csv_real(&csv, "release", true, result->release);
-    csv_real(&csv, "evaluate", result->tested, result->evaluate);
+    csv_real(&csv, "evaluate", result->evaluate > 0.0, result->evaluate);
     csv_real(&csv, "wall", true, record->wall);
     csv_real(&csv, "loss", done > 0, done > 0 ? result->reached.epochs[done - 1].score.loss : 0.0);
     csv_real(&csv, "accuracy", done > 0,
@@ -247,6 +247,8 @@ void record_print_summary(const struct record *record, FILE *file) {
         print_row(file, "speed", "%.0f samples/s, %.1f GFLOP/s", summary.samples_per_second,
             summary.gflops);
     }
+    if (result->unfinished > 0.0)
+        print_row(file, "unfinished", "%.4f s in an epoch that did not end", result->unfinished);
     if (result->tested) {
         print_row(file, "evaluate", "%.4f s", result->evaluate);
         print_row(

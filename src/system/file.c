@@ -17,7 +17,7 @@ static enum status refuse(const char *path, const char *what, int reason, struct
 /* Locks a temporary file that was just made, so that nobody takes it for one that a killed process
  * left; false when somebody has. A file system without locks is no harm: nothing is removed there.
  */
-static bool keep(int descriptor) {
+static bool hold(int descriptor) {
     struct stat status;
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
         return errno != EWOULDBLOCK;
@@ -38,14 +38,14 @@ static enum status create_beside(
         if (length < 0 || length >= PATH_MAX)
             return refuse(path, "open", ENAMETOOLONG, error);
         *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*descriptor >= 0 && keep(*descriptor))
+        if (*descriptor >= 0 && hold(*descriptor))
             return STATUS_OK;
         if (*descriptor >= 0)
             close(*descriptor);
         else if (errno != EEXIST)
-            break;
+            return refuse(path, "open", errno, error);
     }
-    return refuse(path, "open", errno, error);
+    return refuse(path, "open", EEXIST, error);
 }
 
 /* The folder of `path`, with the slash at its end if it is named; "." if not. */
@@ -65,6 +65,17 @@ static void remove_left(const char *path) {
     close(descriptor);
 }
 
+/* Whether it is what create_beside adds to a path: a process's number and a small one. */
+static bool is_partial(const char *added) {
+    if (strncmp(added, FILE_PARTIAL, strlen(FILE_PARTIAL)) != 0)
+        return false;
+    const char *process = added + strlen(FILE_PARTIAL);
+    const size_t digits = strspn(process, "0123456789");
+    const char *number = process + digits + 1;
+    return digits > 0 && process[digits] == '-' && *number &&
+           strspn(number, "0123456789") == strlen(number);
+}
+
 /* Removes the temporary files of `path` that killed processes left. */
 static void remove_all_left(const char *path) {
     char folder[PATH_MAX], found[PATH_MAX + NAME_MAX + 2];
@@ -73,8 +84,7 @@ static void remove_all_left(const char *path) {
     DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         const size_t length = strlen(name);
-        if (strncmp(entry->d_name, name, length) != 0 ||
-            strncmp(entry->d_name + length, FILE_PARTIAL, strlen(FILE_PARTIAL)) != 0)
+        if (strncmp(entry->d_name, name, length) != 0 || !is_partial(entry->d_name + length))
             continue;
         snprintf(found, sizeof found, "%s%s%s", folder, slash ? "" : "/", entry->d_name);
         remove_left(found);
@@ -154,6 +164,23 @@ enum status file_check_writable(const char *path, struct error *error) {
         unlink(temporary);
     }
     return status;
+}
+
+bool file_is_same(const char *a, const char *b) {
+    struct stat first, second;
+    if (strcmp(a, b) == 0)
+        return true;
+    const bool one = stat(a, &first) == 0, other = stat(b, &second) == 0;
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    if (!one && !other) { /* then of one name in one folder */
+        char folder_a[PATH_MAX], folder_b[PATH_MAX];
+        folder_of(a, folder_a);
+        folder_of(b, folder_b);
+        if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0 ||
+            stat(folder_a, &first) != 0 || stat(folder_b, &second) != 0)
+            return false;
+    }
+    return one == other && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 int file_open_regular(const char *path, uint64_t *bytes, const char **problem, int *reason) {

@@ -28,6 +28,9 @@ enum status file_replace(
  * removes those that processes left which were killed while they replaced this path. */
 enum status file_check_writable(const char *path, struct error *error);
 
+/* Whether two paths are of one file, or will be when it is made. */
+bool file_is_same(const char *a, const char *b);
+
 /* Opens the regular file at `path` for reading, without waiting on anything that isn't one. Gives
  * its descriptor and its size. -1 when that can't be; `problem` then says why, and *reason is
  * errno, or 0 when what is there is not a regular file. */

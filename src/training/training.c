@@ -57,7 +57,22 @@ static enum status plan_epochs(struct training *training, size_t count, struct e
     return STATUS_OK;
 }
 
-/* Takes over the position that the run starts at. */
+enum status training_check_position(const struct training_plan *plan, size_t samples,
+    const struct training_position *position, struct error *error) {
+    const size_t batches = training_batches(plan, samples);
+    const bool within = position->epochs_done < plan->epochs
+                            ? position->batches_done < batches
+                            : position->epochs_done == plan->epochs && position->batches_done == 0;
+    return within && position->samples_done == position->batches_done * plan->batch_size
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                     "%zu epochs and %zu batches with %zu samples are no position in %zu epochs of "
+                     "%zu batches of %zu",
+                     position->epochs_done, position->batches_done, position->samples_done,
+                     plan->epochs, batches, plan->batch_size);
+}
+
+/* Takes over the position that the run starts at, which is one of the plan. */
 static enum status begin_at(
     struct training *training, const struct training_position *start, struct error *error) {
     const size_t epochs = training->plan->epochs;
@@ -70,14 +85,6 @@ static enum status begin_at(
             epochs * sizeof *reached->epochs + result->samples * 2 * sizeof *reached->scores);
     if (!start)
         return STATUS_OK;
-    if (start->epochs_done > epochs || start->batches_done >= result->batches ||
-        (start->epochs_done == epochs && start->batches_done > 0) ||
-        start->samples_done != start->batches_done * training->plan->batch_size)
-        return error_set(error, STATUS_USAGE,
-            "%zu epochs and %zu batches with %zu samples are no position in %zu epochs of %zu "
-            "batches of %zu",
-            start->epochs_done, start->batches_done, start->samples_done, epochs, result->batches,
-            training->plan->batch_size);
     if (start->epochs_done > 0)
         memcpy(reached->epochs, start->epochs, start->epochs_done * sizeof *start->epochs);
     if (start->samples_done > 0)
@@ -236,7 +243,7 @@ static enum status run_epoch(struct training *training, struct error *error) {
     if (status == STATUS_OK)
         status = fetch_scores(training, first, error);
     const double seconds = clock_seconds() - start;
-    result->unfinished = seconds;
+    result->unfinished += seconds;
     if (status != STATUS_OK)
         return status;
     const size_t end = training->batch * training->plan->batch_size;
@@ -323,6 +330,12 @@ static enum status evaluate(
     return status;
 }
 
+enum status training_check_room(struct device *device, const struct network_shape *shape,
+    const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
+    const size_t scored = dataset->train.count + plan->batch_size; /* at most, with their order */
+    return network_check_room(device, shape, plan->batch_size, 3 * scored * sizeof(float), error);
+}
+
 enum status training_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
     const size_t batch = plan->batch_size;
@@ -330,9 +343,7 @@ enum status training_check(struct device *device, const struct network_shape *sh
         return error_set(error, STATUS_USAGE, "batches of 0 samples");
     const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
         dataset->test.count % batch};
-    const size_t scored = dataset->train.count + batch; /* at most, with their order */
-    enum status status =
-        network_check_room(device, shape, batch, 3 * scored * sizeof(float), error);
+    enum status status = training_check_room(device, shape, dataset, plan, error);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
         bool checked = sizes[s] == 0;
         for (size_t e = 0; e < s; e++)
@@ -358,15 +369,16 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const size_t parameters = network_parameters_length(shape) * sizeof(float);
     struct training_memory memory = {.streamed = source_is_streamed(device, &epoch, network)};
     const bool test_streamed = source_is_streamed(device, &test, network);
-    const size_t epochs = plan->epochs * sizeof(struct training_epoch) + samples * score;
+    const size_t position = plan->epochs * sizeof(struct training_epoch) + samples * score;
     memory.device =
         network + larger(source_device_bytes(&epoch, memory.streamed) + samples * score,
                       source_device_bytes(&test, test_streamed) + dataset->test.count * score);
     memory.device = larger(memory.device, check);
-    /* A check of a layer is done by then; a checkpoint has the weights once more. */
+    /* A checkpoint has the weights once more; a run that goes on, its start. A check of a layer is
+     * done by then. */
     memory.host =
         dataset_bytes(dataset) + parameters +
-        larger(check, epochs + larger(source_host_bytes(&epoch, memory.streamed), parameters));
+        larger(check, 2 * position + source_host_bytes(&epoch, memory.streamed) + parameters);
     return memory;
 }
 
@@ -380,6 +392,8 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         .observer = observer,
         .result = result};
     enum status status = plan_epochs(&training, dataset->train.count, error);
+    if (status == STATUS_OK && start)
+        status = training_check_position(plan, dataset->train.count, start, error);
     if (status == STATUS_OK)
         status = begin_at(&training, start, error);
     if (status == STATUS_OK)

@@ -5,7 +5,6 @@
 #include "fuzz.h"
 #include "options.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -199,16 +198,17 @@ static bool same_run(const struct options *one, const struct options *other) {
     return same_text(one->device, other->device) && same_text(one->gemm, other->gemm) &&
            same_text(one->precision, other->precision) &&
            same_text(one->submission, other->submission) && same_text(one->data, other->data) &&
-           same_text(one->save, other->save) && same_shape(&one->shape, &other->shape) &&
-           same_plan(&one->plan, &other->plan) && one->samples == other->samples &&
-           one->checkpoint_every == other->checkpoint_every && one->threads == other->threads;
+           same_shape(&one->shape, &other->shape) && same_plan(&one->plan, &other->plan) &&
+           one->samples == other->samples && one->checkpoint_every == other->checkpoint_every &&
+           one->threads == other->threads;
 }
 
 static bool same_options(const struct options *one, const struct options *other) {
     return same_run(one, other) && one->action == other->action &&
-           same_text(one->init, other->init) && same_text(one->checkpoint, other->checkpoint) &&
-           same_text(one->resume, other->resume) && one->format == other->format &&
-           one->dry_run == other->dry_run && one->quiet == other->quiet;
+           same_text(one->init, other->init) && same_text(one->save, other->save) &&
+           same_text(one->checkpoint, other->checkpoint) && same_text(one->resume, other->resume) &&
+           one->format == other->format && one->dry_run == other->dry_run &&
+           one->quiet == other->quiet;
 }
 
 /* --- What is stored with a run (in the place of the checkpoint's reader) --- */
@@ -233,18 +233,10 @@ const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *
 
 /* --- */
 
-/* Of an earlier command line that was refused, glibc's getopt would go on with the rest of an
- * argument like -xyz, which is gone by now. A program has one command line only. */
-static void forget_arguments(char **arguments) {
-    optind = 0;
-    getopt(1, arguments, "");
-}
-
 static enum status parse(int count, char **arguments, struct options *options) {
     struct error error;
     error.message[0] = '\0';
     memset(options, 0xA5, sizeof *options);
-    forget_arguments(arguments);
     const enum status status = options_parse(count, arguments, options, &error);
     FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_USAGE, "status %d", (int)status);
     FUZZ_REQUIRE(status == STATUS_OK || error.message[0], "refused, with no reason");
@@ -276,7 +268,7 @@ static void check_stored(const struct options *options) {
     static struct checkpoint_setting settings[OPTIONS_STORED_MAX];
     struct options again;
     struct error error;
-    if (!is_stored(options->data) || !is_stored(options->save) || same_text(options->save, path))
+    if (!is_stored(options->data))
         return;
     const struct checkpoint checkpoint = {
         .settings = settings, .settings_count = options_store(options, settings)};

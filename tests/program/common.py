@@ -73,3 +73,13 @@ def texts(path):
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         return json.loads(file.read(length))["__metadata__"]
+
+
+PHASES = ("setup", "load", "open", "batching", "unfinished", "checkpoint", "release")  # and others
+
+
+def outside_phases(found):
+    """Seconds of a record's wall time that no phase has."""
+    seconds, resumed = found["seconds"], found["resumed"]
+    return (seconds["wall"] - sum(seconds[name] for name in PHASES) - sum(seconds["epochs"])
+            - (seconds["evaluate"] or 0) + (resumed["seconds"] if resumed else 0))

@@ -1,0 +1,49 @@
+/* A run of the program, and what it keeps in files. */
+#ifndef RUN_H
+#define RUN_H
+
+#include "options.h"
+#include "progress.h"
+#include "trainer/record.h"
+
+struct run {
+    const struct options *options;
+    struct checkpoint *resumed; /* the file that the run continues from; NULL: it begins */
+    struct dataset *dataset;
+    struct device *device;
+    struct network *network;
+    float *parameters;              /* on the host: the first, then those that are saved */
+    struct training_position start; /* where it continues */
+    struct training_result result;
+    struct record record;
+    struct progress progress;
+    struct checkpoint_setting settings[OPTIONS_STORED_MAX + 3]; /* for its checkpoints */
+    size_t settings_count;
+    size_t saved_epochs, saved_batches; /* the position of the last checkpoint */
+    bool saved;                         /* there is one of this run */
+    int unprinted;                      /* errno of the first output that failed; 0: none did */
+    char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */
+};
+
+/* --- Weights and checkpoints (run_files.c) --- */
+
+/* Finds what the run begins with, run->parameters and run->start: in a checkpoint, in a file of
+ * weights, or from the seed. Before that, whether what is to be written would take the place of
+ * something else; and after, whether it can be. */
+enum status run_begin_files(struct run *run, struct error *error);
+
+/* Fills run->settings, when the device and the data are there. STATUS_DATASET when the data are not
+ * those of the run that is continued. */
+enum status run_describe(struct run *run, struct error *error);
+
+/* Writes the checkpoint, if one is wanted and there is none of where the training is now. */
+enum status run_save_checkpoint(struct run *run, struct error *error);
+
+/* The last one, of where the training has come to with `status`. A run that is done to its end says
+ * so there. */
+enum status run_save_last_checkpoint(struct run *run, enum status status, struct error *error);
+
+/* Writes the weights, if that is wanted. */
+enum status run_save_weights(struct run *run, struct error *error);
+
+#endif

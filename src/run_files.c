@@ -1,0 +1,177 @@
+#include "run.h"
+
+#include "system/clock.h"
+#include "system/file.h"
+#include "version.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a checkpoint has besides the options: of the data set, of the program, and "true" once all
+ * of the run is done. */
+static const char data_name[] = "trainer.data", commit_name[] = "trainer.commit",
+                  ended_name[] = "trainer.ended";
+
+/* --- Beginning --- */
+
+/* Where the run goes on. */
+static enum status first_position(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const struct training_plan *plan = &options->plan;
+    enum status status =
+        checkpoint_load_position(run->resumed, &options->shape, &run->start, error);
+    if (status != STATUS_OK)
+        return status;
+    const size_t begun = run->start.epochs_done + (run->start.batches_done > 0);
+    if (begun > plan->epochs)
+        return error_set(error, STATUS_USAGE, "--epochs %zu: the run in %s has come to epoch %zu",
+            plan->epochs, options->resume, begun);
+    struct error problem;
+    const size_t samples = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+    status = training_check_position(plan, samples, &run->start, &problem);
+    return status == STATUS_OK ? status
+                               : error_set(error, STATUS_CHECKPOINT, "%s: offset 8: %.1000s",
+                                     options->resume, problem.message);
+}
+
+/* The first parameters, and where they are in the run: from a checkpoint, from a file of weights,
+ * or from the seed. */
+static enum status first_parameters(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const size_t length = network_parameters_length(&options->shape);
+    run->parameters = malloc(length * sizeof *run->parameters);
+    if (!run->parameters)
+        return error_memory(error, "the parameters", length * sizeof *run->parameters);
+    if (!options->init && !run->resumed) {
+        if (!options->dry_run)
+            network_first_parameters(&options->shape, options->plan.seed, run->parameters);
+        return STATUS_OK;
+    }
+    struct checkpoint *file = run->resumed;
+    enum status status = file ? STATUS_OK : checkpoint_open(options->init, &file, error);
+    if (status == STATUS_OK)
+        status = checkpoint_load(file, &options->shape, run->parameters, error);
+    if (!run->resumed)
+        checkpoint_close(file);
+    return status == STATUS_OK && run->resumed ? first_position(run, error) : status;
+}
+
+/* What is written to `path`, by `option`, must not take the place of a run that has not ended,
+ * unless it is this one. A checkpoint takes the place of nothing but a checkpoint. */
+static enum status check_replaced(const struct options *options, const char *option,
+    const char *path, bool only_checkpoints, struct error *error) {
+    struct checkpoint *other;
+    if (access(path, F_OK) != 0 || (options->resume && file_is_same(options->resume, path)))
+        return STATUS_OK;
+    struct error problem;
+    enum status status = checkpoint_open(path, &other, &problem);
+    if (status == STATUS_CHECKPOINT && only_checkpoints)
+        return error_set(error, STATUS_USAGE,
+            "%s would replace %.1000s; remove it, or name another", option, problem.message);
+    if (status != STATUS_OK)
+        return status == STATUS_CHECKPOINT ? STATUS_OK
+                                           : error_set(error, status, "%s", problem.message);
+    const char *done = checkpoint_setting(other, CHECKPOINT_EPOCHS);
+    if (done && !checkpoint_setting(other, ended_name))
+        status = error_set(error, STATUS_USAGE,
+            "%s %s: it has a run that has not ended: go on with --resume %s, or remove it", option,
+            path, path);
+    else if (!done && only_checkpoints)
+        status = error_set(error, STATUS_USAGE,
+            "%s %s: it has weights, but no run: remove it, or name another", option, path);
+    checkpoint_close(other);
+    return status;
+}
+
+enum status run_begin_files(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const char *save = options->save, *checkpoint = options->checkpoint;
+    enum status status = STATUS_OK;
+    if (save)
+        status = check_replaced(options, "--save", save, false, error);
+    if (status == STATUS_OK && checkpoint)
+        status = check_replaced(options, "--checkpoint", checkpoint, true, error);
+    if (status == STATUS_OK)
+        status = first_parameters(run, error);
+    if (status == STATUS_OK && save)
+        status = checkpoint_check_path(save, error);
+    return status == STATUS_OK && checkpoint ? checkpoint_check_path(checkpoint, error) : status;
+}
+
+/* --- Keeping --- */
+
+static void keep_setting(struct run *run, const char *name, const char *value) {
+    struct checkpoint_setting *setting = &run->settings[run->settings_count++];
+    snprintf(setting->name, sizeof setting->name, "%s", name);
+    snprintf(setting->value, sizeof setting->value, "%s", value);
+}
+
+/* Options are kept with what was left open. */
+enum status run_describe(struct run *run, struct error *error) {
+    const double start = clock_seconds();
+    const struct device_info *device = device_info(run->device);
+    const struct dataset *dataset = run->dataset;
+    struct options options = *run->options;
+    char fingerprint[32];
+    char *folder = dataset->path[0] ? realpath(dataset->path, NULL) : NULL;
+    options.device = strcmp(options.device, "auto") == 0 ? device->kind : options.device;
+    options.threads = device->threads;
+    options.samples = dataset->train.count;
+    options.data = folder ? folder : dataset->path[0] ? dataset->path : "synthetic";
+    run->settings_count = options_store(&options, run->settings);
+    free(folder);
+    snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, dataset_fingerprint(dataset));
+    keep_setting(run, data_name, fingerprint);
+    keep_setting(run, commit_name, version_commit);
+    run->record.checkpoint += clock_seconds() - start;
+    const char *before = run->resumed ? checkpoint_setting(run->resumed, data_name) : NULL;
+    return !before || strcmp(before, fingerprint) == 0
+               ? STATUS_OK
+               : error_set(error, STATUS_DATASET,
+                     "%s: its run has other images than %s: name their folder with --data",
+                     options.resume, dataset->path[0] ? dataset->path : "the synthetic set");
+}
+
+static bool is_saved(const struct run *run, const struct training_position *position) {
+    return run->saved && run->saved_epochs == position->epochs_done &&
+           run->saved_batches == position->batches_done;
+}
+
+enum status run_save_checkpoint(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const struct training_position *position = &run->result.reached;
+    if (!options->checkpoint || is_saved(run, position))
+        return STATUS_OK;
+    const double start = clock_seconds();
+    const struct checkpoint_run state = {run->settings, run->settings_count, position};
+    enum status status = network_download(run->network, run->parameters, error);
+    if (status == STATUS_OK)
+        status =
+            checkpoint_save(options->checkpoint, &options->shape, run->parameters, &state, error);
+    if (status == STATUS_OK) {
+        run->saved = true;
+        run->saved_epochs = position->epochs_done;
+        run->saved_batches = position->batches_done;
+    }
+    run->record.checkpoint += clock_seconds() - start;
+    return status;
+}
+
+enum status run_save_last_checkpoint(struct run *run, enum status status, struct error *error) {
+    if (status == STATUS_OK && run->options->checkpoint) {
+        keep_setting(run, ended_name, "true");
+        run->saved = false;
+    }
+    return run_save_checkpoint(run, error);
+}
+
+enum status run_save_weights(struct run *run, struct error *error) {
+    if (!run->options->save)
+        return STATUS_OK;
+    const enum status status = network_download(run->network, run->parameters, error);
+    return status == STATUS_OK ? checkpoint_save(run->options->save, &run->options->shape,
+                                     run->parameters, NULL, error)
+                               : status;
+}
