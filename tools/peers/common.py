@@ -243,6 +243,7 @@ def describe(args, device, seconds, epochs, test):
         "config": {"epochs": len(epochs), "batch_size": args.batch_size, "layers": args.widths,
                    "activation": "sigmoid", "learning_rate": args.learning_rate, "color": "grey",
                    "tail": "wrap", "batches": "resident", "seed": None, "shuffle": False},
+        "memory": None, "resumed": None,
         "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
                     "path": args.data if files else None, "train": args.samples, "test": args.tests},
         "seconds": seconds, "epochs": epochs, "test": None if test["loss"] is None else test,
@@ -306,8 +307,9 @@ def run(start, text, kind):
         peer = kind(args)
     except Exception as problem:  # whatever a library ends with that is not here, or only half of it
         absent(one_line(problem), install)
-    # Nothing is freed before the test set is used, so "release" stays 0.
-    seconds = dict.fromkeys(("setup", "load", "open", "batching", "release", "evaluate"), 0.0)
+    # Nothing is freed before the test set is used, nor kept of a run that does not end: those stay 0.
+    seconds = dict.fromkeys(("setup", "load", "open", "batching", "unfinished", "checkpoint", "release",
+                             "evaluate"), 0.0)
     seconds["setup"] = time.perf_counter() - start
     with phase(seconds, "load"):
         images = load(args)
