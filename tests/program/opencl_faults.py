@@ -4,7 +4,7 @@
 
 LAYER is tests/opencl/layer.c. With TRAINER_TEST_LONG=1 one call is tried from each place that makes some, a
 place being the whole chain of callers, but of CLBlast's own hundreds of places only a quarter; else from a
-third of those, and from one place for each function. With --all, every single call is.
+fifth of those, and from one place for each function. With --all, every single call is.
 """
 import concurrent.futures
 import json
@@ -19,7 +19,7 @@ import unittest
 from common import run, skip_unless_here
 
 LAYER = os.path.abspath(sys.argv.pop(1))
-SHARE = 1 if os.environ.get("TRAINER_TEST_LONG") == "1" else 3  # one of so many places is tried
+SHARE = 1 if os.environ.get("TRAINER_TEST_LONG") == "1" else 5  # one of so many places is tried
 ALL = "--all" in sys.argv
 if ALL:
     sys.argv.remove("--all")
