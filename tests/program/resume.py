@@ -394,6 +394,17 @@ class Output(Folder):
         self.assertEqual(done.returncode, 1)
         record("--resume", self.checkpoint)
 
+    @unittest.skipUnless(sys.platform == "linux", "needs /proc")
+    def test_what_closed_streams_become(self):
+        process = subprocess.Popen(["bash", "-c", "exec \"$@\" <&- >&- 2>&-", "-", TRAINER, *map(str, SLOW),
+                                    "--checkpoint", self.checkpoint])
+        while not os.path.exists(self.checkpoint) and process.poll() is None:
+            time.sleep(0.01)
+        streams = [os.readlink(f"/proc/{process.pid}/fd/{stream}") for stream in range(3)]
+        process.kill()
+        process.wait()
+        self.assertEqual(streams, ["/dev/null"] * 3)
+
 
 class Plan(Folder):
     def test_table(self):
