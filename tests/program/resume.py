@@ -186,13 +186,17 @@ class Resuming(Folder):
 
     def test_not_ended_by_its_epochs(self):
         """A run that is interrupted in the test set has not ended."""
-        process = self.begin("--device", "reference", "--threads", 1, "--data", "synthetic", "--layers",
-                             "256", "--epochs", 1, "--samples", 6000, "--batch-size", 300,
-                             "--checkpoint", self.checkpoint, "--format", "json")
-        while not os.path.exists(self.checkpoint) and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=60)
+        for _ in range(5):  # a machine that has much to do may let the moment pass
+            process = self.begin("--device", "reference", "--threads", 1, "--data", "synthetic", "--layers",
+                                 "256", "--epochs", 1, "--samples", 6000, "--batch-size", 300,
+                                 "--checkpoint", self.checkpoint, "--format", "json")
+            while not os.path.exists(self.checkpoint) and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=60)
+            if process.returncode != 0:
+                break
+            os.remove(self.checkpoint)
         found = json.loads(output)
         self.assertEqual((process.returncode, found["status"], found["test"]), (143, "interrupted", None))
         self.assertIn("interrupted in the test set", errors)
@@ -320,7 +324,7 @@ class Signals(Folder):
 
     def test_second_signal(self):
         process = self.begin("--device", "reference", "--threads", 1, "--data", "synthetic", "--epochs", 9,
-                             "--samples", 20000, "--batch-size", 20000)  # a batch takes a second
+                             "--layers", 512, "--samples", 6000, "--batch-size", 6000)  # a second or more
         for line in process.stdout:
             if line.split()[:1] == ["epoch"]:
                 break
