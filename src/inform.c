@@ -3,45 +3,43 @@
 #include "trainer/device.h"
 #include "version.h"
 
-#include <stdio.h>
-
 static void print_entry(void *context, const struct device_entry *entry) {
-    (void)context;
+    FILE *file = context;
     const struct device_info *info = &entry->info;
     if (!entry->available) {
-        printf("%-10s  not here: %s\n", entry->spec, entry->reason);
+        fprintf(file, "%-10s  not here: %s\n", entry->spec, entry->reason);
         return;
     }
-    printf("%-10s  %s (%s%s%s); %s", entry->spec, info->name, info->type,
+    fprintf(file, "%-10s  %s (%s%s%s); %s", entry->spec, info->name, info->type,
         info->vendor[0] ? ", " : "", info->vendor, info->library[0] ? info->library : "no library");
     if (info->kernels[0])
-        printf("; kernels: %s", info->kernels);
+        fprintf(file, "; kernels: %s", info->kernels);
     if (info->platform[0])
-        printf("; driver: %s %s", info->platform, info->driver);
+        fprintf(file, "; driver: %s %s", info->platform, info->driver);
     if (info->memory_bytes > 0)
-        printf("; memory: %.1f GiB", (double)info->memory_bytes / (1 << 30));
+        fprintf(file, "; memory: %.1f GiB", (double)info->memory_bytes / (1 << 30));
     if (info->units > 0)
-        printf("; %d compute unit%s", info->units, info->units == 1 ? "" : "s");
+        fprintf(file, "; %d compute unit%s", info->units, info->units == 1 ? "" : "s");
     if (info->threads > 0)
-        printf("; %d thread%s", info->threads, info->threads == 1 ? "" : "s");
-    printf("\n");
+        fprintf(file, "; %d thread%s", info->threads, info->threads == 1 ? "" : "s");
+    fprintf(file, "\n");
 }
 
 static void print_library(void *context, const struct device_entry *entry) {
-    (void)context;
+    FILE *file = context;
     if (entry->available)
-        printf("%-10s  %s\n", entry->spec,
+        fprintf(file, "%-10s  %s\n", entry->spec,
             entry->info.library[0] ? entry->info.library : "no library");
     else
-        printf("%-10s  not here: %s\n", entry->spec, entry->reason);
+        fprintf(file, "%-10s  not here: %s\n", entry->spec, entry->reason);
 }
 
-void inform_version(void) {
-    printf("trainer %s (commit %s)\n%s\n%s\n\n", version_number, version_commit, version_compiler,
-        version_flags);
-    device_list(print_library, NULL);
+void inform_version(FILE *file) {
+    fprintf(file, "trainer %s (commit %s)\n%s\n%s\n\n", version_number, version_commit,
+        version_compiler, version_flags);
+    device_list_kinds(print_library, file);
 }
 
-void inform_devices(void) {
-    device_list(print_entry, NULL);
+void inform_devices(FILE *file) {
+    device_list(print_entry, file);
 }

@@ -3,7 +3,7 @@
 #include "interrupt.h"
 #include "run.h"
 #include "system/clock.h"
-#include "system/restart.h"
+#include "system/locale.h"
 #include "version.h"
 
 #include <errno.h>
@@ -45,15 +45,26 @@ static void warn(struct run *run) {
     memcpy(run->warned, warning, sizeof run->warned);
 }
 
+/* Says which device a choice came to, and a line for each kind that it passed over. */
+static void tell_choice(const char *device, const struct device_info *info) {
+    if (strcmp(device, "auto") != 0 && strcmp(device, "gpu") != 0)
+        return;
+    char lines[sizeof info->passed_over], *rest;
+    memcpy(lines, info->passed_over, sizeof lines);
+    for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        fprintf(stderr, "trainer: not %s\n", line);
+    fprintf(stderr, "trainer: --device %s takes %s%s\n", device, info->kind,
+        info->passed_over[0] ? "; --list-devices says more of the others" : "");
+}
+
 /* Says which device it is, for the record and where that was not asked for. */
 static void introduce(struct run *run) {
     const struct device_info *info = device_info(run->device);
     run->record.commit = version_commit;
     run->record.spec = run->options->device;
     run->record.device = info;
-    if (!run->options->quiet && strcmp(run->options->device, "auto") == 0)
-        fprintf(stderr, "trainer: --device auto takes %s%s%s\n", info->kind,
-            info->passed_over[0] ? ", because " : "", info->passed_over);
+    if (!run->options->quiet)
+        tell_choice(run->options->device, info);
     warn(run);
 }
 
@@ -83,13 +94,6 @@ static enum status open_device(struct run *run, struct error *error) {
 
 /* --- Training --- */
 
-/* Passes on what was printed, and notes why that can't be done. */
-static void flush_output(struct run *run) {
-    errno = 0;
-    if ((fflush(stdout) != 0 || ferror(stdout)) && run->unprinted == 0)
-        run->unprinted = errno ? errno : EIO;
-}
-
 static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) {
     struct run *run = context;
     progress_show(&run->progress, epoch, batch, batches);
@@ -101,8 +105,8 @@ static void on_epoch(void *context, size_t epoch, const struct training_result *
     struct error error;
     progress_hide(&run->progress);
     if (options->format == FORMAT_TABLE) {
-        record_print_epoch(epoch, &result->reached.epochs[epoch], stdout);
-        flush_output(run);
+        record_print_epoch(epoch, &result->reached.epochs[epoch], run->output->file);
+        output_flush(run->output);
     }
     /* A disk may have room again after the next epoch; the last one counts. */
     if (((epoch + 1) % options->checkpoint_every == 0 || epoch + 1 == options->plan.epochs) &&
@@ -116,17 +120,18 @@ static void on_epoch(void *context, size_t epoch, const struct training_result *
 static bool is_to_stop(void *context) {
     const struct run *run = context;
     return interrupt_signal() != 0 ||
-           (run->unprinted != 0 && !run->options->save && !run->options->checkpoint);
+           (run->output->unprinted != 0 && !run->options->save && !run->options->checkpoint);
 }
 
 static void print_head(struct run *run) {
     const char *no_color = getenv("NO_COLOR");
-    record_print_plan(&run->record, stdout);
+    FILE *file = run->output->file;
+    record_print_plan(&run->record, file);
     if (!run->options->dry_run)
-        record_print_epochs_head(isatty(STDOUT_FILENO) && !(no_color && *no_color), stdout);
+        record_print_epochs_head(isatty(STDOUT_FILENO) && !(no_color && *no_color), file);
     for (size_t e = 0; e < run->start.epochs_done && !run->options->dry_run; e++)
-        record_print_epoch(e, &run->start.epochs[e], stdout);
-    flush_output(run);
+        record_print_epoch(e, &run->start.epochs[e], file);
+    output_flush(run->output);
 }
 
 /* What is known of the run before it is trained. */
@@ -163,27 +168,29 @@ static enum status train(struct run *run, struct error *error) {
 static enum status check_written(bool written, struct error *error) {
     return written ? STATUS_OK
                    : error_set(error, STATUS_FAILED, "can't write the record%s%s",
-                         errno ? ": " : "", errno ? strerror(errno) : "");
+                         errno ? ": " : "", errno ? locale_reason(errno) : "");
 }
 
 static enum status print_record(const struct run *run, struct error *error) {
+    FILE *file = run->output->file;
     bool written = true;
     errno = 0;
     switch (run->options->format) {
     case FORMAT_TABLE:
         if (!run->options->dry_run)
-            record_print_summary(&run->record, stdout);
+            record_print_summary(&run->record, file);
         break;
     case FORMAT_JSON:
-        written = record_write_json(&run->record, stdout);
+        written = record_write_json(&run->record, file);
         break;
     case FORMAT_CSV:
-        written = record_write_csv(&run->record, stdout);
+        written = record_write_csv(&run->record, file);
         break;
     case FORMAT_MARKDOWN:
-        written = record_write_markdown(&run->record, stdout);
+        written = record_write_markdown(&run->record, file);
         break;
     }
+    output_flush(run->output);
     return check_written(written, error);
 }
 
@@ -268,21 +275,19 @@ static enum status measure_peak(struct run *run, struct error *error) {
         return status;
     errno = 0;
     if (options->format == FORMAT_JSON)
-        return check_written(record_write_peak_json(&run->record, &peak, stdout), error);
-    record_print_peak(&run->record, &peak, stdout);
+        return check_written(record_write_peak_json(&run->record, &peak, run->output->file), error);
+    record_print_peak(&run->record, &peak, run->output->file);
     return STATUS_OK;
 }
 
-static enum status run_options(
-    const struct options *options, struct checkpoint *resumed, struct error *error) {
-    struct run run = {.options = options, .resumed = resumed};
+static enum status run_options(const struct options *options, struct checkpoint *resumed,
+    struct output *output, struct error *error) {
+    struct run run = {.options = options, .resumed = resumed, .output = output};
     enum status status =
         options->action == ACTION_PEAK ? measure_peak(&run, error) : run_all(&run, error);
-    flush_output(&run);
-    if (run.unprinted != 0 &&
-        (status == STATUS_OK || (status == STATUS_INTERRUPTED && interrupt_signal() == 0)))
-        status = error_set(
-            error, STATUS_FAILED, "can't write standard output: %s", strerror(run.unprinted));
+    /* It ended because nobody reads what it prints, and not by a signal. */
+    if (status == STATUS_INTERRUPTED && interrupt_signal() == 0)
+        status = output_check(output, error);
     training_result_free(&run.result);
     training_position_free(&run.start);
     network_free(run.network);
@@ -305,26 +310,33 @@ static void fill_standard_streams(void) {
         }
 }
 
-static enum status perform(
-    const struct options *options, struct checkpoint *resumed, char **argv, struct error *error) {
-    const char *value, *name = device_environment(options->device, &value);
-    if (name)
-        restart_with(name, value, argv); /* or else the device warns */
+/* What the libraries of a device read when it is opened. There is one thread yet. */
+static void set_environment(const char *device) {
+    const char *name, *value;
+    while ((name = device_environment(device, &value)) && setenv(name, value, 1) == 0)
+        continue;
+}
+
+static enum status perform(const struct options *options, struct checkpoint *resumed,
+    struct output *output, struct error *error) {
     switch (options->action) {
     case ACTION_HELP:
-        options_print_help(stdout);
+        options_print_help(output->file);
         return STATUS_OK;
     case ACTION_VERSION:
-        inform_version();
+        set_environment("auto");
+        inform_version(output->file);
         return STATUS_OK;
     case ACTION_LIST_DEVICES:
-        inform_devices();
+        set_environment("auto");
+        inform_devices(output->file);
         return STATUS_OK;
     case ACTION_TRAIN:
     case ACTION_PEAK:
+        set_environment(options->device);
         break;
     }
-    return run_options(options, resumed, error);
+    return run_options(options, resumed, output, error);
 }
 
 int main(int argc, char **argv) {
@@ -339,14 +351,18 @@ int main(int argc, char **argv) {
         if (status == STATUS_OK)
             status = options_restore(&options, resumed, &error);
     }
+    struct output output = {0};
     if (status == STATUS_OK)
-        status = perform(&options, resumed, argv, &error);
+        status = output_begin(&output, &error);
+    if (status == STATUS_OK) {
+        struct error unprinted;
+        status = perform(&options, resumed, &output, &error);
+        const enum status printed =
+            output_check(&output, status == STATUS_OK ? &error : &unprinted);
+        status = status == STATUS_OK ? printed : status;
+    }
+    output_end(&output);
     checkpoint_close(resumed);
-    errno = 0;
-    const bool printed = fflush(stdout) == 0 && !ferror(stdout);
-    if (status == STATUS_OK && !printed)
-        status = error_set(&error, STATUS_FAILED, "can't write standard output%s%s",
-            errno ? ": " : "", errno ? strerror(errno) : "");
     if (status != STATUS_OK)
         fprintf(stderr, "trainer: %s\n", error.message);
     return status == STATUS_INTERRUPTED ? 128 + interrupt_signal() : (int)status;

@@ -1,6 +1,8 @@
 #include "options.h"
 
+#include "nearest.h"
 #include "system/file.h"
+#include "system/locale.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,6 +20,7 @@ static const char *const format_names[] = {[FORMAT_TABLE] = "table",
 
 enum kind {
     KIND_TEXT,   /* const char * */
+    KIND_SPEC,   /* char[DEVICE_SPEC_MAX]: of a device */
     KIND_SIZE,   /* size_t from low to high */
     KIND_COUNT,  /* int from low to high */
     KIND_SEED,   /* uint64_t */
@@ -49,8 +52,9 @@ struct option_row {
 #define AT(member) offsetof(struct options, member)
 
 static const struct option_row rows[] = {
-    {"device", KIND_TEXT, KEPT_FIRM, AT(device), "SPEC",
-        "what computes: a device of --list-devices, or auto for the best that opens"},
+    {"device", KIND_SPEC, KEPT_FIRM, AT(device), "SPEC",
+        "what computes: a device of --list-devices, its kind for the best of that kind, gpu for\n"
+        "the best GPU, or auto for the best that opens"},
     {"gemm", KIND_TEXT, KEPT_FIRM, AT(gemm), "NAME",
         "what multiplies matrices, by a name that the device knows, where it has a choice;\n"
         "auto takes the fastest for each shape"},
@@ -171,6 +175,9 @@ static enum status refuse(const struct option_row *row, const char *value, struc
             "up to %d widths from 1 to %d with commas between, like 64,32, or none",
             NETWORK_MAX_LAYERS - 1, NETWORK_MAX_WIDTH);
         break;
+    case KIND_SPEC:
+        snprintf(expected, sizeof expected, "a device of --list-devices, gpu or auto");
+        break;
     default:
         snprintf(expected, sizeof expected, "a value");
         break;
@@ -213,6 +220,17 @@ static bool read_real(const char *text, double *value) {
     return *end == '\0' && errno == 0; /* neither too large nor too small for a double */
 }
 
+/* The kind's name in lower case, as records and checkpoints have it. */
+static bool read_spec(const char *text, char spec[DEVICE_SPEC_MAX]) {
+    const size_t length = strlen(text), kind = strcspn(text, ":");
+    if (length < 1 || length >= DEVICE_SPEC_MAX)
+        return false;
+    memcpy(spec, text, length + 1);
+    for (size_t i = 0; i < kind; i++)
+        spec[i] = locale_lower(spec[i]);
+    return true;
+}
+
 static bool read_value(const struct option_row *row, const char *text, struct options *options) {
     void *member = (char *)options + row->offset;
     const char *end;
@@ -222,6 +240,8 @@ static bool read_value(const struct option_row *row, const char *text, struct op
     case KIND_TEXT:
         *(const char **)member = text;
         return *text != '\0';
+    case KIND_SPEC:
+        return read_spec(text, member);
     case KIND_SIZE:
     case KIND_COUNT:
         if (!read_whole(text, &end, &whole) || *end || (double)whole < row->low ||
@@ -297,6 +317,20 @@ static enum status check_together(struct options *options, struct error *error) 
     return STATUS_OK;
 }
 
+/* What is no option, with the one that may have been meant. */
+static enum status refuse_option(const char *argument, struct error *error) {
+    const char *names[ROWS], *meant = NULL;
+    char name[64];
+    for (int r = 0; r < ROWS; r++)
+        names[r] = rows[r].name;
+    if (strncmp(argument, "--", 2) == 0) {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
+        meant = nearest(name, names, ROWS);
+    }
+    return error_set(error, STATUS_USAGE, "%s is not an option%s%s%s; see --help", argument,
+        meant ? " (did you mean --" : "", meant ? meant : "", meant ? "?)" : "");
+}
+
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error) {
     enum { FIRST = 256 }; /* above any letter */
     struct option long_options[ROWS + 1] = {{0}};
@@ -320,8 +354,10 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
         if (found == ':')
             return error_set(error, STATUS_USAGE, "%s: expected a value", argv[current]);
         if (found < FIRST)
-            return error_set(error, STATUS_USAGE, "%s %s; see --help", argv[current],
-                optopt >= FIRST ? "has a value, but takes none" : "is not an option");
+            return optopt >= FIRST
+                       ? error_set(error, STATUS_USAGE,
+                             "%s has a value, but takes none; see --help", argv[current])
+                       : refuse_option(argv[current], error);
         const struct option_row *row = &rows[found - FIRST];
         if (!read_value(row, optarg ? optarg : "", options))
             return refuse(row, optarg, error);
@@ -348,6 +384,9 @@ static void write_value(
     case KIND_TEXT:
         if (*(const char *const *)member)
             snprintf(text, size, "%s", *(const char *const *)member);
+        break;
+    case KIND_SPEC:
+        snprintf(text, size, "%s", (const char *)member);
         break;
     case KIND_SIZE:
         if ((double)*(const size_t *)member >= row->low) /* below it: not given */

@@ -6,13 +6,16 @@
 
 #include <stdio.h>
 
+enum { DEVICE_SPEC_MAX = 160 };
+
 enum action { ACTION_TRAIN, ACTION_PEAK, ACTION_LIST_DEVICES, ACTION_VERSION, ACTION_HELP };
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MARKDOWN };
 
 struct options {
     enum action action;
+    char device[DEVICE_SPEC_MAX]; /* its kind in lower case */
     /* NULL: not given; they live as long as argv, or the checkpoint that a run continues from. */
-    const char *device, *gemm, *precision, *submission, *data, *init, *save, *checkpoint, *resume;
+    const char *gemm, *precision, *submission, *data, *init, *save, *checkpoint, *resume;
     struct network_shape shape;
     struct training_plan plan;
     size_t samples;          /* 0: all */

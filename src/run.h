@@ -3,6 +3,7 @@
 #define RUN_H
 
 #include "options.h"
+#include "output.h"
 #include "progress.h"
 #include "trainer/record.h"
 
@@ -16,12 +17,12 @@ struct run {
     struct training_position start; /* where it continues */
     struct training_result result;
     struct record record;
+    struct output *output;
     struct progress progress;
     struct checkpoint_setting settings[OPTIONS_STORED_MAX + 3]; /* for its checkpoints */
     size_t settings_count;
-    size_t saved_epochs, saved_batches; /* the position of the last checkpoint */
-    bool saved;                         /* there is one of this run */
-    int unprinted;                      /* errno of the first output that failed; 0: none did */
+    size_t saved_epochs, saved_batches;                   /* the position of the last checkpoint */
+    bool saved;                                           /* there is one of this run */
     char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */
 };
 

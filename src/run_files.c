@@ -116,7 +116,8 @@ enum status run_describe(struct run *run, struct error *error) {
     struct options options = *run->options;
     char fingerprint[32];
     char *folder = dataset->path[0] ? realpath(dataset->path, NULL) : NULL;
-    options.device = strcmp(options.device, "auto") == 0 ? device->kind : options.device;
+    if (strcmp(options.device, "auto") == 0 || strcmp(options.device, "gpu") == 0)
+        snprintf(options.device, sizeof options.device, "%s", device->kind);
     options.threads = device->threads;
     options.samples = dataset->train.count;
     options.data = folder ? folder : dataset->path[0] ? dataset->path : "synthetic";

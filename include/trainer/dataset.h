@@ -43,11 +43,12 @@ struct dataset_options {
         *data;      /* a folder, "synthetic", or NULL: look for it, as dataset_default_path does */
     size_t samples; /* of the training set, from its start; 0: all */
     uint64_t seed;  /* of the synthetic set */
-    int threads;    /* that read; at least 1 */
+    int threads;    /* that read, at least 1; there are fewer where no more can be had */
 };
 
 /* Where the data set is looked for when none is named: $TRAINER_DATA_DIR, else
- * ${XDG_CACHE_HOME:-~/.cache}/trainer/cifar-10-batches-bin. Writes it to `path`; returns whether it
+ * trainer/cifar-10-batches-bin in $XDG_CACHE_HOME, where that is an absolute path, else in
+ * $HOME/.cache. Writes it to `path`, which is empty when these name no place; returns whether it
  * must be there: true for $TRAINER_DATA_DIR, false for the folder in the cache. */
 int dataset_default_path(char *path, size_t size);
 

@@ -57,7 +57,8 @@ struct device_info {
     unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
     bool synchronous;                /* operations are done when their calls return */
     char warning[512];               /* what a user should know before quoting it; empty: nothing */
-    char passed_over[2048];          /* the devices that "auto" could not open before it, and why */
+    char passed_over[1024];          /* the kinds that "auto" could not open before it, a line each:
+                                      * "kind: why, in a few words" */
 };
 
 /* --- Finding and opening ------------------------------------------------------------------- */
@@ -75,6 +76,11 @@ typedef void device_visitor(void *context, const struct device_entry *entry);
 /* Calls `visit` for every device there is, and for each kind that this build or machine lacks. */
 void device_list(device_visitor *visit, void *context);
 
+/* Calls it for every kind of device, its spec being the kind's name and of `info` only the library
+ * filled; for one that this build lacks, or whose library can't be opened, with the reason. No
+ * hardware and no driver is asked. */
+void device_list_kinds(device_visitor *visit, void *context);
+
 struct device_options {
     int threads; /* host threads that compute, at least 1; 0: the device's own default. A device
                   * that computes elsewhere has none, whatever is said here. */
@@ -87,24 +93,29 @@ struct device_options {
     bool automatic; /* only what "auto" may take: no hardware that another kind serves better */
 };
 
-/* Whether this build has the device that `spec` names; STATUS_DEVICE, with a list of what there is,
- * if not. STATUS_USAGE, with a list of what it has, when it has no such gemm, precision or
- * submission. Whether it opens is another matter. */
+/* Whether there is the device that `spec` names, as far as can be told without opening it;
+ * STATUS_DEVICE, saying why not and what there is, if not. STATUS_USAGE, with a list of what it
+ * has, when it has no such gemm, precision or submission. */
 enum status device_find(
     const char *spec, const struct device_options *options, struct error *error);
 
-/* Opens the device named by `spec`: one from the list, a kind for the best of that kind, or "auto"
- * for the best one that opens. STATUS_DEVICE, saying why, when it can't be had: never another in
- * its place. The caller ends it with device_close, after releasing its buffers. */
+/* Opens the device named by `spec`: one from the list, a kind for the best of that kind, "auto" for
+ * the best one that opens, or "gpu" for the best of those that are GPUs; in upper or lower case.
+ * STATUS_DEVICE, saying why, when it can't be had: never another in its place. "auto" and "gpu"
+ * pass over hardware that is not there or does not work, and say so in passed_over, but no device
+ * for what the options ask of it: that is an error. The caller ends it with device_close, after
+ * releasing its buffers. */
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error);
 void device_close(struct device *device);
 
 const struct device_info *device_info(const struct device *device);
 
-/* A variable that some library of the device named by `spec` reads when it is loaded, and should
- * have found in the environment to know this machine: its name, and in *value what it should have
- * been. NULL when there is none, or it was set. A program can set it and start itself again. */
+/* A variable that some library of the device named by `spec` reads when it is loaded, which is when
+ * the device is listed or opened, and should find in the environment to know this machine, or not
+ * to start threads that nobody uses: its name, and in *value what it should be. NULL when there is
+ * none, or it is set. A program sets it, before it has other threads, and asks for the next one; a
+ * library must not. */
 const char *device_environment(const char *spec, const char **value);
 
 /* --- Memory -------------------------------------------------------------------------------- */

@@ -52,7 +52,8 @@ void record_stamp(struct record *record);
 
 /* Each writes the whole record to `file`: one JSON object on one line (schema 1, see the README); a
  * CSV header and row; a Markdown table. False when memory is refused (JSON) or `file` can't be
- * written. Numbers have a decimal point in the "C" locale, in which a program starts. */
+ * written. Text is UTF-8, and numbers have a decimal point, whatever the locale; what is not UTF-8
+ * of the names in it is shown as '?'. */
 bool record_write_json(const struct record *record, FILE *file);
 bool record_write_csv(const struct record *record, FILE *file);
 bool record_write_markdown(const struct record *record, FILE *file);

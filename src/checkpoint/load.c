@@ -1,5 +1,6 @@
 #include "checkpoint/layout.h"
 #include "system/file.h"
+#include "system/locale.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,7 +28,7 @@ static enum status read_at(const struct checkpoint *checkpoint, uint64_t offset,
     return got == bytes
                ? STATUS_OK
                : error_set(error, STATUS_CHECKPOINT, "%s: offset %" PRIu64 ": %s", checkpoint->path,
-                     offset + got, reason ? strerror(reason) : "the file ends here");
+                     offset + got, reason ? locale_reason(reason) : "the file ends here");
 }
 
 static enum status open_file(struct checkpoint *checkpoint, struct error *error) {
@@ -180,7 +181,9 @@ static enum status read_run(
         return status;
     const char *seconds = checkpoint_setting(checkpoint, SECONDS_NAME);
     char *end;
+    const locale_t before = locale_begin();
     position->seconds = seconds ? strtod(seconds, &end) : -1.0;
+    locale_end(before);
     if (!seconds || end == seconds || *end != '\0' || !isfinite(position->seconds) ||
         position->seconds < 0.0)
         return error_set(error, STATUS_CHECKPOINT,

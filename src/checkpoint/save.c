@@ -1,6 +1,8 @@
 #include "checkpoint/layout.h"
 #include "json_text.h"
 #include "system/file.h"
+#include "system/locale.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -27,37 +29,19 @@ static bool set_whole(json_t *metadata, const char *name, size_t value) {
     return set_text(metadata, name, text);
 }
 
-/* As JSON wants it: no needlessly long form, no surrogate, nothing above U+10FFFF. */
-static bool is_utf8(const char *text) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by the number of bytes */
-    for (const unsigned char *byte = (const unsigned char *)text; *byte;) {
-        const int length = *byte < 0x80 ? 1 : *byte < 0xE0 ? 2 : *byte < 0xF0 ? 3 : 4;
-        if ((*byte >= 0x80 && *byte < 0xC2) || *byte > 0xF4)
-            return false;
-        uint32_t code = length == 1 ? *byte : *byte & (0x7Fu >> length);
-        byte++;
-        for (int more = 1; more < length; more++, byte++) {
-            if ((*byte & 0xC0) != 0x80)
-                return false;
-            code = code << 6 | (*byte & 0x3Fu);
-        }
-        if (code < least[length] || (code >= 0xD800 && code < 0xE000) || code > 0x10FFFF)
-            return false;
-    }
-    return true;
-}
-
 static bool describe_run(json_t *metadata, const struct checkpoint_run *run) {
     const struct training_position *position = run->position;
     char seconds[32];
+    const locale_t before = locale_begin();
     snprintf(seconds, sizeof seconds, "%.17g", position->seconds);
+    locale_end(before);
     bool done = set_text(metadata, GENERATOR_NAME, GENERATOR) &&
                 set_whole(metadata, EPOCHS_NAME, position->epochs_done) &&
                 set_whole(metadata, BATCHES_NAME, position->batches_done) &&
                 set_whole(metadata, SAMPLES_NAME, position->samples_done) &&
                 set_text(metadata, SECONDS_NAME, seconds);
     for (size_t s = 0; s < run->settings_count && done; s++)
-        if (is_utf8(run->settings[s].value))
+        if (utf8_is(run->settings[s].value))
             done = set_text(metadata, run->settings[s].name, run->settings[s].value);
     return done;
 }

@@ -3,7 +3,9 @@
  * tiny images", 2009; the format: https://www.cs.toronto.edu/~kriz/cifar.html) */
 #include "dataset/source.h"
 #include "system/file.h"
+#include "system/locale.h"
 #include "system/memory.h"
+#include "system/team.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -75,7 +77,7 @@ static enum status read_chunk(
     if (got < wanted)
         return error_set(error, STATUS_DATASET, "%s: offset %zu: %s; expected %d bytes in all",
             file->path, start + got,
-            reason ? strerror(reason) : "the file ended here while it was read",
+            reason ? locale_reason(reason) : "the file ended here while it was read",
             CIFAR10_FILE_BYTES);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *record = chunk + i * CIFAR10_RECORD;
@@ -96,7 +98,7 @@ static enum status read_files(
     enum { FILE_CHUNKS = (CIFAR10_FILE_RECORDS + CHUNK_RECORDS - 1) / CHUNK_RECORDS };
     int failed = FILES * FILE_CHUNKS;
     enum status result = STATUS_OK;
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(team_whole(threads))
     {
         uint8_t *chunk = memory_allocate(CHUNK_BYTES);
 #pragma omp for schedule(dynamic)

@@ -3,6 +3,8 @@
 #include "dataset/source.h"
 #include "system/clock.h"
 #include "system/memory.h"
+#include "system/places.h"
+#include "system/team.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +17,7 @@ int dataset_default_path(char *path, size_t size) {
         snprintf(path, size, "%s", named);
         return 1;
     }
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache)
-        snprintf(path, size, "%s/trainer/cifar-10-batches-bin", cache);
-    else
-        snprintf(path, size, "%s/.cache/trainer/cifar-10-batches-bin", home ? home : "");
+    places_cache("trainer/cifar-10-batches-bin", path, size, NULL);
     return 0;
 }
 
@@ -67,11 +65,14 @@ static enum status fill(
     enum status status = allocate(train, error);
     if (status == STATUS_OK)
         status = allocate(test, error);
-    if (status == STATUS_OK && dataset->path[0]) {
-        status = cifar10_read(dataset->path, options->threads, train, test, error);
-    } else if (status == STATUS_OK) {
-        synthetic_fill(options->seed, 0, options->threads, train);
-        synthetic_fill(options->seed, 1, options->threads, test);
+    if (status != STATUS_OK)
+        return status;
+    const int threads = team_start(options->threads);
+    if (dataset->path[0]) {
+        status = cifar10_read(dataset->path, threads, train, test, error);
+    } else {
+        synthetic_fill(options->seed, 0, threads, train);
+        synthetic_fill(options->seed, 1, threads, test);
     }
     return status;
 }

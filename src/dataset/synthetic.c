@@ -4,6 +4,7 @@
  * is so close to instability that roundings grow, and devices would part after some epochs. Whole
  * numbers only, so that it is the same set on every machine. */
 #include "dataset/source.h"
+#include "system/team.h"
 #include "trainer/random.h"
 
 enum { CELL = 8, CELLS = CIFAR10_SIDE / CELL }; /* a prototype is CELLS x CELLS smooth patches */
@@ -43,7 +44,7 @@ void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *im
     int16_t prototypes[CIFAR10_CLASSES][CIFAR10_PIXELS];
     for (uint32_t class = 0; class < CIFAR10_CLASSES; class ++)
         make_prototype(seed, class, prototypes[class]);
-#pragma omp parallel for num_threads(threads)
+#pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < images->count; i++) {
         uint8_t bytes[16];
         random_bytes(seed, RANDOM_NOISE, part, i * BLOCKS, bytes);

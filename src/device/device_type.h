@@ -1,6 +1,6 @@
 /* What a device implements. To add one: write a file (or folder) with a `struct device_type`, and
- * name it in list.c. The checks of shapes and bounds, the self-check, and the choice between
- * recording and plain calls are done once for all devices, in device.c and check.c. */
+ * name it in list.c. Choosing one (find.c), the checks of shapes and bounds and the choice between
+ * recording and plain calls (device.c), and the self-check (check.c) are done once for all. */
 #ifndef DEVICE_DEVICE_TYPE_H
 #define DEVICE_DEVICE_TYPE_H
 
@@ -21,12 +21,19 @@ struct buffer {
 /* Every function behaves as its namesake in trainer/device.h says; views have been checked. */
 struct device_type {
     const char *kind;
-    bool automatic; /* "auto" may choose it */
+    bool automatic, gpu; /* "auto" may choose it, and so may "gpu" */
     /* The names for what is chosen in device_options, each list with a NULL at its end; NULL: there
      * is no choice, and the precision is fp32. */
     const char *const *gemms, *const *precisions, *const *submissions;
 
     void (*list)(device_visitor *visit, void *context);
+    /* As device_info.library, but for what only hardware or its driver could tell: neither is
+     * asked. NULL: it has no library. */
+    enum status (*library)(char *text, size_t size, struct error *error);
+    /* Whether there is what `open` would take, as far as can be told without opening it;
+     * STATUS_DEVICE if not, and *shortly why in a few words. NULL: it always is. */
+    enum status (*find)(
+        const char *rest, bool automatic, const char **shortly, struct error *error);
     /* `rest` is what follows "kind:" in the spec, NULL when nothing does. The device fills all of
      * struct device but `type`. */
     enum status (*open)(const char *rest, const struct device_options *options,
@@ -74,7 +81,7 @@ struct device_lacking {
 };
 
 /* Writes "cpu, reference, ..." to `text`, the specs of all devices that are there but those of
- * `except`, a kind. (device.c) */
+ * `except`, a kind. (find.c) */
 const char *device_list_others(const char *except, char *text, size_t size);
 
 /* The list of devices, best first; each ends with a NULL kind or pointer. (list.c) */

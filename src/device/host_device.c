@@ -1,9 +1,9 @@
 #include "device/host_device.h"
 
 #include "system/memory.h"
+#include "system/team.h"
 #include "trainer/host.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,29 +43,18 @@ void host_device_describe(const char *kind, int threads, struct device_info *inf
     snprintf(info->name, sizeof info->name, "%s", host.cpu);
 }
 
-/* What OpenMP really gives when it is asked for `wanted` threads. */
-static int team_size(int wanted) {
-    int size = 1;
-#pragma omp parallel num_threads(wanted)
-    {
-#pragma omp single
-        size = omp_get_num_threads();
-    }
-    return size;
-}
-
-enum status host_team_size(
-    const char *kind, int asked, int usual, int limit, int *threads, struct error *error) {
+enum status host_team_size(const char *kind, int asked, int usual, int limit, const char *why,
+    int *threads, struct error *error) {
     const int wanted = asked > 0 ? asked : usual;
-    *threads = team_size(wanted < limit ? wanted : limit);
-    if (asked > 0 && asked > limit)
+    *threads = team_start(wanted < limit ? wanted : limit);
+    if (asked > limit)
         return error_set(error, STATUS_DEVICE,
-            "%s: %d threads are too many: its library takes calls from %d at a time", kind, asked,
-            limit);
-    if (asked > 0 && asked > *threads)
+            "%s: %d threads are too many, %d at most: %s; lower --threads", kind, asked, limit,
+            why);
+    if (asked > *threads)
         return error_set(error, STATUS_DEVICE,
-            "%s: OpenMP gives only %d of %d threads: see OMP_THREAD_LIMIT and OMP_DYNAMIC, or "
-            "lower --threads",
+            "%s: OpenMP gives only %d of %d threads: see OMP_THREAD_LIMIT and the limit of "
+            "processes (ulimit -u), or lower --threads",
             kind, *threads, asked);
     return STATUS_OK;
 }

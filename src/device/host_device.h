@@ -22,9 +22,9 @@ uint32_t *host_integers(struct view view);
 void host_device_describe(const char *kind, int threads, struct device_info *info);
 
 /* The number of threads that a device gets: `asked` for (0: not said, then `usual`), but no more
- * than `limit`. STATUS_DEVICE when it was asked for and OpenMP (OMP_THREAD_LIMIT) or the limit
- * gives less. */
-enum status host_team_size(
-    const char *kind, int asked, int usual, int limit, int *threads, struct error *error);
+ * than `limit`, which there is because of `why`. STATUS_DEVICE when it was asked for and the limit,
+ * OpenMP or the system gives less. */
+enum status host_team_size(const char *kind, int asked, int usual, int limit, const char *why,
+    int *threads, struct error *error);
 
 #endif

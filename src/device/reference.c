@@ -2,6 +2,7 @@
  * each operation is done when its call returns. It is the oracle that every other device is held
  * against, and the row "the language without libraries" of a comparison. */
 #include "device/host_device.h"
+#include "system/team.h"
 #include "trainer/dataset.h"
 
 #include <limits.h>
@@ -17,14 +18,20 @@ static void reference_list(device_visitor *visit, void *context) {
     visit(context, &entry);
 }
 
+static enum status reference_find(
+    const char *rest, bool automatic, const char **shortly, struct error *error) {
+    (void)automatic, (void)shortly;
+    return rest ? error_set(
+                      error, STATUS_DEVICE, "reference: there is only one; ':%s' is too much", rest)
+                : STATUS_OK;
+}
+
 static enum status reference_open(const char *rest, const struct device_options *options,
     struct device **device, struct error *error) {
-    if (rest)
-        return error_set(
-            error, STATUS_DEVICE, "reference: there is only one; ':%s' is too much", rest);
     int threads;
-    const enum status status =
-        host_team_size("reference", options->threads, 1, INT_MAX, &threads, error);
+    enum status status = reference_find(rest, false, NULL, error);
+    if (status == STATUS_OK)
+        status = host_team_size("reference", options->threads, 1, INT_MAX, NULL, &threads, error);
     if (status != STATUS_OK)
         return status;
     struct device *opened = calloc(1, sizeof *opened);
@@ -126,7 +133,7 @@ static enum status reference_dense_forward(struct device *device, struct view x,
     const struct strided a = {host_floats(x), in, 1}, b = {host_floats(weights), out, 1};
     const float *add = host_floats(bias);
     float *result = host_floats(y);
-#pragma omp parallel for num_threads(device->info.threads)
+#pragma omp parallel for num_threads(team_whole(device->info.threads))
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
@@ -145,7 +152,7 @@ static enum status reference_dense_backward(struct device *device, struct view d
     const struct strided a = {host_floats(d_y), out, 1}, b = {host_floats(weights), 1, out};
     const float *value = host_floats(x);
     float *result = host_floats(d_x);
-#pragma omp parallel for num_threads(device->info.threads)
+#pragma omp parallel for num_threads(team_whole(device->info.threads))
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < in; first += TILE) {
             double sums[TILE];
@@ -163,7 +170,7 @@ static enum status reference_dense_update(struct device *device, struct view x, 
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
     const struct strided a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
     float *result = host_floats(weights), *sum = host_floats(bias);
-#pragma omp parallel for num_threads(device->info.threads)
+#pragma omp parallel for num_threads(team_whole(device->info.threads))
     for (size_t i = 0; i < in; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
@@ -184,7 +191,7 @@ static enum status reference_softmax_cross_entropy(struct device *device, struct
     struct view labels, float scale, struct view score, struct error *error) {
     (void)error;
     const size_t classes = logits.columns;
-#pragma omp parallel for num_threads(device->info.threads)
+#pragma omp parallel for num_threads(team_whole(device->info.threads))
     for (size_t i = 0; i < logits.rows; i++) {
         float *z = host_floats(logits) + i * classes, *result = host_floats(score) + i * 2;
         const size_t label = host_integers(labels)[i];
@@ -218,7 +225,7 @@ static enum status reference_upload_pixels(struct device *device, const uint8_t 
     enum color color, struct view destination, struct error *error) {
     (void)error;
     const size_t columns = destination.columns;
-#pragma omp parallel for num_threads(device->info.threads)
+#pragma omp parallel for num_threads(team_whole(device->info.threads))
     for (size_t i = 0; i < destination.rows; i++) {
         const uint8_t *red = host + i * CIFAR10_PIXELS;
         const uint8_t *green = red + CIFAR10_PLANE, *blue = green + CIFAR10_PLANE;
@@ -235,6 +242,7 @@ const struct device_type reference_device_type = {
     .kind = "reference",
     .automatic = true, /* the last resort: it always opens */
     .list = reference_list,
+    .find = reference_find,
     .open = reference_open,
     .close = reference_close,
     .allocate = host_buffer_allocate,

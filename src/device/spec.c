@@ -1,6 +1,7 @@
 #include "device/spec.h"
 
-#include <ctype.h>
+#include "system/locale.h"
+
 #include <limits.h>
 
 static bool is_digit(char character) { /* whatever the locale */
@@ -37,8 +38,7 @@ bool spec_numbers(const char *text, long *numbers, size_t count) {
 bool spec_is_part(const char *text, const char *name) {
     for (; *name; name++) {
         size_t same = 0;
-        while (
-            text[same] && tolower((unsigned char)text[same]) == tolower((unsigned char)name[same]))
+        while (text[same] && locale_lower(text[same]) == locale_lower(name[same]))
             same++;
         if (!text[same])
             return true;

@@ -10,7 +10,7 @@
  * which counts no device. False when `text` is anything else, and all of them are -1 then. */
 bool spec_numbers(const char *text, long *numbers, size_t count);
 
-/* Whether `text`, which is not empty, is a part of `name`, in upper or lower case. */
+/* Whether `text`, which is not empty, is a part of `name`, in upper or lower case of ASCII. */
 bool spec_is_part(const char *text, const char *name);
 
 #endif

@@ -1,21 +1,18 @@
 /* The record as JSON. Its keys are a schema that other programs read: add, never rename. */
 #include "json_text.h"
 #include "trainer/record.h"
+#include "utf8.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A text as JSON, which is UTF-8. File names and the like need not be: their bytes beyond ASCII are
- * then each shown as '?'. */
+/* A text as JSON, which is UTF-8; file names and the like need not be. */
 static json_t *text(const char *bytes) {
-    json_t *string = json_string(bytes);
-    if (string)
-        return string;
+    if (utf8_is(bytes))
+        return json_string(bytes);
     char *shown = strdup(bytes);
-    for (char *c = shown; c && *c; c++)
-        *c = (unsigned char)*c < 0x80 ? *c : '?';
-    string = shown ? json_string(shown) : NULL;
+    json_t *string = shown ? json_string(utf8_show(bytes, false, shown, strlen(shown) + 1)) : NULL;
     free(shown);
     return string;
 }

@@ -1,5 +1,8 @@
-/* The record as CSV, as Markdown, and as the table that people see. */
+/* The record as CSV, as Markdown, and as the table that people see. Names of hardware and of files
+ * are foreign text: it becomes UTF-8 and, but for CSV, which quotes it, one line. */
+#include "system/locale.h"
 #include "trainer/record.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -15,6 +18,13 @@ static const char *layers_text(const struct network_shape *shape, char *text, si
 }
 
 enum { LAYERS_TEXT = 6 * (NETWORK_MAX_LAYERS + 1) };
+
+/* Room for any foreign text of a record. */
+typedef char shown_text[sizeof((struct dataset){0}.path)];
+
+static const char *show(const char *text, shown_text shown) {
+    return utf8_show(text, true, shown, sizeof(shown_text));
+}
 
 /* --- CSV (RFC 4180, but for its line ends) --- */
 
@@ -32,10 +42,11 @@ static void csv_text(struct csv *csv, const char *name, const char *text) {
         fputs(name, csv->file);
         return;
     }
+    shown_text shown;
     const bool quoted = strpbrk(text, ",\"\r\n") != NULL;
     fputs(quoted ? "\"" : "", csv->file);
-    for (; *text; text++)
-        fprintf(csv->file, *text == '"' ? "\"%c" : "%c", *text);
+    for (const char *c = utf8_show(text, false, shown, sizeof shown); *c; c++)
+        fprintf(csv->file, *c == '"' ? "\"%c" : "%c", *c);
     fputs(quoted ? "\"" : "", csv->file);
 }
 
@@ -121,14 +132,24 @@ static void csv_line(struct csv csv, const struct record *record) {
 }
 
 bool record_write_csv(const struct record *record, FILE *file) {
+    const locale_t before = locale_begin();
     csv_line((struct csv){.file = file, .header = true}, record);
     csv_line((struct csv){.file = file}, record);
+    locale_end(before);
     return !ferror(file);
 }
 
 /* --- Markdown --- */
 
+/* Text that means nothing to Markdown, and stays in its cell. */
+static void put_markdown(const char *text, FILE *file) {
+    shown_text shown;
+    for (const char *c = show(text, shown); *c; c++)
+        fprintf(file, strchr("\\`*_{}[]<>|~&$#", *c) ? "\\%c" : "%c", *c);
+}
+
 bool record_write_markdown(const struct record *record, FILE *file) {
+    const locale_t before = locale_begin();
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
     fputs(
@@ -137,10 +158,14 @@ bool record_write_markdown(const struct record *record, FILE *file) {
         "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         file);
     const struct device_info *device = record->device;
-    const char *library = device->library[0] ? device->library : "none";
-    fprintf(file, "| %s | %s | ", device->name, device->kind);
-    fprintf(file, device->gemm[0] && device->library[0] ? "%s (%s)" : "%s%s", device->gemm,
-        device->gemm[0] ? device->library : library);
+    fputs("| ", file);
+    put_markdown(device->name, file);
+    fprintf(file, " | %s | %s", device->kind, device->gemm);
+    if (device->library[0] || !device->gemm[0]) {
+        fputs(device->gemm[0] ? " (" : "", file);
+        put_markdown(device->library[0] ? device->library : "none", file);
+        fputs(device->gemm[0] ? ")" : "", file);
+    }
     fprintf(file, " | %d | %s | %.4f | %.4f | ", device->threads, record->dataset->source,
         record->dataset->seconds, result->batching);
     if (result->reached.epochs_done > 0)
@@ -152,6 +177,7 @@ bool record_write_markdown(const struct record *record, FILE *file) {
         fprintf(file, "%.4f |\n", result->test.accuracy);
     else
         fprintf(file, "%s |\n", record->status);
+    locale_end(before);
     return !ferror(file);
 }
 
@@ -171,33 +197,39 @@ print_row(FILE *file, const char *name, const char *format, ...) {
 }
 
 static void print_device(const struct device_info *device, FILE *file) {
-    fprintf(file, "%-10s%s: %s (%s), %s", "device", device->kind, device->name, device->type,
-        device->library[0] ? device->library : "no library");
+    shown_text name, library, platform, driver;
+    fprintf(file, "%-10s%s: %s (%s), %s", "device", device->kind, show(device->name, name),
+        device->type, device->library[0] ? show(device->library, library) : "no library");
     if (device->gemm[0])
         fprintf(file, ", products: %s", device->gemm);
     if (device->platform[0])
-        fprintf(file, ", driver: %s %s", device->platform, device->driver);
+        fprintf(file, ", driver: %s %s", show(device->platform, platform),
+            show(device->driver, driver));
     if (device->threads > 0)
         fprintf(file, ", %d thread%s", device->threads, device->threads == 1 ? "" : "s");
     fprintf(file, ", %s\n", device->precision);
 }
 
 void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file) {
+    const locale_t before = locale_begin();
     print_device(record->device, file);
     print_row(file, "product", "%.1f GFLOP/s, of %zu x %zu matrices", peak->flops / 1e9, peak->side,
         peak->side);
     print_row(file, "copy", "%.1f GB/s read and written, of %.0f MiB", peak->bandwidth / 1e9,
         (double)peak->bytes / (1 << 20));
+    locale_end(before);
 }
 
 void record_print_plan(const struct record *record, FILE *file) {
     const struct training_plan *plan = record->plan;
     const struct dataset *dataset = record->dataset;
+    const locale_t before = locale_begin();
     char layers[LAYERS_TEXT];
+    shown_text path;
     print_device(record->device, file);
     if (dataset->path[0])
-        print_row(file, "data", "CIFAR-10 in %s: %zu training, %zu test images", dataset->path,
-            dataset->train.count, dataset->test.count);
+        print_row(file, "data", "CIFAR-10 in %s: %zu training, %zu test images",
+            show(dataset->path, path), dataset->train.count, dataset->test.count);
     else
         print_row(file, "data", "SYNTHETIC, not CIFAR-10: %zu training, %zu test images",
             dataset->train.count, dataset->test.count);
@@ -219,6 +251,7 @@ void record_print_plan(const struct record *record, FILE *file) {
     if (record->resumed)
         print_row(file, "resumed", "after epoch %zu, batch %zu of the next",
             record->resumed->epochs_done, record->resumed->batches_done);
+    locale_end(before);
 }
 
 void record_print_epochs_head(bool bold, FILE *file) {
@@ -227,13 +260,16 @@ void record_print_epochs_head(bool bold, FILE *file) {
 }
 
 void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE *file) {
+    const locale_t before = locale_begin();
     fprintf(file, "%5zu  %10.4f  %10.6f  %9.4f\n", epoch + 1, result->seconds, result->score.loss,
         result->score.accuracy);
+    locale_end(before);
 }
 
 void record_print_summary(const struct record *record, FILE *file) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
+    const locale_t before = locale_begin();
     fputc('\n', file);
     print_row(file, "load", "%.4f s", record->dataset->seconds);
     print_row(file, "open", "%.4f s", summary.open);
@@ -260,4 +296,5 @@ void record_print_summary(const struct record *record, FILE *file) {
         print_row(file, "", "%.4f s of it to write checkpoints", record->checkpoint);
     if (strcmp(record->status, "complete") != 0)
         print_row(file, "status", "%s", record->status);
+    locale_end(before);
 }

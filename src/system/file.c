@@ -1,5 +1,7 @@
 #include "system/file.h"
 
+#include "system/locale.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +13,8 @@
 #include <unistd.h>
 
 static enum status refuse(const char *path, const char *what, int reason, struct error *error) {
-    return error_set(error, STATUS_FAILED, "can't write %s: %s: %s", path, what, strerror(reason));
+    return error_set(
+        error, STATUS_FAILED, "can't write %s: %s: %s", path, what, locale_reason(reason));
 }
 
 /* Locks a temporary file that was just made, so that nobody takes it for one that a killed process
@@ -100,11 +103,9 @@ static size_t limited(size_t bytes) {
     return bytes < TRANSFER_LIMIT ? bytes : TRANSFER_LIMIT;
 }
 
-/* 0, or errno. */
-static int write_all(int descriptor, const struct file_part *part) {
-    const char *data = part->data;
-    for (size_t done = 0; done < part->bytes;) {
-        const ssize_t written = write(descriptor, data + done, limited(part->bytes - done));
+int file_write(int descriptor, const void *data, size_t bytes) {
+    for (size_t done = 0; done < bytes;) {
+        const ssize_t written = write(descriptor, (const char *)data + done, limited(bytes - done));
         if (written < 0 && errno != EINTR)
             return errno;
         if (written == 0)
@@ -136,7 +137,7 @@ enum status file_replace(
     const char *what = "write";
     int reason = 0;
     for (size_t p = 0; p < count && reason == 0; p++)
-        reason = write_all(descriptor, &parts[p]);
+        reason = file_write(descriptor, parts[p].data, parts[p].bytes);
     if (reason == 0) {
         what = "fsync";
         reason = fsync(descriptor) == 0 ? 0 : errno;
@@ -166,6 +167,24 @@ enum status file_check_writable(const char *path, struct error *error) {
     return status;
 }
 
+int file_check_folder(const char *path) {
+    char above[PATH_MAX];
+    struct stat status;
+    if (stat(path, &status) == 0)
+        return !S_ISDIR(status.st_mode) ? ENOTDIR : access(path, W_OK | X_OK) == 0 ? 0 : errno;
+    if (errno != ENOENT || snprintf(above, sizeof above, "%s", path) >= (int)sizeof above)
+        return errno == ENOENT ? ENAMETOOLONG : errno;
+    char *slash = strrchr(above, '/');
+    if (!slash || slash == above)
+        return ENOENT;
+    *slash = '\0';
+    if (stat(above, &status) != 0)
+        return file_check_folder(above);
+    if (mkdir(path, 0700) != 0) /* permissions don't tell all, root's least */
+        return errno;
+    return rmdir(path) == 0 ? 0 : errno;
+}
+
 bool file_is_same(const char *a, const char *b) {
     struct stat first, second;
     if (strcmp(a, b) == 0)
@@ -188,7 +207,7 @@ int file_open_regular(const char *path, uint64_t *bytes, const char **problem, i
     const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0 || fstat(descriptor, &status) != 0) {
         *reason = errno;
-        *problem = strerror(*reason);
+        *problem = locale_reason(*reason);
     } else if (!S_ISREG(status.st_mode)) {
         *reason = 0;
         *problem = S_ISDIR(status.st_mode)    ? "is a directory"

@@ -16,6 +16,9 @@ struct file_part {
     size_t bytes;
 };
 
+/* Writes all of it, with one call where the system takes it at once. 0, or errno. */
+int file_write(int descriptor, const void *data, size_t bytes);
+
 /* Makes the file at `path` consist of the parts, one after another: written to a temporary file in
  * the same folder, synced, and renamed over `path`, so that a crash leaves the old file or the new
  * one. STATUS_FAILED, naming the path and the system's reason, if any of it fails; the temporary
@@ -27,6 +30,10 @@ enum status file_replace(
 /* Whether file_replace could begin at `path`: it makes the temporary file, and removes it. It also
  * removes those that processes left which were killed while they replaced this path. */
 enum status file_check_writable(const char *path, struct error *error);
+
+/* Whether files can be made in the folder at `path`, or the first of the folders that are missing
+ * on the way to it, which is made and removed again: 0, or errno. */
+int file_check_folder(const char *path);
 
 /* Whether two paths are of one file, or will be when it is made. */
 bool file_is_same(const char *a, const char *b);

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include "system/binding.h"
 #include <omp.h>
+#include <sched.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
 #include <sys/types.h>
@@ -66,7 +66,10 @@ static bool first_of_core(int processor, const cpu_set_t *mask) {
     return true;
 }
 
-bool binding_processors(cpu_set_t *mask) {
+/* The processors of OpenMP's places, when it binds threads (OMP_PROC_BIND, OMP_PLACES): it has then
+ * bound this very thread to one of them, and its own mask says nothing of its team's. False when it
+ * doesn't bind. */
+static bool binding_processors(cpu_set_t *mask) {
     int ids[CPU_SETSIZE];
     CPU_ZERO(mask);
     if (omp_get_proc_bind() == omp_proc_bind_false)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 
 /* --- Devices that are nothing but names (in the place of list.c) --- */
 
@@ -56,14 +57,43 @@ static const char *const opencl_gemms[] = {"clblast", "own", "own-host", NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
 static const char *const submissions[] = {"graph", "stream", NULL};
 
-static const struct device_type cuda = {
-    "cuda", true, cuda_gemms, precisions, submissions, cuda_list, open_any};
-static const struct device_type opencl = {
-    "opencl", true, .gemms = opencl_gemms, .list = opencl_list, .open = open_any};
-static const struct device_type cpu = {
-    "cpu", true, .list = cpu_list, .open = open_any, .environment = needed_variable};
+static void close_any(struct device *device) {
+    (void)device;
+}
+
+static enum status find_any(
+    const char *rest, bool automatic, const char **shortly, struct error *error) {
+    (void)automatic;
+    *shortly = "there is none";
+    return rest && strchr(rest, 'y') ? error_set(error, STATUS_DEVICE, "there is no %s", rest)
+                                     : STATUS_OK;
+}
+
+static const struct device_type cuda = {.kind = "cuda",
+    .automatic = true,
+    .gpu = true,
+    .gemms = cuda_gemms,
+    .precisions = precisions,
+    .submissions = submissions,
+    .list = cuda_list,
+    .find = find_any,
+    .open = open_any,
+    .close = close_any};
+static const struct device_type opencl = {.kind = "opencl",
+    .automatic = true,
+    .gpu = true,
+    .gemms = opencl_gemms,
+    .list = opencl_list,
+    .open = open_any,
+    .close = close_any};
+static const struct device_type cpu = {.kind = "cpu",
+    .automatic = true,
+    .list = cpu_list,
+    .open = open_any,
+    .close = close_any,
+    .environment = needed_variable};
 static const struct device_type reference = {
-    "reference", false, .list = reference_list, .open = open_any};
+    .kind = "reference", .list = reference_list, .open = open_any, .close = close_any};
 
 const struct device_type *const device_types[] = {&cuda, &opencl, &cpu, &reference, NULL};
 const struct device_lacking device_types_lacking[] = {{"absent", "it is not built"}, {NULL, NULL}};
@@ -83,24 +113,27 @@ static bool has_choices(const struct device_type *type, const struct device_opti
            is_among(options->submission, "auto", type->submissions);
 }
 
-/* The device of a name that is not "auto"; NULL: none. */
+/* The device of a name that is no choice; NULL: none. */
 static const struct device_type *type_of(const char *spec) {
     char kind[16] = "";
     if (sscanf(spec, "%15[^:]", kind) == 1 && strchr(":", spec[strlen(kind)]))
         for (const struct device_type *const *type = device_types; *type; type++)
-            if (strcmp((*type)->kind, kind) == 0)
+            if (strcasecmp((*type)->kind, kind) == 0)
                 return *type;
     return NULL;
 }
 
+static bool is_choice(const char *spec) {
+    return strcasecmp(spec, "auto") == 0 || strcasecmp(spec, "gpu") == 0;
+}
+
 static enum status right_status(const char *spec, const struct device_options *options) {
-    const struct device_type *type = type_of(spec);
-    if (strcmp(spec, "auto") == 0) /* the last of those that it may take is the least able */
-        return has_choices(&cuda, options) || has_choices(&opencl, options) ||
-                       has_choices(&cpu, options)
-                   ? STATUS_OK
-                   : STATUS_USAGE;
-    return !type ? STATUS_DEVICE : has_choices(type, options) ? STATUS_OK : STATUS_USAGE;
+    const struct device_type *type = is_choice(spec) ? &cuda : type_of(spec); /* it is there */
+    const char *colon = strchr(spec, ':');
+    return !type                                          ? STATUS_DEVICE
+           : !has_choices(type, options)                  ? STATUS_USAGE
+           : type == &cuda && colon && strchr(colon, 'y') ? STATUS_DEVICE
+                                                          : STATUS_OK;
 }
 
 /* Numbers with colons between, as the C library reads them. */
@@ -135,34 +168,35 @@ static void check_find(const char *spec, const struct device_options *options) {
     const enum status status = device_find(spec, options, &error);
     FUZZ_REQUIRE(status == right_status(spec, options), "status %d", (int)status);
     FUZZ_REQUIRE(status == STATUS_OK || error.message[0], "refused, with no reason");
-    FUZZ_REQUIRE(status != STATUS_DEVICE || strlen(spec) > 1024 || strstr(error.message, spec),
+    FUZZ_REQUIRE(status != STATUS_DEVICE || type_of(spec) || strlen(spec) > 1024 ||
+                     strstr(error.message, spec),
         "does not name it: %s", error.message);
 }
 
 static void check_open(const char *spec, const struct device_options *options) {
     const char *colon = strchr(spec, ':');
-    const bool automatic = strcmp(spec, "auto") == 0;
+    const bool automatic = is_choice(spec);
     struct device *device;
     struct error error;
     error.message[0] = '\0';
     enum status status = device_open(spec, options, &device, &error);
     enum status right = right_status(spec, options);
+    if (right == STATUS_DEVICE && type_of(spec))
+        right = STATUS_OK; /* which this device's opening does not ask */
     if (right == STATUS_OK) {
         const char *rest = colon ? colon + 1 : NULL;
         FUZZ_REQUIRE(opened_rest == rest, "another rest reaches the device");
         right = rest && strchr(rest, 'x') ? STATUS_DEVICE : STATUS_OK;
-    } else if (automatic) {
-        right = STATUS_DEVICE; /* all are tried, and why none opens is told */
     }
     FUZZ_REQUIRE(status == right, "status %d", (int)status);
     FUZZ_REQUIRE((status == STATUS_OK) == (device != NULL), "a device with a failure, or none");
-    FUZZ_REQUIRE(!device || automatic || device->type == type_of(spec), "another device");
+    FUZZ_REQUIRE(!device || device->type == (automatic ? &cuda : type_of(spec)), "another device");
     FUZZ_REQUIRE(device || error.message[0], "refused, with no reason");
 }
 
 static void check_environment(const char *spec) {
     const char *value;
-    const bool right = strcmp(spec, "auto") == 0 || type_of(spec) == &cpu;
+    const bool right = strcasecmp(spec, "auto") == 0 || type_of(spec) == &cpu;
     FUZZ_REQUIRE((device_environment(spec, &value) != NULL) == right, "of another device");
 }
 

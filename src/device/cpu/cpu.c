@@ -1,13 +1,12 @@
 /* The `cpu` device: OpenBLAS for products, called for the rows of each thread of our own team with
  * its own threads off, and vectorised kernels for the rest. Calls only enqueue (queue.h); the team
  * starts when something waits, or when the queue is full. */
+#include "device/cpu/openblas.h"
 #include "device/cpu/queue.h"
 #include "device/host_device.h"
 #include "trainer/dataset.h"
 #include "trainer/host.h"
 
-#include <cblas.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@ enum {
 
 struct cpu_device {
     struct device base;
+    struct openblas openblas;
     const struct cpu_kernels *kernels;
     struct queue pending;
     struct queue *recorded; /* while recording: where commands go; else NULL */
@@ -39,89 +39,114 @@ static const struct cpu_kernels *choose_kernels(void) {
     return &cpu_kernels_baseline;
 }
 
-/* OpenBLAS has a place for each thread that calls it, as many as it was built for; beyond that,
- * some builds crash. */
-static int library_limit(void) {
-    const char *text = strstr(openblas_get_config(), "MAX_THREADS=");
-    const long limit = text ? strtol(text + strlen("MAX_THREADS="), NULL, 10) : 0;
-    return limit > 0 && limit < INT_MAX ? (int)limit : INT_MAX;
+static int usual_threads(const struct openblas *openblas) {
+    const int usable = host_usable_threads();
+    return usable < openblas->callers ? usable : openblas->callers;
 }
 
-static int usual_threads(void) {
-    const int usable = host_usable_threads(), limit = library_limit();
-    return usable < limit ? usable : limit;
-}
-
-/* A CPU that is newer than OpenBLAS is taken for one of 2004, unless the environment names a core:
- * it reads that when it is loaded, before anybody else can. */
-static const char *cpu_environment(const char **value) {
-#ifdef TRAINER_HAS_AVX2
-    if (strcmp(openblas_get_corename(), "Prescott") == 0 && __builtin_cpu_supports("avx2")) {
-        *value = __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell";
-        return "OPENBLAS_CORETYPE";
-    }
-#endif
-    (void)value;
-    return NULL;
-}
-
-static void warn_of_unknown_cpu(const char *version, struct device_info *info) {
-    const char *value, *name = cpu_environment(&value);
-    if (name)
+/* What a user should know before quoting its times. */
+static void warn_of(const struct openblas *openblas, int threads, struct device_info *info) {
+    const char *core;
+    if (openblas_is_mistaken(openblas, &core))
         snprintf(info->warning, sizeof info->warning,
             "OpenBLAS %s does not know this CPU and takes it for a Prescott, at a fraction of its "
-            "speed; set %s=%s in the environment, or install a newer OpenBLAS",
-            version, name, value);
+            "speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
+            openblas->version, core);
+    else if (threads < host_usable_threads() && threads == openblas->callers)
+        snprintf(info->warning, sizeof info->warning,
+            "cpu computes with %d thread%s, though %d could: %s", threads, threads == 1 ? "" : "s",
+            host_usable_threads(), openblas->why);
 }
 
-static void describe(int threads, struct device_info *info) {
+static void describe(const struct openblas *openblas, int threads, struct device_info *info) {
     host_device_describe("cpu", threads, info);
-    char version[64] = ""; /* the configuration begins "OpenBLAS 0.3.21 ..." */
-    sscanf(openblas_get_config(), "OpenBLAS %63s", version);
     snprintf(
-        info->library, sizeof info->library, "OpenBLAS %s %s", version, openblas_get_corename());
+        info->library, sizeof info->library, "OpenBLAS %s %s", openblas->version, openblas->core);
     snprintf(info->kernels, sizeof info->kernels, "%s", choose_kernels()->name);
-    warn_of_unknown_cpu(version, info);
+    warn_of(openblas, threads, info);
 }
 
 static void cpu_list(device_visitor *visit, void *context) {
-    struct device_entry entry = {.spec = "cpu", .available = true};
-    describe(usual_threads(), &entry.info);
+    struct openblas openblas;
+    struct error error;
+    struct device_entry entry = {.spec = "cpu"};
+    entry.available = openblas_open(&openblas, &error) == STATUS_OK;
+    if (entry.available)
+        describe(&openblas, usual_threads(&openblas), &entry.info);
+    else
+        entry.reason = error.message + strlen("cpu: ");
     visit(context, &entry);
+    openblas_close(&openblas);
+}
+
+static enum status cpu_library(char *text, size_t size, struct error *error) {
+    struct openblas openblas;
+    const enum status status = openblas_open(&openblas, error);
+    if (status == STATUS_OK)
+        snprintf(text, size, "OpenBLAS %s", openblas.version);
+    openblas_close(&openblas);
+    return status;
+}
+
+static enum status cpu_find(
+    const char *rest, bool automatic, const char **shortly, struct error *error) {
+    (void)automatic;
+    char text[sizeof((struct device_info){0}.library)];
+    *shortly = "its OpenBLAS can't be opened";
+    return rest ? error_set(error, STATUS_DEVICE, "cpu: there is only one; ':%s' is too much", rest)
+                : cpu_library(text, sizeof text, error);
 }
 
 static void cpu_close(struct device *device) {
     struct cpu_device *cpu = (struct cpu_device *)device;
     queue_free(&cpu->pending);
+    openblas_close(&cpu->openblas);
     free(cpu);
 }
 
 static enum status cpu_open(const char *rest, const struct device_options *options,
     struct device **device, struct error *error) {
-    if (rest)
-        return error_set(error, STATUS_DEVICE, "cpu: there is only one; ':%s' is too much", rest);
-    int threads;
-    const enum status status =
-        host_team_size("cpu", options->threads, usual_threads(), library_limit(), &threads, error);
-    if (status != STATUS_OK)
-        return status;
+    const char *shortly;
+    if (cpu_find(rest, false, &shortly, error) != STATUS_OK)
+        return STATUS_DEVICE;
     struct cpu_device *cpu = calloc(1, sizeof *cpu);
-    if (!cpu || !queue_reserve(&cpu->pending, PENDING_COMMANDS)) {
-        free(cpu);
-        return error_memory(error, "the cpu device", PENDING_COMMANDS * sizeof(struct command));
+    if (!cpu)
+        return error_memory(error, "the cpu device", sizeof *cpu);
+    enum status status = openblas_open(&cpu->openblas, error);
+    int threads;
+    if (status == STATUS_OK)
+        status = host_team_size("cpu", options->threads, usual_threads(&cpu->openblas),
+            cpu->openblas.callers, cpu->openblas.why, &threads, error);
+    if (status == STATUS_OK && !queue_reserve(&cpu->pending, PENDING_COMMANDS))
+        status = error_memory(error, "the cpu device", PENDING_COMMANDS * sizeof(struct command));
+    if (status != STATUS_OK) {
+        cpu_close(&cpu->base);
+        return status;
     }
-    openblas_set_num_threads(1);
     cpu->kernels = choose_kernels();
-    describe(threads, &cpu->base.info);
+    describe(&cpu->openblas, threads, &cpu->base.info);
     *device = &cpu->base;
     return STATUS_OK;
 }
 
 /* --- The queue --- */
 
-static void flush(struct cpu_device *cpu) {
-    queue_run(&cpu->pending, cpu->base.info.threads);
+/* Does a queue's commands with all of the team: its size is part of the record. */
+static enum status run_whole(
+    struct cpu_device *cpu, const struct queue *queue, struct error *error) {
+    const int threads = cpu->base.info.threads, team = queue_run(queue, threads);
+    return team == threads
+               ? STATUS_OK
+               : error_set(error, STATUS_DEVICE,
+                     "cpu: OpenMP gave only %d of %d threads in mid-run: is the device used within "
+                     "another parallel region, or OMP_THREAD_LIMIT too low for that?",
+                     team, threads);
+}
+
+static enum status flush(struct cpu_device *cpu, struct error *error) {
+    const enum status status = run_whole(cpu, &cpu->pending, error);
     cpu->pending.count = cpu->pending.met = 0;
+    return status;
 }
 
 /* Makes room in the recording; false when it is, or has become, too long. */
@@ -133,24 +158,24 @@ static bool grow_recording(struct cpu_device *cpu) {
     return !cpu->too_long;
 }
 
-static enum status enqueue(struct device *device, struct command command) {
+static enum status enqueue(struct device *device, struct command command, struct error *error) {
     struct cpu_device *cpu = (struct cpu_device *)device;
     command.kernels = cpu->kernels;
+    command.openblas = &cpu->openblas;
     if (cpu->recorded) {
         if (grow_recording(cpu))
             queue_append(cpu->recorded, &command);
         return STATUS_OK;
     }
+    enum status status = STATUS_OK;
     if (cpu->pending.count == cpu->pending.capacity)
-        flush(cpu);
+        status = flush(cpu, error);
     queue_append(&cpu->pending, &command);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status cpu_synchronise(struct device *device, struct error *error) {
-    (void)error;
-    flush((struct cpu_device *)device);
-    return STATUS_OK;
+    return flush((struct cpu_device *)device, error);
 }
 
 static enum status cpu_record_begin(struct device *device, struct error *error) {
@@ -186,26 +211,24 @@ static enum status cpu_record_end(
 
 static enum status cpu_replay(
     struct device *device, struct recording *recording, struct error *error) {
-    (void)error;
     struct cpu_device *cpu = (struct cpu_device *)device;
-    flush(cpu);
-    queue_run(&recording->queue, cpu->base.info.threads);
-    return STATUS_OK;
+    const enum status status = flush(cpu, error);
+    return status == STATUS_OK ? run_whole(cpu, &recording->queue, error) : status;
 }
 
 /* --- Memory --- */
 
 static void cpu_release(struct buffer *buffer) {
-    flush((struct cpu_device *)buffer->device); /* commands may still use it */
+    (void)flush((struct cpu_device *)buffer->device, NULL); /* commands may still use it */
     host_buffer_release(buffer);
 }
 
 static enum status cpu_download(
     struct device *device, struct view source, void *host, struct error *error) {
-    (void)error;
-    flush((struct cpu_device *)device);
-    memcpy(host, host_floats(source), source.rows * source.columns * sizeof(float));
-    return STATUS_OK;
+    const enum status status = flush((struct cpu_device *)device, error);
+    if (status == STATUS_OK)
+        memcpy(host, host_floats(source), source.rows * source.columns * sizeof(float));
+    return status;
 }
 
 /* --- Operands: what a command uses, and how the team shares it --- */
@@ -251,21 +274,21 @@ static void run_dense_forward(const struct command *command, int thread, int thr
     const float *x = read_floats(command, 0) + slice.first * in; /* (rows, in) */
     const float *weights = read_floats(command, 1);              /* (in, out) */
     float *y = written_floats(command, 3) + slice.first * out;   /* (rows, out) */
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out, (blasint)in,
-        1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
+    command->openblas->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out,
+        (blasint)in, 1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
     command->kernels->bias_activate(y, read_floats(command, 2), rows, out, command->activation);
 }
 
 static enum status cpu_dense_forward(struct device *device, struct view x, struct view weights,
     struct view bias, enum activation activation, struct view y, struct error *error) {
-    (void)error;
-    return enqueue(
-        device, (struct command){.run = run_dense_forward,
-                    .operands = {own_rows(x), whole(weights), whole(bias), written_rows(y)},
-                    .rows = x.rows,
-                    .in = x.columns,
-                    .out = y.columns,
-                    .activation = activation});
+    return enqueue(device,
+        (struct command){.run = run_dense_forward,
+            .operands = {own_rows(x), whole(weights), whole(bias), written_rows(y)},
+            .rows = x.rows,
+            .in = x.columns,
+            .out = y.columns,
+            .activation = activation},
+        error);
 }
 
 static void run_dense_backward(const struct command *command, int thread, int threads) {
@@ -278,21 +301,21 @@ static void run_dense_backward(const struct command *command, int thread, int th
     const float *weights = read_floats(command, 1);                 /* (in, out) */
     const float *x = read_floats(command, 2) + slice.first * in;    /* (rows, in) */
     float *d_x = written_floats(command, 3) + slice.first * in;     /* (rows, in) */
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)in, (blasint)out,
-        1.0f, d_y, (blasint)out, weights, (blasint)out, 0.0f, d_x, (blasint)in);
+    command->openblas->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)in,
+        (blasint)out, 1.0f, d_y, (blasint)out, weights, (blasint)out, 0.0f, d_x, (blasint)in);
     command->kernels->multiply_slope(d_x, x, rows * in, command->activation);
 }
 
 static enum status cpu_dense_backward(struct device *device, struct view d_y, struct view weights,
     struct view x, enum activation activation, struct view d_x, struct error *error) {
-    (void)error;
-    return enqueue(
-        device, (struct command){.run = run_dense_backward,
-                    .operands = {own_rows(d_y), whole(weights), own_rows(x), written_rows(d_x)},
-                    .rows = x.rows,
-                    .in = x.columns,
-                    .out = d_y.columns,
-                    .activation = activation});
+    return enqueue(device,
+        (struct command){.run = run_dense_backward,
+            .operands = {own_rows(d_y), whole(weights), own_rows(x), written_rows(d_x)},
+            .rows = x.rows,
+            .in = x.columns,
+            .out = d_y.columns,
+            .activation = activation},
+        error);
 }
 
 /* Each thread has rows of the weights, and columns of the bias. */
@@ -304,9 +327,9 @@ static void run_dense_update(const struct command *command, int thread, int thre
     const float *d_y = read_floats(command, 1);                      /* (batch, out) */
     float *weights = written_floats(command, 2) + slice.first * out; /* (rows, out) */
     if (rows > 0)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows, (blasint)out,
-            (blasint)batch, command->scale, x, (blasint)in, d_y, (blasint)out, 1.0f, weights,
-            (blasint)out);
+        command->openblas->sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows,
+            (blasint)out, (blasint)batch, command->scale, x, (blasint)in, d_y, (blasint)out, 1.0f,
+            weights, (blasint)out);
     const struct slice columns = slice_rows(out, thread, threads);
     command->kernels->add_column_sums(
         written_floats(command, 3), d_y, batch, out, columns.first, columns.end, command->scale);
@@ -314,14 +337,14 @@ static void run_dense_update(const struct command *command, int thread, int thre
 
 static enum status cpu_dense_update(struct device *device, struct view x, struct view d_y,
     float scale, struct view weights, struct view bias, struct error *error) {
-    (void)error;
     return enqueue(device,
         (struct command){.run = run_dense_update,
             .operands = {whole(x), whole(d_y), written_rows(weights), operand(bias, 0, true)},
             .rows = x.rows,
             .in = x.columns,
             .out = d_y.columns,
-            .scale = scale});
+            .scale = scale},
+        error);
 }
 
 static void run_softmax_cross_entropy(const struct command *command, int thread, int threads) {
@@ -335,13 +358,13 @@ static void run_softmax_cross_entropy(const struct command *command, int thread,
 
 static enum status cpu_softmax_cross_entropy(struct device *device, struct view logits,
     struct view labels, float scale, struct view score, struct error *error) {
-    (void)error;
-    return enqueue(
-        device, (struct command){.run = run_softmax_cross_entropy,
-                    .operands = {written_rows(logits), own_rows(labels), written_rows(score)},
-                    .rows = logits.rows,
-                    .out = logits.columns,
-                    .scale = scale});
+    return enqueue(device,
+        (struct command){.run = run_softmax_cross_entropy,
+            .operands = {written_rows(logits), own_rows(labels), written_rows(score)},
+            .rows = logits.rows,
+            .out = logits.columns,
+            .scale = scale},
+        error);
 }
 
 static void run_gather_rows(const struct command *command, int thread, int threads) {
@@ -356,12 +379,12 @@ static void run_gather_rows(const struct command *command, int thread, int threa
 
 static enum status cpu_gather_rows(struct device *device, struct view source, struct view index,
     struct view destination, struct error *error) {
-    (void)error;
-    return enqueue(
-        device, (struct command){.run = run_gather_rows,
-                    .operands = {whole(source), own_rows(index), written_rows(destination)},
-                    .rows = destination.rows,
-                    .out = destination.columns});
+    return enqueue(device,
+        (struct command){.run = run_gather_rows,
+            .operands = {whole(source), own_rows(index), written_rows(destination)},
+            .rows = destination.rows,
+            .out = destination.columns},
+        error);
 }
 
 static void run_upload(const struct command *command, int thread, int threads) {
@@ -374,13 +397,13 @@ static void run_upload(const struct command *command, int thread, int threads) {
 
 static enum status cpu_upload(
     struct device *device, struct view destination, const void *host, struct error *error) {
-    (void)error;
     const size_t bytes = destination.rows * destination.columns * sizeof(float);
-    return enqueue(
-        device, (struct command){.run = run_upload,
-                    .operands = {on_host(host, bytes, destination.rows), written_rows(destination)},
-                    .rows = destination.rows,
-                    .out = destination.columns});
+    return enqueue(device,
+        (struct command){.run = run_upload,
+            .operands = {on_host(host, bytes, destination.rows), written_rows(destination)},
+            .rows = destination.rows,
+            .out = destination.columns},
+        error);
 }
 
 static void run_upload_pixels(const struct command *command, int thread, int threads) {
@@ -392,23 +415,25 @@ static void run_upload_pixels(const struct command *command, int thread, int thr
 
 static enum status cpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
     struct view destination, struct error *error) {
-    (void)error;
-    return enqueue(
-        device, (struct command){.run = run_upload_pixels,
-                    .operands = {on_host(host, destination.rows * CIFAR10_PIXELS, destination.rows),
-                        written_rows(destination)},
-                    .rows = destination.rows,
-                    .out = destination.columns,
-                    .color = color});
+    return enqueue(device,
+        (struct command){.run = run_upload_pixels,
+            .operands = {on_host(host, destination.rows * CIFAR10_PIXELS, destination.rows),
+                written_rows(destination)},
+            .rows = destination.rows,
+            .out = destination.columns,
+            .color = color},
+        error);
 }
 
 const struct device_type cpu_device_type = {
     .kind = "cpu",
     .automatic = true,
     .list = cpu_list,
+    .library = cpu_library,
+    .find = cpu_find,
     .open = cpu_open,
     .close = cpu_close,
-    .environment = cpu_environment,
+    .environment = openblas_environment,
     .allocate = host_buffer_allocate,
     .release = cpu_release,
     .upload = cpu_upload,

@@ -1,5 +1,7 @@
 #include "device/cpu/queue.h"
 
+#include "system/team.h"
+
 #include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -58,12 +60,15 @@ void queue_append(struct queue *queue, const struct command *command) {
     queue->commands[queue->count++].wait = wait;
 }
 
-void queue_run(const struct queue *queue, int threads) {
+int queue_run(const struct queue *queue, int threads) {
+    int size = threads;
     if (queue->count == 0)
-        return;
-#pragma omp parallel num_threads(threads)
+        return size;
+#pragma omp parallel num_threads(team_whole(threads))
     {
         const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+        if (thread == 0)
+            size = team;
         for (size_t i = 0; i < queue->count; i++) {
             const struct command *command = &queue->commands[i];
             if (command->wait) {
@@ -72,4 +77,5 @@ void queue_run(const struct queue *queue, int threads) {
             command->run(command, thread, team);
         }
     }
+    return size;
 }

@@ -19,10 +19,13 @@ struct operand {
     bool written;
 };
 
+struct openblas;
+
 struct command {
     /* Does the share of `thread`, which is below `threads`. */
     void (*run)(const struct command *command, int thread, int threads);
     const struct cpu_kernels *kernels;
+    const struct openblas *openblas;
     struct operand operands[COMMAND_OPERANDS];
     size_t rows, in, out;
     enum activation activation;
@@ -50,7 +53,8 @@ void queue_free(struct queue *queue);
 /* Adds a command; there must be room. */
 void queue_append(struct queue *queue, const struct command *command);
 
-/* Does all commands, in a team of `threads`. */
-void queue_run(const struct queue *queue, int threads);
+/* Does all commands, in a team of `threads`. Gives the number of them that there really were, which
+ * did all of it, too. */
+int queue_run(const struct queue *queue, int threads);
 
 #endif

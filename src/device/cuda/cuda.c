@@ -247,10 +247,13 @@ static enum status cuda_synchronise(struct device *device, struct error *error) 
 const struct device_type cuda_device_type = {
     .kind = "cuda",
     .automatic = true,
+    .gpu = true,
     .gemms = gemms,
     .precisions = precisions,
     .submissions = submissions,
     .list = cuda_list,
+    .library = cuda_library,
+    .find = cuda_find,
     .open = cuda_open,
     .close = cuda_close,
     .allocate = cuda_allocate,

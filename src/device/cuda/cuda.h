@@ -44,6 +44,8 @@ void cuda_settle(const struct cuda *cuda);
 
 /* As in struct device_type. */
 void cuda_list(device_visitor *visit, void *context);
+enum status cuda_library(char *text, size_t size, struct error *error);
+enum status cuda_find(const char *rest, bool automatic, const char **shortly, struct error *error);
 
 /* The GPU of a spec: `rest` is what follows "cuda:", NULL for the first one. Fills base.info,
  * ordinal, capability, and the limits of struct gpu. `automatic`: as in device_options. */

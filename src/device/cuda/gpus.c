@@ -15,7 +15,7 @@ static const char *version_text(int version, char text[32]) {
 }
 
 /* Why there is no GPU, with what decides it: driver, runtime, and what hides GPUs. */
-static enum status explain(cudaError_t code, struct error *error) {
+static enum status explain(cudaError_t code, const char **shortly, struct error *error) {
     int driver = 0, runtime = 0;
     char needs[32], has[32];
     cudaGetLastError();
@@ -27,6 +27,10 @@ static enum status explain(cudaError_t code, struct error *error) {
     const char *advice = driver == 0 ? "; install NVIDIA's driver (Debian: nvidia-driver)"
                          : code == cudaErrorInsufficientDriver ? "; install a newer driver"
                                                                : "";
+    *shortly = driver == 0                           ? "no driver of NVIDIA's"
+               : code == cudaErrorInsufficientDriver ? "NVIDIA's driver is too old"
+               : code == cudaErrorNoDevice           ? "no GPU of NVIDIA's"
+                                                     : cudaGetErrorName(code);
     return error_set(error, STATUS_DEVICE,
         "cuda: cudaGetDeviceCount gave %s (%d): %s; NVIDIA's driver: %s%s, CUDA runtime: "
         "%s%s%s%s%s",
@@ -37,11 +41,11 @@ static enum status explain(cudaError_t code, struct error *error) {
 }
 
 /* At least one. */
-static enum status count_gpus(int *count, struct error *error) {
+static enum status count_gpus(int *count, const char **shortly, struct error *error) {
     cudaError_t code = cudaGetDeviceCount(count);
     if (code == cudaSuccess && *count == 0)
         code = cudaErrorNoDevice;
-    return code == cudaSuccess ? STATUS_OK : explain(code, error);
+    return code == cudaSuccess ? STATUS_OK : explain(code, shortly, error);
 }
 
 /* "580.95.05, ", or nothing where the driver does not say: the runtime knows only what CUDA it is
@@ -53,20 +57,24 @@ static const char *driver_version(char text[64]) {
     text[0] = '\0';
     if (!file)
         return text;
+    char *rest;
     if (fgets(line, sizeof line, file))
-        for (char *word = strtok(line, " \t\n"); word && !text[0]; word = strtok(NULL, " \t\n"))
+        for (char *word = strtok_r(line, " \t\n", &rest); word && !text[0];
+             word = strtok_r(NULL, " \t\n", &rest))
             if (*word >= '0' && *word <= '9' && strchr(word, '.'))
                 snprintf(text, 64, "%.32s, ", word);
     fclose(file);
     return text;
 }
 
-static void describe_library(struct device_info *info) {
+enum status cuda_library(char *text, size_t size, struct error *error) {
+    (void)error;
     int major = 0, minor = 0, patch = 0;
     cublasGetProperty(MAJOR_VERSION, &major);
     cublasGetProperty(MINOR_VERSION, &minor);
     cublasGetProperty(PATCH_LEVEL, &patch);
-    snprintf(info->library, sizeof info->library, "cuBLAS %d.%d.%d", major, minor, patch);
+    snprintf(text, size, "cuBLAS %d.%d.%d", major, minor, patch);
+    return STATUS_OK;
 }
 
 static enum status describe(
@@ -90,15 +98,15 @@ static enum status describe(
     snprintf(info->platform, sizeof info->platform, "NVIDIA");
     snprintf(info->driver, sizeof info->driver, "%sCUDA %s (runtime %s)", driver_version(release),
         version_text(driver, version), version_text(runtime, other));
-    describe_library(info);
-    return STATUS_OK;
+    return cuda_library(info->library, sizeof info->library, error);
 }
 
 void cuda_list(device_visitor *visit, void *context) {
     int count = 0;
+    const char *shortly;
     struct error error;
     struct device_entry entry = {.spec = "cuda", .reason = error.message};
-    if (count_gpus(&count, &error) != STATUS_OK) {
+    if (count_gpus(&count, &shortly, &error) != STATUS_OK) {
         entry.reason = error.message + strlen("cuda: ");
         visit(context, &entry);
         return;
@@ -127,12 +135,13 @@ static const char *list_gpus(int count, char *text, size_t size) {
     return text;
 }
 
-enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error) {
+/* The number of the GPU that is meant. */
+static enum status find_ordinal(
+    const char *rest, bool automatic, int *ordinal, const char **shortly, struct error *error) {
     int count = 0;
-    struct gpu *gpu = &cuda->gpu;
     char list[512];
     struct error none;
-    enum status status = count_gpus(&count, &none);
+    const enum status status = count_gpus(&count, shortly, &none);
     if (status != STATUS_OK) /* who takes any device goes on to the others */
         return error_set(error, status, "%s%s%s", none.message,
             automatic ? "" : "; other devices that are here: ",
@@ -142,7 +151,21 @@ enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, str
         return error_set(error, STATUS_DEVICE,
             "cuda: '%s' is not the number of a GPU; there is: %s", rest,
             list_gpus(count, list, sizeof list));
-    cuda->ordinal = (int)wanted;
+    *ordinal = (int)wanted;
+    return STATUS_OK;
+}
+
+enum status cuda_find(const char *rest, bool automatic, const char **shortly, struct error *error) {
+    int ordinal;
+    return find_ordinal(rest, automatic, &ordinal, shortly, error);
+}
+
+enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error) {
+    struct gpu *gpu = &cuda->gpu;
+    const char *shortly;
+    enum status status = find_ordinal(rest, automatic, &cuda->ordinal, &shortly, error);
+    if (status != STATUS_OK)
+        return status;
     struct cudaDeviceProp properties;
     status = describe(cuda->ordinal, &properties, &gpu->base.info, error);
     if (status != STATUS_OK)

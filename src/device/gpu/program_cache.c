@@ -1,6 +1,7 @@
 #include "device/gpu/program_cache.h"
 
 #include "system/file.h"
+#include "system/places.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -41,21 +42,10 @@ static uint64_t hash_on(uint64_t hash, const void *bytes, size_t length) {
 
 /* --- Where entries are --- */
 
-/* The folder. Its first *given characters are not ours to make: a home that isn't there. False when
- * the environment names no place. */
+/* The folder, whose first *given characters are not ours to make: a home that isn't there. False
+ * when the environment names no place. */
 static bool find_folder(char folder[PATH_MAX], size_t *given) {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int length;
-    *given = 0;
-    if (cache && cache[0] == '/') { /* a relative one is to be ignored */
-        length = snprintf(folder, PATH_MAX, "%s/trainer/programs", cache);
-    } else if (home && home[0] == '/') {
-        length = snprintf(folder, PATH_MAX, "%s/.cache/trainer/programs", home);
-        *given = strlen(home);
-    } else {
-        return false;
-    }
-    return length > 0 && length < PATH_MAX;
+    return places_cache("trainer/programs", folder, PATH_MAX, given);
 }
 
 /* Makes what is missing of the folder, and keeps others out of it, so that nobody has a file of it

@@ -1,9 +1,10 @@
 #include "device/opencl/platforms.h"
 
+#include "device/opencl/pocl.h"
 #include "device/opencl/status.h"
 #include "device/spec.h"
+#include "utf8.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +36,18 @@ enum status opencl_device_info(
     return status;
 }
 
-/* A text without the spaces around it, cut to `size`. */
+/* A text in one line, without the spaces around it, cut to `size`. */
 static enum status device_text(
     cl_device_id id, cl_device_info what, char *text, size_t size, struct error *error) {
     char value[256] = "";
     const enum status status = opencl_device_info(id, what, value, sizeof value - 1, error);
     if (status != STATUS_OK)
         return status;
-    size_t length = strlen(value), start = 0;
-    while (length > 0 && isspace((unsigned char)value[length - 1]))
+    static const char spaces[] = " \t\n\v\f\r";
+    size_t length = strlen(value);
+    while (length > 0 && strchr(spaces, value[length - 1]))
         value[--length] = '\0';
-    while (isspace((unsigned char)value[start]))
-        start++;
-    snprintf(text, size, "%s", value + start);
+    utf8_show(value + strspn(value, spaces), true, text, size);
     return STATUS_OK;
 }
 
@@ -64,13 +64,8 @@ struct places {
 /* Names of renderers that are a GPU by type and a CPU by nature. */
 static bool is_software(const char *name) {
     static const char *const renderers[] = {"llvmpipe", "softpipe", "swiftshader", "swrast"};
-    char lower[128];
-    size_t i = 0;
-    for (; name[i] && i + 1 < sizeof lower; i++)
-        lower[i] = (char)tolower((unsigned char)name[i]);
-    lower[i] = '\0';
     for (size_t r = 0; r < sizeof renderers / sizeof *renderers; r++)
-        if (strstr(lower, renderers[r]))
+        if (spec_is_part(renderers[r], name))
             return true;
     return false;
 }
@@ -90,6 +85,9 @@ static enum status describe_place(struct opencl_place *place, struct error *erro
 static enum status add_places(
     struct places *places, unsigned platform, cl_platform_id id, struct error *error) {
     cl_uint count = 0;
+    enum status status = pocl_check(id, error);
+    if (status != STATUS_OK)
+        return status;
     cl_int code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
     if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && count == 0))
         return STATUS_OK;
@@ -100,7 +98,6 @@ static enum status add_places(
         realloc(places->places, (places->count + count) * sizeof *places->places);
     if (grown)
         places->places = grown;
-    enum status status = STATUS_OK;
     if (!ids || !grown)
         status = error_memory(error, "the list of OpenCL devices", count * sizeof *grown);
     else if ((code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, count, ids, NULL)) != CL_SUCCESS)
@@ -155,6 +152,13 @@ static const char *type_name(cl_device_type type) {
                                                : "cpu";
 }
 
+enum status opencl_library(char *text, size_t size, struct error *error) {
+    (void)error;
+    snprintf(text, size, "CLBlast %d.%d.%d", CLBLAST_VERSION_MAJOR, CLBLAST_VERSION_MINOR,
+        CLBLAST_VERSION_PATCH);
+    return STATUS_OK;
+}
+
 enum status opencl_describe(cl_device_id id, struct device_info *info, struct error *error) {
     *info = (struct device_info){.kind = "opencl", .precision = "fp32"};
     cl_device_type type = 0;
@@ -196,8 +200,7 @@ enum status opencl_describe(cl_device_id id, struct device_info *info, struct er
         return opencl_failed("clGetPlatformInfo", code, "CL_PLATFORM_NAME", error);
     if (!name)
         return error_memory(error, "the name of an OpenCL platform", length);
-    snprintf(info->library, sizeof info->library, "CLBlast %d.%d.%d", CLBLAST_VERSION_MAJOR,
-        CLBLAST_VERSION_MINOR, CLBLAST_VERSION_PATCH);
+    opencl_library(info->library, sizeof info->library, error);
     info->type = type_name(type);
     info->memory_bytes = memory;
     info->units = (int)units;
@@ -325,16 +328,31 @@ static const struct opencl_place *named(
     return NULL;
 }
 
+static const struct opencl_place *choose(
+    const struct places *places, const char *rest, bool automatic, struct error *error) {
+    long numbers[2] = {-1, -1}; /* of platform and device; -1: any */
+    return !rest || !*rest || spec_numbers(rest, numbers, 2)
+               ? best_of(places, numbers[0], numbers[1], automatic, error)
+               : named(places, rest, error);
+}
+
+enum status opencl_find(
+    const char *rest, bool automatic, const char **shortly, struct error *error) {
+    struct places places;
+    enum status status = find_places(&places, error);
+    *shortly = status == STATUS_OK ? "no GPU" : "no driver with hardware";
+    if (status == STATUS_OK && !choose(&places, rest, automatic, error))
+        status = STATUS_DEVICE;
+    free(places.places);
+    return status;
+}
+
 enum status opencl_choose(
     const char *rest, bool automatic, struct opencl_place *chosen, struct error *error) {
     struct places places;
-    long numbers[2] = {-1, -1}; /* of platform and device; -1: any */
     const enum status status = find_places(&places, error);
-    const struct opencl_place *place = NULL;
-    if (status == STATUS_OK)
-        place = !rest || !*rest || spec_numbers(rest, numbers, 2)
-                    ? best_of(&places, numbers[0], numbers[1], automatic, error)
-                    : named(&places, rest, error);
+    const struct opencl_place *place =
+        status == STATUS_OK ? choose(&places, rest, automatic, error) : NULL;
     if (place)
         *chosen = *place;
     free(places.places);

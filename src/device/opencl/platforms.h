@@ -13,7 +13,11 @@ struct opencl_place {
     int rank; /* 2: a GPU, 1: an accelerator, 0: a CPU, or a GPU in name only */
 };
 
+/* As in struct device_type. */
 void opencl_list(device_visitor *visit, void *context);
+enum status opencl_library(char *text, size_t size, struct error *error);
+enum status opencl_find(
+    const char *rest, bool automatic, const char **shortly, struct error *error);
 
 /* The device that `rest` names, what follows "opencl:": numbers P or P:D, a part of exactly one
  * device's name, or NULL for the best there is: a GPU before an accelerator before a CPU or a

@@ -1,0 +1,318 @@
+/* Which devices there are, which one is meant, and opening it. */
+#include "device/device_type.h"
+#include "nearest.h"
+#include "system/locale.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Listing --- */
+
+static void list_lacking(device_visitor *visit, void *context) {
+    for (const struct device_lacking *lacking = device_types_lacking; lacking->kind; lacking++)
+        visit(context, &(struct device_entry){.spec = lacking->kind, .reason = lacking->reason});
+}
+
+void device_list(device_visitor *visit, void *context) {
+    for (const struct device_type *const *type = device_types; *type; type++)
+        (*type)->list(visit, context);
+    list_lacking(visit, context);
+}
+
+void device_list_kinds(device_visitor *visit, void *context) {
+    for (const struct device_type *const *type = device_types; *type; type++) {
+        struct device_entry entry = {.spec = (*type)->kind, .available = true};
+        struct error error;
+        char *text = entry.info.library;
+        if ((*type)->library &&
+            (*type)->library(text, sizeof entry.info.library, &error) != STATUS_OK) {
+            entry.available = false;
+            entry.reason = error.message;
+        }
+        visit(context, &entry);
+    }
+    list_lacking(visit, context);
+}
+
+/* A text under construction; what does not fit is cut. */
+struct text {
+    char *end;
+    size_t left;
+};
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+append(struct text *text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(text->end, text->left, format, arguments);
+    va_end(arguments);
+    const size_t taken = length < 0 ? 0 : (size_t)length < text->left ? (size_t)length : text->left;
+    text->end += taken;
+    text->left -= taken;
+}
+
+static void append_available(void *context, const struct device_entry *entry) {
+    if (entry->available)
+        append(context, "%s, ", entry->spec);
+}
+
+const char *device_list_others(const char *except, char *text, size_t size) {
+    struct text others = {text, size};
+    text[0] = '\0';
+    for (const struct device_type *const *type = device_types; *type; type++)
+        if (strcmp((*type)->kind, except) != 0)
+            (*type)->list(append_available, &others);
+    const size_t length = strlen(text);
+    if (length >= 2 && strcmp(text + length - 2, ", ") == 0)
+        text[length - 2] = '\0';
+    return text;
+}
+
+/* --- Names --- */
+
+/* Whether two names are one, whatever the case of their letters; of `one`, so many count. */
+static bool is_name(const char *one, size_t length, const char *name) {
+    return strlen(name) == length && locale_is_same(one, name, length);
+}
+
+/* "auto" is the best device that opens, "gpu" the best GPU. */
+static bool is_choice(const char *spec) {
+    return is_name(spec, strlen(spec), "auto") || is_name(spec, strlen(spec), "gpu");
+}
+
+/* Whether a choice may come to this type. */
+static bool may_choose(const char *spec, const struct device_type *type) {
+    return is_name(spec, strlen(spec), "gpu") ? type->gpu : type->automatic;
+}
+
+/* Whether the spec is "kind" or "kind:..." of this type. */
+static bool is_kind(const struct device_type *type, const char *spec) {
+    return is_name(spec, strcspn(spec, ":"), type->kind);
+}
+
+static const char *rest_of(const char *spec) {
+    const char *colon = strchr(spec, ':');
+    return colon ? colon + 1 : NULL;
+}
+
+/* The name that a misspelt one may have been meant for; NULL: none. */
+static const char *meant_by(const char *spec) {
+    const char *names[16] = {"auto", "gpu"}, *found;
+    size_t count = 2;
+    char kind[32];
+    for (const struct device_type *const *type = device_types; *type && count < 16; type++)
+        names[count++] = (*type)->kind;
+    snprintf(kind, sizeof kind, "%.*s", (int)strcspn(spec, ":"), spec);
+    found = nearest(kind, names, count);
+    return found;
+}
+
+/* The device's type; NULL, with an error that lists what there is, when this build lacks it. */
+static const struct device_type *find_type(const char *spec, struct error *error) {
+    for (const struct device_type *const *type = device_types; *type; type++)
+        if (is_kind(*type, spec))
+            return *type;
+    for (const struct device_lacking *lacking = device_types_lacking; lacking->kind; lacking++)
+        if (is_name(spec, strcspn(spec, ":"), lacking->kind)) {
+            error_set(error, STATUS_DEVICE, "device '%s' is not here: %s", spec, lacking->reason);
+            return NULL;
+        }
+    char list[512];
+    const char *meant = meant_by(spec);
+    error_set(error, STATUS_DEVICE, "device '%s' is not here%s%s%s; there are: %s, auto and gpu",
+        spec, meant ? " (did you mean '" : "", meant ? meant : "", meant ? "'?)" : "",
+        device_list_others("", list, sizeof list));
+    return NULL;
+}
+
+/* --- Options --- */
+
+/* Something that device_options may ask a device for. */
+struct choice {
+    const char *wanted, *usual; /* every device has the usual one, as it has NULL */
+    const char *const *names;   /* the others, or all; NULL: there is no choice */
+    const char *complaint;      /* about what is wanted */
+};
+
+static enum status check_choice(
+    const struct device_type *type, const struct choice *choice, struct error *error) {
+    char list[256] = "";
+    struct text text = {list, sizeof list};
+    if (!choice->wanted || strcmp(choice->wanted, choice->usual) == 0)
+        return STATUS_OK;
+    append(&text, "%s", choice->usual);
+    for (const char *const *name = choice->names; name && *name; name++) {
+        if (strcmp(*name, choice->wanted) == 0)
+            return STATUS_OK;
+        if (strcmp(*name, choice->usual) != 0)
+            append(&text, ", %s", *name);
+    }
+    return error_set(error, STATUS_USAGE, "%s: '%s' %s; %s: %s", type->kind, choice->wanted,
+        choice->complaint, choice->names ? "there are" : "it has one way only", list);
+}
+
+/* Whether the device has what the options ask for. */
+static enum status check_choices(
+    const struct device_type *type, const struct device_options *options, struct error *error) {
+    const struct choice choices[] = {
+        {options->gemm, "auto", type->gemms, "does not multiply matrices there"},
+        {options->precision, "fp32", type->precisions, "is not a precision of its products"},
+        {options->submission, "auto", type->submissions, "is not how work is submitted there"},
+    };
+    enum status status = STATUS_OK;
+    for (size_t c = 0; c < sizeof choices / sizeof *choices && status == STATUS_OK; c++)
+        status = check_choice(type, &choices[c], error);
+    return status;
+}
+
+/* --- Finding and opening --- */
+
+static enum status find_hardware(const struct device_type *type, const char *rest, bool automatic,
+    const char **shortly, struct error *error) {
+    return type->find ? type->find(rest, automatic, shortly, error) : STATUS_OK;
+}
+
+/* An option that can't be met is no reason to choose another device. */
+static enum status refuse_choice(const char *spec, const struct device_type *type,
+    const struct error *failure, enum status status, struct error *error) {
+    return error_set(error, status,
+        "--device %s comes to %s, which can't do what is asked of it: %.1600s; leave that out, or "
+        "name "
+        "the --device",
+        spec, type->kind, failure->message);
+}
+
+/* What a choice has passed over: a line for each kind, and all that was said. */
+struct passed_over {
+    char lines[sizeof((struct device_info){0}.passed_over)];
+    char failures[sizeof((struct error){0}.message)];
+};
+
+static void pass_over(struct passed_over *passed, const struct device_type *type,
+    const char *shortly, const struct error *failure) {
+    const size_t lines = strlen(passed->lines), failures = strlen(passed->failures);
+    snprintf(passed->lines + lines, sizeof passed->lines - lines, "%s%s: %.200s",
+        lines > 0 ? "\n" : "", type->kind, shortly);
+    snprintf(passed->failures + failures, sizeof passed->failures - failures, "%s%.1000s",
+        failures > 0 ? "; " : "", failure->message);
+}
+
+static enum status refuse_all(
+    const char *spec, const struct passed_over *passed, struct error *error) {
+    return error_set(error, STATUS_DEVICE, "--device %s: there is none: %s", spec,
+        passed->failures[0] ? passed->failures : "this build has no such device");
+}
+
+/* Whether the first device that a choice finds has what the options ask for. */
+static enum status find_choice(
+    const char *spec, const struct device_options *options, struct error *error) {
+    struct passed_over passed = {"", ""};
+    bool known = false; /* some device of this build has it */
+    for (const struct device_type *const *type = device_types; *type; type++)
+        known = known || check_choices(*type, options, NULL) == STATUS_OK;
+    if (!known)
+        return error_set(error, STATUS_USAGE,
+            "no device of this build has all of --gemm %s, --precision %s, --submission %s",
+            options->gemm ? options->gemm : "auto",
+            options->precision ? options->precision : "fp32",
+            options->submission ? options->submission : "auto");
+    for (const struct device_type *const *type = device_types; *type; type++) {
+        const char *shortly;
+        struct error failure;
+        if (!may_choose(spec, *type))
+            continue;
+        if (find_hardware(*type, NULL, true, &shortly, &failure) != STATUS_OK) {
+            pass_over(&passed, *type, shortly, &failure);
+            continue;
+        }
+        const enum status status = check_choices(*type, options, &failure);
+        return status == STATUS_OK ? status : refuse_choice(spec, *type, &failure, status, error);
+    }
+    return refuse_all(spec, &passed, error);
+}
+
+enum status device_find(
+    const char *spec, const struct device_options *options, struct error *error) {
+    if (is_choice(spec))
+        return find_choice(spec, options, error);
+    const struct device_type *type = find_type(spec, error);
+    const char *shortly;
+    enum status status = type ? check_choices(type, options, error) : STATUS_DEVICE;
+    return status == STATUS_OK ? find_hardware(type, rest_of(spec), false, &shortly, error)
+                               : status;
+}
+
+static enum status open_type(const struct device_type *type, const char *rest,
+    const struct device_options *options, struct device **device, struct error *error) {
+    enum status status = check_choices(type, options, error);
+    if (status == STATUS_OK)
+        status = type->open(rest, options, device, error);
+    if (status == STATUS_OK)
+        (*device)->type = type;
+    return status;
+}
+
+/* Whether it opens when nothing is asked of it: then what was asked kept it from that. */
+static bool opens_plainly(const struct device_type *type) {
+    const struct device_options plain = {.automatic = true};
+    struct device *device = NULL;
+    const bool opens = open_type(type, NULL, &plain, &device, NULL) == STATUS_OK;
+    device_close(device);
+    return opens;
+}
+
+/* The first device that is there and opens. What it passes over for want of hardware, or because
+ * that does not work, is told; what the options ask for is never a reason. */
+static enum status open_choice(const char *spec, const struct device_options *options,
+    struct device **device, struct error *error) {
+    struct passed_over passed = {"", ""};
+    struct device_options wanted = *options;
+    wanted.automatic = true;
+    for (const struct device_type *const *type = device_types; *type; type++) {
+        struct error failure;
+        const char *shortly = NULL;
+        if (!may_choose(spec, *type))
+            continue;
+        enum status status = find_hardware(*type, NULL, true, &shortly, &failure);
+        const bool found = status == STATUS_OK;
+        if (found)
+            status = open_type(*type, NULL, &wanted, device, &failure);
+        if (status == STATUS_OK) {
+            memcpy((*device)->info.passed_over, passed.lines, sizeof passed.lines);
+            return STATUS_OK;
+        }
+        if (found && opens_plainly(*type))
+            return refuse_choice(spec, *type, &failure, status, error);
+        pass_over(&passed, *type, found ? failure.message : shortly, &failure);
+    }
+    return refuse_all(spec, &passed, error);
+}
+
+enum status device_open(const char *spec, const struct device_options *options,
+    struct device **device, struct error *error) {
+    *device = NULL;
+    if (is_choice(spec))
+        return open_choice(spec, options, device, error);
+    const struct device_type *type = find_type(spec, error);
+    return type ? open_type(type, rest_of(spec), options, device, error) : STATUS_DEVICE;
+}
+
+void device_close(struct device *device) {
+    if (device)
+        device->type->close(device);
+}
+
+const char *device_environment(const char *spec, const char **value) {
+    for (const struct device_type *const *type = device_types; *type; type++) {
+        const bool meant = is_choice(spec) ? may_choose(spec, *type) : is_kind(*type, spec);
+        const char *name = meant && (*type)->environment ? (*type)->environment(value) : NULL;
+        if (name && !getenv(name))
+            return name;
+    }
+    return NULL;
+}

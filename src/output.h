@@ -1,0 +1,30 @@
+/* What the program prints on standard output. It is put together in memory and handed to the system
+ * whole: a line of a record is one write, so that programs which append to the same file at the
+ * same time never mix their lines. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include "trainer/error.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct output {
+    FILE *file; /* to print to */
+    char *text; /* what was printed since the last flush */
+    size_t length;
+    int unprinted; /* errno of the first output that failed; 0: none did */
+};
+
+/* STATUS_FAILED when memory is refused. Ended by output_end, whatever is returned. */
+enum status output_begin(struct output *output, struct error *error);
+void output_end(struct output *output);
+
+/* Writes what was printed, and notes why that can't be done. */
+void output_flush(struct output *output);
+
+/* Flushes, and gives STATUS_FAILED, with the system's reason, when anything could not be written.
+ */
+enum status output_check(struct output *output, struct error *error);
+
+#endif
