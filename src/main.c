@@ -21,6 +21,13 @@ static struct device_options device_wanted(const struct options *options) {
         .submission = options->submission};
 }
 
+/* Of the training and the test set. */
+static size_t count_images(const struct options *options) {
+    const size_t limit = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+    return (limit < CIFAR10_TRAIN ? limit : CIFAR10_TRAIN) +
+           (limit < CIFAR10_TEST ? limit : CIFAR10_TEST);
+}
+
 static enum status load_dataset(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const struct dataset_options wanted = {
@@ -236,6 +243,8 @@ static enum status run_all(struct run *run, struct error *error) {
     const struct device_options wanted = device_wanted(options);
     /* What can be known to fail is tried before anything takes time. */
     enum status status = device_find(options->device, &wanted, error);
+    if (status == STATUS_OK)
+        status = training_check_host(&options->shape, count_images(options), error);
     if (status == STATUS_OK)
         status = run_begin_files(run, error);
     run->record.setup = clock_seconds() - start;

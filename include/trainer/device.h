@@ -127,10 +127,12 @@ enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void device_release(struct buffer *buffer);
 
-/* The memory that a device can still give: in all, and in one buffer. SIZE_MAX where it can't know,
- * as on the host. */
+/* The memory that a device can still give: in all, and in one buffer. SIZE_MAX where it can't know.
+ */
 struct device_memory {
     size_t free_bytes, buffer_bytes;
+    const char *
+        limit; /* of the host's memory, for a device that has no other: what limits it; else NULL */
 };
 struct device_memory device_memory(const struct device *device);
 

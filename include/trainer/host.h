@@ -21,6 +21,12 @@ void host_describe(struct host *host);
  * affinity mask, and no more than its control group's CPU quota (rounded up). At least 1. */
 int host_usable_threads(void);
 
+/* Bytes of memory that this process can have besides what it has: the least that the machine's
+ * memory, its control group (versions 1 and 2, and those around it) and its own limits (ulimit -v,
+ * -d) leave to a process that is alone there; ULLONG_MAX where nothing is known. Says in *limit,
+ * which may be NULL, which of them it is. */
+unsigned long long host_memory_left(const char **limit);
+
 #ifdef __cplusplus
 }
 #endif

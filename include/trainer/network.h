@@ -38,10 +38,11 @@ double network_flops(const struct network_shape *shape);
 struct network;
 
 /* Whether the device has room for such a network, a batch of `batch` samples and `others` bytes,
- * and before that for the self-check. STATUS_DEVICE if not, saying how many bytes are needed and
- * free, and how large a batch may be. What a device's library takes for itself is not counted. */
+ * and before that for the self-check, when `before` bytes have been taken that are free now.
+ * STATUS_DEVICE if not, saying how many bytes are needed and free, and how large a batch may be.
+ * What a device's library takes for itself is not counted. */
 enum status network_check_room(struct device *device, const struct network_shape *shape,
-    size_t batch, size_t others, struct error *error);
+    size_t batch, size_t before, size_t others, struct error *error);
 
 /* Bytes of device memory that a network for batches of `batch` samples takes, and that the largest
  * self-check of network_check takes before there is one (and, about, of host memory again). */

@@ -84,8 +84,14 @@ struct training_observer {
 /* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
-/* Whether the device has room for training a network of this shape by this plan:
- * network_check_room, with what the training itself has there. */
+/* Whether the host has room for what a run begins with, on whatever device: so many images of both
+ * sets, and the parameters. STATUS_DEVICE, saying what limits it, if not. To be asked before any of
+ * it is there: the system may promise memory that it has not, and end the process that uses it. */
+enum status training_check_host(
+    const struct network_shape *shape, size_t images, struct error *error);
+
+/* Whether device and host have room for training a network of this shape by this plan:
+ * network_check_room, with what the training itself has there, and with what it has of the host. */
 enum status training_check_room(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 

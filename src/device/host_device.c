@@ -7,22 +7,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static struct host_device *host_of(const struct buffer *buffer) {
+    return (struct host_device *)buffer->device;
+}
+
+void host_device_begin(struct host_device *host) {
+    host->room = host_memory_left(&host->limit);
+    host->used = 0;
+}
+
+struct device_memory host_device_memory(const struct device *device) {
+    const struct host_device *host = (const struct host_device *)device;
+    const unsigned long long left = host->room - host->used;
+    const size_t bytes = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+    return (struct device_memory){bytes, bytes, host->limit};
+}
+
 enum status host_buffer_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+    struct host_device *host = (struct host_device *)device;
+    const size_t bytes = elements * sizeof(float);
     struct host_buffer *allocated = malloc(sizeof *allocated);
-    float *data = memory_allocate(elements * sizeof *data);
+    /* What the system promises it may not have, and ends the process that uses it. */
+    float *data = bytes <= host->room - host->used ? memory_allocate(bytes) : NULL;
     if (!allocated || !data) {
         free(allocated);
         free(data);
-        return error_set(error, STATUS_DEVICE, "%s: out of memory: %zu bytes for a buffer",
-            device->info.kind, elements * sizeof *data);
+        return error_set(error, STATUS_DEVICE,
+            "%s: out of memory: a buffer of %zu bytes: %llu are free (%s); lower --batch-size, the "
+            "widths of --layers, or use --batches streamed",
+            device->info.kind, bytes, host->room - host->used, host->limit);
     }
+    host->used += bytes;
     allocated->data = data;
     *buffer = &allocated->base;
     return STATUS_OK;
 }
 
 void host_buffer_release(struct buffer *buffer) {
+    host_of(buffer)->used -= buffer->elements * sizeof(float);
     free(((struct host_buffer *)buffer)->data);
     free(buffer);
 }

@@ -4,12 +4,24 @@
 
 #include "device/device_type.h"
 
+/* The first member of their own structs: a device, and the host's memory that is left to it. */
+struct host_device {
+    struct device base;
+    unsigned long long room, used; /* bytes: when it was opened, and of all its buffers */
+    const char *limit;             /* what sets it */
+};
+
+/* Counts the memory; `base` is filled otherwise. As device_type's memory. */
+void host_device_begin(struct host_device *host);
+struct device_memory host_device_memory(const struct device *device);
+
 struct host_buffer {
     struct buffer base;
     float *data;
 };
 
-/* As device_type's allocate; release frees at once, so nothing may still be enqueued. */
+/* As device_type's allocate, for a device that is a host_device; release frees at once, so nothing
+ * may still be enqueued. */
 enum status host_buffer_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void host_buffer_release(struct buffer *buffer);

@@ -102,10 +102,9 @@ static enum status time_best(
  * host's memory. */
 static size_t room(const struct device *device, size_t count) {
     const struct device_memory memory = device_memory(device);
-    struct host host;
-    host_describe(&host);
+    const unsigned long long host_bytes = host_memory_left(NULL);
     const size_t free_bytes =
-        memory.free_bytes < host.memory_bytes ? memory.free_bytes : (size_t)host.memory_bytes;
+        memory.free_bytes < host_bytes ? memory.free_bytes : (size_t)host_bytes;
     const size_t each = free_bytes / 4 / count;
     return (each < memory.buffer_bytes ? each : memory.buffer_bytes) / sizeof(float);
 }

@@ -34,12 +34,13 @@ static enum status reference_open(const char *rest, const struct device_options 
         status = host_team_size("reference", options->threads, 1, INT_MAX, NULL, &threads, error);
     if (status != STATUS_OK)
         return status;
-    struct device *opened = calloc(1, sizeof *opened);
+    struct host_device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return error_memory(error, "the reference device", sizeof *opened);
-    host_device_describe("reference", threads, &opened->info);
-    opened->info.synchronous = true;
-    *device = opened;
+    host_device_describe("reference", threads, &opened->base.info);
+    host_device_begin(opened);
+    opened->base.info.synchronous = true;
+    *device = &opened->base;
     return STATUS_OK;
 }
 
@@ -246,6 +247,7 @@ const struct device_type reference_device_type = {
     .open = reference_open,
     .close = reference_close,
     .allocate = host_buffer_allocate,
+    .memory = host_device_memory,
     .release = host_buffer_release,
     .upload = reference_upload,
     .download = reference_download,

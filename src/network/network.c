@@ -105,14 +105,17 @@ size_t network_check_bytes(const struct network_shape *shape, size_t batch) {
 }
 
 enum status network_check_room(struct device *device, const struct network_shape *shape,
-    size_t batch, size_t others, struct error *error) {
+    size_t batch, size_t before, size_t others, struct error *error) {
     const struct device_memory memory = device_memory(device);
+    const size_t sides = memory.limit ? 2 : 1; /* whose check is of this memory */
     struct room room = training_room(shape);
-    room.fixed += others;
+    room.fixed += before + others;
     size_t needed = room.fixed + batch * room.sample;
     size_t most = largest_batch(room, memory.free_bytes);
     for (size_t l = 0; l < shape->layers; l++) {
         room = check_room(shape, l);
+        room.fixed = before + sides * room.fixed;
+        room.sample *= sides;
         const size_t fits = largest_batch(room, memory.free_bytes);
         const size_t bytes = room.fixed + batch * room.sample;
         most = fits < most ? fits : most;
@@ -131,10 +134,11 @@ enum status network_check_room(struct device *device, const struct network_shape
         snprintf(advice, sizeof advice, "the largest --batch-size that fits is %zu", most);
     return error_set(error, STATUS_DEVICE,
         "%s: out of memory: this network with batches of %zu needs %zu bytes, the largest buffer "
-        "%zu; '%s' has %zu free, buffers may have %zu; %s",
+        "%zu; '%s' has %zu free%s%s, buffers may have %zu; %s",
         device_info(device)->kind, batch, needed,
         parameters > batch * widest ? parameters : batch * widest, device_info(device)->name,
-        memory.free_bytes, memory.buffer_bytes, advice);
+        memory.free_bytes, memory.limit ? ", by " : "", memory.limit ? memory.limit : "",
+        memory.buffer_bytes, advice);
 }
 
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
@@ -147,7 +151,7 @@ enum status network_create(struct device *device, const struct network_shape *sh
     created->shape = *shape;
     created->batch = batch;
     const size_t width = all_widths(shape);
-    enum status status = network_check_room(device, shape, batch, 0, error);
+    enum status status = network_check_room(device, shape, batch, 0, 0, error);
     if (status == STATUS_OK)
         status =
             device_allocate(device, network_parameters_length(shape), &created->parameters, error);

@@ -115,6 +115,15 @@ int file_write(int descriptor, const void *data, size_t bytes) {
     return 0;
 }
 
+/* 0, or errno. A file system that can't sync at all (some of networks, of programs, of phones) has
+ * nothing to wait for: the file is written, as well as it can be there. */
+static int sync_file(int descriptor) {
+    const int reason = fsync(descriptor) == 0 ? 0 : errno;
+    return reason == EINVAL || reason == ENOSYS || reason == ENOTSUP || reason == EOPNOTSUPP
+               ? 0
+               : reason;
+}
+
 /* Makes the rename itself last. A folder that can't be synced (some file systems) is no error: the
  * file is whole under either name. */
 static void sync_folder(const char *path) {
@@ -140,7 +149,7 @@ enum status file_replace(
         reason = file_write(descriptor, parts[p].data, parts[p].bytes);
     if (reason == 0) {
         what = "fsync";
-        reason = fsync(descriptor) == 0 ? 0 : errno;
+        reason = sync_file(descriptor);
     }
     if (reason == 0) {
         what = "rename";
@@ -155,16 +164,38 @@ enum status file_replace(
     return STATUS_OK;
 }
 
+/* Whether what is at `path` can be replaced: in a folder like /tmp only by its owner. 0, or errno.
+ */
+static int check_sticky(const char *path) {
+    char folder[PATH_MAX];
+    struct stat file, place;
+    folder_of(path, folder);
+    const bool guarded = lstat(path, &file) == 0 && stat(folder, &place) == 0 &&
+                         (place.st_mode & S_ISVTX) && geteuid() != 0;
+    return guarded && file.st_uid != geteuid() && place.st_uid != geteuid() ? EPERM : 0;
+}
+
 enum status file_check_writable(const char *path, struct error *error) {
+    static const char some[] = "some bytes";
     char temporary[PATH_MAX];
     int descriptor;
     remove_all_left(path);
-    const enum status status = create_beside(path, temporary, &descriptor, error);
-    if (status == STATUS_OK) {
-        close(descriptor);
-        unlink(temporary);
+    enum status status = create_beside(path, temporary, &descriptor, error);
+    if (status != STATUS_OK)
+        return status;
+    const char *what = "write";
+    int reason = file_write(descriptor, some, sizeof some);
+    if (reason == 0) {
+        what = "fsync";
+        reason = sync_file(descriptor);
     }
-    return status;
+    if (reason == 0) {
+        what = "rename";
+        reason = check_sticky(path);
+    }
+    close(descriptor);
+    unlink(temporary);
+    return reason == 0 ? STATUS_OK : refuse(path, what, reason, error);
 }
 
 int file_check_folder(const char *path) {

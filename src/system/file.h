@@ -20,15 +20,16 @@ struct file_part {
 int file_write(int descriptor, const void *data, size_t bytes);
 
 /* Makes the file at `path` consist of the parts, one after another: written to a temporary file in
- * the same folder, synced, and renamed over `path`, so that a crash leaves the old file or the new
- * one. STATUS_FAILED, naming the path and the system's reason, if any of it fails; the temporary
- * file is then gone. Something at `path` that is not a regular file (a symbolic link
- * is none) is left alone, and an error. */
+ * the same folder, synced (where the file system can), and renamed over `path`, so that a crash
+ * leaves the old file or the new one. STATUS_FAILED, naming the path and the system's reason, if
+ * any of it fails; the temporary file is then gone. Something at `path` that is not a regular file
+ * (a symbolic link is none) is left alone, and an error. */
 enum status file_replace(
     const char *path, const struct file_part *parts, size_t count, struct error *error);
 
-/* Whether file_replace could begin at `path`: it makes the temporary file, and removes it. It also
- * removes those that processes left which were killed while they replaced this path. */
+/* Whether file_replace could be done at `path`, as far as that can be told: it makes the temporary
+ * file, writes and syncs a little, and removes it. It also removes those that processes left which
+ * were killed while they replaced this path. */
 enum status file_check_writable(const char *path, struct error *error);
 
 /* Whether files can be made in the folder at `path`, or the first of the folders that are missing

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -136,6 +137,70 @@ int host_usable_threads(void) {
 
 #endif
 
+/* --- Memory --- */
+
+/* What the process has of memory, in bytes; 0 where that is not known. What is resident is counted
+ * without pages of files: the system takes these back. */
+struct usage {
+    unsigned long long addresses, resident, data;
+};
+
+static struct usage own_usage(void) {
+    const long page = sysconf(_SC_PAGESIZE);
+    const unsigned long long bytes = page > 0 ? (unsigned long long)page : 0;
+    unsigned long long all, resident, shared, data; /* in pages; also text, lib, dt */
+    char line[256];
+    if (!file_read_line("/proc/self/statm", line, sizeof line) ||
+        sscanf(line, "%llu %llu %llu %*u %*u %llu", &all, &resident, &shared, &data) != 4)
+        return (struct usage){0, 0, 0};
+    const unsigned long long anonymous = resident > shared ? resident - shared : 0;
+    return (struct usage){all * bytes, anonymous * bytes, data * bytes};
+}
+
+static unsigned long long physical_bytes(void) {
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (unsigned long long)pages * (unsigned long long)page : 0;
+}
+
+static unsigned long long own_limit(int resource) {
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
+               ? (unsigned long long)limit.rlim_cur
+               : ULLONG_MAX;
+}
+
+unsigned long long host_memory_left(const char **limit) {
+    const struct usage usage = own_usage();
+    const unsigned long long physical = physical_bytes();
+    const struct {
+        const char *name;
+        unsigned long long bytes, used;
+    } limits[] = {
+        {"all of the machine's memory", physical > 0 ? physical : ULLONG_MAX, usage.resident},
+        {"the limit of the control group", quota_memory("/proc/self/cgroup", "/sys/fs/cgroup"),
+            usage.resident},
+        {"the limit of addresses, ulimit -v", own_limit(RLIMIT_AS), usage.addresses},
+        {"the limit of data, ulimit -d", own_limit(RLIMIT_DATA), usage.data},
+    };
+    unsigned long long least = ULLONG_MAX;
+    const char *name = "no limit is known";
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+        const unsigned long long bytes = limits[l].bytes, used = limits[l].used;
+        const unsigned long long left = bytes == ULLONG_MAX ? bytes
+                                        : bytes > used      ? bytes - used
+                                                            : 0;
+        if (left < least) {
+            least = left;
+            name = limits[l].name;
+        }
+    }
+    if (limit)
+        *limit = name;
+    return least;
+}
+
+/* --- The machine --- */
+
 void host_describe(struct host *host) {
     *host = (struct host){.name = "unknown", .os = "unknown", .cpu = "unknown"};
     struct utsname system;
@@ -146,7 +211,5 @@ void host_describe(struct host *host) {
     }
     describe_cpu(host->cpu, sizeof host->cpu);
     host->cores = online_processors();
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && page > 0)
-        host->memory_bytes = (unsigned long long)pages * (unsigned long long)page;
+    host->memory_bytes = physical_bytes();
 }

@@ -3,47 +3,66 @@
 #include "system/file.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* quota / period rounded up, or INT_MAX where there is no limit. */
-static int limit_of(long long quota, long long period) {
-    if (quota <= 0 || period <= 0)
-        return INT_MAX;
-    const long long threads = (quota + period - 1) / period;
-    return threads < INT_MAX ? (int)threads : INT_MAX;
+/* The limit that one folder of the control group tree sets; ULLONG_MAX: none. */
+typedef unsigned long long folder_limit(const char *folder);
+
+/* The first line of a file in the folder; false when there is none. */
+static bool read_line(const char *folder, const char *name, char *line, size_t size) {
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return file_read_line(path, line, size);
 }
 
-/* The limit set in one folder of the control group tree, version 2 or 1. */
-static int folder_limit(const char *folder) {
-    char path[PATH_MAX + 32], line[64], period_line[64];
+/* --- What a folder says --- */
+
+/* quota / period rounded up. */
+static unsigned long long share_of(long long quota, long long period) {
+    return quota > 0 && period > 0 ? (unsigned long long)((quota + period - 1) / period)
+                                   : ULLONG_MAX;
+}
+
+static unsigned long long threads_of(const char *folder) {
+    char line[64], period_line[64];
     long long quota, period;
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    if (file_read_line(path, line, sizeof line))
-        return sscanf(line, "%lld %lld", &quota, &period) == 2 ? limit_of(quota, period)
-                                                               : INT_MAX; /* "max 100000" */
-    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-    const bool has_quota = file_read_line(path, line, sizeof line);
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    if (has_quota && file_read_line(path, period_line, sizeof period_line))
-        return limit_of(strtoll(line, NULL, 10), strtoll(period_line, NULL, 10));
-    return INT_MAX;
+    if (read_line(folder, "cpu.max", line, sizeof line))
+        return sscanf(line, "%lld %lld", &quota, &period) == 2 ? share_of(quota, period)
+                                                               : ULLONG_MAX; /* "max 100000" */
+    if (read_line(folder, "cpu.cfs_quota_us", line, sizeof line) &&
+        read_line(folder, "cpu.cfs_period_us", period_line, sizeof period_line))
+        return share_of(strtoll(line, NULL, 10), strtoll(period_line, NULL, 10));
+    return ULLONG_MAX;
 }
 
-/* Whether a list like "cpu,cpuacct" has "cpu" in it; "cpuset" is another. */
-static bool names_cpu(const char *controllers) {
+/* In version 1 no limit is a number near that of all addresses, which is as good as none. */
+static unsigned long long memory_of(const char *folder) {
+    char line[64];
+    unsigned long long bytes;
+    const bool found = read_line(folder, "memory.max", line, sizeof line) ||
+                       read_line(folder, "memory.limit_in_bytes", line, sizeof line);
+    return found && sscanf(line, "%llu", &bytes) == 1 ? bytes : ULLONG_MAX; /* "max" */
+}
+
+/* --- The way up --- */
+
+/* Whether a list like "cpu,cpuacct" has `name` in it; "cpuset" is another. */
+static bool is_listed(const char *name, const char *controllers) {
     while (*controllers) {
         const size_t length = strcspn(controllers, ",");
-        if (length == 3 && strncmp(controllers, "cpu", 3) == 0)
+        if (length == strlen(name) && strncmp(controllers, name, length) == 0)
             return true;
         controllers += length + (controllers[length] == ',');
     }
     return false;
 }
 
-int quota_threads(const char *membership, const char *root) {
-    int limit = INT_MAX;
+static unsigned long long least_of(
+    const char *membership, const char *root, const char *controller, folder_limit *limit_of) {
+    unsigned long long least = ULLONG_MAX;
     FILE *file = fopen(membership, "r");
     char line[PATH_MAX];
     while (file && fgets(line, sizeof line, file)) { /* "0::/path" or "4:cpu,cpuacct:/path" */
@@ -54,15 +73,15 @@ int quota_threads(const char *membership, const char *root) {
             continue;
         *group++ = '\0';
         const bool version2 = controllers[1] == '\0';
-        if (!version2 && !names_cpu(controllers + 1))
+        if (!version2 && !is_listed(controller, controllers + 1))
             continue;
         for (;;) {
             char folder[PATH_MAX];
-            const int length =
-                snprintf(folder, sizeof folder, "%s%s%s", root, version2 ? "" : "/cpu", group);
+            const int length = snprintf(folder, sizeof folder, "%s%s%s%s", root,
+                version2 ? "" : "/", version2 ? "" : controller, group);
             if (length > 0 && (size_t)length < sizeof folder) {
-                const int found = folder_limit(folder);
-                limit = found < limit ? found : limit;
+                const unsigned long long found = limit_of(folder);
+                least = found < least ? found : least;
             }
             char *slash = strrchr(group, '/');
             if (!slash)
@@ -72,5 +91,14 @@ int quota_threads(const char *membership, const char *root) {
     }
     if (file)
         fclose(file);
-    return limit;
+    return least;
+}
+
+int quota_threads(const char *membership, const char *root) {
+    const unsigned long long threads = least_of(membership, root, "cpu", threads_of);
+    return threads < INT_MAX ? (int)threads : INT_MAX;
+}
+
+unsigned long long quota_memory(const char *membership, const char *root) {
+    return least_of(membership, root, "memory", memory_of);
 }

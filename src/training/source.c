@@ -41,7 +41,8 @@ static bool fits(struct device *device, const struct source_options *options, si
     const size_t images = resident_samples(options) * inputs_of(options) * sizeof(float);
     const size_t scores = 4 * options->samples * sizeof(float);
     return images <= memory.buffer_bytes &&
-           source_device_bytes(options, false) + scores + others <= memory.free_bytes / 10 * 9;
+           source_device_bytes(options, false) + scores + options->others + others <=
+               memory.free_bytes / 10 * 9;
 }
 
 bool source_is_streamed(

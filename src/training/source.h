@@ -17,6 +17,7 @@ struct source_options {
     size_t samples;    /* of a pass: from the first image on, and from the first again */
     size_t batch_size; /* at most, in source_take */
     enum batches batches;
+    size_t others; /* bytes that others will take of the device's memory in the meantime */
     bool shuffle;  /* a new order for each pass */
     uint64_t seed; /* of the orders */
 };

@@ -1,7 +1,7 @@
 #include "trainer/training.h"
 
 #include "system/clock.h"
-#include "training/source.h"
+#include "training/plan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,25 +20,7 @@ struct training {
     size_t batch;                /* the next one that is enqueued */
 };
 
-const char *const tail_names[] = {
-    [TAIL_WRAP] = "wrap", [TAIL_SHORT] = "short", [TAIL_DROP] = "drop", NULL};
-const char *const batches_names[] = {[BATCHES_AUTO] = "auto",
-    [BATCHES_RESIDENT] = "resident",
-    [BATCHES_STREAMED] = "streamed",
-    NULL};
-
-size_t training_batches(const struct training_plan *plan, size_t samples) {
-    const size_t full = samples / plan->batch_size;
-    return plan->tail == TAIL_DROP ? full : full + (samples % plan->batch_size > 0);
-}
-
 /* --- Planning --- */
-
-/* Samples of an epoch over `count` of them. */
-static size_t samples_of_epoch(const struct training_plan *plan, size_t count) {
-    const size_t whole = training_batches(plan, count) * plan->batch_size;
-    return plan->tail == TAIL_SHORT && whole > count ? count : whole;
-}
 
 /* How an epoch is divided, and the host memory that it needs: nothing is allocated inside one. */
 static enum status plan_epochs(struct training *training, size_t count, struct error *error) {
@@ -53,23 +35,8 @@ static enum status plan_epochs(struct training *training, size_t count, struct e
         return error_set(error, STATUS_USAGE,
             "no batch is left: %zu samples, batches of %zu, tail: %s", count, plan->batch_size,
             tail_names[plan->tail]);
-    result->samples = samples_of_epoch(plan, count);
+    result->samples = plan_samples(plan, count);
     return STATUS_OK;
-}
-
-enum status training_check_position(const struct training_plan *plan, size_t samples,
-    const struct training_position *position, struct error *error) {
-    const size_t batches = training_batches(plan, samples);
-    const bool within = position->epochs_done < plan->epochs
-                            ? position->batches_done < batches
-                            : position->epochs_done == plan->epochs && position->batches_done == 0;
-    return within && position->samples_done == position->batches_done * plan->batch_size
-               ? STATUS_OK
-               : error_set(error, STATUS_USAGE,
-                     "%zu epochs and %zu batches with %zu samples are no position in %zu epochs of "
-                     "%zu batches of %zu",
-                     position->epochs_done, position->batches_done, position->samples_done,
-                     plan->epochs, batches, plan->batch_size);
 }
 
 /* Takes over the position that the run starts at, which is one of the plan. */
@@ -96,31 +63,13 @@ static enum status begin_at(
     return STATUS_OK;
 }
 
-/* The source of the batches of an epoch, and that of the test set. */
-static struct source_options source_of_epoch(
-    const struct training_plan *plan, const struct images *images, size_t samples) {
-    return (struct source_options){.images = images,
-        .color = plan->color,
-        .samples = samples,
-        .batch_size = plan->batch_size,
-        .batches = plan->batches,
-        .shuffle = plan->shuffle,
-        .seed = plan->seed};
-}
-
-static struct source_options source_of_test(
-    const struct training_plan *plan, const struct images *images) {
-    struct source_options options = source_of_epoch(plan, images, images->count);
-    options.shuffle = false;
-    return options;
-}
-
 /* Everything that the epochs use, on the device. */
 static enum status make_ready(
     struct training *training, const struct images *images, struct error *error) {
     struct training_result *result = training->result;
     const double start = clock_seconds();
-    const struct source_options options = source_of_epoch(training->plan, images, result->samples);
+    const struct source_options options = plan_epoch_source(training->plan, training->device,
+        network_shape(training->network), images, result->samples);
     enum status status = source_create(training->device, &options, &training->source, error);
     if (status == STATUS_OK)
         status = device_allocate(training->device, result->samples * 2, &training->scores, error);
@@ -291,7 +240,7 @@ static enum status run_epochs(struct training *training, struct error *error) {
 static enum status evaluate(
     struct training *training, const struct images *images, struct error *error) {
     const size_t samples = images->count, batch_size = training->plan->batch_size;
-    const struct source_options options = source_of_test(training->plan, images);
+    const struct source_options options = plan_test_source(training->plan, images);
     const double start = clock_seconds();
     struct source source = {0};
     struct buffer *device_scores = NULL;
@@ -328,58 +277,6 @@ static enum status evaluate(
     free(scores);
     training->result->evaluate = clock_seconds() - start;
     return status;
-}
-
-enum status training_check_room(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    const size_t scored = dataset->train.count + plan->batch_size; /* at most, with their order */
-    return network_check_room(device, shape, plan->batch_size, 3 * scored * sizeof(float), error);
-}
-
-enum status training_check(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    const size_t batch = plan->batch_size;
-    if (batch == 0)
-        return error_set(error, STATUS_USAGE, "batches of 0 samples");
-    const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
-        dataset->test.count % batch};
-    enum status status = training_check_room(device, shape, dataset, plan, error);
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
-        bool checked = sizes[s] == 0;
-        for (size_t e = 0; e < s; e++)
-            checked = checked || sizes[e] == sizes[s];
-        if (!checked)
-            status = network_check(device, shape, sizes[s], error);
-    }
-    const size_t side = device_info(device)->doubtful;
-    return status == STATUS_OK && side > 0 ? device_check(device, side, side, side, error) : status;
-}
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
-struct training_memory training_memory(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan) {
-    const size_t batch = plan->batch_size, score = 2 * sizeof(float);
-    const size_t samples = samples_of_epoch(plan, dataset->train.count);
-    const struct source_options epoch = source_of_epoch(plan, &dataset->train, samples);
-    const struct source_options test = source_of_test(plan, &dataset->test);
-    const size_t network = network_bytes(shape, batch), check = network_check_bytes(shape, batch);
-    const size_t parameters = network_parameters_length(shape) * sizeof(float);
-    struct training_memory memory = {.streamed = source_is_streamed(device, &epoch, network)};
-    const bool test_streamed = source_is_streamed(device, &test, network);
-    const size_t position = plan->epochs * sizeof(struct training_epoch) + samples * score;
-    memory.device =
-        network + larger(source_device_bytes(&epoch, memory.streamed) + samples * score,
-                      source_device_bytes(&test, test_streamed) + dataset->test.count * score);
-    memory.device = larger(memory.device, check);
-    /* A checkpoint has the weights once more; a run that goes on, its start. A check of a layer is
-     * done by then. */
-    memory.host =
-        dataset_bytes(dataset) + parameters +
-        larger(check, 2 * position + source_host_bytes(&epoch, memory.streamed) + parameters);
-    return memory;
 }
 
 enum status training_run(struct network *network, const struct dataset *dataset,

@@ -17,7 +17,7 @@ enum {
 };
 
 struct cpu_device {
-    struct device base;
+    struct host_device host;
     struct openblas openblas;
     const struct cpu_kernels *kernels;
     struct queue pending;
@@ -44,26 +44,29 @@ static int usual_threads(const struct openblas *openblas) {
     return usable < openblas->callers ? usable : openblas->callers;
 }
 
-/* What a user should know before quoting its times. */
-static void warn_of(const struct openblas *openblas, int threads, struct device_info *info) {
-    const char *core;
-    if (openblas_is_mistaken(openblas, &core))
-        snprintf(info->warning, sizeof info->warning,
-            "OpenBLAS %s does not know this CPU and takes it for a Prescott, at a fraction of its "
-            "speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
-            openblas->version, core);
-    else if (threads < host_usable_threads() && threads == openblas->callers)
-        snprintf(info->warning, sizeof info->warning,
-            "cpu computes with %d thread%s, though %d could: %s", threads, threads == 1 ? "" : "s",
-            host_usable_threads(), openblas->why);
-}
-
 static void describe(const struct openblas *openblas, int threads, struct device_info *info) {
     host_device_describe("cpu", threads, info);
     snprintf(
         info->library, sizeof info->library, "OpenBLAS %s %s", openblas->version, openblas->core);
     snprintf(info->kernels, sizeof info->kernels, "%s", choose_kernels()->name);
-    warn_of(openblas, threads, info);
+}
+
+/* What a user should know before quoting its times. `asked`: for this number of threads. */
+static void warn_of(const struct openblas *openblas, bool asked, struct device_info *info) {
+    const char *core;
+    const int usable = host_usable_threads();
+    if (openblas_is_mistaken(openblas, &core))
+        snprintf(info->warning, sizeof info->warning,
+            "OpenBLAS %s does not know this CPU and takes it for a Prescott, at a fraction of its "
+            "speed; set OPENBLAS_CORETYPE=%s in the environment, or install a newer OpenBLAS",
+            openblas->version, core);
+    else if (!asked && info->threads < usable)
+        snprintf(info->warning, sizeof info->warning,
+            "cpu computes with %d thread%s, though %d could: %s", info->threads,
+            info->threads == 1 ? "" : "s", usable,
+            info->threads == openblas->callers
+                ? openblas->why
+                : "OpenMP or the system gives no more (OMP_THREAD_LIMIT, ulimit -u)");
 }
 
 static void cpu_list(device_visitor *visit, void *context) {
@@ -120,12 +123,14 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
     if (status == STATUS_OK && !queue_reserve(&cpu->pending, PENDING_COMMANDS))
         status = error_memory(error, "the cpu device", PENDING_COMMANDS * sizeof(struct command));
     if (status != STATUS_OK) {
-        cpu_close(&cpu->base);
+        cpu_close(&cpu->host.base);
         return status;
     }
     cpu->kernels = choose_kernels();
-    describe(&cpu->openblas, threads, &cpu->base.info);
-    *device = &cpu->base;
+    describe(&cpu->openblas, threads, &cpu->host.base.info);
+    warn_of(&cpu->openblas, options->threads > 0, &cpu->host.base.info);
+    host_device_begin(&cpu->host);
+    *device = &cpu->host.base;
     return STATUS_OK;
 }
 
@@ -134,7 +139,7 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
 /* Does a queue's commands with all of the team: its size is part of the record. */
 static enum status run_whole(
     struct cpu_device *cpu, const struct queue *queue, struct error *error) {
-    const int threads = cpu->base.info.threads, team = queue_run(queue, threads);
+    const int threads = cpu->host.base.info.threads, team = queue_run(queue, threads);
     return team == threads
                ? STATUS_OK
                : error_set(error, STATUS_DEVICE,
@@ -435,6 +440,7 @@ const struct device_type cpu_device_type = {
     .close = cpu_close,
     .environment = openblas_environment,
     .allocate = host_buffer_allocate,
+    .memory = host_device_memory,
     .release = cpu_release,
     .upload = cpu_upload,
     .download = cpu_download,

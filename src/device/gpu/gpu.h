@@ -92,6 +92,7 @@ struct gpu {
     size_t largest_group, group_bytes; /* items and shared memory that a group may have */
     unsigned vector_width;             /* floats that an item likes to compute at once */
     size_t memory_bytes, buffer_bytes, used_bytes; /* of all buffers, of the largest, of ours */
+    const char *memory_limit; /* where that is the host's memory: as in struct device_memory */
     char identity[1024]; /* of the device, its driver and its libraries: whatever is not the same
                           * has another one */
     struct recording *recorded;  /* while recording: where commands go; else NULL */

@@ -92,7 +92,8 @@ enum status gpu_out_of_memory(
 struct device_memory gpu_memory_left(const struct device *device) {
     const struct gpu *gpu = (const struct gpu *)device;
     const size_t left = gpu->memory_bytes - gpu->used_bytes;
-    return (struct device_memory){left, gpu->buffer_bytes < left ? gpu->buffer_bytes : left};
+    return (struct device_memory){
+        left, gpu->buffer_bytes < left ? gpu->buffer_bytes : left, gpu->memory_limit};
 }
 
 /* --- Operations --- */

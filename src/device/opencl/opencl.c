@@ -7,6 +7,9 @@
 #include "device/opencl/program.h"
 #include "device/opencl/status.h"
 
+#include "trainer/host.h"
+
+#include <limits.h>
 #include <stdlib.h>
 
 static struct opencl *opencl_of_device(struct device *device) {
@@ -56,6 +59,13 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
     for (size_t l = 0; l < sizeof limits / sizeof *limits && status == STATUS_OK; l++)
         status =
             opencl_device_info(opencl->id, limits[l].what, limits[l].value, limits[l].size, error);
+    /* A driver for the CPU counts the machine's memory, and no limit of this process. */
+    const unsigned long long host =
+        opencl_is_cpu(opencl) ? host_memory_left(&gpu->memory_limit) : ULLONG_MAX;
+    if (memory < host && opencl_is_cpu(opencl))
+        gpu->memory_limit = "what its driver gives";
+    memory = memory < host ? memory : host;
+    buffer = buffer < memory ? buffer : memory;
     gpu->memory_bytes = memory > SIZE_MAX ? SIZE_MAX : (size_t)memory;
     gpu->buffer_bytes = buffer > SIZE_MAX ? SIZE_MAX : (size_t)buffer;
     gpu->group_bytes = (size_t)local;
