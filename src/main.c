@@ -1,9 +1,11 @@
 /* trainer: options -> dataset -> device -> network -> training -> record -> what is printed. */
 #include "inform.h"
 #include "interrupt.h"
+#include "quote.h"
 #include "run.h"
 #include "system/clock.h"
 #include "system/locale.h"
+#include "terminal.h"
 #include "version.h"
 
 #include <errno.h>
@@ -135,7 +137,8 @@ static void print_head(struct run *run) {
     FILE *file = run->output->file;
     record_print_plan(&run->record, file);
     if (!run->options->dry_run)
-        record_print_epochs_head(isatty(STDOUT_FILENO) && !(no_color && *no_color), file);
+        record_print_epochs_head(
+            terminal_has_codes(STDOUT_FILENO) && !(no_color && *no_color), file);
     for (size_t e = 0; e < run->start.epochs_done && !run->options->dry_run; e++)
         record_print_epoch(e, &run->start.epochs[e], file);
     output_flush(run->output);
@@ -205,7 +208,7 @@ static enum status print_record(const struct run *run, struct error *error) {
 
 static void add_to(struct error *error, const char *text, const char *more) {
     const size_t length = strlen(error->message);
-    snprintf(error->message + length, sizeof error->message - length, "%.200s%.1000s", text, more);
+    snprintf(error->message + length, sizeof error->message - length, "%.200s%.1500s", text, more);
 }
 
 /* Keeps and tells what came of the training, whatever becomes of each: the checkpoint, the record,
@@ -213,6 +216,7 @@ static void add_to(struct error *error, const char *text, const char *more) {
 static enum status conclude(
     struct run *run, double start, enum status status, struct error *error) {
     struct error later;
+    quoted_text checkpoint;
     const struct options *options = run->options;
     const enum status kept =
         status == STATUS_DIVERGED ? STATUS_OK : run_save_last_checkpoint(run, status, &later);
@@ -222,7 +226,7 @@ static enum status conclude(
         *error = later;
     } else if (status == STATUS_INTERRUPTED) {
         add_to(error, options->checkpoint ? "; go on with --resume " : "; without --checkpoint, ",
-            options->checkpoint ? options->checkpoint : "nothing of it is kept");
+            options->checkpoint ? quote(options->checkpoint, checkpoint) : "nothing of it is kept");
     }
     if (kept == STATUS_DIVERGED) /* by its last step, which no loss has seen */
         run->record.status = "diverged";

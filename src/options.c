@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "nearest.h"
+#include "quote.h"
 #include "system/file.h"
 #include "system/locale.h"
 
@@ -460,6 +461,7 @@ static bool is_given(const struct options *options, int row) {
 static enum status check_given(
     const struct options *options, const struct checkpoint *checkpoint, struct error *error) {
     char found[1024] = "";
+    quoted_text quoted;
     for (int r = 0; r < ROWS; r++) {
         struct checkpoint_setting now;
         const char *stored = checkpoint_setting(checkpoint, name_of(&rows[r], now.name));
@@ -473,7 +475,7 @@ static enum status check_given(
     return found[0] ? error_set(error, STATUS_USAGE,
                           "--resume %s: its run has %s: leave that out, or begin another run "
                           "with --init %s",
-                          options->resume, found, options->resume)
+                          options->resume, found, quote(options->resume, quoted))
                     : STATUS_OK;
 }
 

@@ -1,18 +1,31 @@
 #include "progress.h"
 
 #include "system/clock.h"
+#include "terminal.h"
 
-#include <unistd.h>
+#include <string.h>
 
 void progress_begin(
     struct progress *progress, FILE *file, bool quiet, size_t first, size_t epochs) {
     *progress = (struct progress){.first = first, .epochs = epochs, .start = clock_seconds()};
-    if (!quiet && isatty(fileno(file)))
+    if (!quiet && terminal_has_codes(fileno(file)))
         progress->file = file;
 }
 
+/* The line, of up to `columns` letters: a bar, where there is room for one, and words. */
+static void compose(char *line, size_t size, int columns, double done, const char *words) {
+    enum { SHORTEST = 5, LONGEST = 30 };
+    const int room = columns - (int)strlen(words) - 3; /* but for its ends, and a space */
+    const int length = room < LONGEST ? room : LONGEST;
+    const int filled = (int)(done * length);
+    if (length < SHORTEST)
+        snprintf(line, size, "%.*s", columns, words);
+    else
+        snprintf(line, size, "[%.*s%*s] %s", filled, "##############################",
+            length - filled, "", words);
+}
+
 void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t batches) {
-    enum { WIDTH = 30 };
     const double now = clock_seconds();
     if (!progress->file || now - progress->shown < 0.1 || progress->epochs == 0)
         return;
@@ -20,13 +33,16 @@ void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t
     progress->visible = true;
     const double done =
         ((double)epoch + (double)batch / (double)batches) / (double)progress->epochs;
-    const int filled = (int)(done * WIDTH);
-    fprintf(progress->file, "\r\033[K[%.*s%*s] epoch %zu of %zu", filled,
-        "##############################", WIDTH - filled, "",
-        epoch + 1 < progress->epochs ? epoch + 1 : progress->epochs, progress->epochs);
     const double now_done = done - (double)progress->first / (double)progress->epochs;
+    char line[160], words[96];
+    const int used = snprintf(words, sizeof words, "epoch %zu of %zu",
+        epoch + 1 < progress->epochs ? epoch + 1 : progress->epochs, progress->epochs);
     if (now_done > 0.0)
-        fprintf(progress->file, ", %.0f s left", (now - progress->start) * (1.0 - done) / now_done);
+        snprintf(words + used, sizeof words - (size_t)used, ", %.0f s left",
+            (now - progress->start) * (1.0 - done) / now_done);
+    /* A letter in the last column would begin another line, which is then not taken away. */
+    compose(line, sizeof line, terminal_columns(fileno(progress->file)) - 1, done, words);
+    fprintf(progress->file, "\r\033[K%s", line);
     fflush(progress->file);
 }
 

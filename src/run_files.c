@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "quote.h"
 #include "system/clock.h"
 #include "system/file.h"
 #include "version.h"
@@ -7,7 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* What a checkpoint has besides the options: of the data set, of the program, and "true" once all
  * of the run is done. */
@@ -58,26 +59,37 @@ static enum status first_parameters(struct run *run, struct error *error) {
     return status == STATUS_OK && run->resumed ? first_position(run, error) : status;
 }
 
-/* What is written to `path`, by `option`, must not take the place of a run that has not ended,
- * unless it is this one. A checkpoint takes the place of nothing but a checkpoint. */
+/* Whether there is something at `path` that could be lost. What is no regular file is left alone by
+ * whoever writes. */
+static bool has_content(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
+}
+
+/* What is written to `path`, by `option`, takes the place of nothing but a file of ours: of a
+ * checkpoint when it is one itself, else of weights, too; and of no run that has not ended, unless
+ * it is this one. */
 static enum status check_replaced(const struct options *options, const char *option,
     const char *path, bool only_checkpoints, struct error *error) {
     struct checkpoint *other;
-    if (access(path, F_OK) != 0 || (options->resume && file_is_same(options->resume, path)))
+    quoted_text quoted;
+    if (!has_content(path) || (options->resume && file_is_same(options->resume, path)))
         return STATUS_OK;
     struct error problem;
     enum status status = checkpoint_open(path, &other, &problem);
-    if (status == STATUS_CHECKPOINT && only_checkpoints)
+    if (status == STATUS_CHECKPOINT)
         return error_set(error, STATUS_USAGE,
             "%s would replace %.1000s; remove it, or name another", option, problem.message);
     if (status != STATUS_OK)
-        return status == STATUS_CHECKPOINT ? STATUS_OK
-                                           : error_set(error, status, "%s", problem.message);
+        return error_set(error, status, "%s", problem.message);
     const char *done = checkpoint_setting(other, CHECKPOINT_EPOCHS);
-    if (done && !checkpoint_setting(other, ended_name))
+    if (!checkpoint_is_ours(other))
+        status = error_set(error, STATUS_USAGE,
+            "%s %s: it has tensors of another program: remove it, or name another", option, path);
+    else if (done && !checkpoint_setting(other, ended_name))
         status = error_set(error, STATUS_USAGE,
             "%s %s: it has a run that has not ended: go on with --resume %s, or remove it", option,
-            path, path);
+            path, quote(path, quoted));
     else if (!done && only_checkpoints)
         status = error_set(error, STATUS_USAGE,
             "%s %s: it has weights, but no run: remove it, or name another", option, path);

@@ -56,7 +56,7 @@ enum status checkpoint_check_path(const char *path, struct error *error);
 /* An open file. It stays the same file when another one is renamed over its path. */
 struct checkpoint;
 
-/* Opens the file at `path` and reads its header, of at most 64 KiB. STATUS_CHECKPOINT, naming the
+/* Opens the file at `path` and reads its header, of at most 1 MiB. STATUS_CHECKPOINT, naming the
  * path and the offset, when there is no such file or header. The caller ends it with
  * checkpoint_close (NULL is fine). */
 enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error);
@@ -67,6 +67,10 @@ void checkpoint_close(struct checkpoint *checkpoint);
 
 /* A text of the metadata, which lives as long as the checkpoint; NULL: it has none of this name. */
 const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name);
+
+/* Whether every tensor of the file has a name that checkpoint_save gives: of a layer, or of a run.
+ */
+bool checkpoint_is_ours(const struct checkpoint *checkpoint);
 
 /* Fills parameters[network_parameters_length]. Sizes are compared with the network's before
  * anything is allocated, and no more is read than it needs. STATUS_CHECKPOINT, naming what is

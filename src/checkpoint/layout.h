@@ -5,7 +5,9 @@
 
 #include "trainer/checkpoint.h"
 
-enum { LENGTH_BYTES = 8, HEADER_LIMIT = 64 * 1024 };
+enum { LENGTH_BYTES = 8, HEADER_LIMIT = 1 << 20 };
+
+#define METADATA_NAME "__metadata__"
 
 /* Names in the metadata. */
 #define EPOCHS_NAME CHECKPOINT_EPOCHS /* and of a tensor */

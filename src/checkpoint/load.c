@@ -48,22 +48,24 @@ static enum status open_file(struct checkpoint *checkpoint, struct error *error)
 
 /* The metadata is texts by name, if there is any. */
 static bool has_sound_metadata(json_t *header) {
-    json_t *metadata = json_object_get(header, "__metadata__"), *value;
+    json_t *metadata = json_object_get(header, METADATA_NAME), *value;
     const char *name;
-    if (metadata && !json_is_object(metadata))
+    if (metadata && !json_is_object(metadata) && !json_is_null(metadata))
         return false;
     json_object_foreach(metadata, name, value) if (!json_is_string(value)) return false;
     return true;
 }
+
+enum { PARSING = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
 
 /* Parses the header; NULL, where *refused says whether that is for want of memory. jansson 2.14
  * says so seldom; and when it is refused memory for a long text it may go on with a part of it.
  * Another time it is then another one. */
 static json_t *parse(const char *text, size_t length, json_error_t *problem, bool *refused) {
     errno = 0;
-    json_t *header = json_loadb(text, length, JSON_REJECT_DUPLICATES, problem);
+    json_t *header = json_loadb(text, length, PARSING, problem);
     *refused = !header && errno == ENOMEM;
-    json_t *again = header ? json_loadb(text, length, JSON_REJECT_DUPLICATES, problem) : NULL;
+    json_t *again = header ? json_loadb(text, length, PARSING, problem) : NULL;
     if (header && !json_equal(header, again)) {
         json_decref(header);
         header = NULL;
@@ -147,7 +149,25 @@ void checkpoint_close(struct checkpoint *checkpoint) {
 
 const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name) {
     return json_string_value(
-        json_object_get(json_object_get(checkpoint->header, "__metadata__"), name));
+        json_object_get(json_object_get(checkpoint->header, METADATA_NAME), name));
+}
+
+/* "2.weight", "2.bias" */
+static bool is_of_layer(const char *name) {
+    const char *rest = name + strspn(name, "0123456789");
+    return rest > name && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0);
+}
+
+bool checkpoint_is_ours(const struct checkpoint *checkpoint) {
+    const char *name;
+    json_t *entry;
+    json_object_foreach(checkpoint->header, name, entry) {
+        const bool known = is_of_layer(name) || strcmp(name, METADATA_NAME) == 0 ||
+                           strcmp(name, EPOCHS_NAME) == 0 || strcmp(name, SCORES_NAME) == 0;
+        if (!known)
+            return false;
+    }
+    return true;
 }
 
 /* --- What the metadata says of a run --- */
@@ -227,7 +247,7 @@ static enum status find_tensor(
     if (!entry)
         return refuse(checkpoint, tensor, LENGTH_BYTES, "is missing", error);
     errno = 0;
-    const bool unpacked = json_unpack_ex(entry, &problem, JSON_STRICT, "{s:s, s:o, s:[I, I]}",
+    const bool unpacked = json_unpack_ex(entry, &problem, 0, "{s:s, s:o, s:[I, I!]}",
                               "dtype", &dtype, "shape", &shape, "data_offsets", &begin, &end) == 0;
     if (!unpacked && errno == ENOMEM)
         return error_memory(error, "the header of the weights", HEADER_LIMIT);
@@ -257,7 +277,7 @@ static enum status check_names(const struct checkpoint *checkpoint, const struct
     const char *name;
     json_t *entry;
     json_object_foreach(checkpoint->header, name, entry) {
-        bool known = strcmp(name, "__metadata__") == 0;
+        bool known = strcmp(name, METADATA_NAME) == 0;
         for (size_t t = 0; t < layout->count && !known; t++)
             known = strcmp(name, layout->tensors[t].name) == 0;
         if (!known)

@@ -52,7 +52,7 @@ static char *describe(
     json_t *root = json_object(), *metadata = json_object();
     bool done = root && metadata && set_text(metadata, "format", "pt") &&
                 (!run || describe_run(metadata, run));
-    done = json_object_set_new(root, "__metadata__", metadata) == 0 && done;
+    done = json_object_set_new(root, METADATA_NAME, metadata) == 0 && done;
     for (size_t t = 0; t < layout->count && done; t++)
         done = json_object_set_new(
                    root, layout->tensors[t].name, describe_tensor(&layout->tensors[t])) == 0;

@@ -171,13 +171,14 @@ static void test_bad_files(void **state) {
     refused("offset 0: the file ends here");
     write_bytes("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
     refused("offset 0: a header of 18446744073709551615 bytes");
-    write_bytes("\x01\x00\x01\x00\x00\x00\x00\x00{}", 10); /* over 64 KiB */
-    refused("offset 0: a header of 65537 bytes");
-    char *spaces = malloc(70000); /* that the file really has */
-    memset(spaces, ' ', 70000);
-    memcpy(spaces, "\x01\x00\x01\x00\x00\x00\x00\x00{}", 10);
-    write_bytes(spaces, 70000);
-    refused("offset 0: a header of 65537 bytes");
+    write_bytes("\x01\x00\x10\x00\x00\x00\x00\x00{}", 10); /* over 1 MiB */
+    refused("offset 0: a header of 1048577 bytes");
+    enum { LONG = 1100000 };
+    char *spaces = malloc(LONG); /* that the file really has */
+    memset(spaces, ' ', LONG);
+    memcpy(spaces, "\x01\x00\x10\x00\x00\x00\x00\x00{}", 10);
+    write_bytes(spaces, LONG);
+    refused("offset 0: a header of 1048577 bytes");
     free(spaces);
     unlink(path);
     assert_int_equal(mkfifo(path, 0666), 0);

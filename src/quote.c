@@ -1,0 +1,23 @@
+#include "quote.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *quote(const char *word, quoted_text quoted) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "_@%+=:,./-";
+    size_t used = 0;
+    if (*word && !word[strspn(word, plain)]) {
+        snprintf(quoted, sizeof(quoted_text), "%s", word);
+        return quoted;
+    }
+    quoted[used++] = '\'';
+    for (; *word && used + sizeof "'\\'''" <= sizeof(quoted_text); word++) {
+        const char letter[] = {*word, '\0'};
+        const char *shown = *word == '\'' ? "'\\''" : letter; /* ends them, one, begins them */
+        memcpy(quoted + used, shown, strlen(shown));
+        used += strlen(shown);
+    }
+    memcpy(quoted + used, "'", sizeof "'");
+    return quoted;
+}
