@@ -35,8 +35,8 @@ static void print_library(void *context, const struct device_entry *entry) {
 }
 
 void inform_version(FILE *file) {
-    fprintf(file, "trainer %s (commit %s)\n%s\n%s\n\n", version_number, version_commit,
-        version_compiler, version_flags);
+    fprintf(file, "trainer %s (commit %s%s%s)\n%s\n%s\n\n", version_number, version_commit,
+        version_unknown[0] ? ": " : "", version_unknown, version_compiler, version_flags);
     device_list_kinds(print_library, file);
 }
 

@@ -1,21 +1,60 @@
 # Writes OUTPUT (version.c) with the commit of SOURCE_DIR, at every build; touches it only when
-# something has changed. A commit with local changes is marked "-dirty"; results are no part of it.
-execute_process(
-  COMMAND git -C ${SOURCE_DIR} describe --always --abbrev=12 --exclude=*
-  OUTPUT_VARIABLE COMMIT RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
-execute_process(
-  COMMAND git -C ${SOURCE_DIR} diff --quiet HEAD -- . ":(exclude)results"
-  RESULT_VARIABLE changed OUTPUT_QUIET ERROR_QUIET)
-if(failed)
-  set(COMMIT unknown)
-elseif(changed)
-  string(APPEND COMMIT "-dirty")
+# something has changed. Only a repository of this very source counts: one around it, in which a tarball
+# was unpacked, knows nothing of it. A commit with local changes is marked "-dirty"; results are no part
+# of it. Where there is no commit, WHY has the reason.
+cmake_policy(VERSION 3.25)
+
+# git(VARIABLE ARGUMENTS...): what it prints; sets `failed`, and WHY to what it complains of.
+macro(git variable)
+  execute_process(
+    COMMAND ${CMAKE_COMMAND} -E env --unset=GIT_DIR --unset=GIT_WORK_TREE --unset=GIT_INDEX_FILE
+      git --no-optional-locks -C "${SOURCE_DIR}" ${ARGN}
+    OUTPUT_VARIABLE ${variable} ERROR_VARIABLE complaint RESULT_VARIABLE failed
+    OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_STRIP_TRAILING_WHITESPACE)
+  string(REGEX REPLACE "\n.*" "" WHY "${complaint}")
+endmacro()
+
+set(COMMIT unknown)
+find_program(GIT git)
+if(NOT GIT)
+  set(WHY "git is not installed")
+else()
+  git(top rev-parse --show-toplevel)
+  if(NOT failed)
+    file(REAL_PATH "${top}" top)
+    file(REAL_PATH "${SOURCE_DIR}" here)
+    if(NOT top STREQUAL here)
+      set(failed TRUE)
+      set(WHY "the repository around it, ${top}, is not its own")
+    endif()
+  endif()
+  if(NOT failed)
+    git(commit describe --always --abbrev=12 --exclude=*)
+  endif()
+  if(NOT failed)
+    set(COMMIT "${commit}")
+    git(changes diff --quiet HEAD -- . ":(exclude)results")
+    if(failed)
+      string(APPEND COMMIT "-dirty")
+    endif()
+    set(WHY "")
+  elseif(WHY STREQUAL "")
+    set(WHY "git: ${failed}")
+  endif()
 endif()
-file(CONFIGURE OUTPUT ${OUTPUT} CONTENT [[
+
+# As C source has them between quotes.
+foreach(text VERSION COMMIT WHY COMPILER FLAGS)
+  string(REPLACE "\\" "\\\\" ${text} "${${text}}")
+  string(REPLACE "\"" "\\\"" ${text} "${${text}}")
+  string(REGEX REPLACE "[\r\n]+" " " ${text} "${${text}}")
+endforeach()
+file(CONFIGURE OUTPUT "${OUTPUT}" CONTENT [[
 #include "version.h"
 
 const char *const version_number = "@VERSION@";
 const char *const version_commit = "@COMMIT@";
+const char *const version_unknown = "@WHY@";
 const char *const version_compiler = "@COMPILER@";
 const char *const version_flags = "@FLAGS@";
 ]] @ONLY)

@@ -3,7 +3,8 @@
 #define VERSION_H
 
 extern const char *const version_number;   /* of the project */
-extern const char *const version_commit;   /* of its repository; "unknown" outside of one */
+extern const char *const version_commit;   /* of its own repository; "unknown" without one */
+extern const char *const version_unknown;  /* why, as git has it; else empty */
 extern const char *const version_compiler; /* and its version */
 extern const char *const version_flags;    /* of the build */
 

@@ -1,4 +1,5 @@
 #include "checkpoint/layout.h"
+#include "strict_math.h"
 #include "system/file.h"
 #include "system/locale.h"
 
@@ -247,8 +248,8 @@ static enum status find_tensor(
     if (!entry)
         return refuse(checkpoint, tensor, LENGTH_BYTES, "is missing", error);
     errno = 0;
-    const bool unpacked = json_unpack_ex(entry, &problem, 0, "{s:s, s:o, s:[I, I!]}",
-                              "dtype", &dtype, "shape", &shape, "data_offsets", &begin, &end) == 0;
+    const bool unpacked = json_unpack_ex(entry, &problem, 0, "{s:s, s:o, s:[I, I!]}", "dtype",
+                              &dtype, "shape", &shape, "data_offsets", &begin, &end) == 0;
     if (!unpacked && errno == ENOMEM)
         return error_memory(error, "the header of the weights", HEADER_LIMIT);
     if (!unpacked)

@@ -1,5 +1,6 @@
 #include "checkpoint/layout.h"
 #include "json_text.h"
+#include "strict_math.h"
 #include "system/file.h"
 #include "system/locale.h"
 #include "utf8.h"

@@ -1,5 +1,6 @@
 /* The self-check of a device's matrix products against plain double-precision loops. */
 #include "device/device_type.h"
+#include "strict_math.h"
 #include "system/memory.h"
 #include "trainer/random.h"
 

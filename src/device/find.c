@@ -124,9 +124,9 @@ static const struct device_type *find_type(const char *spec, struct error *error
         }
     char list[512];
     const char *meant = meant_by(spec);
-    error_set(error, STATUS_DEVICE, "device '%s' is not here%s%s%s; there are: %s, auto and gpu",
-        spec, meant ? " (did you mean '" : "", meant ? meant : "", meant ? "'?)" : "",
-        device_list_others("", list, sizeof list));
+    error_set(error, STATUS_DEVICE, "device '%s' is not here; there are: %s, auto and gpu%s%s%s",
+        spec, device_list_others("", list, sizeof list), meant ? "; did you mean '" : "",
+        meant ? meant : "", meant ? "'?" : "");
     return NULL;
 }
 

@@ -2,6 +2,7 @@
  * each operation is done when its call returns. It is the oracle that every other device is held
  * against, and the row "the language without libraries" of a comparison. */
 #include "device/host_device.h"
+#include "strict_math.h"
 #include "system/team.h"
 #include "trainer/dataset.h"
 

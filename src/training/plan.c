@@ -132,7 +132,8 @@ enum status training_check_host(
                ? STATUS_OK
                : error_set(error, STATUS_DEVICE,
                      "out of memory: %zu bytes for %zu images and the %zu parameters of the "
-                     "network: the host has %llu free, by %s; use narrower --layers, or fewer --samples",
+                     "network: the host has %llu free, by %s; use narrower --layers, or fewer "
+                     "--samples",
                      bytes, images, network_parameters_length(shape), left, limit);
 }
 

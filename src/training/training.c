@@ -1,5 +1,6 @@
 #include "trainer/training.h"
 
+#include "strict_math.h"
 #include "system/clock.h"
 #include "training/plan.h"
 

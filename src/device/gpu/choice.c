@@ -2,6 +2,7 @@
 
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program_cache.h"
+#include "strict_math.h"
 #include "system/clock.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@ set(table "")
 set(index 0)
 foreach(file IN LISTS FILES)
   cmake_path(GET file FILENAME name)
-  file(READ ${file} bytes HEX)
+  file(READ "${file}" bytes HEX)
   string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
   string(REGEX REPLACE "([^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,)"
     "\\1\n    " bytes "${bytes}")
@@ -14,7 +14,7 @@ foreach(file IN LISTS FILES)
   string(APPEND table "\n    {\"${name}\", text_${index}},")
   math(EXPR index "${index} + 1")
 endforeach()
-file(WRITE ${OUTPUT} "/* Made by embed.cmake. */
+file(WRITE "${OUTPUT}" "/* Made by embed.cmake. */
 #include \"device/gpu/kernel_text.h\"
 
 #include <stddef.h>

@@ -1,0 +1,15 @@
+/* For files that ask whether a value is finite, or whose sums must be taken as they are written.
+ * With -ffast-math, or -Ofast, a diverged training would end as if nothing had happened, and its
+ * weights would take the place of good ones. */
+#ifndef STRICT_MATH_H
+#define STRICT_MATH_H
+
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error                                                                                             \
+    "trainer needs NaN and infinity: take -ffast-math, -Ofast or -ffinite-math-only out of CFLAGS"
+#endif
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
+#error "trainer needs sums in their order: take -ffast-math or -fassociative-math out of CFLAGS"
+#endif
+
+#endif
