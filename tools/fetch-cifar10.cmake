@@ -5,6 +5,8 @@ cmake_policy(VERSION 3.25)
 
 get_filename_component(dir "${DIR}" ABSOLUTE BASE_DIR "$ENV{PWD}")
 set(work "${dir}.partial") # beside the destination: renaming it is one step
+set(mark "${work}/made-by-fetch-cifar10") # without it, the folder is somebody else's
+string(TOLOWER "${SHA256}" SHA256)
 set(names data_batch_1.bin data_batch_2.bin data_batch_3.bin data_batch_4.bin data_batch_5.bin
   test_batch.bin)
 set(bytes 30730000)
@@ -13,10 +15,17 @@ set(limit 200000000) # of the archive, uncompressed
 # Ends the script, which has then said nothing on standard output. A macro, for its return().
 macro(fail text)
   file(REMOVE_RECURSE "${work}")
-  file(REMOVE "${dir}.lock")
   message("fetch-cifar10: ${text}")
   return()
 endmacro()
+
+# The names in `folder`, whatever its own has in it that means something to a pattern.
+function(list_folder folder result)
+  string(REGEX REPLACE "([][*?])" "[\\1]" pattern "${folder}")
+  file(GLOB found RELATIVE "${folder}" "${pattern}/*" "${pattern}/.*")
+  list(REMOVE_ITEM found . ..)
+  set(${result} "${found}" PARENT_SCOPE)
+endfunction()
 
 # Whether all files are in `folder` (or links to them, where `links` allows it): sets `result` to "" or
 # to what is wrong.
@@ -39,7 +48,7 @@ function(check_files folder links result)
   set(${result} "${wrong}" PARENT_SCOPE)
 endfunction()
 
-file(GLOB present "${dir}/*")
+list_folder("${dir}" present)
 if(EXISTS "${dir}" AND (present OR NOT IS_DIRECTORY "${dir}")) # an empty folder is as good as none
   check_files("${dir}" TRUE wrong)
   if(wrong)
@@ -50,25 +59,34 @@ if(EXISTS "${dir}" AND (present OR NOT IS_DIRECTORY "${dir}")) # an empty folder
   return()
 endif()
 
-get_filename_component(parent "${dir}" DIRECTORY)
-file(MAKE_DIRECTORY "${parent}")
-file(LOCK "${dir}.lock" TIMEOUT 0 RESULT_VARIABLE locked) # until this script ends
+if(IS_SYMLINK "${work}" OR (EXISTS "${work}" AND NOT EXISTS "${mark}"))
+  message("fetch-cifar10: ${work} is in the way, and not from here: move it away, or name another --dir")
+  return()
+endif()
+file(MAKE_DIRECTORY "${work}")
+file(TOUCH "${mark}")
+file(LOCK "${work}" DIRECTORY TIMEOUT 0 RESULT_VARIABLE locked) # until this script ends
 if(NOT locked STREQUAL 0)
   message("fetch-cifar10: another run is fetching to ${dir} (${locked})")
   return()
 endif()
-file(REMOVE_RECURSE "${work}") # what an interrupted run left
-file(MAKE_DIRECTORY "${work}")
+file(REMOVE_RECURSE "${work}/files" "${work}/archive.tar.gz") # what an interrupted run left
 
+# What follows knows the archive by a name that is ASCII: in some locales CMake finds nothing in one
+# whose path is not, and says nothing.
 if(FILE)
   get_filename_component(archive "${FILE}" ABSOLUTE BASE_DIR "$ENV{PWD}")
   if(NOT EXISTS "${archive}" OR IS_DIRECTORY "${archive}")
     fail("${archive} is not a file")
   endif()
+  file(CREATE_LINK "${archive}" "${work}/archive.tar.gz" RESULT failed SYMBOLIC)
+  if(NOT failed STREQUAL 0)
+    fail("can't link ${archive} from ${work}: ${failed}")
+  endif()
 else()
-  set(archive "${work}/archive.tar.gz")
+  set(archive "${URL}")
   message("fetching ${URL}")
-  file(DOWNLOAD "${URL}" "${archive}" STATUS status INACTIVITY_TIMEOUT 30 TLS_VERIFY ON)
+  file(DOWNLOAD "${URL}" "${work}/archive.tar.gz" STATUS status INACTIVITY_TIMEOUT 30 TLS_VERIFY ON)
   list(GET status 0 code)
   list(GET status 1 reason)
   string(REPLACE "\"" "" reason "${reason}")
@@ -78,7 +96,7 @@ else()
   endif()
 endif()
 
-file(SHA256 "${archive}" sum)
+file(SHA256 "${work}/archive.tar.gz" sum)
 if(NOT sum STREQUAL SHA256)
   fail("${archive} has the SHA-256 ${sum}, expected ${SHA256}: refused")
 endif()
@@ -86,8 +104,8 @@ endif()
 # A small archive may expand to more than a disk holds. So it is expanded to nowhere first, no further
 # than a good one goes; then its entries are listed, for a limited time, as there may be a second layer of
 # compression; and it is unpacked only if they are right.
-execute_process(COMMAND gzip -dc "${archive}" COMMAND head -c ${limit} COMMAND wc -c
-  OUTPUT_VARIABLE expanded RESULTS_VARIABLE results ERROR_QUIET)
+execute_process(COMMAND gzip -dc archive.tar.gz COMMAND head -c ${limit} COMMAND wc -c
+  WORKING_DIRECTORY "${work}" OUTPUT_VARIABLE expanded RESULTS_VARIABLE results ERROR_QUIET)
 list(GET results 0 failed)
 string(STRIP "${expanded}" expanded)
 if(expanded STREQUAL limit)
@@ -96,7 +114,7 @@ elseif(NOT failed STREQUAL 0)
   fail("${archive} is not an archive (tar.gz), or not a whole one")
 endif()
 set(ENV{LC_ALL} C) # for the list's dates
-execute_process(COMMAND ${CMAKE_COMMAND} -E tar tvf "${archive}"
+execute_process(COMMAND ${CMAKE_COMMAND} -E tar tvf archive.tar.gz WORKING_DIRECTORY "${work}"
   OUTPUT_VARIABLE listing RESULT_VARIABLE failed ERROR_QUIET TIMEOUT 60)
 if(NOT failed STREQUAL 0)
   fail("${archive} is not an archive (tar.gz), or not a whole one")
@@ -111,7 +129,7 @@ endif()
 # of a line can lead out of the folder, and what is unpacked then differs from the list.
 string(REGEX REPLACE "[^A-Za-z0-9 ,._/:>\n-]" "?" listing "${listing}") # not needed, nor safe to show
 string(REGEX MATCHALL "[^\n]+" entries "${listing}")
-set(owner "[^/ ]+ +[^/ ]+") # with its group
+set(owner "[^/]*[^/ ]") # with its group; names may have spaces, and what can lead astray a slash
 set(date "[ 0-9][0-9] [A-Z][a-z][a-z] +[0-9:]+")
 set(seen "")
 foreach(entry IN LISTS entries)
@@ -132,7 +150,7 @@ foreach(entry IN LISTS entries)
   endif()
 endforeach()
 file(MAKE_DIRECTORY "${work}/files")
-execute_process(COMMAND ${CMAKE_COMMAND} -E tar xf "${archive}" WORKING_DIRECTORY "${work}/files"
+execute_process(COMMAND ${CMAKE_COMMAND} -E tar xf ../archive.tar.gz WORKING_DIRECTORY "${work}/files"
   RESULT_VARIABLE failed ERROR_VARIABLE reason)
 if(NOT failed STREQUAL 0)
   string(REGEX REPLACE "\n.*" "" reason "${reason}")
@@ -142,7 +160,8 @@ check_files("${work}/files/cifar-10-batches-bin" FALSE wrong)
 if(wrong)
   fail("${archive}: ${wrong}")
 endif()
-file(GLOB unpacked RELATIVE "${work}/files/cifar-10-batches-bin" "${work}/files/cifar-10-batches-bin/*")
+list_folder("${work}/files/cifar-10-batches-bin" unpacked)
+list(SORT unpacked)
 list(SORT seen)
 if(NOT unpacked STREQUAL seen)
   fail("${archive} holds names that are not of CIFAR-10: refused")
@@ -153,5 +172,4 @@ if(NOT failed STREQUAL 0)
   fail("can't rename to ${dir}: ${failed}")
 endif()
 file(REMOVE_RECURSE "${work}")
-file(REMOVE "${dir}.lock")
 message(STATUS "CIFAR-10 is in ${dir}")

@@ -17,7 +17,7 @@ import unittest
 
 from common import record
 
-TOOL = sys.argv.pop(1)
+TOOL = os.path.abspath(sys.argv.pop(1))
 FOLDER = "cifar-10-batches-bin/"
 NAMES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
 BYTES = 30730000
@@ -115,11 +115,11 @@ class Fetch(Folder):
 
     def test_as_published(self):
         """With an entry for the folder, a user, a group, modes and times, old and new."""
-        named = {"uname": "a.user-name", "gname": "A\\group", "uid": 1000, "gid": 1000}
+        named = {"uname": "a user.name", "gname": "A\\group of all", "uid": 1000, "gid": 1000}
         blob = gzip.compress(entry(FOLDER, type=tarfile.DIRTYPE, mode=0o755, mtime=1e9, **named).tobuf())
         blob += good(entry(FOLDER + "batches.meta.txt", size=61, mode=0o444, mtime=1.7e9, **named))
         path, digest = self.archive(blob)
-        done = self.fetch("--file", path, "--sha256", digest)
+        done = self.fetch("--file", path, "--sha256", digest.upper())
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(sorted(os.listdir(self.dir)), sorted(NAMES + ["readme.html", "batches.meta.txt"]))
 
@@ -138,6 +138,8 @@ class Fetch(Folder):
         path, digest = self.archive(good())
         left = self.dir + ".partial/files/cifar-10-batches-bin"
         os.makedirs(left)
+        with open(self.dir + ".partial/made-by-fetch-cifar10", "w"):
+            pass
         with open(os.path.join(left, "stray.bin"), "wb") as file:
             file.write(b"half a file")
         done = self.fetch("--file", path, "--sha256", digest)
@@ -156,6 +158,57 @@ class Fetch(Folder):
             os.symlink(os.path.join(self.dir + ".real", name), os.path.join(self.dir, name))
         done = self.fetch()
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_not_its_own(self):
+        """What lies where it would work, or has a name that it might have used, stays as it is."""
+        path, digest = self.archive(good())
+        kept = self.dir + ".partial"
+        os.makedirs(kept)
+        for name in (kept + "/archive.tar.gz", self.dir + ".lock"):
+            with open(name, "w") as file:
+                file.write("kept")
+        done = self.fetch("--file", path, "--sha256", digest)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn(f"{kept} is in the way, and not from here", done.stderr)
+        self.assertEqual(os.listdir(kept), ["archive.tar.gz"])
+        os.rename(kept, kept + ".moved")
+        self.assertEqual(self.fetch("--file", path, "--sha256", digest).returncode, 0)
+        self.assertEqual(sorted(os.listdir(os.path.dirname(self.dir))), [
+            "cifar-10-batches-bin", "cifar-10-batches-bin.lock", "cifar-10-batches-bin.partial.moved"])
+
+    def test_any_path(self):
+        """Of letters beyond ASCII in any locale, and of those that mean something to patterns."""
+        path, digest = self.archive(good())
+        for name, locale in (("j\u00fcrgen", "C"), ("j\u00fcrgen", "C.UTF-8"), ("[br] *? (x)+ $HOME 'q'", "C"),
+                             (os.fsdecode(b"caf\xe9"), "C")):
+            with self.subTest(name=name, locale=locale):
+                home = os.path.join(self.folder, name)
+                os.makedirs(home, exist_ok=True)
+                own = shutil.copy(path, home)
+                kept = {key: value for key, value in os.environ.items()
+                        if key not in ("TRAINER_DATA_DIR", "XDG_CACHE_HOME")}
+                for _ in range(2):  # and then it is there
+                    done = subprocess.run(
+                        [TOOL, "--file", own, "--sha256", digest], timeout=120, stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, env={**kept, "HOME": home, "LC_ALL": locale})
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                found = os.listdir(os.path.join(home, ".cache", "trainer"))
+                self.assertEqual(found, ["cifar-10-batches-bin"])
+                for cache in ("", "relative"):  # which the trainer passes over, too
+                    run = record("--samples", 10, "--epochs", 0, "--device", "reference",
+                                 env={"HOME": home, "XDG_CACHE_HOME": cache})
+                    self.assertEqual(run["dataset"]["source"], "files")
+                shutil.rmtree(home)
+
+    def test_no_place(self):
+        """It looks where the trainer does, and at no place that only a careless script would name."""
+        for names in ({}, {"HOME": ""}, {"HOME": "relative", "XDG_CACHE_HOME": "relative"}):
+            done = subprocess.run([TOOL, "--file", "/nonexistent"], cwd=self.folder, timeout=120,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env={"PATH": os.environ["PATH"], **names})
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("name a --dir", done.stderr)
+            self.assertEqual(os.listdir(self.folder), [])
 
     def test_half_a_data_set(self):
         os.makedirs(self.dir)
@@ -240,7 +293,7 @@ class Hostile(Folder):
                 "\\", "${dir}", '"', "a b", "a -> b", "a link to b", "x" * 200 + ";", "a;" + line)))
         self.refuses_entries("not part of CIFAR-10", *(
             [entry(FOLDER + "a", size=3, uname=owner)] for owner in (
-                "a/b", "../..", "a b c", "\n" + line, line + "\n" + line)))
+                "a/b", "../..", "\n" + line, line + "\n" + line)))
         for name in ("a\n" + line, "a\n"):  # as two entries, or one, that are right
             self.refuses("holds names that are not of CIFAR-10", good(entry(FOLDER + name, size=3)))
         self.refuses_entries("can't unpack", [entry(FOLDER + "x" * 300, size=3)])

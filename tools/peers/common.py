@@ -30,6 +30,9 @@ import sys
 import time
 from collections import namedtuple
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from reporting import lines, records  # noqa: E402
+
 INPUTS, COLORS, CLASSES = 1024, 3, 10
 RECORD = 1 + COLORS * INPUTS  # bytes of an image in a file: its label, then red, green, blue
 FILE_RECORDS, TRAINING_FILES = 10000, 5
@@ -226,9 +229,7 @@ def finite(value):
 
 def describe(args, device, seconds, epochs, test):
     """The record; what the peers have no word for is null."""
-    host, work = os.uname(), sum((6 if i else 4) * before * after for i, (before, after)
-                                 in enumerate(zip(args.widths, args.widths[1:])))
-    samples, mean = args.steps * args.batch_size, seconds["mean_epoch"]
+    host, samples, mean = os.uname(), args.steps * args.batch_size, seconds["mean_epoch"]
     files = args.data != "synthetic"
     losses = [test["loss"], *(one["loss"] for one in epochs)]
     return {
@@ -247,7 +248,7 @@ def describe(args, device, seconds, epochs, test):
         "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
                     "path": args.data if files else None, "train": args.samples, "test": args.tests},
         "seconds": seconds, "epochs": epochs, "test": None if test["loss"] is None else test,
-        "samples_per_second": samples / mean, "gflops": samples * work / mean / 1e9,
+        "samples_per_second": samples / mean, "gflops": records.work_of(args.widths, samples) / mean / 1e9,
         "status": "diverged" if None in losses else "complete"}
 
 
@@ -292,7 +293,7 @@ def run_mode(args, mode, peer, device, images, shared):
     seconds["mean_epoch"] = sum(seconds["epochs"]) / len(epochs)
     test = {"loss": finite(loss / args.tests), "accuracy": hits / args.tests}
     record = describe(args, {**device, "submission": mode}, seconds, epochs, test)
-    print(json.dumps(record, allow_nan=False), flush=True)
+    lines.print_record(record)
 
 
 def run(start, text, kind):

@@ -23,7 +23,7 @@ import common
 def pool_threads():
     """Those on which XLA computes on a CPU; 0 where the system doesn't tell."""
     try:
-        names = [open(f"/proc/self/task/{task}/comm", encoding="utf-8").read().strip()
+        names = [open(f"/proc/self/task/{task}/comm", encoding="utf-8", errors="replace").read().strip()
                  for task in os.listdir("/proc/self/task")]
     except OSError:
         return 0

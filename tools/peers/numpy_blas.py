@@ -23,7 +23,7 @@ import common
 def blas(np):
     """What NumPy's BLAS is, and how many threads it has (None: it doesn't tell)."""
     try:
-        with open("/proc/self/maps", encoding="utf-8") as file:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
             paths = {line.split()[-1] for line in file if "openblas" in line}
         loaded = ctypes.CDLL(paths.pop())
     except (OSError, KeyError):  # another BLAS, or another system

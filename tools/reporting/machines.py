@@ -71,8 +71,9 @@ class Row:
         self.epoch = records.median_and_spread(self.means)
         self.load = self.phase("load")
         self.batching = self.phase("batching")
-        self.samples_per_second = records.samples_of(config, self.dataset["train"]) / self.epoch[0]
-        self.gflops = records.work_of(config, self.dataset["train"]) / self.epoch[0] / 1e9
+        samples = records.samples_of(config, self.dataset["train"])
+        self.samples_per_second = samples / self.epoch[0]
+        self.gflops = records.work_of(config["layers"], samples) / self.epoch[0] / 1e9
         self.hardware = self.device["name"]
         self.share_of_peak = self.series = None  # the machine's to know
 

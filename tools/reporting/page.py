@@ -25,6 +25,9 @@ HEAD = """<!DOCTYPE html>
 """
 
 
+MARK = f"<title>{html(texts.TITLE)}</title>"  # by which a page from here is known
+
+
 def paragraph(words, kind=""):
     """What stands between backticks is code."""
     text = re.sub("`([^`]*)`", r"<code>\1</code>", html(words))

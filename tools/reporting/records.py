@@ -29,25 +29,34 @@ def not_json(name):
     raise ValueError(f"{name} is no JSON")
 
 
-def read(path):
+def parse_line(line):
+    """(object or None, problem in words or None) of a line's bytes."""
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=not_json)
+    except UnicodeDecodeError:
+        return None, "not UTF-8"
+    except RecursionError:
+        return None, "no JSON: nested too deep"
+    except ValueError as problem:
+        return None, f"no JSON: {problem}"
+    return (value, None) if isinstance(value, dict) else (None, "no JSON object")
+
+
+def is_object(line):
+    return parse_line(line)[0] is not None
+
+
+def parse(lines):
     """(line number, object or None, problem in words or None) of each line that is not empty."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield (number, *parse_line(line))
+
+
+def read(path):
+    """The same of a file."""
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line.decode("utf-8"), parse_constant=not_json)
-            except UnicodeDecodeError:
-                yield number, None, "not UTF-8"
-            except RecursionError:
-                yield number, None, "no JSON: nested too deep"
-            except ValueError as problem:
-                yield number, None, f"no JSON: {problem}"
-            else:
-                if isinstance(value, dict):
-                    yield number, value, None
-                else:
-                    yield number, None, "no JSON object"
+        yield from parse(file)
 
 
 def is_number(value):
@@ -110,12 +119,16 @@ def check_status(record):
     return f"its status is {status!r}, not complete" + (f": {error}" if isinstance(error, str) else "")
 
 
-def check_origin(record):
-    commit = record.get("commit")
+def check_commit(commit):
     if not isinstance(commit, str) or not re.fullmatch(r"[0-9a-f]{7,64}(-dirty)?", commit):
         return f"its commit is unknown ({commit!r})"
-    if commit.endswith("-dirty"):
-        return f"its commit is unknown: {commit} has local changes"
+    return f"its commit is unknown: {commit} has local changes" if commit.endswith("-dirty") else None
+
+
+def check_origin(record):
+    reason = check_commit(record.get("commit"))
+    if reason:
+        return reason
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", str(record.get("time"))):
         return f"it has no time ({record.get('time')!r})"
     return None if part(record, "host") else "its host is unknown"
@@ -227,11 +240,10 @@ def samples_of(config, train):
     return {"short": train, "drop": train // batch * batch}.get(config["tail"], -(-train // batch) * batch)
 
 
-def work_of(config, train):
-    """Floating-point operations of an epoch: 2 in out for each layer forward, for its weights'
-    gradient, and, in all layers but the first, for its inputs' gradient."""
-    layers = config["layers"]
-    return samples_of(config, train) * sum(
+def work_of(layers, samples):
+    """Floating-point operations of a step for so many samples: 2 in out for each layer forward, for its
+    weights' gradient, and, in all layers but the first, for its inputs' gradient."""
+    return samples * sum(
         (6 if i else 4) * before * after for i, (before, after) in enumerate(zip(layers, layers[1:])))
 
 

@@ -5,6 +5,9 @@ from . import published, tables, texts
 from .words import markdown
 
 
+MARK = f"# {texts.TITLE}\n"  # by which a file from here is known
+
+
 def words(text):
     """Our own, in which backticks mean code."""
     return re.sub(r"\\`(.*?)\\`", r"`\1`", markdown(text))

@@ -1,4 +1,5 @@
 """The trainer and its peers, as programs: what they have, and the commands that run them."""
+import json
 import os
 import re
 import subprocess
@@ -22,19 +23,14 @@ DEFAULTS = {"activation": "sigmoid", "color": "grey", "tail": "wrap", "batches":
 OWN_WAYS = {"gemm", "precision", "submission", "batches"}
 
 
-def find_data():
-    """CIFAR-10's folder, where the trainer looks for it; else "synthetic"."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    usual = os.path.join(cache, "trainer", "cifar-10-batches-bin")
-    return os.environ.get("TRAINER_DATA_DIR") or (usual if os.path.isdir(usual) else "synthetic")
-
-
 class Trainer:
     def __init__(self, program, folder):
         self.program = os.path.abspath(program)
         self.folder = folder  # of first weights
-        commit = re.search(r"\(commit (\S+)\)", self.output("--version"))
-        self.commit = commit[1] if commit else "unknown"
+        self.found_data = None
+        # "(commit 0123456789ab)", "(commit unknown: why)"
+        commit = re.search(r"\(commit ([^\s:)]+)(?:: (.*))?\)", self.output("--version"))
+        self.commit, self.why = (commit[1], commit[2] or "") if commit else ("unknown", "")
         names = re.findall(r"(?m)^  --(\S+)( \S+)?$", self.output("--help"))
         self.options = {name: bool(value) for name, value in names if name not in NOT_SWEPT}
         self.lines = self.output("--list-devices").splitlines()
@@ -42,11 +38,20 @@ class Trainer:
     def output(self, *arguments):
         """Raises OSError, with what the program says, when it fails."""
         done = subprocess.run([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, errors="replace", timeout=300, check=False)
+                              encoding="utf-8", errors="replace", timeout=300, check=False)
         if done.returncode != 0:
             raise OSError(f"{self.program} {arguments[0]}: exit status {done.returncode}: "
                           f"{done.stderr.strip()}")
         return done.stdout
+
+    def data(self):
+        """CIFAR-10's folder, where the trainer looks for it; else "synthetic"."""
+        if self.found_data is None:
+            plan = json.loads(self.output("--dry-run", "--device", "reference", "--format", "json", "--quiet"))
+            self.found_data = plan["dataset"]["path"] or "synthetic"
+            if self.found_data != "synthetic" and not os.path.isdir(self.found_data):
+                raise OSError(f"{self.found_data}: its name is not UTF-8: give it with --data")
+        return self.found_data
 
     def missing(self, device):
         """Why a kind of device is not here; None when it is, or when only a run can tell."""
@@ -107,7 +112,7 @@ def peer_options(options):
 
 def peer_command(trainer, peer, mode, options, threads, epochs=None):
     more = {name: value for name, value in options.items() if name not in ("seed", "threads")}
-    more.setdefault("data", find_data())
+    more.setdefault("data", trainer.data())
     if epochs is not None:
         more["epochs"] = str(epochs)
     weights = trainer.first_weights(options.get("layers", "64,32"), options.get("seed", "1"))
