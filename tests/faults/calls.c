@@ -8,6 +8,7 @@
  *   TRAINER_FAULT=KIND:N=HOW     as it says: an errno's name, or "short", which reads or writes
  *                                half of what was asked for; also KIND:N+=HOW
  *   TRAINER_CLOCK=still          the monotonic clock never moves
+ *   TRAINER_CLOCK=steps          each look at it finds it a millisecond later
  *   TRAINER_CLOCK=SECONDS        the time of day is so many seconds off
  *   TRAINER_FAULT_REPORT=FILE    how many calls of each kind there were, and how many failed,
  *                                written as a JSON object when the process ends
@@ -212,9 +213,12 @@ CALL(int, closedir, (DIR * directory)) {
 static const char *clock_fault; /* TRAINER_CLOCK; NULL: none */
 
 CALL(int, clock_gettime, (clockid_t clock, struct timespec *now)) {
-    if (!clock_fault || strcmp(clock_fault, "still") != 0)
+    static atomic_long steps;
+    const bool still = clock_fault && strcmp(clock_fault, "still") == 0;
+    if (!still && (!clock_fault || strcmp(clock_fault, "steps") != 0))
         return __real_clock_gettime(clock, now);
-    *now = (struct timespec){.tv_sec = 1};
+    const long step = still ? 0 : atomic_fetch_add(&steps, 1);
+    *now = (struct timespec){.tv_sec = 1 + step / 1000, .tv_nsec = step % 1000 * 1000000};
     return 0;
 }
 

@@ -3,17 +3,21 @@
   command_line.py TRAINER
 """
 import csv
+import fcntl
 import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 import unittest.mock
 
-from common import CACHE, NO_GPU, TRAINER, outside_phases, read_safetensors, record, run
+from common import (NO_GPU, PATIENCE, TRAINER, environment, moment, outside_phases, read_safetensors, record,
+                    run)
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
 DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
@@ -95,7 +99,7 @@ class Usage(Folder):
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, r"trainer \d+\.\d+\.\d+ \(commit ")
         for device in DEVICES:
-            self.assertIn(device, done.stdout)
+            self.assertRegex(done.stdout, rf"(?m)^{device.split(':')[0]} ")
 
 
 class Devices(Folder):
@@ -147,12 +151,12 @@ class Devices(Folder):
     def test_too_many_threads(self):
         done = run("--device", "cpu", "--threads", 1024, *SMALL)
         self.assertIn(done.returncode, (0, 3))  # as many as OpenBLAS was built for
-        if done.returncode == 3:
-            self.assertRegex(run("--threads", 1024, *SMALL, env=NO_GPU).stderr,
-                             "takes reference, because .*cpu: 1024 threads are too many")
+        if done.returncode == 3:  # which is no reason to take another device
+            self.fails(3, "--device auto comes to cpu, which can't do what is asked of it: cpu: 1024 threads "
+                       "are too many", "--threads", 1024, *SMALL, env=NO_GPU)
         self.fails(3, "OpenMP gives only 1 of 2", "--device", "reference", "--threads", 2, *SMALL,
                    env={"OMP_THREAD_LIMIT": "1"})
-        done = self.fails(3, "no device opens: ", "--threads", 2, *SMALL,
+        done = self.fails(3, "--device auto comes to cpu", "--threads", 2, *SMALL,
                           env={"OMP_THREAD_LIMIT": "1", **NO_GPU})
         self.assertIn("cpu: OpenMP gives", done.stderr)
 
@@ -165,8 +169,43 @@ class Devices(Folder):
         self.assertEqual(lists[0], lists[2])
 
     def test_auto_says_which(self):
-        done = run("--device", "auto", *SMALL)
-        self.assertRegex(done.stderr, "--device auto takes (cuda|opencl|cpu|reference)")
+        """And a line for each kind that it passed over; the whole reasons are in the list."""
+        done = run("--device", "auto", *SMALL, env=NO_GPU)
+        *others, last = done.stderr.splitlines()
+        self.assertRegex(last, "^trainer: --device auto takes (cpu|reference)(; --list-devices says more.*)?$")
+        self.assertLessEqual(len(others), 2)
+        for line in others:
+            self.assertRegex(line, "^trainer: not (cuda|opencl): .{1,40}$")
+
+    def test_names(self):
+        """In upper and lower case; what is mistyped is guessed."""
+        for spec in ("Reference", "REFERENCE"):
+            self.assertEqual(record("--device", spec, *SMALL)["device"]["spec"], "reference")
+        if "cpu" in DEVICES:
+            self.assertEqual(record("--device", "CPU", *SMALL)["device"]["spec"], "cpu")
+        for spec, meant in (("refrence", "reference"), ("Ato", "auto"), ("gup", "gpu")):
+            self.fails(3, f"did you mean '{meant}'?", "--device", spec, "--data", "/nonexistent")
+        self.assertNotIn("did you mean", self.fails(3, "is not here", "--device", "x" * 100).stderr)
+        self.fails(2, "expected a device of --list-devices", "--device", "x" * 200)
+        self.fails(2, "(did you mean --batch-size?)", "--bach-size", 3)
+        self.assertNotIn("did you mean", self.fails(2, "is not an option", "--nonsense").stderr)
+
+    def test_gpu(self):
+        """The best GPU, and nothing else in its place; that is told before the data are read."""
+        self.fails(3, "--device gpu: there is none: ", "--device", "GPU", "--data", "/nonexistent", env=NO_GPU)
+        if any(device.startswith("cuda") for device in DEVICES):
+            self.assertEqual(record("--device", "gpu", *SMALL)["device"]["kind"], "cuda")
+
+    def test_absent_hardware(self):
+        """What is not there is told before the data are read."""
+        for device in ("cuda", "opencl"):
+            self.fails(3, device, "--device", device, "--data", "/nonexistent", env=NO_GPU)
+
+    def test_unmet(self):
+        """`auto` passes over hardware that is not there, never an option that can't be met."""
+        if "cpu" in DEVICES:
+            self.fails(2, "--device auto comes to cpu, which can't do what is asked of it", "--submission",
+                       "graph", "--data", "/nonexistent", env=NO_GPU)
 
 
 class Data(Folder):
@@ -218,13 +257,10 @@ class Formats(Folder):
                              (device, device.split(":")[0]))
 
     def test_phases_add_up(self):
-        """What no phase has is so in each run; a process that waits for a processor, only in some."""
+        """In processor time, of which waiting for a processor is no part."""
         for device in DEVICES:
-            shares = []
-            while len(shares) < 5 and not (shares and min(shares) <= 0.02):
-                found = record("--device", device, *SMALL)
-                shares.append(outside_phases(found) / found["seconds"]["wall"])
-            self.assertLessEqual(min(shares), 0.02, f"{device}: {shares}")
+            found = record("--device", device, *SMALL, env=moment(clock="processor"))
+            self.assertLessEqual(outside_phases(found), 0.02 * found["seconds"]["wall"], device)
 
     @unittest.skipUnless(sys.platform == "linux", "needs file names of any bytes")
     def test_json_of_any_path(self):
@@ -336,31 +372,50 @@ class Formats(Folder):
         with open("/dev/full", "w") as full:
             self.fails(1, "can't write standard output", *SMALL, stdout=full)
 
-    @unittest.skipUnless(hasattr(os, "openpty"), "needs terminals")
+    def said(self, *arguments, columns=80, **env):
+        """What it writes to a terminal, where there are any."""
+        try:
+            master, slave = os.openpty()
+        except (AttributeError, OSError) as problem:
+            raise unittest.SkipTest(f"there are no terminals here: {problem}") from None
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        kept = {"TERM": "xterm", **env}
+        with subprocess.Popen([TRAINER, *map(str, SMALL), "--device", "reference", *arguments], stdout=slave,
+                              stderr=slave, env={name: value for name, value in environment(**kept).items()
+                                                 if value is not None}):
+            os.close(slave)
+            text = b""
+            while True:
+                try:
+                    part = os.read(master, 65536)
+                except OSError:  # Linux's way to say that the other end is closed
+                    part = b""
+                if not part:
+                    break
+                text += part
+        os.close(master)
+        return text
+
     def test_terminal(self):
         """Bold and progress on a terminal; NO_COLOR and --quiet take them away."""
+        self.assertIn(b"\033[1m", self.said())
+        self.assertIn(b"epoch 1 of 2", self.said())
+        self.assertNotIn(b"\033[1m", self.said(NO_COLOR="1"))
+        self.assertNotIn(b"epoch 1 of 2", self.said("--quiet"))
 
-        def said(*arguments, **env):
-            master, slave = os.openpty()
-            environment = {**os.environ, "XDG_CACHE_HOME": CACHE, **env}
-            with subprocess.Popen([TRAINER, *map(str, SMALL), "--device", "reference", *arguments],
-                                  stdout=slave, stderr=slave, env=environment):
-                os.close(slave)
-                text = b""
-                while True:
-                    try:
-                        part = os.read(master, 65536)
-                    except OSError:  # Linux's way to say that the other end is closed
-                        part = b""
-                    if not part:
-                        break
-                    text += part
-            os.close(master)
-            return text
-        self.assertIn(b"\033[1m", said())
-        self.assertIn(b"epoch 1 of 2", said())
-        self.assertNotIn(b"\033[1m", said(NO_COLOR="1"))
-        self.assertNotIn(b"epoch 1 of 2", said("--quiet"))
+    def test_simple_terminal(self):
+        """One that says it knows no codes, or says nothing, gets none."""
+        for kind in ("dumb", "", None):
+            self.assertNotIn(b"\033", self.said(TERM=kind))
+
+    def test_narrow_terminal(self):
+        """A line that can be taken away again has to fit into one of the terminal's."""
+        for columns in (80, 40, 20, 3, 0):
+            shown = [part for part in self.said(columns=columns).split(b"\r\033[K")[1:] if b"\n" not in part]
+            self.assertTrue(shown)
+            for part in shown:
+                self.assertLess(len(part), columns or 80)
+            self.assertEqual(any(part.startswith(b"[") for part in shown), columns not in (20, 3))
 
 
 class Weights(Folder):

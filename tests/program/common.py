@@ -7,6 +7,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import unittest
+
+from fixtures.patience import PATIENCE
 
 TRAINER = sys.argv.pop(1) if len(sys.argv) > 1 else "trainer"
 
@@ -16,19 +19,36 @@ atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 NO_CUDA = {"CUDA_VISIBLE_DEVICES": "-1"}
 NO_GPU = {**NO_CUDA, "OCL_ICD_VENDORS": "/nonexistent"}  # nor any other OpenCL device
+# The driver's own cache, which it would otherwise have to fill anew in each test.
+POCL_CACHE = os.environ.get("POCL_CACHE_DIR") or os.path.expanduser("~/.cache/pocl/kcache")
+MOMENTS = os.environ.get("TRAINER_TEST_MOMENTS")  # tests/moments
+
+
+def environment(**more):
+    """That of the tests, with data and caches of the user out of the way."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("TRAINER_DATA_DIR", "NO_COLOR")}
+    return {**kept, "XDG_CACHE_HOME": CACHE, "POCL_CACHE_DIR": POCL_CACHE, **more}
 
 
 def run(*arguments, env=None, **more):
     """Runs the program with its data and cache folders out of the way; gives its
     CompletedProcess."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("TRAINER_DATA_DIR", "NO_COLOR")}
-    environment["XDG_CACHE_HOME"] = CACHE
-    # The driver's own cache, which it would otherwise have to fill anew in each test.
-    environment.setdefault("POCL_CACHE_DIR", os.path.expanduser("~/.cache/pocl/kcache"))
-    environment.update(env or {})
-    return subprocess.run([TRAINER, *map(str, arguments)], env=environment, text=True,
+    return subprocess.run([TRAINER, *map(str, arguments)], env=environment(**(env or {})), text=True,
                           stdout=more.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
-                          timeout=120, **more)
+                          timeout=PATIENCE, **more)
+
+
+def moment(text=None, clock=None, report=None):
+    """The environment in which something happens at a call of the program, or with a clock of its own
+    (tests/moments/moments.c); skips the test where that can't be had."""
+    if not MOMENTS:
+        raise unittest.SkipTest("needs tests/moments, which is for Linux")
+    wanted = {"LD_PRELOAD": MOMENTS, "TRAINER_MOMENT": text, "TRAINER_MOMENT_CLOCK": clock,
+              "TRAINER_MOMENT_REPORT": report,
+              # A sanitizer wants to be loaded first.
+              "ASAN_OPTIONS": ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"),
+                                                     "verify_asan_link_order=0")))}
+    return {name: value for name, value in wanted.items() if value}
 
 
 def skip_unless_here(kind):

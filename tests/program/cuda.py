@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-from common import NO_CUDA, record, run, skip_unless_here
+from common import NO_CUDA, PATIENCE, record, run, skip_unless_here
 
 TRAINER = sys.argv.pop(1)
 
@@ -37,7 +37,7 @@ class Without(unittest.TestCase):
     @staticmethod
     def trainer(*arguments):
         return subprocess.run([TRAINER, *map(str, arguments)], text=True, capture_output=True,
-                              timeout=60, check=False, env={**os.environ, **NO_CUDA})
+                              timeout=PATIENCE, check=False, env={**os.environ, **NO_CUDA})
 
     def test_list(self):
         done = self.trainer("--list-devices")

@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import unittest
 
-from common import record
+from common import PATIENCE, record
 
 TOOL = os.path.abspath(sys.argv.pop(1))
 FOLDER = "cifar-10-batches-bin/"
@@ -84,7 +84,7 @@ class Folder(unittest.TestCase):
     def fetch(self, *arguments):
         """No file that it makes may be larger than one of the data set."""
         limit = (BYTES, BYTES)
-        return subprocess.run([TOOL, "--dir", self.dir, *arguments], text=True, timeout=120,
+        return subprocess.run([TOOL, "--dir", self.dir, *arguments], text=True, timeout=PATIENCE,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
 
@@ -189,7 +189,7 @@ class Fetch(Folder):
                         if key not in ("TRAINER_DATA_DIR", "XDG_CACHE_HOME")}
                 for _ in range(2):  # and then it is there
                     done = subprocess.run(
-                        [TOOL, "--file", own, "--sha256", digest], timeout=120, stdout=subprocess.PIPE,
+                        [TOOL, "--file", own, "--sha256", digest], timeout=PATIENCE, stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE, env={**kept, "HOME": home, "LC_ALL": locale})
                     self.assertEqual(done.returncode, 0, done.stderr)
                 found = os.listdir(os.path.join(home, ".cache", "trainer"))
@@ -203,7 +203,7 @@ class Fetch(Folder):
     def test_no_place(self):
         """It looks where the trainer does, and at no place that only a careless script would name."""
         for names in ({}, {"HOME": ""}, {"HOME": "relative", "XDG_CACHE_HOME": "relative"}):
-            done = subprocess.run([TOOL, "--file", "/nonexistent"], cwd=self.folder, timeout=120,
+            done = subprocess.run([TOOL, "--file", "/nonexistent"], cwd=self.folder, timeout=PATIENCE,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                   env={"PATH": os.environ["PATH"], **names})
             self.assertEqual((done.returncode, done.stdout), (1, ""))

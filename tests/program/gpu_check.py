@@ -15,6 +15,9 @@ import textwrap
 import time
 import unittest
 
+sys.argv.insert(1, "")  # there is no program that all of the tests run
+from common import PATIENCE, POCL_CACHE  # noqa: E402 pylint: disable=wrong-import-position
+
 GPU_CHECK = sys.argv.pop(1)
 EMULATED = sys.argv.pop(1) if len(sys.argv) > 1 else None
 
@@ -24,6 +27,9 @@ PRETENDER = """\
     import json, os, sys, time
     lie = os.environ.get("LIE")
     words = [word for word in sys.argv[1:] if word != "--quiet"]
+    if words[0] in ("--version", "--help"):
+        print("trainer 0 (commit 0123456789ab)")
+        sys.exit()
     if words[0] == "--peak":
         print(json.dumps({{"commit": "0123456789ab", "peak": {{}}}}))
         sys.exit()
@@ -39,7 +45,7 @@ PRETENDER = """\
             open(os.environ["TRACE"], "a").write(".")
             time.sleep(0.01)
     if lie == "slow":
-        time.sleep(60)
+        time.sleep(86400)
     count = int(options["--epochs"])
     loss = float("nan") if lie == "nan" else 2.3 if lie == "losses" and stream else 2.2
     epochs = [{{"seconds": 0.01, "loss": None if loss != loss else loss - 0.001 * e}} for e in range(count)]
@@ -65,11 +71,11 @@ class GpuCheck(unittest.TestCase):
             file.write(textwrap.dedent(PRETENDER.format(python=sys.executable)))
         os.chmod(self.pretender, 0o755)
 
-    def run_check(self, trainer, *more, devices="cuda", minutes=1, **environment):
+    def run_check(self, trainer, *more, devices="cuda", minutes=30, **environment):
         return subprocess.run(
             [sys.executable, "-B", GPU_CHECK, "--out", self.out, "--trainer", trainer, "--no-tests",
              "--no-peers", "--devices", devices, "--data", "synthetic", "--minutes", str(minutes), *more],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=200,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
             env={**os.environ, "PATH": "/usr/bin:/bin", **environment})
 
     def pretend(self, lie="", **more):
@@ -121,7 +127,7 @@ class GpuCheck(unittest.TestCase):
     def test_slow(self):
         """What takes too long ends, with all that it has started; time is kept."""
         trace = os.path.join(self.folder, "trace")
-        done = self.pretend("slow", minutes=0.2, TRACE=trace)
+        done = self.pretend("slow", minutes=0.4, TRACE=trace)  # all of which a slow start may take but 10 s
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("cuda graph, 64,32, 300: too slow", done.stdout)
         self.assertIn("no time was left for cuda stream, 64,32, 300", done.stdout)
@@ -153,11 +159,10 @@ class GpuCheck(unittest.TestCase):
     @unittest.skipUnless(EMULATED, "needs the emulated CUDA")
     def test_rehearsal(self):
         """Everything but a GPU, as far as the time goes; the driver's cache is filled before."""
-        cache = {"POCL_CACHE_DIR": os.environ.get("POCL_CACHE_DIR",
-                                                  os.path.expanduser("~/.cache/pocl/kcache"))}
+        cache = {"POCL_CACHE_DIR": POCL_CACHE}
         first = subprocess.run(
             [EMULATED, "--device", "cuda", "--data", "synthetic", "--samples", "200", "--epochs", "1"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
             env={**os.environ, **cache, "XDG_CACHE_HOME": self.folder})
         if first.returncode == 77:
             self.skipTest(first.stderr)
@@ -165,8 +170,10 @@ class GpuCheck(unittest.TestCase):
                               minutes=0.3, **cache)
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [line for line in done.stdout.splitlines() if line.startswith("| 64,32 | 200 | ")]
-        self.assertIn("| cuda graph |", rows[0])
-        for row in rows:
+        if not rows:  # on a machine that is too slow for that
+            self.assertRegex(done.stdout, "cuda graph, 64,32, 300: too slow|no time was left for cuda graph")
+        for number, row in enumerate(rows):
+            self.assertIn("| cuda graph |" if number == 0 else "|", row)
             self.assertRegex(row, r"EMULATED: no result|\| reference \|")
 
 

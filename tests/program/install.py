@@ -8,6 +8,8 @@ import sys
 import tempfile
 import unittest
 
+from fixtures.patience import PATIENCE
+
 CMAKE, BUILD = sys.argv[2:4]
 del sys.argv[1:]
 CONSUMER = os.path.join(os.path.dirname(__file__), "..", "consumer")
@@ -15,7 +17,7 @@ CONSUMER = os.path.join(os.path.dirname(__file__), "..", "consumer")
 
 class Install(unittest.TestCase):
     def run_command(self, *arguments):
-        done = subprocess.run(arguments, text=True, timeout=120, stdout=subprocess.PIPE,
+        done = subprocess.run(arguments, text=True, timeout=PATIENCE, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout

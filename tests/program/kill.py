@@ -2,10 +2,12 @@
 
   kill.py TRAINER
 
-A run that saves a checkpoint after every epoch is killed (SIGKILL) at random moments and resumed until
-it is done; then its weights, losses and test score must be those of a run that was left alone, to the
-bit. The same with SIGTERM, which is answered with a record. With TRAINER_TEST_LONG=1 there are 1,000 resumes
-after SIGKILL and 100 after SIGTERM, instead of 40 and 10; TRAINER_TEST_SEED: of the moments.
+A run that saves a checkpoint after every epoch is killed (SIGKILL) at random calls and moments, and resumed
+until it is done; then its weights, losses and test score must be those of a run that was left alone, to the
+bit. The same with SIGTERM, which is answered with a record. The calls are those of files and of the clock
+(tests/moments), so that there are as many kills on a fast machine as on a slow or a busy one; one run in four
+is killed after some time instead, at whatever moment that is. With TRAINER_TEST_LONG=1 there are 1,000
+resumes after SIGKILL and 100 after SIGTERM, instead of 40 and 10; TRAINER_TEST_SEED: of the moments.
 """
 import json
 import os
@@ -17,7 +19,7 @@ import tempfile
 import time
 import unittest
 
-from common import TRAINER, record, run, texts
+from common import PATIENCE, TRAINER, environment, moment, record, run, texts
 
 LONG = os.environ.get("TRAINER_TEST_LONG") == "1"
 KILLS, TERMS = (1000, 100) if LONG else (40, 10)
@@ -35,15 +37,16 @@ class Killed(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.random = random.Random(SEED)
         self.reached = 0  # epochs in the checkpoint
-        self.whole = {}
-        self.longest = {}
+        self.whole, self.calls, self.seconds = {}, {}, {}
         for device in DEVICES:
             start = time.monotonic()
             found = record("--device", device, *SHAPE, "--save", self.path(f"{device}.whole"),
-                           "--checkpoint", self.path("spare"))
-            self.longest[device] = time.monotonic() - start
+                           "--checkpoint", self.path("spare"), env=moment(report=self.path("report")))
+            self.seconds[device] = time.monotonic() - start
             self.whole[device] = self.results(found)
+            self.calls[device] = json.loads(self.bytes_of("report"))
             os.remove(self.path("spare"))
+            os.remove(self.path("report"))
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -56,14 +59,32 @@ class Killed(unittest.TestCase):
     def results(found):
         return [(one["loss"], one["accuracy"]) for one in found["epochs"]], found["test"]
 
-    def start(self, device):
+    def start(self, device, env=None):
         """A run that begins, or goes on where the last one was ended."""
         begun = os.path.exists(self.path("run"))
         which = ("--resume", self.path("run")) if begun else (*SHAPE, "--device", device, "--checkpoint",
                                                               self.path("run"))
         return begun, subprocess.Popen(
             [TRAINER, *map(str, which), "--save", self.path("weights"), "--format", "json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**(env or {})))
+
+    def run_until(self, device, number):
+        """Begins or resumes a run that the signal ends at a random call, or after a random time, unless it
+        ends before: whether it was resumed, its exit status, and what it printed."""
+        if self.random.random() < 0.25:
+            begun, process = self.start(device)
+            try:
+                output, errors = process.communicate(timeout=self.random.uniform(0, self.seconds[device]))
+            except subprocess.TimeoutExpired:
+                process.send_signal(number)
+                output, errors = process.communicate(timeout=PATIENCE)
+        else:
+            call = self.random.choice([name for name, count in self.calls[device].items() if count])
+            at = self.random.randint(1, self.calls[device][call])
+            name = signal.Signals(number).name[len("SIG"):]
+            begun, process = self.start(device, moment(f"{call}:{at}:{name}"))
+            output, errors = process.communicate(timeout=PATIENCE)
+        return begun, process.returncode, output, errors
 
     def check_end(self, device, output, resumed):
         found = json.loads(output)
@@ -77,26 +98,24 @@ class Killed(unittest.TestCase):
         self.reached = 0
 
     def interrupt(self, number, times):
-        """Ends runs with the signal until so many went on after it, and the last of them to its end. Gives
-        how many were ended, went on, and came to their end."""
+        """Ends runs with the signal until that was done so often, and so many went on after it; the last one
+        comes to its end. Gives how many were ended, went on, and came to their end."""
         count = resumes = whole = 0
-        while resumes < times or os.path.exists(self.path("run")):
+        while min(count, resumes) < times or os.path.exists(self.path("run")):
             device = DEVICES[whole % len(DEVICES)]
-            begun, process = self.start(device)
+            if min(count, resumes) < times:
+                begun, code, output, errors = self.run_until(device, number)
+            else:
+                begun, process = self.start(device)
+                output, errors = process.communicate(timeout=PATIENCE)
+                code = process.returncode
             resumes += begun
-            try:
-                # While the program is loaded nothing is handled yet, or to be lost.
-                output, errors = process.communicate(
-                    timeout=self.random.uniform(0.05, 1.1) * self.longest[device] if resumes < times else 60)
-            except subprocess.TimeoutExpired:
-                process.send_signal(number)
-                output, errors = process.communicate(timeout=60)
-            if process.returncode == 0:
+            if code == 0:
                 self.check_end(device, output, begun)
                 whole += 1
                 continue
             count += 1
-            self.check_interrupted(number, process.returncode, output, errors)
+            self.check_interrupted(number, code, output, errors)
         return count, resumes, whole
 
     def check_interrupted(self, number, code, output, errors):
@@ -117,12 +136,10 @@ class Killed(unittest.TestCase):
     def test_kill(self):
         count, resumes, whole = self.interrupt(signal.SIGKILL, KILLS)
         print(f"{count} SIGKILL, {resumes} resumed, {whole} runs to the end, seed {SEED}")
-        self.assertGreaterEqual(min(count, resumes), KILLS)
 
     def test_terminate(self):
         count, resumes, whole = self.interrupt(signal.SIGTERM, TERMS)
         print(f"{count} SIGTERM, {resumes} resumed, {whole} runs to the end, seed {SEED}")
-        self.assertGreaterEqual(min(count, resumes), TERMS)
 
 
 if __name__ == "__main__":

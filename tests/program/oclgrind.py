@@ -10,6 +10,8 @@ import sys
 import tempfile
 import unittest
 
+from fixtures.patience import PATIENCE
+
 TEST_DEVICE = sys.argv.pop(1)
 
 # So many compute units that products are taken in slices, too; CLBlast's own kernels are none of
@@ -27,7 +29,7 @@ class Oclgrind(unittest.TestCase):
                 ["oclgrind", "--data-races", "--check-api", "--log", log, "--local-mem-size", "65536",
                  "--compute-units", str(units), TEST_DEVICE, "opencl", gemm, "small"],
                 env={**os.environ, "XDG_CACHE_HOME": folder, "TRAINER_REQUIRE_DEVICES": "opencl"},
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
             report = ""
             if os.path.exists(log):
                 with open(log) as file:

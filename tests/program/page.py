@@ -17,11 +17,11 @@ import unittest
 
 from fixtures import fake_records as fake
 from fixtures.interpreters import skip, skip_without_matplotlib
+from fixtures.patience import PATIENCE
 
 del sys.argv[1]  # the program, which is not needed here
 TOOL = sys.argv.pop(1)
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-PATIENCE = 60  # seconds
 SMALLEST_TEXT = 9  # CSS pixels
 EDGE = 1  # CSS pixels that a text may stand over its plot's edge: fonts differ
 
@@ -182,7 +182,7 @@ class Page(unittest.TestCase):
             paths.append(os.path.join(folder, machine + ".jsonl"))
             with open(paths[-1], "w", encoding="utf-8") as file:
                 file.write(fake.lines_of(records))
-        done = subprocess.run([PYTHON, TOOL, *paths, "--out", folder], timeout=60, stderr=subprocess.PIPE,
+        done = subprocess.run([PYTHON, TOOL, *paths, "--out", folder], timeout=PATIENCE, stderr=subprocess.PIPE,
                               stdout=subprocess.DEVNULL, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return os.path.join(folder, "report.html")

@@ -17,6 +17,7 @@ import unittest
 from fixtures import fake_records as fake
 from fixtures.markup import Parsed, light
 from fixtures.interpreters import skip_without_matplotlib
+from fixtures.patience import PATIENCE
 from fixtures.refused import NEVER, refused_lines
 
 del sys.argv[1]  # the program, which is not needed here
@@ -52,7 +53,7 @@ class Case(unittest.TestCase):
         return path
 
     def tool(self, *arguments, **environment):
-        done = subprocess.run([PYTHON, TOOL, *arguments], text=True, timeout=120, stdout=subprocess.PIPE,
+        done = subprocess.run([PYTHON, TOOL, *arguments], text=True, timeout=PATIENCE, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env={**os.environ, **environment})
         self.assertNotIn("Traceback", done.stderr)
         return done

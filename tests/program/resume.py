@@ -4,7 +4,9 @@
 """
 import json
 import os
+import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,7 +15,8 @@ import tempfile
 import time
 import unittest
 
-from common import CACHE, TRAINER, outside_phases, read_safetensors, record, run, texts
+from common import (PATIENCE, TRAINER, environment, moment, outside_phases, read_safetensors, record, run,
+                    texts)
 from fixtures.interpreters import python_with
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--batch-size", 64, "--shuffle")
@@ -21,8 +24,8 @@ DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
            if "not here: " not in line]
 LONG = os.environ.get("TRAINER_TEST_LONG") == "1"
 SANITIZED = "-fsanitize" in run("--version").stdout  # which has an address space and a memory of its own
-SLOW = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--samples", 3000,
-        "--epochs", 1000)  # whose batches take 20 ms each
+ENDLESS = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--samples", 3000,
+           "--epochs", 1000000)  # as far as a test goes
 
 
 class Folder(unittest.TestCase):
@@ -47,9 +50,12 @@ class Folder(unittest.TestCase):
 
     def begin(self, *arguments, **more):
         """A run in the background, which prints a table."""
-        environment = {**os.environ, "XDG_CACHE_HOME": CACHE}
-        return subprocess.Popen([TRAINER, *map(str, arguments)], stdout=subprocess.PIPE, env=environment,
-                                stderr=subprocess.PIPE, text=True, **more)
+        return subprocess.Popen([TRAINER, *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+                                env=environment(**more.pop("env", {})), stderr=subprocess.PIPE, **more)
+
+    def check_phases(self, found):
+        """Of a run with the processor's clock, in which nothing else that the machine has to do counts."""
+        self.assertLess(abs(outside_phases(found)), 0.02 * found["seconds"]["wall"])
 
     @staticmethod
     def wait_for_epoch(process, epoch):
@@ -162,7 +168,7 @@ class Resuming(Folder):
 
     def test_unfinished(self):
         """A new run does not take the place of one that has not ended."""
-        process = self.begin(*SLOW, "--samples", 300, "--checkpoint", self.checkpoint)
+        process = self.begin(*ENDLESS, "--samples", 300, "--checkpoint", self.checkpoint)
         self.wait_for_epoch(process, 2)
         process.kill()
         process.communicate()
@@ -186,21 +192,13 @@ class Resuming(Folder):
 
     def test_not_ended_by_its_epochs(self):
         """A run that is interrupted in the test set has not ended."""
-        for _ in range(5):  # a machine that has much to do may let the moment pass
-            process = self.begin("--device", "reference", "--threads", 1, "--data", "synthetic", "--layers",
-                                 "256", "--epochs", 1, "--samples", 6000, "--batch-size", 300,
-                                 "--checkpoint", self.checkpoint, "--format", "json")
-            while not os.path.exists(self.checkpoint) and process.poll() is None:
-                time.sleep(0.01)
-            process.send_signal(signal.SIGTERM)
-            output, errors = process.communicate(timeout=60)
-            if process.returncode != 0:
-                break
-            os.remove(self.checkpoint)
-        found = json.loads(output)
-        self.assertEqual((process.returncode, found["status"], found["test"]), (143, "interrupted", None))
-        self.assertIn("interrupted in the test set", errors)
-        self.assertLess(abs(outside_phases(found)), 0.02 * found["seconds"]["wall"])
+        done = run("--device", "reference", "--threads", 1, "--data", "synthetic", "--epochs", 1, "--samples",
+                   600, "--checkpoint", self.checkpoint, "--format", "json",
+                   env=moment("rename:1:TERM", clock="processor"))  # when the last epoch's is there
+        found = json.loads(done.stdout)
+        self.assertEqual((done.returncode, found["status"], found["test"]), (143, "interrupted", None))
+        self.assertIn("interrupted in the test set", done.stderr)
+        self.check_phases(found)
         self.fails(2, "has not ended", *SMALL, "--checkpoint", self.checkpoint)
         self.assertEqual(record("--resume", self.checkpoint)["status"], "complete")
         self.assertEqual(texts(self.checkpoint)["trainer.ended"], "true")
@@ -246,7 +244,7 @@ class Resuming(Folder):
         self.fails(6, "offset 8: --seed 'x': expected a whole number", "--resume", self.checkpoint)
 
     def test_every(self):
-        process = self.begin(*SLOW, "--samples", 300, "--checkpoint", self.checkpoint,
+        process = self.begin(*ENDLESS, "--samples", 300, "--checkpoint", self.checkpoint,
                              "--checkpoint-every", 3)
         self.wait_for_epoch(process, 5)
         process.kill()
@@ -293,14 +291,14 @@ class Signals(Folder):
     def test_interrupted(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             with self.subTest(signal=number):
-                process = self.begin(*SLOW, "--checkpoint", self.checkpoint)
+                process = self.begin(*ENDLESS, "--checkpoint", self.checkpoint)
                 self.wait_for_epoch(process, 1)
                 process.send_signal(number)
-                output, errors = process.communicate(timeout=30)
+                output, errors = process.communicate(timeout=PATIENCE)
                 self.assertEqual(process.returncode, code)
                 self.assertRegex(output, r"(?m)^status +interrupted$")
-                self.assertRegex(errors, r"trainer: interrupted in epoch \d+ of 1000, after batch \d+ of 10; "
-                                 f"go on with --resume {self.checkpoint}")
+                self.assertRegex(errors, r"trainer: interrupted in epoch \d+ of 1000000, after batch \d+ of 10; "
+                                 f"go on with --resume {re.escape(shlex.quote(self.checkpoint))}")
                 done = int(texts(self.checkpoint)["trainer.epochs"])
                 self.assertGreaterEqual(done, 1)
                 found = record("--resume", self.checkpoint, "--epochs", done + 2)
@@ -308,44 +306,32 @@ class Signals(Folder):
 
     def test_record(self):
         """Without a checkpoint, too; and its phases add up."""
-        process = self.begin(*SLOW, "--format", "json", "--save", self.path("weights"))
-        time.sleep(1)
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=30)
-        if process.returncode == -signal.SIGTERM:
-            self.skipTest("it took a second to start")
-        self.assertEqual((process.returncode, "without --checkpoint, nothing of it is kept" in errors),
-                         (143, bool(output)))
-        if output:
-            found = json.loads(output)
-            self.assertEqual((found["status"], found["test"]), ("interrupted", None))
-            self.assertLess(abs(outside_phases(found)), 0.02 * found["seconds"]["wall"])
+        done = run(*ENDLESS, "--format", "json", "--save", self.path("weights"),
+                   env=moment("clock_gettime:60:TERM", clock="processor"))
+        self.assertEqual(done.returncode, 143)
+        self.assertIn("without --checkpoint, nothing of it is kept", done.stderr)
+        found = json.loads(done.stdout)
+        self.assertEqual((found["status"], found["test"]), ("interrupted", None))
+        self.assertGreater(len(found["epochs"]), 1)
+        self.check_phases(found)
         self.assertEqual(os.listdir(self.folder), [])  # what --save is for has not come
 
     def test_second_signal(self):
-        process = self.begin("--device", "reference", "--threads", 1, "--data", "synthetic", "--epochs", 9,
-                             "--layers", 512, "--samples", 6000, "--batch-size", 6000)  # a second or more
-        for line in process.stdout:
-            if line.split()[:1] == ["epoch"]:
-                break
-        time.sleep(0.3)  # it has begun with the batch
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.25)
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=30)
-        self.assertEqual((process.returncode, output, errors), (143, "", ""))
+        """When the first is not heeded for a fifth of a second, as in the midst of a batch, it ends at once."""
+        done = run(*ENDLESS, "--quiet", env=moment("clock_gettime:60:INT,+200,TERM"))
+        self.assertEqual((done.returncode, done.stderr), (143, ""))
+        self.assertNotIn("status", done.stdout)
+        done = run(*ENDLESS, "--quiet", env=moment("clock_gettime:60:INT,+150,TERM"))
+        self.assertEqual(done.returncode, 130)
+        self.assertRegex(done.stdout, r"(?m)^status +interrupted$")
 
     def test_same_signal_twice(self):
         """By the system and by the shell, or to a process and to its group: of one cause."""
-        process = self.begin(*SLOW, "--checkpoint", self.checkpoint)
-        self.wait_for_epoch(process, 1)
-        for _ in range(3):
-            process.send_signal(signal.SIGHUP)
-            time.sleep(0.001)
-        output, errors = process.communicate(timeout=30)
-        self.assertEqual(process.returncode, 129)
-        self.assertRegex(output, r"(?m)^status +interrupted$")
-        self.assertIn("go on with --resume", errors)
+        done = run(*ENDLESS, "--checkpoint", self.checkpoint,
+                   env=moment("clock_gettime:60:HUP,+1,HUP,+1,HUP"))
+        self.assertEqual(done.returncode, 129)
+        self.assertRegex(done.stdout, r"(?m)^status +interrupted$")
+        self.assertIn("go on with --resume", done.stderr)
 
     def test_ignored(self):
         """nohup, and jobs in the background of a script."""
@@ -356,7 +342,7 @@ class Signals(Folder):
         self.wait_for_epoch(process, 1)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGHUP)
-        self.assertIn("test ", process.communicate(timeout=60)[0])
+        self.assertIn("test ", process.communicate(timeout=PATIENCE)[0])
         self.assertEqual(process.returncode, 0)
 
 
@@ -365,7 +351,7 @@ class Output(Folder):
 
     def shell(self, redirection, *arguments):
         return subprocess.run(["bash", "-c", f"\"$@\" {redirection}", "-", TRAINER, *map(str, arguments)],
-                              stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, timeout=60)
+                              stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
 
     def test_closed(self):
         for arguments in (("--help",), ("--version",), ("--list-devices",), self.OPTIONS,
@@ -377,17 +363,17 @@ class Output(Folder):
 
     def test_pipe(self):
         """`| head`: nobody reads on. Without anything to keep, training then stops."""
-        process = self.begin(*SLOW)
+        process = self.begin(*ENDLESS)
         self.wait_for_epoch(process, 1)
         process.stdout.close()
-        self.assertEqual(process.wait(timeout=30), 1)
+        self.assertEqual(process.wait(timeout=PATIENCE), 1)
         self.assertIn("can't write standard output: Broken pipe", process.stderr.read())
         process.stderr.close()
 
     def test_pipe_with_weights(self):
         process = self.begin(*self.OPTIONS, "--save", self.path("weights"))
         process.stdout.close()
-        self.assertEqual(process.wait(timeout=30), 1)
+        self.assertEqual(process.wait(timeout=PATIENCE), 1)
         process.stderr.close()
         record(*self.OPTIONS, "--save", self.path("whole"))
         self.assertEqual(self.bytes_of("weights"), self.bytes_of("whole"))
@@ -400,7 +386,7 @@ class Output(Folder):
 
     @unittest.skipUnless(sys.platform == "linux", "needs /proc")
     def test_what_closed_streams_become(self):
-        process = subprocess.Popen(["bash", "-c", "exec \"$@\" <&- >&- 2>&-", "-", TRAINER, *map(str, SLOW),
+        process = subprocess.Popen(["bash", "-c", "exec \"$@\" <&- >&- 2>&-", "-", TRAINER, *map(str, ENDLESS),
                                     "--checkpoint", self.checkpoint])
         while not os.path.exists(self.checkpoint) and process.poll() is None:
             time.sleep(0.01)
@@ -412,11 +398,9 @@ class Output(Folder):
 
 class Plan(Folder):
     def test_table(self):
-        before = time.time()
         done = run("--dry-run", "--data", "synthetic", "--device", "reference", "--epochs", 1000000,
                    "--checkpoint", self.checkpoint, "--save", self.path("weights"))
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertLess(time.time() - before, 60)
         self.assertEqual([line.split()[0] for line in done.stdout.splitlines()],
                          ["device", "data", "network", "training", "memory"])
         self.assertEqual(os.listdir(self.folder), [])
@@ -477,7 +461,7 @@ class Plan(Folder):
                    "--save", self.path("weights"))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         outcomes = {}
-        for megabytes in range(600, 1300, 25 if LONG else 100):
+        for megabytes in range(600, 1700, 25 if LONG else 100):
             done = subprocess.run([TRAINER, *map(str, options)], preexec_fn=limited(megabytes << 20),
                                   env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             outcomes[done.returncode] = outcomes.get(done.returncode, 0) + 1
@@ -485,7 +469,7 @@ class Plan(Folder):
                 continue  # the program itself has no room
             self.assertIn(done.returncode, (0, 1, 3), f"{megabytes} MiB: {done.stderr}")
             if done.returncode:
-                self.assertRegex(done.stderr, r"^trainer: .*out of memory: \d+ bytes")
+                self.assertRegex(done.stderr, r"^trainer: .*out of memory: (\d+ bytes|this \w+ .*needs \d+ bytes)")
                 self.assertEqual((done.stdout, os.listdir(self.folder)), ("", []))
             elif os.path.exists(self.path("weights")):
                 os.remove(self.path("weights"))

@@ -16,7 +16,7 @@ import textwrap
 import time
 import unittest
 
-from common import CACHE, NO_GPU, TRAINER
+from common import CACHE, NO_GPU, PATIENCE, TRAINER
 
 SWEEP = sys.argv.pop(1)
 SEED = 20260522
@@ -35,6 +35,8 @@ PRETENDER = """\
     elif "--help" in words:
         print("  --device SPEC\\n  --batch-size N\\n  --threads N\\n  --layers N,N,...|none\\n  --epochs N\\n"
               "  --data DIR|synthetic\\n  --tail wrap|drop\\n  --seed N\\n  --shuffle\\n  --quiet\\n  --save FILE")
+    elif "--dry-run" in words:
+        print(json.dumps({{"dataset": {{"path": None}}}}))
     elif "--list-devices" in words:
         print("cuda        not here: it is hidden\\ncpu         A CPU; 2 threads\\ngpu:0       A GPU")
     else:
@@ -53,7 +55,7 @@ PRETENDER = """\
             print("nonsense")
             sys.exit()
         if lie == "slow":
-            time.sleep(60)
+            time.sleep(86400)
         record = {{"schema": 1, "time": "2026-01-01T00:00:00Z", "commit": "0123456789ab", "host": {{}},
                   "device": {{"kind": device, "threads": 1, "precision": "fp32"}}, "status": "complete"}}
         if "--peak" in sys.argv:
@@ -114,7 +116,7 @@ class Folder(unittest.TestCase):
 
     def sweep(self, *more, trainer=None, **environment):
         return subprocess.run(self.command(trainer or self.pretender, *more), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=100, check=False,
+                              stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False,
                               env=self.environment(**environment))
 
     def rows(self):
@@ -128,33 +130,65 @@ class Folder(unittest.TestCase):
             return [tuple(line.split()[1:]) for line in file]
 
 
+# The real trainer, which tells at which of its runs it is; at one of them it waits, or only says so.
+SAYING = """\
+    #!/bin/sh
+    case " $* " in *" --format "*)
+      echo run >>"$COUNT"
+      if [ "$(wc -l <"$COUNT")" -eq "$AT" ]; then
+        : >"$REACHED"
+        [ "$HOLD" = no ] || exec sleep 86400
+      fi ;;
+    esac
+    exec "$REAL" "$@"
+"""
+
+
 class Killed(Folder):
+    MORE = ("--device", "cpu,reference", "--batch-size", "50,100", "--data", "synthetic", "--samples", 200,
+            "--layers", 8, "--epochs", 2, "--repeat", 5, "--no-peak", "--resume")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def kill_at(self, at, hold, delay):
+        """The sweep's exit status; None: it was killed, when its run number `at` began, or a little later."""
+        for name in ("count", "reached"):
+            if os.path.exists(self.path(name)):
+                os.remove(self.path(name))
+        more = {"COUNT": self.path("count"), "REACHED": self.path("reached"), "AT": str(at), "HOLD": hold,
+                "REAL": os.path.abspath(TRAINER), **NO_GPU}
+        with subprocess.Popen(self.command(self.path("saying"), *self.MORE), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, env=self.environment(**more)) as process:
+            while process.poll() is None and not os.path.exists(self.path("reached")):
+                time.sleep(0.01)
+            if process.poll() is None:
+                time.sleep(delay)
+                process.kill()
+            _, errors = process.communicate()
+            self.assertIn(process.returncode, (0, -signal.SIGKILL), errors)
+            return None if process.returncode else 0
+
     @unittest.skipUnless(sys.platform == "linux", "a killed sweep takes its run with it on Linux only")
     def test_killed(self):
-        """A real sweep, killed at random moments and resumed until it is through."""
+        """A real sweep, killed when some run of it begins, or at a random moment after that, and resumed
+        until it is through."""
         print(f"seed {SEED}", file=sys.stderr)
-        chance = random.Random(SEED)
-        more = ("--device", "cpu,reference", "--batch-size", "50,100", "--data", "synthetic", "--samples", 200,
-                "--layers", 8, "--epochs", 2, "--repeat", 5, "--no-peak")
-        kills, status = 0, None
-        while status is None:
-            with subprocess.Popen(self.command(TRAINER, *more, "--resume"), stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, text=True,
-                                  env=self.environment(**NO_GPU)) as process:
-                try:
-                    _, errors = process.communicate(timeout=chance.uniform(0.1, 4) + kills * 0.05)
-                    status = process.returncode
-                    self.assertEqual(status, 0, errors)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.communicate()
-                    kills += 1
-            if chance.random() < 0.3 and os.path.exists(self.out):
+        with open(self.path("saying"), "w", encoding="utf-8") as file:
+            file.write(textwrap.dedent(SAYING))
+        os.chmod(self.path("saying"), 0o755)
+        chance, kills = random.Random(SEED), 0
+        for number in range(8):
+            hold = "no" if number % 2 else "yes"
+            # After the runs that warm up, of which there are four; a sweep is never through before the last.
+            killed = self.kill_at(chance.randint(1, 7), hold, chance.uniform(0, 0.2) if hold == "no" else 0)
+            self.assertTrue(killed is None or hold == "no")
+            kills += killed is None
+            if chance.random() < 0.5 and os.path.exists(self.out):
                 with open(self.out, "a", encoding="utf-8") as file:  # as from a write that was cut
                     file.write('{"schema": 1, "ti')
         print(f"killed {kills} times", file=sys.stderr)
-        self.assertGreater(kills, 2)
-        self.assertEqual(self.sweep(*more, "--resume", trainer=TRAINER, **NO_GPU).returncode, 0)
+        self.assertEqual(self.sweep(*self.MORE, trainer=TRAINER, **NO_GPU).returncode, 0)
         rows = self.rows()
         found = [(*row["sweep"]["options"][1:4:2], row["sweep"]["run"]) for row in rows]
         wanted = [(device, batch, run) for device in ("cpu", "reference") for batch in ("50", "100")
@@ -256,7 +290,7 @@ class Pretended(Folder):
         self.assertIn("--peak", lines[0])
         self.assertEqual(lines[1], "# in turn, 7 times each, and once before")
         self.assertIn("--device cpu --batch-size 200 --data ", lines[3])
-        self.assertRegex(lines[5], r"numpy_blas.py .*--batch-size 200 .*# with the fastest --threads of 1")
+        self.assertRegex(lines[5], r"numpy_blas.py'? .*--batch-size 200 .*# with the fastest --threads of 1")
         self.assertFalse(os.path.exists(self.out) or os.path.exists(self.trace))
 
     def test_ended(self):
@@ -269,7 +303,7 @@ class Pretended(Folder):
                 while not os.path.exists(self.trace) or not os.path.getsize(self.trace):
                     time.sleep(0.02)
                 process.send_signal(number)
-                _, errors = process.communicate(timeout=20)
+                _, errors = process.communicate(timeout=PATIENCE)
             self.assertEqual(process.returncode, status, errors)
             self.assertEqual(os.path.getsize(self.out), 0)
             if number != signal.SIGKILL:
@@ -279,7 +313,8 @@ class Pretended(Folder):
                     self.wait_for_end(int(file.read().split()[0]))
 
     def wait_for_end(self, process):
-        for _ in range(100):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             try:
                 os.kill(process, 0)
                 with open(f"/proc/{process}/stat", encoding="ascii") as file:
@@ -301,6 +336,46 @@ class Pretended(Folder):
             lines = file.read().splitlines()
         self.assertEqual(lines[:2], ['{"schema": 1}', "nonsense"])
         self.assertEqual((len(lines), json.loads(lines[2])["status"]), (3, "complete"))
+
+    def test_no_end(self):
+        """A last record without a newline, as other programs write it, is as good as others."""
+        with open(self.out, "w", encoding="utf-8") as file:
+            file.write('{"schema": 1}\n{"schema": 1, "b": "c"}')
+        done = self.sweep("--device", "cpu", "--repeat", 1, "--no-peak")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("its last line has an end now", done.stderr)
+        rows = self.rows()
+        self.assertEqual((rows[:2], len(rows)), ([{"schema": 1}, {"schema": 1, "b": "c"}], 3))
+
+    def test_not_its_own(self):
+        """What is no file of records stays as it is."""
+        record, half = b'{"schema": 1}\n', b'{"sche'
+        for content in (b"notes\n", b"notes", b'{"a": 1}\n', b'{\n "schema": 1\n}\n', b"\xff\xfe\0", b"notes\n" + half,
+                        record + b"notes", half):
+            with open(self.out, "wb") as file:
+                file.write(content)
+            done = self.sweep("--device", "cpu", "--repeat", 1, "--no-peak")
+            self.assertEqual(done.returncode, 1, content)
+            self.assertRegex(done.stderr, "something else than records in it|its last line is no record")
+            with open(self.out, "rb") as file:
+                self.assertEqual(file.read(), content)
+        os.remove(self.out)
+        os.mkfifo(self.out)
+        self.assertIn("is not a regular file", self.sweep("--device", "cpu", "--no-peak").stderr)
+        self.assertFalse(os.path.exists(self.trace))
+
+    def test_any_path(self):
+        """A path that is not UTF-8 is passed on as it is, and the row is not lost; nor is it run again."""
+        folder = os.path.join(os.fsencode(self.folder), b"caf\xe9")
+        os.mkdir(folder)
+        for more in ((), ("--resume",)):
+            for locale in ("C", "C.UTF-8", "en_US.ISO-8859-1"):
+                done = self.sweep("--device", "cpu", "--repeat", 1, "--no-peak", "--data", os.fsdecode(folder),
+                                  "--resume", *more, LC_ALL=locale)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        (row,) = self.rows()
+        self.assertEqual(row["sweep"]["options"][-1], self.folder + "/caf\\xe9")
+        self.assertEqual({line[0] for line in self.traced()}, {"1", "5"})
 
     def test_one_at_a_time(self):
         with open(self.out, "w", encoding="utf-8") as file:

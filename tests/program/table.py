@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from common import record
+from common import PATIENCE, record
 
 TOOL = sys.argv.pop(1)
 SMALL = ("--device", "reference", "--data", "synthetic", "--samples", 100, "--batch-size", 50)
@@ -17,7 +17,7 @@ SMALL = ("--device", "reference", "--data", "synthetic", "--samples", 100, "--ba
 
 class Table(unittest.TestCase):
     def table(self, text, *arguments):
-        return subprocess.run([sys.executable, TOOL, *arguments], input=text, text=True, timeout=60,
+        return subprocess.run([sys.executable, TOOL, *arguments], input=text, text=True, timeout=PATIENCE,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_records(self):

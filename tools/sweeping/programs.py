@@ -112,7 +112,8 @@ def peer_options(options):
 
 def peer_command(trainer, peer, mode, options, threads, epochs=None):
     more = {name: value for name, value in options.items() if name not in ("seed", "threads")}
-    more.setdefault("data", trainer.data())
+    if "data" not in more:
+        more["data"] = trainer.data()
     if epochs is not None:
         more["epochs"] = str(epochs)
     weights = trainer.first_weights(options.get("layers", "64,32"), options.get("seed", "1"))

@@ -43,8 +43,10 @@ class Store:
             text = file.read()
         whole, tail = text[:text.rfind(b"\n") + 1], text[text.rfind(b"\n") + 1:]
         known = [record for _, record, _ in records.parse(text.splitlines()) if record is not None]
-        is_half = tail.startswith(HALF) and not records.is_object(tail)
-        is_records = any("schema" in record for record in known) or (is_half and not whole.strip())
+        is_records = any("schema" in record for record in known)
+        is_half = not records.is_object(tail) and (
+            tail.startswith(HALF) or (is_records and tail != b"" and HALF.startswith(tail)))
+        is_records = is_records or (is_half and not whole.strip())
         if text.strip() and not is_records:
             raise OSError(f"{self.path} has something else than records in it: name another --out")
         if is_half:
