@@ -200,8 +200,9 @@ static enum status print_record(const struct run *run, struct error *error) {
         written = record_write_markdown(&run->record, file);
         break;
     }
+    const enum status status = check_written(written, error);
     output_flush(run->output);
-    return check_written(written, error);
+    return status;
 }
 
 /* --- The run, from options to record --- */

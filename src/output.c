@@ -21,7 +21,8 @@ void output_end(struct output *output) {
 
 void output_flush(struct output *output) {
     errno = 0;
-    int reason = fflush(output->file) != 0 || ferror(output->file) ? (errno ? errno : EIO) : 0;
+    /* What is printed to memory fails where there is no more of it, and is then not whole. */
+    int reason = fflush(output->file) != 0 || ferror(output->file) ? (errno ? errno : ENOMEM) : 0;
     if (reason == 0 && output->length > 0)
         reason = file_write(STDOUT_FILENO, output->text, output->length);
     rewind(output->file); /* and what is there is printed over */

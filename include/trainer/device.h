@@ -128,11 +128,12 @@ enum status device_allocate(
 void device_release(struct buffer *buffer);
 
 /* The memory that a device can still give: in all, and in one buffer. SIZE_MAX where it can't know.
- */
+ * A device without memory of its own takes the host's, which can give `host_bytes` to it and to
+ * others; `host_limit` says by what. Else that is NULL. */
 struct device_memory {
     size_t free_bytes, buffer_bytes;
-    const char *
-        limit; /* of the host's memory, for a device that has no other: what limits it; else NULL */
+    size_t host_bytes;
+    const char *host_limit;
 };
 struct device_memory device_memory(const struct device *device);
 

@@ -42,7 +42,7 @@ void device_release(struct buffer *buffer) {
 
 struct device_memory device_memory(const struct device *device) {
     return device->type->memory ? device->type->memory(device)
-                                : (struct device_memory){SIZE_MAX, SIZE_MAX, NULL};
+                                : (struct device_memory){SIZE_MAX, SIZE_MAX, SIZE_MAX, NULL};
 }
 
 struct view device_view(struct buffer *buffer, size_t rows, size_t columns) {

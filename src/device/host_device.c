@@ -1,9 +1,11 @@
 #include "device/host_device.h"
 
+#include "system/locale.h"
 #include "system/memory.h"
 #include "system/team.h"
 #include "trainer/host.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +22,7 @@ struct device_memory host_device_memory(const struct device *device) {
     const struct host_device *host = (const struct host_device *)device;
     const unsigned long long left = host->room - host->used;
     const size_t bytes = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
-    return (struct device_memory){bytes, bytes, host->limit};
+    return (struct device_memory){bytes, bytes, bytes, host->limit};
 }
 
 enum status host_buffer_allocate(
@@ -29,14 +31,20 @@ enum status host_buffer_allocate(
     const size_t bytes = elements * sizeof(float);
     struct host_buffer *allocated = malloc(sizeof *allocated);
     /* What the system promises it may not have, and ends the process that uses it. */
-    float *data = bytes <= host->room - host->used ? memory_allocate(bytes) : NULL;
+    const bool has_room = bytes <= host->room - host->used;
+    float *data = has_room ? memory_allocate(bytes) : NULL;
     if (!allocated || !data) {
+        char why[96];
         free(allocated);
         free(data);
+        if (has_room)
+            snprintf(why, sizeof why, "%s", locale_reason(ENOMEM));
+        else
+            snprintf(why, sizeof why, "%llu are free (%s)", host->room - host->used, host->limit);
         return error_set(error, STATUS_DEVICE,
-            "%s: out of memory: a buffer of %zu bytes: %llu are free (%s); lower --batch-size, the "
-            "widths of --layers, or use --batches streamed",
-            device->info.kind, bytes, host->room - host->used, host->limit);
+            "%s: out of memory: a buffer of %zu bytes: %s; lower --batch-size, the widths of "
+            "--layers, or use --batches streamed",
+            device->info.kind, bytes, why);
     }
     host->used += bytes;
     allocated->data = data;

@@ -104,40 +104,57 @@ size_t network_check_bytes(const struct network_shape *shape, size_t batch) {
     return most;
 }
 
+/* Of several needs the one that leaves the smallest batch. */
+struct tightest {
+    size_t most, needed, free; /* the batch that fits; bytes, for the batch that is wanted */
+};
+
+static void consider(struct tightest *tightest, struct room room, size_t batch, size_t free) {
+    const size_t fits = largest_batch(room, free);
+    if (fits < tightest->most)
+        *tightest = (struct tightest){fits, room.fixed + batch * room.sample, free};
+}
+
+/* All of the training and of the self-checks before it, whose other side is on the host. */
+static struct tightest find_tightest(const struct device_memory *memory,
+    const struct network_shape *shape, size_t batch, size_t before, size_t others) {
+    struct tightest tightest = {.most = SIZE_MAX};
+    struct room room = training_room(shape);
+    room.fixed += others;
+    consider(&tightest, room, batch, memory->free_bytes);
+    room.fixed += before;
+    consider(&tightest, room, batch, memory->host_bytes);
+    for (size_t l = 0; l < shape->layers; l++) {
+        room = check_room(shape, l);
+        consider(&tightest, room, batch, memory->free_bytes);
+        room = (struct room){before + 2 * room.fixed, 2 * room.sample};
+        consider(&tightest, room, batch, memory->host_bytes);
+    }
+    return tightest;
+}
+
 enum status network_check_room(struct device *device, const struct network_shape *shape,
     size_t batch, size_t before, size_t others, struct error *error) {
     const struct device_memory memory = device_memory(device);
-    const size_t sides = memory.limit ? 2 : 1; /* whose check is of this memory */
-    struct room room = training_room(shape);
-    room.fixed += before + others;
-    size_t needed = room.fixed + batch * room.sample;
-    size_t most = largest_batch(room, memory.free_bytes);
-    for (size_t l = 0; l < shape->layers; l++) {
-        room = check_room(shape, l);
-        room.fixed = before + sides * room.fixed;
-        room.sample *= sides;
-        const size_t fits = largest_batch(room, memory.free_bytes);
-        const size_t bytes = room.fixed + batch * room.sample;
-        most = fits < most ? fits : most;
-        needed = bytes > needed ? bytes : needed;
-    }
+    const struct tightest tightest = find_tightest(&memory, shape, batch, before, others);
     const size_t parameters = network_parameters_length(shape) * sizeof(float);
     const size_t values = all_widths(shape) * sizeof(float),
                  input = shape->widths[0] * sizeof(float);
     const size_t widest = values > input ? values : input; /* of the buffers with a row a sample */
     const size_t longest = memory.buffer_bytes < parameters ? 0 : memory.buffer_bytes / widest;
-    most = longest < most ? longest : most;
+    const size_t most = longest < tightest.most ? longest : tightest.most;
     if (batch <= most)
         return STATUS_OK;
+    const bool by_host = memory.host_limit && tightest.free == memory.host_bytes;
     char advice[64] = "no batch fits: use narrower --layers";
     if (most > 0)
         snprintf(advice, sizeof advice, "the largest --batch-size that fits is %zu", most);
     return error_set(error, STATUS_DEVICE,
         "%s: out of memory: this network with batches of %zu needs %zu bytes, the largest buffer "
         "%zu; '%s' has %zu free%s%s, buffers may have %zu; %s",
-        device_info(device)->kind, batch, needed,
+        device_info(device)->kind, batch, tightest.needed,
         parameters > batch * widest ? parameters : batch * widest, device_info(device)->name,
-        memory.free_bytes, memory.limit ? ", by " : "", memory.limit ? memory.limit : "",
+        tightest.free, by_host ? ", by " : "", by_host ? memory.host_limit : "",
         memory.buffer_bytes, advice);
 }
 

@@ -45,7 +45,7 @@ static size_t larger(size_t a, size_t b) {
 
 /* Whether what the device holds is host memory. */
 static bool shares_host(const struct device *device) {
-    return device_memory(device).limit != NULL;
+    return device_memory(device).host_limit != NULL;
 }
 
 /* What a run has before its device is opened. */

@@ -17,7 +17,7 @@ import sys
 import time
 
 # An input may take a second of the processor (limit.c); this is for one that never ends.
-LIMITS = ["-timeout=60", "-malloc_limit_mb=64", "-rss_limit_mb=512"]
+LIMITS = ["-timeout=1800", "-malloc_limit_mb=64", "-rss_limit_mb=512"]
 
 
 def copy_inputs(folders, corpus):

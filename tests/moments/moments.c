@@ -1,17 +1,18 @@
 /* Moments that are certain, for tests of a whole program on any machine: what happens at a call of
- * its, and not after some time. It is preloaded (LD_PRELOAD).
+ * its, and not after some time. It is preloaded (LD_PRELOAD), and reads its environment:
  *
- *   TRAINER_MOMENT=CALL:N:ACTION[,ACTION...]   once the Nth call of that name is done, from 1 on;
- * N+: that one and all later ones TRAINER_MOMENT_CLOCK=processor             the monotonic clock
- * shows the processor time of the process, which others on the machine can't make longer
- *   TRAINER_MOMENT_CLOCK=steps                 each look at it finds it a millisecond later: what
- * depends on it is the same in every run TRAINER_MOMENT_REPORT=FILE                 how many calls
- * of each name there were, written as a JSON object when the process ends
+ * - TRAINER_MOMENT=CALL:N:ACTION[,ACTION...]: once the Nth call of that name is done, from 1 on;
+ * with N+ that one and all later ones.
+ * - TRAINER_MOMENT_CLOCK=processor: the monotonic clock shows the calling thread's processor time,
+ *   which others on the machine can't make longer.
+ * - TRAINER_MOMENT_CLOCK=steps: each look at it finds it a millisecond later: what depends on it is
+ *   the same in every run.
+ * - TRAINER_MOMENT_REPORT=FILE: how many calls of each name there were, written as a JSON object
+ * when the process ends.
  *
  * CALL is one of `names`. ACTION is a signal's name, that the process gets (KILL, INT, TERM, HUP,
  * STOP); +MS, which sets the clock forward; or =ERRNO, with which the call fails instead of being
- * done.
- */
+ * done. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
@@ -158,7 +159,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
         return real_clock_gettime(clock, now);
     begin_call(CLOCK, &actions);
     const bool is_processor = kind && strcmp(kind, "processor") == 0;
-    const int result = real_clock_gettime(is_processor ? CLOCK_PROCESS_CPUTIME_ID : clock, now);
+    const int result = real_clock_gettime(is_processor ? CLOCK_THREAD_CPUTIME_ID : clock, now);
     if (kind && strcmp(kind, "steps") == 0)
         set(now, 1000000 * atomic_fetch_add(&steps, 1));
     set(now, (long long)now->tv_sec * 1000000000 + now->tv_nsec + atomic_load(&ahead));

@@ -50,8 +50,8 @@ TENSORS = {"0.weight": [5, 1024], "0.bias": [5], "2.weight": [10, 5], "2.bias": 
 Kind = collections.namedtuple("Kind", "reason codes")
 KINDS = {
     "memory": Kind(errno.ENOMEM, (0, 1, 3)),
-    "open": Kind(errno.EMFILE, (0, 1, 4, 6)),
-    "read": Kind(errno.EIO, (0, 4, 6)),
+    "open": Kind(errno.EMFILE, (0, 1, 2, 4, 6)),  # 2: what it is to replace can't be read
+    "read": Kind(errno.EIO, (0, 2, 4, 6)),
     "write": Kind(errno.ENOSPC, (0, 1)),
     "flush": Kind(errno.ENOSPC, (1,)),
     "fsync": Kind(errno.EIO, (0, 1)),

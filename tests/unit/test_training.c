@@ -213,7 +213,7 @@ static const struct device_type *shrink(size_t free_bytes, size_t buffer_bytes) 
     const struct device_type *type = device->type;
     shrunk = *type;
     shrunk.memory = get_small_memory;
-    small_memory = (struct device_memory){free_bytes, buffer_bytes, NULL};
+    small_memory = (struct device_memory){free_bytes, buffer_bytes, SIZE_MAX, NULL};
     device->type = &shrunk;
     return type;
 }

@@ -92,9 +92,10 @@ struct gpu {
     size_t largest_group, group_bytes; /* items and shared memory that a group may have */
     unsigned vector_width;             /* floats that an item likes to compute at once */
     size_t memory_bytes, buffer_bytes, used_bytes; /* of all buffers, of the largest, of ours */
-    const char *memory_limit; /* where that is the host's memory: as in struct device_memory */
-    char identity[1024]; /* of the device, its driver and its libraries: whatever is not the same
-                          * has another one */
+    size_t host_bytes;                             /* as in struct device_memory, with ours... */
+    const char *host_limit; /* ...where a device takes the host's; else NULL */
+    char identity[1024];    /* of the device, its driver and its libraries: whatever is not the same
+                             * has another one */
     struct recording *recorded;  /* while recording: where commands go; else NULL */
     struct products *products;   /* (products.h) */
     struct gpu_program *samples; /* kernels/samples.cl */

@@ -92,8 +92,8 @@ enum status gpu_out_of_memory(
 struct device_memory gpu_memory_left(const struct device *device) {
     const struct gpu *gpu = (const struct gpu *)device;
     const size_t left = gpu->memory_bytes - gpu->used_bytes;
-    return (struct device_memory){
-        left, gpu->buffer_bytes < left ? gpu->buffer_bytes : left, gpu->memory_limit};
+    return (struct device_memory){left, gpu->buffer_bytes < left ? gpu->buffer_bytes : left,
+        gpu->host_limit ? gpu->host_bytes - gpu->used_bytes : SIZE_MAX, gpu->host_limit};
 }
 
 /* --- Operations --- */

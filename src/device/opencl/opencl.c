@@ -61,11 +61,10 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
             opencl_device_info(opencl->id, limits[l].what, limits[l].value, limits[l].size, error);
     /* A driver for the CPU counts the machine's memory, and no limit of this process. */
     const unsigned long long host =
-        opencl_is_cpu(opencl) ? host_memory_left(&gpu->memory_limit) : ULLONG_MAX;
-    if (memory < host && opencl_is_cpu(opencl))
-        gpu->memory_limit = "what its driver gives";
+        opencl_is_cpu(opencl) ? host_memory_left(&gpu->host_limit) : ULLONG_MAX;
     memory = memory < host ? memory : host;
     buffer = buffer < memory ? buffer : memory;
+    gpu->host_bytes = host > SIZE_MAX ? SIZE_MAX : (size_t)host;
     gpu->memory_bytes = memory > SIZE_MAX ? SIZE_MAX : (size_t)memory;
     gpu->buffer_bytes = buffer > SIZE_MAX ? SIZE_MAX : (size_t)buffer;
     gpu->group_bytes = (size_t)local;

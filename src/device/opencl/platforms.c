@@ -120,8 +120,7 @@ static enum status find_places(struct places *places, struct error *error) {
     if (code == -1001 || (code == CL_SUCCESS && count == 0)) /* CL_PLATFORM_NOT_FOUND_KHR */
         return error_set(error, STATUS_DEVICE,
             "opencl: no driver works here (CL_PLATFORM_NOT_FOUND_KHR): none is registered, or none "
-            "of those "
-            "loads (OCL_ICD_DEBUG=15 may say why): " PACKAGES);
+            "of those loads (OCL_ICD_DEBUG=15 may say why): " PACKAGES);
     if (code != CL_SUCCESS)
         return opencl_failed("clGetPlatformIDs", code, "counting", error);
     cl_platform_id *ids = calloc(count, sizeof(cl_platform_id));

@@ -1,5 +1,6 @@
 #include "device/opencl/pocl.h"
 
+#include "device/opencl/status.h"
 #include "system/file.h"
 #include "system/locale.h"
 #include "system/team.h"
@@ -10,10 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_pocl(cl_platform_id platform) {
+static enum status is_pocl(cl_platform_id platform, bool *is, struct error *error) {
     char name[64] = "";
-    return clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
-           strcmp(name, "Portable Computing Language") == 0;
+    const cl_int code = clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL);
+    *is = code == CL_SUCCESS && strcmp(name, "Portable Computing Language") == 0;
+    return code == CL_SUCCESS || code == CL_INVALID_VALUE /* a longer name */
+               ? STATUS_OK
+               : opencl_failed("clGetPlatformInfo", code, "CL_PLATFORM_NAME", error);
 }
 
 /* Where it keeps what it compiles, by its own rule. */
@@ -33,8 +37,10 @@ static void find_cache(char folder[PATH_MAX]) {
 enum status pocl_check(cl_platform_id platform, struct error *error) {
     char folder[PATH_MAX];
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (!is_pocl(platform))
-        return STATUS_OK;
+    bool is;
+    const enum status status = is_pocl(platform, &is, error);
+    if (status != STATUS_OK || !is)
+        return status;
     find_cache(folder);
     const int reason = file_check_folder(folder);
     if (reason != 0)
