@@ -55,6 +55,18 @@ CHECK = """(() => {
       places.push([text.textContent, at]);
     }
   }
+  const closed = [...document.querySelectorAll("details:not([open])")];
+  for (const one of closed) one.open = true;
+  const heads = [...document.querySelectorAll(".scroll thead th")];
+  for (const head of heads.filter(head => /^(mean epoch|median)/.test(head.textContent)))
+    if (head.getBoundingClientRect().right > width)
+      wrong.push(`"${head.textContent}" is out of sight: ${head.closest(".scroll").ariaLabel}`);
+  if (!heads.some(head => head.textContent == "mean epoch,\u00a0s")) wrong.push("no table has the mean epoch");
+  if (width > 1200)
+    for (const box of document.querySelectorAll(".scroll"))
+      if (box.scrollWidth > box.clientWidth)
+        wrong.push(`cut off, ${box.scrollWidth} in ${box.clientWidth}: ${box.ariaLabel}`);
+  for (const one of closed) one.open = false;
   const channels = color => color.match(/[\\d.]+/g).slice(0, 3).map(one => one / 255).map(
     one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
   const light = color => channels(color).reduce((sum, one, i) => sum + one * [0.2126, 0.7152, 0.0722][i], 0);

@@ -53,8 +53,9 @@ class Case(unittest.TestCase):
         return path
 
     def tool(self, *arguments, **environment):
-        done = subprocess.run([PYTHON, TOOL, *arguments], text=True, timeout=PATIENCE, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env={**os.environ, **environment})
+        done = subprocess.run([PYTHON, TOOL, *arguments], encoding="utf-8", errors="surrogateescape",
+                              timeout=PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env={**os.environ, **environment})
         self.assertNotIn("Traceback", done.stderr)
         return done
 
@@ -78,8 +79,8 @@ class Case(unittest.TestCase):
         return machine
 
     def rows(self, text, caption):
-        """The cells of a table in README.md."""
-        lines = iter(text.split(f"**{caption}**", 1)[1].strip().splitlines())
+        """The cells of a table in README.md, whose caption begins so."""
+        lines = iter(text.split(f"**{caption}", 1)[1].split("**", 1)[1].strip().splitlines())
         return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
                 for line in itertools.takewhile(lambda line: line.startswith("|"), lines)]
 
@@ -96,22 +97,23 @@ class Figures(Case):
     def test_medians(self):
         text, page = self.report_alpha()
         head, _, cpu, jax = self.rows(text, "The benchmark on alpha, fastest first")
-        self.assertEqual(head[:6], ["hardware", "backend", "threads", "load dataset, s",
-                                    "to batched input, s", "mean epoch, s"])
+        self.assertEqual(head, ["backend", "threads", "mean epoch, s", "load dataset, s",
+                                "to batched input, s", "runs × epochs", "samples/s", "GFLOP/s", "of peak",
+                                "× best peer"])
         # 50,100 samples of 276,352 operations in 0.12 s; 115.4 of the 231 GFLOP/s; 0.24 s to 0.12 s.
-        self.assertEqual(cpu, [fake.CPU, "cpu: FakeBLAS 1.0", "2", "0.0300", "0.0200", "0.120 (0.100–0.170)",
+        self.assertEqual(cpu, ["cpu: FakeBLAS 1.0", "2", "0.120 (0.100–0.170)", "0.0300", "0.0200",
                                "3 × 5", "417,500", "115", "50 %", "2.00"])
         # Of the peaks none has four threads.
-        self.assertEqual(jax, [fake.CPU, "JAX 0.8.1, scan", "4", "1.25", "0.0200", "0.240 (0.230–0.250)",
+        self.assertEqual(jax, ["JAX 0.8.1, scan", "4", "0.240 (0.230–0.250)", "1.25", "0.0200",
                                "3 × 5", "208,750", "57.7", "-", "best peer"])
         (shape,) = self.rows(text, "Other shapes on alpha")[2:]
-        self.assertEqual(shape[:2] + shape[7:9] + shape[-1:],
-                         ["300", "1024,1024 (rate 0.0001)", "1.50", "1 × 5", "-"])
+        self.assertEqual(shape[:2] + shape[4:5] + shape[7:8] + shape[-1:],
+                         ["1024,1024 (rate 0.0001)", "300", "1.50", "1 × 5", "-"])
         one, two = self.rows(text, "Threads on alpha")[2:]
-        self.assertEqual(one[4:], ["1", "0.200", "1 × 5", "1.00", "100 %"])
-        self.assertEqual(two[4:], ["2", "0.120 (0.100–0.170)", "3 × 5", "1.67", "83 %"])
-        (peak,) = self.rows(text, "What the hardware of alpha can do")[2:]
-        self.assertEqual(peak[4:7] + peak[-1:], ["231 (230–250)", "2,048", "20.0", "3"])
+        self.assertEqual(one[3:], ["1", "0.200", "1 × 5", "1.00", "100 %"])
+        self.assertEqual(two[3:], ["2", "0.120 (0.100–0.170)", "3 × 5", "1.67", "83 %"])
+        (peak,) = self.rows(text, "What the hardware of alpha can do; precision: fp32; hardware: ")[2:]
+        self.assertEqual(peak[2:5] + peak[-1:], ["231 (230–250)", "2,048", "20.0", "3"])
         self.assertIn("8 runs of 4 configurations; commit 0123456789ab; 2 rows of older commits superseded",
                       text)
         self.assertIn("On alpha, cpu takes 0.120 s an epoch, 2.0 times as fast as the best peer (JAX, scan, "
@@ -128,20 +130,37 @@ class Figures(Case):
         tables = {parsed.texts[caption]: table for table, _ in parsed.of("table")
                   for caption, _ in parsed.within(table, "caption")}
         for caption in re.findall(r"^\*\*(.*)\*\*$", text, re.M):
-            cells = [parsed.texts[index] for index in sorted(
+            cells = [parsed.texts[index].replace("\xa0", " ") for index in sorted(
                 index for tag in ("th", "td") for index, _ in parsed.within(tables[caption], tag))]
-            rows = self.rows(text, caption)
-            expected = [re.sub(r"\\(.)", r"\1", cell) for row in rows[:1] + rows[2:] for cell in row]
+            head, _, *rows = ([re.sub(r"\\(.)", r"\1", cell) for cell in row]
+                              for row in self.rows(text, caption))
+            grouped = head.index(cells[0])  # on the page, these are headings of their rows
+            expected = head[grouped:]
+            for heads, same in itertools.groupby(rows, lambda row: row[:grouped]):
+                expected += [", ".join(map(" ".join, zip(head, heads)))] * bool(heads)
+                expected += [cell for row in same for cell in row[grouped:]]
             self.assertEqual(cells, expected)
+
+    def test_hardware(self):
+        """In the caption where it is the same in every row, whatever a driver or a peer calls it."""
+        same = [fake.run("cpu", 0.1), fake.run("jax", 0.2, name="cpu"),
+                fake.run("opencl", 0.3, type="cpu", name="pthread-haswell-" + fake.CPU, threads=2)]
+        table = tables.benchmark_table(self.machine(same))
+        self.assertEqual(table.caption, f"The benchmark on alpha, fastest first; hardware: {fake.CPU}")
+        self.assertNotIn("hardware", table.columns)
+        table = tables.benchmark_table(self.machine(same + [fake.run("cuda", 0.05)]))
+        self.assertEqual(table.caption, "The benchmark on alpha, fastest first")
+        self.assertEqual([row[table.columns.index("hardware")] for row in table.rows],
+                         ["Fake GPU X"] + [fake.CPU] * 3)
 
     def test_published(self):
         text, page = self.report_alpha()
         counted, after = text.split("## Published in 2021, not measured by us")
         rows = self.rows("**x**" + after.split("**Published in 2021, not measured by us**")[1], "x")[2:]
         self.assertEqual(len(rows), 17)
-        self.assertIn(["RTX 3090, Ryzen 9 3900XT", "LibTorch GPU, OTP 24", "1.630", "0.652", "0.564", "cuda"],
+        self.assertIn(["LibTorch GPU, OTP 24", "0.564", "1.630", "0.652", "RTX 3090, Ryzen 9 3900XT", "cuda"],
                       rows)
-        self.assertIn(["Raspberry Pi 4", "pure Elixir, OTP 25", "194.427", "11.917", "27336.010",
+        self.assertIn(["pure Elixir, OTP 25", "27336.010", "194.427", "11.917", "Raspberry Pi 4",
                        "reference, 1 thread"], rows)
         self.assertNotRegex(counted, "Elixir, OTP|LibTorch")
         parsed = Parsed(page)
@@ -157,7 +176,7 @@ class Figures(Case):
         new = [fake.run("cpu", 0.25), fake.run("opencl", 0.5, gemm="own 2, clblast 2", library="CLBlast 2.0")]
         text, _ = self.report(self.write("alpha", new + old))
         rows = self.rows(text, "The benchmark on alpha, fastest first")[2:]
-        self.assertEqual([row[5] for row in rows], ["0.250", "0.500", "2.50"])
+        self.assertEqual([row[2] for row in rows], ["0.250", "0.500", "2.50"])
         self.assertIn("2 rows of older commits superseded", text)
 
     def test_peers_of_the_same_precision(self):
@@ -165,7 +184,7 @@ class Figures(Case):
         machine = self.machine([
             fake.run("jax", 0.3), fake.run("cuda", 0.2), fake.run("cuda", 0.1, precision="tf32")])
         rows = tables.benchmark_table(machine).rows
-        self.assertEqual([row[-1] for row in rows], ["-", "1.50", "best peer"])
+        self.assertEqual([row[-2] for row in rows], ["-", "1.50", "best peer"])
         self.assertEqual(answers.epochs(machine).figures[0].device["precision"], "fp32")
 
     def test_names(self):
@@ -202,8 +221,8 @@ class Figures(Case):
                 fake.run("cuda", 0.02, layers=(1024, 1024))]
         text, page = self.report(self.write("alpha", alpha()), self.write("beta", beta))
         tf32, cuda, cpu = self.rows(text, "The benchmark on beta, fastest first")[2:]
-        self.assertEqual(tf32[1], "cuda: cuBLAS 13.0, own-small 4, cublas 2, graph, tf32")
-        self.assertEqual([row[-2:] for row in (tf32, cuda, cpu)], [["-", "-"]] * 3)
+        self.assertEqual(tf32[0], "cuda: cuBLAS 13.0, own-small 4, cublas 2, graph, tf32")
+        self.assertEqual([row[-3:-1] for row in (tf32, cuda, cpu)], [["-", "-"]] * 3)
         self.assertIn("cuda 0.0100 s and cpu 0.300 s", page)
         self.assertIn("Fake CPU 9000; 8 cores; 16.0 GiB; Linux 6.1.0 x86\\_64; Fake GPU X", text)
         self.assertIn("No GPU has been measured on alpha.", page)
@@ -255,9 +274,9 @@ class Refused(Case):
                               "mode": "eager"}
         text, page = self.report(self.write("alpha", lines))
         rows = self.rows(text, "Not measured")[2:]
-        self.assertEqual(rows[0], ["alpha", "JAX --device cuda", "absent", "no module named jax",
+        self.assertEqual(rows[0], ["JAX --device cuda", "absent", "no module named jax",
                                    f"alpha.jsonl:{len(alpha()) + 1}"])
-        self.assertEqual([row[1:3] for row in rows[1:]], [["--device opencl --batch-size 30000", "failed"]])
+        self.assertEqual([row[:2] for row in rows[1:]], [["--device opencl --batch-size 30000", "failed"]])
         self.assertIn("no module named jax", page)
         self.assertNotIn("rows refused", text)
 
@@ -324,12 +343,15 @@ class Form(Case):
             (caption, _), = parsed.within(table, "caption")
             self.assertTrue(parsed.texts[caption].strip())
             heads = parsed.within(table, "th")
-            self.assertTrue(all(attributes.get("scope") in ("col", "row") for _, attributes in heads))
+            scopes = {attributes.get("scope") for _, attributes in heads}
+            self.assertLessEqual(scopes, {"col", "row", "rowgroup"})
             head, *rows = parsed.within(table, "tr")
             columns = len(parsed.within(head[0], "th"))
-            for row, _ in rows:
-                self.assertEqual(len(parsed.within(row, "th")) + len(parsed.within(row, "td")), columns)
+            for row, attributes in rows:
+                cells = parsed.within(row, "th") + parsed.within(row, "td")
+                self.assertEqual(sum(int(cell.get("colspan", 1)) for _, cell in cells), columns)
                 self.assertTrue(parsed.within(row, "th"))
+                self.assertEqual("group" in attributes.get("class", ""), cells[0][1].get("scope") == "rowgroup")
         for index, (tag, attributes, _) in enumerate(parsed.elements):
             if attributes.get("class") == "scroll":
                 self.assertEqual((attributes["tabindex"], attributes["role"]), ("0", "region"))
@@ -411,6 +433,42 @@ class Endings(Case):
         self.assertEqual(sorted(os.listdir(self.out)), ["README.md", "report.html"])
         with open(os.path.join(self.out, "report.html"), encoding="utf-8", newline="") as file:
             self.assertEqual(file.read(), before[1])
+
+    def test_not_its_own(self):
+        """A file of somebody else's is left as it is, and so is what would have been written beside it."""
+        path = self.write("alpha", alpha())
+        for name in ("README.md", "report.html"):
+            for content in (b"# My project\n\nHow long a dense net takes to train on CIFAR-10\n", b"\xff\0"):
+                shutil.rmtree(self.out, ignore_errors=True)
+                os.mkdir(self.out)
+                own = os.path.join(self.out, name)
+                with open(own, "wb") as file:
+                    file.write(content)
+                done = self.tool(path, "--out", self.out)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn(f"{own} was not made by this tool: move it away, or name another --out",
+                              done.stderr)
+                self.assertEqual(os.listdir(self.out), [name])
+                with open(own, "rb") as file:
+                    self.assertEqual(file.read(), content)
+
+    def test_its_own(self):
+        """What is empty, or was made here, is replaced; a link to it stays a link. Names are any bytes."""
+        first = self.report(self.write("alpha", alpha()))
+        kept, folder = os.path.join(self.folder, "kept.md"), os.path.join(os.fsencode(self.folder), b"\xe9 [x]")
+        os.mkdir(folder)
+        os.rename(os.path.join(self.out, "README.md"), kept)
+        os.symlink(kept, os.path.join(folder, b"README.md"))
+        with open(os.path.join(folder, b"report.html"), "wb"):
+            pass
+        path = os.path.join(folder, b"caf\xe9.jsonl")
+        shutil.copy(self.write("alpha", alpha()), path)
+        done = self.tool(path, "--out", folder, LC_ALL="C")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(os.path.islink(os.path.join(folder, b"README.md")))
+        with open(kept, encoding="utf-8", newline="") as file:
+            self.assertIn("caf", file.read())
+        self.assertEqual(self.report(self.write("alpha", alpha()))[1], first[1])
 
     def test_input_and_output(self):
         path = self.write("alpha", alpha())

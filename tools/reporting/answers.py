@@ -57,8 +57,8 @@ def epochs(machine):
                + f". Published in {published.YEAR}, on other machines: from {first[5]} s ({first[1]}, "
                f"{first[0]}) to {last[5]} s ({last[1]}, {last[0]}).")
     table = Table(f"Mean epoch in seconds on {machine.name}, each at its best",
-                  ("device", "at its best", "median", "least", "greatest", "runs"),
-                  [(row.series, at_best(row) or "-", *map(number, row.epoch), str(len(row.runs)))
+                  ("device", "median", "least", "greatest", "runs", "at its best"),
+                  [(row.series, *map(number, row.epoch), str(len(row.runs)), at_best(row) or "-")
                    for row in rows], left=("device", "at its best"))
     headline = f"{rows[0].series} is fastest, with {number(rows[0].epoch[0])} s an epoch."
     return Answer("epochs", title, headline, reading, table, rows)
@@ -86,12 +86,12 @@ def shapes(machine):
                       command=command_for_shapes(machine, ",".join(kinds) or "cpu"))
     panels = [make_panel(machine, layers, found[layers]) for layers in
               sorted(found, key=lambda layers: (weights_of(layers), layers))]
-    lines = [(layers_text(row.workload), f"{batch:,}", series, at_best(row) or "-", *map(number, row.epoch),
-              str(len(row.runs)))
+    lines = [(layers_text(row.workload), series, f"{batch:,}", *map(number, row.epoch), str(len(row.runs)),
+              at_best(row) or "-")
              for panel in panels for series, points in panel.lines.items() for batch, row in points]
     table = Table(f"Mean epoch in seconds on {machine.name}, by layers and batch",
-                  ("layers", "batch", "device", "at its best", "median", "least", "greatest", "runs"), lines,
-                  left=("layers", "device", "at its best"), heads=("layers", "batch", "device"))
+                  ("layers", "device", "batch", "median", "least", "greatest", "runs", "at its best"), lines,
+                  left=("layers", "device", "at its best"), heads=("layers", "device", "batch"), grouped=2)
     reading = " ".join(f"Layers {hidden(panel.layers)}: {panel.remark}." for panel in panels)
     headline = f"Drawn are the first {PANELS} of {len(panels)} nets." if len(panels) > PANELS else ""
     if machine.has_gpu:
@@ -187,7 +187,7 @@ def threads(machine):
              for panel in panels for series, points in panel.lines.items() for count, times in points]
     table = Table(f"Speed-up against one thread on {machine.name}",
                   ("layers", "batch", "device", "threads", "speed-up", "of the straight line"), lines,
-                  left=("layers", "device"), heads=("layers", "batch", "device", "threads"))
+                  left=("layers", "device"), heads=("layers", "batch", "device", "threads"), grouped=3)
     return Answer("threads", title, headline, " ".join(said), table, panels[:PANELS])
 
 
@@ -253,7 +253,7 @@ def losses(machine):
     table = Table(f"Loss after each epoch on {machine.name}", ("device", "epoch", "seconds", "loss"),
                   [(curve.row.series, str(number_), number(seconds), f"{loss:.6f}")
                    for curve in curves for number_, (seconds, loss) in enumerate(curve.points, 1)],
-                  left=("device",), heads=("device", "epoch"),
+                  left=("device",), heads=("device", "epoch"), grouped=1,
                   note="Of the run whose mean epoch is nearest to the median.")
     seconds, loss = curves[0].points[-1]
     headline = (f"{curves[0].row.series} has done its {plural(len(curves[0].points), 'epoch')} first, after "

@@ -149,7 +149,8 @@ class Machine:
         self.hosts = unique_hosts([row for row in self.rows if row.own] or self.rows)
         for row in self.rows:
             row.share_of_peak = self.share_of_peak(row)
-        self.name_hardware()
+        for row in self.rows:
+            row.hardware = self.hardware(row.hardware, row.gpu, row.kind)
         self.name_series()
 
     def read(self):
@@ -198,12 +199,12 @@ class Machine:
             return None
         return row.gflops / statistics.median(run for peak in fitting for run in peak.runs)
 
-    def name_hardware(self):
-        """Peers have no name for a CPU."""
-        names = unique_texts(host.get("cpu") for host in self.hosts)
-        for row in self.rows:
-            if len(names) == 1 and not row.own and not row.gpu and row.hardware.lower() in ("cpu", row.kind):
-                row.hardware = names[0]
+    def hardware(self, name, gpu, kind):
+        """What a device is, in the host's words where it is the host's CPU: peers have no name for that, and
+        PoCL puts its own before it."""
+        cpus = unique_texts(host.get("cpu") for host in self.hosts)
+        is_cpu = len(cpus) == 1 and not gpu and (name.lower() in ("cpu", kind) or cpus[0] in clean(name))
+        return cpus[0] if is_cpu else name
 
     def name_series(self):
         """A series is what a plot draws as one: a device or a peer on one sort of hardware."""

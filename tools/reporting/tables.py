@@ -1,4 +1,5 @@
 """The tables of a report, as Markdown and as HTML. A table knows nothing of records once it is made."""
+import itertools
 import re
 
 from . import published
@@ -10,11 +11,18 @@ LONG = 22  # characters of a cell: with more, it may be broken into lines
 
 class Table:
     """`columns` are names; those in `left` are text, the others figures. Cells of the columns in
-    `heads` say what their row is about. Cells are plain text, foreign or not."""
+    `heads` say what their row is about. A column in `common` whose cells are all the same is told in the
+    caption instead. On a page, rows that are the same in the first `grouped` columns stand below one
+    heading. Cells are plain text, foreign or not."""
 
-    def __init__(self, caption, columns, rows, left=(), heads=(), note=None):
-        self.caption, self.columns, self.rows, self.note = caption, columns, rows, note
-        self.left, self.heads = left, heads or columns[:1]
+    def __init__(self, caption, columns, rows, left=(), heads=(), common=(), grouped=0, note=None):
+        told = {name: row[at] for at, name in enumerate(columns) for row in rows[:1]
+                if name in common and all(other[at] == row[at] for other in rows)}
+        kept = [at for at, name in enumerate(columns) if name not in told]
+        self.caption = "; ".join((caption, *(f"{name}: {value}" for name, value in told.items())))
+        self.columns = [columns[at] for at in kept]
+        self.rows = [[row[at] for at in kept] for row in rows]
+        self.left, self.heads, self.grouped, self.note = left, heads or columns[:1], grouped, note
 
     def markdown(self):
         rule = ["---" if name in self.left else "---:" for name in self.columns]
@@ -28,16 +36,32 @@ class Table:
         """In a box of its own that can be scrolled sideways, with the keyboard too."""
         return "\n".join((
             f'<div class="scroll" role="region" tabindex="0" aria-label="{html("Table: " + self.caption)}">',
-            f"<table><caption>{html(self.caption)}</caption>",
-            "<thead><tr>" + "".join(f'<th scope="col"{self.side(name)}>{html(name)}</th>'
-                                    for name in self.columns) + "</tr></thead>",
-            "<tbody>", *("<tr>" + "".join(map(self.cell, self.columns, row)) + "</tr>" for row in self.rows),
-            "</tbody></table></div>",
+            f'<table><caption><span class="stays">{html(self.caption)}</span></caption>',
+            "<thead><tr>" + "".join(map(self.head, self.columns[self.grouped:])) + "</tr></thead>",
+            *(line for heads, rows in itertools.groupby(self.rows, lambda row: row[:self.grouped])
+              for line in self.group(heads, rows)),
+            "</table></div>",
             *([f'<p class="note">{html(self.note)}</p>'] if self.note else [])))
+
+    def group(self, heads, rows):
+        """The heading, unless the table has none, and the rows without what it says."""
+        yield "<tbody>"
+        if heads:
+            words = ", ".join(f"{name} {cell}" for name, cell in zip(self.columns, heads))
+            yield (f'<tr class="group"><th scope="rowgroup" colspan="{len(self.columns) - self.grouped}">'
+                   f'<span class="stays">{html(words)}</span></th></tr>')
+        for row in rows:
+            cells = map(self.cell, self.columns[self.grouped:], row[self.grouped:])
+            yield "<tr>" + "".join(cells) + "</tr>"
+        yield "</tbody>"
 
     def side(self, name, text=""):
         kinds = ["text"] * (name in self.left) + ["long"] * (len(text) > LONG)
         return f' class="{" ".join(kinds)}"' if kinds else ""
+
+    def head(self, name):
+        unit_stays = html(name).replace(", s", ",&nbsp;s")
+        return f'<th scope="col"{self.side(name)}>{unit_stays}</th>'
 
     def cell(self, name, text):
         if name in self.heads:
@@ -77,7 +101,8 @@ def workload_text(workload):
 
 # --- The tables of a machine ---
 
-FIGURES = ("load dataset, s", "to batched input, s", "mean epoch, s", "runs × epochs", "samples/s",
+# What is quoted comes first: a narrow screen shows no more.
+FIGURES = ("mean epoch, s", "load dataset, s", "to batched input, s", "runs × epochs", "samples/s",
            "GFLOP/s", "of peak", "× best peer")
 
 
@@ -100,7 +125,7 @@ def threads_text(row):
 
 
 def figures(machine, row):
-    return (spread(row.load), spread(row.batching), spread(row.epoch), runs_text(row),
+    return (spread(row.epoch), spread(row.load), spread(row.batching), runs_text(row),
             f"{row.samples_per_second:,.0f}", number(row.gflops), percent(row.share_of_peak),
             times_best_peer(machine, row))
 
@@ -120,9 +145,9 @@ def benchmark_table(machine):
     if not rows:
         return None
     return Table(
-        f"The benchmark on {machine.name}, fastest first", ("hardware", "backend", "threads", *FIGURES),
-        [(row.hardware, row.backend, threads_text(row), *figures(machine, row)) for row in rows],
-        left=("hardware", "backend"), heads=("backend",),
+        f"The benchmark on {machine.name}, fastest first", ("backend", "threads", *FIGURES, "hardware"),
+        [(row.backend, threads_text(row), *figures(machine, row), row.hardware) for row in rows],
+        left=("hardware", "backend"), common=("hardware",),
         note="Medians of runs, with the least and the greatest in brackets; each at its fastest number of "
              "threads. × best peer: the epoch of the fastest peer over the row's own; more than 1 is "
              "faster than any peer.")
@@ -135,10 +160,11 @@ def shapes_table(machine):
     rows.sort(key=lambda row: (row.workload.layers, row.workload.batch, str(row.workload[2:]), row.epoch[0]))
     return Table(
         f"Other shapes on {machine.name}",
-        ("batch", "layers", "hardware", "backend", "threads", *FIGURES),
-        [(f"{row.workload.batch:,}", workload_text(row.workload), row.hardware, row.backend,
-          threads_text(row), *figures(machine, row)) for row in rows],
-        left=("layers", "hardware", "backend"), heads=("batch", "layers", "backend"),
+        ("layers", "batch", "backend", "threads", *FIGURES, "hardware"),
+        [(workload_text(row.workload), f"{row.workload.batch:,}", row.backend, threads_text(row),
+          *figures(machine, row), row.hardware) for row in rows],
+        left=("layers", "hardware", "backend"), heads=("layers", "batch", "backend"), common=("hardware",),
+        grouped=2,
         note="In brackets after the layers: what is not as in the benchmark.")
 
 
@@ -167,15 +193,16 @@ def threads_table(machine):
     for workload, rows in scaled(machine):
         for row in rows:
             times = speed_up(rows, row)
-            lines.append((f"{workload.batch:,}", workload_text(workload), row.hardware, row.backend,
-                          str(row.threads), spread(row.epoch), runs_text(row),
-                          number(times), percent(times and times / row.threads)))
+            lines.append((workload_text(workload), f"{workload.batch:,}", row.backend, str(row.threads),
+                          spread(row.epoch), runs_text(row), number(times),
+                          percent(times and times / row.threads), row.hardware))
     if not lines:
         return None
     return Table(f"Threads on {machine.name}",
-                 ("batch", "layers", "hardware", "backend", "threads", "mean epoch, s", "runs × epochs",
-                  "speed-up", "of the straight line"), lines,
-                 left=("layers", "hardware", "backend"), heads=("batch", "layers", "backend", "threads"))
+                 ("layers", "batch", "backend", "threads", "mean epoch, s", "runs × epochs", "speed-up",
+                  "of the straight line", "hardware"), lines,
+                 left=("layers", "hardware", "backend"), heads=("layers", "batch", "backend", "threads"),
+                 common=("hardware",), grouped=3)
 
 
 def peaks_table(machine):
@@ -183,12 +210,13 @@ def peaks_table(machine):
         return None
     return Table(
         f"What the hardware of {machine.name} can do",
-        ("hardware", "device", "threads", "precision", "GFLOP/s", "side", "GB/s", "copied MB", "runs"),
-        [(peak.name, f"{peak.kind}: {peak.library}" if peak.library else peak.kind,
+        ("device", "threads", "precision", "GFLOP/s", "side", "GB/s", "copied MB", "runs", "hardware"),
+        [(f"{peak.kind}: {peak.library}" if peak.library else peak.kind,
           "-" if peak.threads is None else str(peak.threads), peak.precision, spread(peak.gflops),
           f"{peak.side[0]:,.0f}", spread([value / 1e9 for value in peak.bytes_per_second]),
-          number(peak.bytes[0] / 1e6), str(len(peak.runs))) for peak in machine.peaks],
-        left=("hardware", "device", "precision"), heads=("hardware", "device"),
+          number(peak.bytes[0] / 1e6), str(len(peak.runs)),
+          machine.hardware(peak.name, peak.gpu, peak.kind)) for peak in machine.peaks],
+        left=("hardware", "device", "precision"), common=("hardware", "precision"),
         note="GFLOP/s on one product of square matrices of that side; GB/s read and written by a large "
              "copy.")
 
@@ -198,11 +226,10 @@ def peaks_table(machine):
 def published_table():
     return Table(
         f"Published in {published.YEAR}, not measured by us",
-        ("hardware", "backend", "load dataset, s", "to batched input, s", "mean epoch, s",
-         "nearest to it here"),
-        [(hardware, f"{backend}, OTP {version}", load, batching, epoch, published.nearest(backend))
+        ("backend", *FIGURES[:3], "hardware", "nearest to it here"),
+        [(f"{backend}, OTP {version}", epoch, load, batching, hardware, published.nearest(backend))
          for hardware, backend, version, load, batching, epoch in published.fastest_first()],
-        left=("hardware", "backend", "nearest to it here"), heads=("hardware", "backend"))
+        left=("hardware", "backend", "nearest to it here"))
 
 
 def refused_table(machines):
@@ -216,4 +243,4 @@ def unmeasured_table(machines):
     if not rows:
         return None
     columns = ("machine", "what", "status", "why", "row")
-    return Table("Not measured", columns, rows, left=columns, heads=("machine", "what"))
+    return Table("Not measured", columns, rows, left=columns, heads=("machine", "what"), common=("machine",))
