@@ -5,11 +5,10 @@
 #define STRICT_MATH_H
 
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
-#error                                                                                             \
-    "trainer needs NaN and infinity: take -ffast-math, -Ofast or -ffinite-math-only out of CFLAGS"
+#error "needs NaN and infinity: take -ffast-math, -Ofast or -ffinite-math-only out of CFLAGS"
 #endif
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
-#error "trainer needs sums in their order: take -ffast-math or -fassociative-math out of CFLAGS"
+#error "needs sums in their order: take -ffast-math or -fassociative-math out of CFLAGS"
 #endif
 
 #endif

@@ -1,0 +1,94 @@
+"""The source builds where it is put, as CMake is asked to, and says which commit it is; or it says why not.
+
+  build.py TRAINER CMAKE SOURCE
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from fixtures.patience import PATIENCE
+
+CMAKE, SOURCE = sys.argv[2:4]
+del sys.argv[1:]
+ODD = "[br] (c++) & {x} $y 'ü"  # a folder's name, in which many a language has meanings
+
+
+class Build(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.source = os.path.join(self.folder, ODD)
+        shutil.copytree(SOURCE, self.source, symlinks=True,
+                        ignore=shutil.ignore_patterns("build*", ".*", "__pycache__"))
+
+    def start(self, *command, **environment):
+        return subprocess.run(command, encoding="utf-8", errors="replace", timeout=PATIENCE, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
+                              env={**os.environ, **environment})
+
+    def must(self, *command, **environment):
+        done = self.start(*command, **environment)
+        self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+        return done.stdout
+
+    def configure(self, *more, **environment):
+        """Gives the folder of the build, which has nothing but the program."""
+        build = os.path.join(self.source, "build")
+        self.must(CMAKE, "-S", self.source, "-B", build, "-DTRAINER_TESTS=OFF", *more, **environment)
+        return build
+
+    def check_program(self, trainer, commit):
+        self.assertRegex(self.must(trainer, "--version"), commit)
+        self.must(trainer, "--device", "reference", "--data", "synthetic", "--samples", "60", "--batch-size",
+                  "30", "--epochs", "1")
+
+    @unittest.skipUnless(shutil.which("git"), "needs git")
+    def test_odd_folder(self):
+        """In the tree of another repository, whose commit is not ours."""
+        git = ("git", "-c", "user.name=a", "-c", "user.email=b", "-C", self.folder)
+        self.must(*git, "init", "--quiet")
+        self.must(*git, "commit", "--quiet", "--allow-empty", "--message", "another's")
+        build = self.configure("-DCMAKE_BUILD_TYPE=Release", CFLAGS="-DTEXT='\"a b\"'")
+        self.must(CMAKE, "--build", build, "--parallel", "2")
+        trainer = os.path.join(build, "trainer")
+        around = re.escape(os.path.realpath(self.folder))
+        self.check_program(trainer, rf"\(commit unknown: the repository around it, {around}, is not its own\)")
+        self.must(*git, "init", "--quiet", self.source)
+        self.must(CMAKE, "--build", build)
+        self.check_program(trainer, r"\(commit unknown: fatal: .*\)")  # it has none yet
+        self.must(*git[:-2], "-C", self.source, "commit", "--quiet", "--allow-empty", "--message", "ours")
+        self.must(CMAKE, "--build", build)
+        self.check_program(trainer, r"\(commit [0-9a-f]{12}\)")
+        results = os.path.join(self.source, "results")
+        self.must(os.path.join(self.source, "tools", "table"), *(
+            os.path.join(results, name) for name in os.listdir(results) if name.endswith(".jsonl")))
+
+    @unittest.skipUnless(shutil.which("ninja"), "needs ninja")
+    def test_several_configurations(self):
+        """Of one build folder, all files of a folder compiled as one."""
+        build = self.configure("-G", "Ninja Multi-Config", "-DCMAKE_UNITY_BUILD=ON")
+        for name in ("Debug", "Release"):
+            self.must(CMAKE, "--build", build, "--config", name, "--target", "trainer_program")
+            self.check_program(os.path.join(build, name, "trainer"), "trainer ")
+            self.assertIn(name, self.must(os.path.join(build, name, "trainer"), "--version"))
+
+    def test_fast_math(self):
+        """Without NaN, what has diverged would pass for a success."""
+        for flag, said in (("-ffast-math", "needs NaN and infinity: take -ffast-math"),
+                           ("-ffinite-math-only", "needs NaN and infinity: take -ffast-math"),
+                           ("-fassociative-math -fno-signed-zeros -fno-trapping-math",
+                            "needs sums in their order: take -ffast-math or -fassociative-math")):
+            with self.subTest(flag=flag):
+                build = self.configure(CFLAGS=flag)
+                done = self.start(CMAKE, "--build", build)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(said, done.stdout)
+                shutil.rmtree(build)
+
+
+if __name__ == "__main__":
+    unittest.main()
