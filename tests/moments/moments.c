@@ -15,6 +15,7 @@
  * done. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,9 +26,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum call { WRITE, FSYNC, RENAME, UNLINK, CLOCK, CALLS };
+enum call { WRITE, FSYNC, RENAME, UNLINK, THREAD, CLOCK, CALLS };
 
-static const char *const names[CALLS] = {"write", "fsync", "rename", "unlink", "clock_gettime"};
+static const char *const names[CALLS] = {
+    "write", "fsync", "rename", "unlink", "pthread_create", "clock_gettime"};
 
 static const struct {
     const char *name;
@@ -38,7 +40,8 @@ static const struct {
 static const struct {
     const char *name;
     int number;
-} reasons[] = {{"EINVAL", EINVAL}, {"ENOSYS", ENOSYS}, {"EIO", EIO}, {"ENOSPC", ENOSPC}};
+} reasons[] = {
+    {"EINVAL", EINVAL}, {"ENOSYS", ENOSYS}, {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}};
 
 static atomic_ulong counts[CALLS];
 static atomic_llong ahead; /* nanoseconds that the clock was set forward */
@@ -49,6 +52,7 @@ static ssize_t (*real_write)(int, const void *, size_t);
 static int (*real_fsync)(int), (*real_rename)(const char *, const char *),
     (*real_unlink)(const char *);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
+static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
 static void find_real(void *function, const char *name) {
     void *symbol = dlsym(RTLD_NEXT, name);
@@ -60,6 +64,7 @@ static void find_all(void) {
     find_real(&real_fsync, "fsync");
     find_real(&real_rename, "rename");
     find_real(&real_unlink, "unlink");
+    find_real(&real_pthread_create, "pthread_create");
     find_real(&real_clock_gettime, "clock_gettime");
 }
 
@@ -143,6 +148,17 @@ FOLLOWED(ssize_t, write, (int descriptor, const void *from, size_t bytes),
 FOLLOWED(int, fsync, (int descriptor), (descriptor), FSYNC)
 FOLLOWED(int, rename, (const char *from, const char *to), (from, to), RENAME)
 FOLLOWED(int, unlink, (const char *path), (path), UNLINK)
+
+int pthread_create(
+    pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *), void *context) {
+    const char *actions;
+    if (!real_pthread_create)
+        find_all();
+    const int reason = begin_call(THREAD, &actions);
+    const int result = reason ? reason : real_pthread_create(thread, how, start, context);
+    end_call(actions);
+    return result;
+}
 
 /* --- The clock --- */
 

@@ -1,4 +1,5 @@
-/* The number of threads that a control group's quota allows, on trees of both versions. */
+/* The threads and the memory that a control group allows, on trees of both versions; and what this
+ * process may have. */
 #include "support.h"
 #include "system/quota.h"
 #include "trainer/host.h"
@@ -6,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static void write_file(const char *name, const char *text) {
@@ -23,11 +25,20 @@ static void write_file(const char *name, const char *text) {
     fclose(file);
 }
 
+static const char *in_folder(const char *name) {
+    static char paths[2][512];
+    static int turn;
+    char *path = paths[turn++ % 2];
+    snprintf(path, sizeof paths[0], "%s/%s", support_folder, name);
+    return path;
+}
+
 static int threads(void) {
-    char membership[512], root[512];
-    snprintf(membership, sizeof membership, "%s/membership", support_folder);
-    snprintf(root, sizeof root, "%s/root", support_folder);
-    return quota_threads(membership, root);
+    return quota_threads(in_folder("membership"), in_folder("root"));
+}
+
+static unsigned long long memory(void) {
+    return quota_memory(in_folder("membership"), in_folder("root"));
 }
 
 static void test_version_2(void **state) {
@@ -59,6 +70,56 @@ static void test_version_1(void **state) {
     assert_int_equal(threads(), 3);
 }
 
+static void test_memory_2(void **state) {
+    (void)state;
+    assert_true(memory() == ULLONG_MAX);
+    write_file("membership", "0::/a/b\n");
+    write_file("root/a/b/memory.max", "max\n");
+    assert_true(memory() == ULLONG_MAX);
+    write_file("root/a/b/memory.max", "800000000\n");
+    assert_true(memory() == 800000000);
+    write_file("root/a/memory.max", "419430400\n"); /* an outer limit holds, too */
+    assert_true(memory() == 419430400);
+    write_file("membership", "0::/a/b/c\n"); /* whose own folder is not to be seen */
+    assert_true(memory() == 419430400);
+    write_file("root/memory.max", "20000000000000000000000\n"); /* as good as none */
+    assert_true(memory() == 419430400);
+}
+
+static void test_memory_1(void **state) {
+    (void)state;
+    write_file("membership", "7:memory:/m/n\n4:cpu,cpuacct:/job\n0::/\n");
+    write_file("root/memory/m/n/memory.limit_in_bytes", "9223372036854771712\n"); /* none */
+    write_file("root/cpu/job/memory.limit_in_bytes", "1000\n"); /* another controller's */
+    assert_true(memory() == 9223372036854771712ull);
+    write_file("root/memory/m/memory.limit_in_bytes", "419430400\n");
+    assert_true(memory() == 419430400);
+}
+
+/* What is left is less than a limit of ours, by what there is already; and it says which. */
+static void test_memory_left(void **state) {
+    (void)state;
+    static const struct {
+        int resource;
+        const char *name;
+    } limits[] = {{RLIMIT_AS, "the limit of addresses, ulimit -v"},
+        {RLIMIT_DATA, "the limit of data, ulimit -d"}};
+    const char *name;
+    const unsigned long long before = host_memory_left(&name);
+    assert_true(before > 0 && before <= host_memory_left(NULL) + (1 << 20));
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+        struct rlimit old, low;
+        assert_int_equal(getrlimit(limits[l].resource, &old), 0);
+        low = old;
+        low.rlim_cur = 1; /* is less than there is: nothing is taken away, and no more is given */
+        assert_int_equal(setrlimit(limits[l].resource, &low), 0);
+        const unsigned long long left = host_memory_left(&name);
+        assert_int_equal(setrlimit(limits[l].resource, &old), 0);
+        assert_true(left == 0);
+        assert_string_equal(name, limits[l].name);
+    }
+}
+
 static void test_host(void **state) {
     (void)state;
     struct host host;
@@ -73,6 +134,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_version_2, support_make_folder, support_remove_folder),
         cmocka_unit_test_setup_teardown(test_version_1, support_make_folder, support_remove_folder),
+        cmocka_unit_test_setup_teardown(test_memory_2, support_make_folder, support_remove_folder),
+        cmocka_unit_test_setup_teardown(test_memory_1, support_make_folder, support_remove_folder),
+        cmocka_unit_test(test_memory_left),
         cmocka_unit_test(test_host),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
