@@ -56,7 +56,7 @@ enum status checkpoint_check_path(const char *path, struct error *error);
 /* An open file. It stays the same file when another one is renamed over its path. */
 struct checkpoint;
 
-/* Opens the file at `path` and reads its header, of at most 1 MiB. STATUS_CHECKPOINT, naming the
+/* Opens the file at `path` and reads its header, of at most 100 MB. STATUS_CHECKPOINT, naming the
  * path and the offset, when there is no such file or header. The caller ends it with
  * checkpoint_close (NULL is fine). */
 enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error);

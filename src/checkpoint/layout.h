@@ -5,7 +5,7 @@
 
 #include "trainer/checkpoint.h"
 
-enum { LENGTH_BYTES = 8, HEADER_LIMIT = 1 << 20 };
+enum { LENGTH_BYTES = 8, HEADER_LIMIT = 100000000 }; /* the format's */
 
 #define METADATA_NAME "__metadata__"
 

@@ -98,6 +98,58 @@ static void test_layout(void **state) {
     free(loaded);
 }
 
+/* What the format allows, and others write, though we do not. */
+static void test_lenient(void **state) {
+    (void)state;
+    enum { LONG = 2000000 };
+    static const char *const more[] = {"", ",\"__metadata__\":null", ",\"__metadata__\":{}",
+        ",\"__metadata__\":{\"format\":\"pt\",\"odd\":\"a\\u0000b\"}"};
+    float *loaded = malloc(length_of(&shape) * sizeof *loaded);
+    for (size_t m = 0; m < sizeof more / sizeof *more; m++) {
+        char header[512];
+        snprintf(header, sizeof header, "{" GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 "%s}", more[m]);
+        write_file(header, DATA);
+        assert_ok(load(&shape, loaded));
+    }
+    write_file("{" GOOD_0 "," GOOD_1 "," GOOD_2 ",\"2.bias\":{\"dtype\":\"F32\",\"shape\":[4],"
+               "\"note\":[1],\"data_offsets\":[64,80]}}",
+        DATA);
+    assert_ok(load(&shape, loaded));
+    /* A long header. */
+    static const char start[] =
+        "{" GOOD_0 "," GOOD_1 "," GOOD_2 "," GOOD_3 ",\"__metadata__\":{\"a\":\"";
+    char *bytes = malloc(LONG);
+    const uint64_t length = LONG - 8 - DATA;
+    memset(bytes, 'x', LONG - DATA);
+    memcpy(bytes, &length, sizeof length);
+    memcpy(bytes + 8, start, sizeof start - 1);
+    memcpy(bytes + LONG - DATA - 3, "\"}}", 3);
+    memset(bytes + LONG - DATA, 0, DATA);
+    write_bytes(bytes, LONG);
+    assert_ok(load(&shape, loaded));
+    free(bytes);
+    free(loaded);
+}
+
+/* Only names that are given here make a file one that may be replaced. */
+static void test_ours(void **state) {
+    (void)state;
+    static const struct {
+        const char *header;
+        bool ours;
+    } cases[] = {{"{" GOOD_0 "," GOOD_1 "}", true}, {"{\"__metadata__\":null}", true},
+        {"{\"12.weight\":{},\"trainer.epochs\":{},\"trainer.scores\":{}}", true},
+        {"{" GOOD_0 ",\"model.0.weight\":{}}", false}, {"{\".weight\":{}}", false},
+        {"{\"0.weights\":{}}", false}, {"{\"0.running_mean\":{}}", false}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct checkpoint *checkpoint;
+        write_file(cases[c].header, DATA);
+        assert_ok(checkpoint_open(path, &checkpoint, &error));
+        assert_int_equal(checkpoint_is_ours(checkpoint), cases[c].ours);
+        checkpoint_close(checkpoint);
+    }
+}
+
 static void refused(const char *text) {
     float *loaded = malloc(length_of(&shape) * sizeof *loaded);
     assert_fails(load(&shape, loaded), STATUS_CHECKPOINT, text);
@@ -171,15 +223,12 @@ static void test_bad_files(void **state) {
     refused("offset 0: the file ends here");
     write_bytes("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
     refused("offset 0: a header of 18446744073709551615 bytes");
-    write_bytes("\x01\x00\x10\x00\x00\x00\x00\x00{}", 10); /* over 1 MiB */
-    refused("offset 0: a header of 1048577 bytes");
-    enum { LONG = 1100000 };
-    char *spaces = malloc(LONG); /* that the file really has */
-    memset(spaces, ' ', LONG);
-    memcpy(spaces, "\x01\x00\x10\x00\x00\x00\x00\x00{}", 10);
-    write_bytes(spaces, LONG);
-    refused("offset 0: a header of 1048577 bytes");
-    free(spaces);
+    write_bytes("\x01\xe1\xf5\x05\x00\x00\x00\x00{}", 10); /* over 100 MB */
+    refused("offset 0: a header of 100000001 bytes");
+    assert_int_equal(truncate(path, 100000100), 0); /* that the file really has */
+    refused("offset 0: a header of 100000001 bytes");
+    write_bytes("\x00\xe1\xf5\x05\x00\x00\x00\x00{}", 10); /* 100 MB, that it has not */
+    refused("offset 0: a header of 100000000 bytes in a file of 10 ");
     unlink(path);
     assert_int_equal(mkfifo(path, 0666), 0);
     refused("is a FIFO");
@@ -445,6 +494,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_ours),
         cmocka_unit_test(test_bad_headers),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_not_finite),
