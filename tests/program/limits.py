@@ -86,6 +86,13 @@ class Builds(Folder):
         self.assertEqual(record(*SMALL, env=serial)["device"]["kind"], "cpu")
         self.fails(3, "cpu: 2 threads are too many", *SMALL, "--threads", 2, env=serial)
 
+    def test_foreign_name(self):
+        """What a library calls itself is one cell of a Markdown table, and says nothing in Markdown."""
+        done = run(*CPU, "--format", "markdown", env=self.build(1, "OpenBLAS a|b`<i>_c MAX_THREADS=64"))
+        head, _, row = done.stdout.splitlines()
+        self.assertIn(" OpenBLAS a\\|b\\`\\<i\\>\\_c Fake ", row)
+        self.assertEqual(row.replace("\\|", "").count("|"), head.count("|"))
+
     def test_not_to_be_loaded(self):
         """What needs none of it works; whoever does is told."""
         name = os.path.join(self.folder, os.path.basename(FAKE))

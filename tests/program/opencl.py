@@ -11,7 +11,7 @@ import sys
 import tempfile
 import unittest
 
-from common import NO_CUDA, record, run, skip_unless_here
+from common import NO_CUDA, moment, record, run, skip_unless_here
 
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
 TINY = ("--data", "synthetic", "--samples", 1, "--epochs", 0, "--batch-size", 1, "--layers", "none")
@@ -188,12 +188,40 @@ class Cache(Folder):
             self.assertEqual(found["status"], "complete")
 
 
-class Memory(Folder):
+class OfPoCL(Folder):
     def setUp(self):
         super().setUp()
         platform = record(*SMALL, "--device", "opencl")["device"]["platform"]
         if platform != "Portable Computing Language":
-            self.skipTest("only PoCL takes a limit of memory")
+            self.skipTest("is about PoCL")
+
+
+class Needs(OfPoCL):
+    """What it needs and does not say."""
+
+    def test_cache_folder(self):
+        file = os.path.join(self.folder, "file")
+        with open(file, "w", encoding="ascii"):
+            pass
+        for cache in ({"POCL_CACHE_DIR": file}, {"POCL_CACHE_DIR": os.path.join(file, "kcache")},
+                      {"POCL_CACHE_DIR": "", "XDG_CACHE_HOME": file}):
+            done = run(*SMALL, "--device", "opencl", env=cache)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertRegex(done.stderr, f"trainer: opencl: PoCL has no device .* without a cache folder .*{file}"
+                             ".*: Not a directory: set POCL_CACHE_DIR to another")
+            (line,) = devices(env=cache)
+            self.assertIn("not here: PoCL has no device (CL_DEVICE_NOT_FOUND) without a cache folder", line)
+
+    def test_threads(self):
+        """It ends the process where it gets none."""
+        none = moment("pthread_create:1+:=EAGAIN")
+        done = run(*SMALL, "--device", "opencl", env=none)
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertRegex(done.stderr, r"opencl: PoCL starts \d+ threads?, and the system gives only 0 more: see .*ulimit -u")
+        self.assertEqual(run(*SMALL, env={**NO_CUDA, **none}).returncode, 0)
+
+
+class Memory(OfPoCL):
 
     def test_streamed(self):
         """300 x 1024 x 3 floats are too many for a device of 1 GiB when there are 50000 samples."""

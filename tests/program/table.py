@@ -16,9 +16,9 @@ SMALL = ("--device", "reference", "--data", "synthetic", "--samples", 100, "--ba
 
 
 class Table(unittest.TestCase):
-    def table(self, text, *arguments):
-        return subprocess.run([sys.executable, TOOL, *arguments], input=text, text=True, timeout=PATIENCE,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def table(self, text, *arguments, **environment):
+        return subprocess.run([sys.executable, TOOL, *arguments], input=text, encoding="utf-8", timeout=PATIENCE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment})
 
     def test_records(self):
         records = [record(*SMALL, "--epochs", epochs) for epochs in (0, 2)]
@@ -39,6 +39,28 @@ class Table(unittest.TestCase):
             self.assertEqual(self.table("", path).stdout, done.stdout)
         others = '{"peak": {}, "status": "complete"}\n{"status": "absent", "error": "why"}\n'
         self.assertEqual(self.table(others + text).stdout, done.stdout)
+
+    def test_as_the_report_reads(self):
+        """Empty lines, any line's end, none at the end; UTF-8, whatever the locale."""
+        found = record(*SMALL, "--epochs", 1)
+        found["device"]["name"] = "Größe €"
+        line = json.dumps(found, ensure_ascii=False)
+        ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        expected = self.table(line + "\n")
+        self.assertIn("Größe €", expected.stdout)
+        for text in (f"\n{line}\n\n  \n", f"{line}\r\n", line):
+            for more in ({}, ascii_only):
+                done = self.table(text, **more)
+                self.assertEqual((done.returncode, done.stdout), (0, expected.stdout), done.stderr)
+
+    def test_epochs(self):
+        """Accuracy is compared after as many epochs, or it is said after how many it is."""
+        lines = [json.dumps(record(*SMALL, "--epochs", epochs)) for epochs in (1, 3, 3)]
+        _, first, *others = self.table("\n".join(lines)).stdout.splitlines()
+        self.assertRegex(first, r" 0\.\d{4} after 1 epoch$")
+        for row in others:
+            self.assertRegex(row, r" 0\.\d{4}$")
+        self.assertNotIn("after", self.table("\n".join(lines[1:])).stdout)
 
     def test_refused(self):
         for text, arguments, said in (("", [], "no records"), ("{}\n", [], "<stdin>:1: not a record"),
