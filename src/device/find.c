@@ -182,8 +182,7 @@ static enum status refuse_choice(const char *spec, const struct device_type *typ
     const struct error *failure, enum status status, struct error *error) {
     return error_set(error, status,
         "--device %s comes to %s, which can't do what is asked of it: %.1600s; leave that out, or "
-        "name "
-        "the --device",
+        "name the --device",
         spec, type->kind, failure->message);
 }
 
@@ -196,6 +195,9 @@ struct passed_over {
 static void pass_over(struct passed_over *passed, const struct device_type *type,
     const char *shortly, const struct error *failure) {
     const size_t lines = strlen(passed->lines), failures = strlen(passed->failures);
+    const size_t kind = strlen(type->kind);
+    if (strncmp(shortly, type->kind, kind) == 0 && strncmp(shortly + kind, ": ", 2) == 0)
+        shortly += kind + 2; /* errors begin with it, too */
     snprintf(passed->lines + lines, sizeof passed->lines - lines, "%s%s: %.200s",
         lines > 0 ? "\n" : "", type->kind, shortly);
     snprintf(passed->failures + failures, sizeof passed->failures - failures, "%s%.1000s",

@@ -203,9 +203,10 @@ class Devices(Folder):
 
     def test_unmet(self):
         """`auto` passes over hardware that is not there, never an option that can't be met."""
+        known = any(device.startswith("opencl") for device in DEVICES)  # else no device has such a choice
+        text = "--device auto comes to cpu, which can't do what is asked of it" if known else "no device of this build"
         if "cpu" in DEVICES:
-            self.fails(2, "--device auto comes to cpu, which can't do what is asked of it", "--submission",
-                       "graph", "--data", "/nonexistent", env=NO_GPU)
+            self.fails(2, text, "--gemm", "own", "--data", "/nonexistent", env=NO_GPU)
 
 
 class Data(Folder):
