@@ -16,7 +16,9 @@ import time
 START = time.perf_counter()
 
 import os
+import sys
 
+sys.dont_write_bytecode = True  # a tool leaves nothing in the source tree
 import common
 
 

@@ -16,7 +16,9 @@ import time
 START = time.perf_counter()
 
 import ctypes
+import sys
 
+sys.dont_write_bytecode = True  # a tool leaves nothing in the source tree
 import common
 
 

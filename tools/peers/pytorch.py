@@ -28,6 +28,9 @@ import time
 
 START = time.perf_counter()
 
+import sys
+
+sys.dont_write_bytecode = True  # a tool leaves nothing in the source tree
 import common
 
 

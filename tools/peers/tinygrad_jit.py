@@ -21,6 +21,7 @@ import ctypes
 import os
 import sys
 
+sys.dont_write_bytecode = True  # a tool leaves nothing in the source tree
 import common
 
 NAMES = {"cuda": "CUDA", "opencl": "CL", "cpu": "CPU"}  # in tinygrad
