@@ -300,7 +300,7 @@ class Pretended(Folder):
                 os.remove(self.trace)
             with subprocess.Popen(self.command(self.pretender, "--device", "cpu", "--batch-size", 200, "--no-peak"),
                                   stderr=subprocess.PIPE, text=True, env=self.environment(LIE="slow")) as process:
-                while not os.path.exists(self.trace) or not os.path.getsize(self.trace):
+                while process.poll() is None and not (os.path.exists(self.trace) and os.path.getsize(self.trace)):
                     time.sleep(0.02)
                 process.send_signal(number)
                 _, errors = process.communicate(timeout=PATIENCE)
