@@ -51,6 +51,13 @@ def moment(text=None, clock=None, report=None):
     return {name: value for name, value in wanted.items() if value}
 
 
+def closed_pipe():
+    """What a reader that has seen enough leaves to write to."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "wb")
+
+
 def skip_unless_here(kind):
     """Ends the test when no device of this kind opens: as skipped, or as failed where
     TRAINER_REQUIRE_DEVICES names it."""

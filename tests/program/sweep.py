@@ -16,7 +16,7 @@ import textwrap
 import time
 import unittest
 
-from common import CACHE, NO_GPU, PATIENCE, TRAINER
+from common import CACHE, NO_GPU, PATIENCE, TRAINER, closed_pipe
 
 SWEEP = sys.argv.pop(1)
 SEED = 20260522
@@ -396,6 +396,10 @@ class Pretended(Folder):
             self.assertEqual(done.returncode, 2, more)
             self.assertIn(said, done.stderr)
             self.assertNotIn("Traceback", done.stderr)
+        with closed_pipe() as pipe:
+            done = subprocess.run(self.command(self.pretender, "--help"), stdout=pipe, stderr=subprocess.PIPE,
+                                  text=True, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
         done = self.sweep("--device", "cpu", trainer="/nonexistent")
         self.assertEqual(done.returncode, 1)
         self.assertIn("tools/quickstart builds the trainer", done.stderr)

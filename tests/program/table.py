@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from common import PATIENCE, record
+from common import PATIENCE, closed_pipe, record
 
 TOOL = sys.argv.pop(1)
 SMALL = ("--device", "reference", "--data", "synthetic", "--samples", 100, "--batch-size", 50)
@@ -39,6 +39,12 @@ class Table(unittest.TestCase):
             self.assertEqual(self.table("", path).stdout, done.stdout)
         others = '{"peak": {}, "status": "complete"}\n{"status": "absent", "error": "why"}\n'
         self.assertEqual(self.table(others + text).stdout, done.stdout)
+
+    def test_reader_left(self):
+        with closed_pipe() as pipe:
+            done = subprocess.run([sys.executable, TOOL], input=json.dumps(record(*SMALL)), encoding="utf-8",
+                                  timeout=PATIENCE, stdout=pipe, stderr=subprocess.PIPE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_as_the_report_reads(self):
         """Empty lines, any line's end, none at the end; UTF-8, whatever the locale."""

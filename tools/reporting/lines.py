@@ -12,6 +12,11 @@ def utf8_streams():
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
+def reader_left():
+    """After a BrokenPipeError: who reads what is printed has seen enough, as head has; the rest goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def shown(text):
     """The text with \\xNN in the place of each byte that is not UTF-8, as names of files may have them."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
