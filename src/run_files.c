@@ -78,7 +78,8 @@ static enum status check_replaced(const struct options *options, const char *opt
     struct error problem;
     enum status status = checkpoint_open(path, &other, &problem);
     if (status == STATUS_CHECKPOINT)
-        return error_set(error, STATUS_USAGE, "%s: name another file; this would replace %.1000s", option, problem.message);
+        return error_set(error, STATUS_USAGE, "%s: name another file; this would replace %.1000s",
+            option, problem.message);
     if (status != STATUS_OK)
         return error_set(error, status, "%s", problem.message);
     const char *done = checkpoint_setting(other, CHECKPOINT_EPOCHS);
