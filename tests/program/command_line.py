@@ -11,12 +11,11 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import unittest
 import unittest.mock
 
-from common import (NO_GPU, PATIENCE, TRAINER, environment, moment, outside_phases, phases_add_up,
+from common import (NO_GPU, PATIENCE, TRAINER, Folder, environment, moment, outside_phases, phases_add_up,
                     read_safetensors, record, run)
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
@@ -24,14 +23,7 @@ DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
            if "not here: " not in line]
 
 
-class Folder(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
+class Command(Folder):
     def fails(self, code, text, *arguments, **more):
         done = run(*arguments, **more)
         self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
@@ -40,7 +32,7 @@ class Folder(unittest.TestCase):
         return done
 
 
-class Usage(Folder):
+class Usage(Command):
     def test_values(self):
         for option, value, text in (
                 ("epochs", "1x", "a whole number from 0 to 1000000"),
@@ -102,7 +94,7 @@ class Usage(Folder):
             self.assertRegex(done.stdout, rf"(?m)^{device.split(':')[0]} ")
 
 
-class Devices(Folder):
+class Devices(Command):
     def test_list(self):
         done = run("--list-devices")
         self.assertEqual(done.returncode, 0)
@@ -209,7 +201,7 @@ class Devices(Folder):
             self.fails(2, text, "--gemm", "own", "--data", "/nonexistent", env=NO_GPU)
 
 
-class Data(Folder):
+class Data(Command):
     def test_bad(self):
         self.fails(4, "data_batch_1.bin: No such file or directory; expected a CIFAR-10 file of "
                    "30730000 bytes", "--data", self.folder)
@@ -224,7 +216,7 @@ class Data(Folder):
         self.assertEqual(record(*SMALL)["dataset"]["name"], "synthetic")
 
 
-class Formats(Folder):
+class Formats(Command):
     def check(self, found):
         self.assertEqual(found["schema"], 1)
         self.assertRegex(found["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
@@ -418,7 +410,7 @@ class Formats(Folder):
             self.assertEqual(any(part.startswith(b"[") for part in shown), columns not in (20, 3))
 
 
-class Weights(Folder):
+class Weights(Command):
     def bytes_of(self, name):
         with open(self.path(name), "rb") as file:
             return file.read()

@@ -51,6 +51,17 @@ def moment(text=None, clock=None, report=None):
     return {name: value for name, value in wanted.items() if value}
 
 
+class Folder(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+
 def closed_pipe():
     """What a reader that has seen enough leaves to write to."""
     reader, writer = os.pipe()

@@ -7,27 +7,18 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
-from common import PATIENCE, TRAINER, environment, moment, read_safetensors, record, run
+from common import PATIENCE, TRAINER, Folder, environment, moment, read_safetensors, record, run
 
 SMALL = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--samples", 30, "--batch-size", 30,
          "--layers", "none", "--quiet")
 MANY = (*SMALL, "--epochs", 300)
 
 
-class Folder(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
+class Writing(Folder):
     def write(self, name, content):
         with open(self.path(name), "wb") as file:
             file.write(content)
@@ -38,7 +29,7 @@ class Folder(unittest.TestCase):
             return file.read()
 
 
-class Lines(Folder):
+class Lines(Writing):
     """Of 300 epochs, a record is longer than what a C library writes at once."""
 
     def append(self, form):
@@ -92,7 +83,7 @@ class Lines(Folder):
             self.assertEqual(row["status"], "complete")
 
 
-class Replaced(Folder):
+class Replaced(Writing):
     def test_not_its_own(self):
         """Weights replace weights, and a run a run that has ended; nothing else."""
         whole = record(*SMALL, "--epochs", 1, "--save", self.path("weights"), "--checkpoint", self.path("run"))
@@ -126,7 +117,7 @@ class Replaced(Folder):
                 self.assertIn("0.weight", read_safetensors(self.path(name)))
 
 
-class Syncing(Folder):
+class Syncing(Writing):
     def test_without(self):
         """Some file systems can't be told to put a file on the disk, which is no reason to have no weights."""
         for reason in ("EINVAL", "ENOSYS"):

@@ -8,12 +8,10 @@ FAKE is tests/openblas/fake.c, in a file of OpenBLAS's name: what kind of build 
 """
 import os
 import resource
-import shutil
 import sys
-import tempfile
 import unittest
 
-from common import NO_GPU, moment, record, run
+from common import NO_GPU, Folder, moment, record, run
 
 FAKE = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]) else None
 SMALL = ("--data", "synthetic", "--samples", 60, "--batch-size", 30, "--epochs", 2)
@@ -21,14 +19,7 @@ CPU = ("--device", "cpu", *SMALL)
 HAS_CPU = "\ncpu" in run("--list-devices").stdout
 
 
-class Folder(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
+class Limits(Folder):
     def fails(self, code, text, *arguments, **more):
         done = run(*arguments, **more)
         self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
@@ -36,7 +27,7 @@ class Folder(unittest.TestCase):
 
 
 @unittest.skipUnless(FAKE and HAS_CPU, "needs OpenBLAS from a folder that the loader searches")
-class Builds(Folder):
+class Builds(Limits):
     """Of OpenBLAS."""
 
     def build(self, parallel=1, config="OpenBLAS 0.0.1 NO_AFFINITY Fake MAX_THREADS=64"):
@@ -106,7 +97,7 @@ class Builds(Folder):
         self.assertEqual(record(*SMALL, env=without)["device"]["kind"], "reference")
 
 
-class Threads(Folder):
+class Threads(Limits):
     @unittest.skipUnless(FAKE and HAS_CPU and hasattr(os, "sched_setaffinity"), "needs FAKE on Linux")
     def test_dynamic_teams(self):
         """OMP_DYNAMIC lets OpenMP take threads away; on one processor it leaves one."""
@@ -153,7 +144,7 @@ def limited(**limits):
 
 
 @unittest.skipUnless(sys.platform == "linux", "needs limits that are kept")
-class Memory(Folder):
+class Memory(Limits):
     """Libraries have some hundred MB of their own, so that limits are far from what is needed."""
 
     large = ("--layers", "24000,24000", "--data", "synthetic", "--samples", 60, "--batch-size", 30)  # 2.4 GB
