@@ -1,21 +1,40 @@
 #include "inform.h"
 
 #include "trainer/device.h"
+#include "utf8.h"
 #include "version.h"
+
+/* Prints foreign text, as a part of a line. */
+static void put(const char *before, const char *text, FILE *file) {
+    char shown[sizeof((struct error){0}.message)];
+    fprintf(file, "%s%s", before, utf8_show(text, true, shown, sizeof shown));
+}
+
+static void print_absent(const struct device_entry *entry, FILE *file) {
+    fprintf(file, "%-10s", entry->spec);
+    put("  not here: ", entry->reason, file);
+    fputc('\n', file);
+}
 
 static void print_entry(void *context, const struct device_entry *entry) {
     FILE *file = context;
     const struct device_info *info = &entry->info;
     if (!entry->available) {
-        fprintf(file, "%-10s  not here: %s\n", entry->spec, entry->reason);
+        print_absent(entry, file);
         return;
     }
-    fprintf(file, "%-10s  %s (%s%s%s); %s", entry->spec, info->name, info->type,
-        info->vendor[0] ? ", " : "", info->vendor, info->library[0] ? info->library : "no library");
+    fprintf(file, "%-10s", entry->spec);
+    put("  ", info->name, file);
+    fprintf(file, " (%s", info->type);
+    if (info->vendor[0])
+        put(", ", info->vendor, file);
+    put("); ", info->library[0] ? info->library : "no library", file);
     if (info->kernels[0])
-        fprintf(file, "; kernels: %s", info->kernels);
-    if (info->platform[0])
-        fprintf(file, "; driver: %s %s", info->platform, info->driver);
+        put("; kernels: ", info->kernels, file);
+    if (info->platform[0]) {
+        put("; driver: ", info->platform, file);
+        put(" ", info->driver, file);
+    }
     if (info->memory_bytes > 0)
         fprintf(file, "; memory: %.1f GiB", (double)info->memory_bytes / (1 << 30));
     if (info->units > 0)
@@ -27,16 +46,19 @@ static void print_entry(void *context, const struct device_entry *entry) {
 
 static void print_library(void *context, const struct device_entry *entry) {
     FILE *file = context;
-    if (entry->available)
-        fprintf(file, "%-10s  %s\n", entry->spec,
-            entry->info.library[0] ? entry->info.library : "no library");
-    else
-        fprintf(file, "%-10s  not here: %s\n", entry->spec, entry->reason);
+    if (!entry->available) {
+        print_absent(entry, file);
+        return;
+    }
+    fprintf(file, "%-10s", entry->spec);
+    put("  ", entry->info.library[0] ? entry->info.library : "no library", file);
+    fputc('\n', file);
 }
 
 void inform_version(FILE *file) {
-    fprintf(file, "trainer %s (commit %s%s%s)\n%s\n%s\n\n", version_number, version_commit,
-        version_unknown[0] ? ": " : "", version_unknown, version_compiler, version_flags);
+    fprintf(file, "trainer %s (commit %s", version_number, version_commit);
+    put(version_unknown[0] ? ": " : "", version_unknown, file);
+    fprintf(file, ")\n%s\n%s\n\n", version_compiler, version_flags);
     device_list_kinds(print_library, file);
 }
 

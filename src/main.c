@@ -1,6 +1,7 @@
 /* trainer: options -> dataset -> device -> network -> training -> record -> what is printed. */
 #include "inform.h"
 #include "interrupt.h"
+#include "message.h"
 #include "quote.h"
 #include "run.h"
 #include "system/clock.h"
@@ -41,8 +42,8 @@ static enum status load_dataset(struct run *run, struct error *error) {
     const enum status status = options->dry_run ? dataset_plan(&wanted, &run->dataset, error)
                                                 : dataset_load(&wanted, &run->dataset, error);
     if (status == STATUS_OK && !run->dataset->path[0] && !options->data && !options->quiet)
-        fprintf(stderr, "trainer: no CIFAR-10 files found, so this is the built-in synthetic set; "
-                        "tools/fetch-cifar10 fetches the real one\n");
+        message_print("no CIFAR-10 files found, so this is the built-in synthetic set; "
+                      "tools/fetch-cifar10 fetches the real one");
     return status;
 }
 
@@ -50,7 +51,7 @@ static enum status load_dataset(struct run *run, struct error *error) {
 static void warn(struct run *run) {
     const char *warning = device_info(run->device)->warning;
     if (!run->options->quiet && warning[0] && strcmp(warning, run->warned) != 0)
-        fprintf(stderr, "trainer: warning: %s\n", warning);
+        message_print("warning: %s", warning);
     memcpy(run->warned, warning, sizeof run->warned);
 }
 
@@ -61,8 +62,8 @@ static void tell_choice(const char *device, const struct device_info *info) {
     char lines[sizeof info->passed_over], *rest;
     memcpy(lines, info->passed_over, sizeof lines);
     for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        fprintf(stderr, "trainer: not %s\n", line);
-    fprintf(stderr, "trainer: --device %s takes %s%s\n", device, info->kind,
+        message_print("not %s", line);
+    message_print("--device %s takes %s%s", device, info->kind,
         info->passed_over[0] ? "; --list-devices says more of the others" : "");
 }
 
@@ -120,8 +121,7 @@ static void on_epoch(void *context, size_t epoch, const struct training_result *
     /* A disk may have room again after the next epoch; the last one counts. */
     if (((epoch + 1) % options->checkpoint_every == 0 || epoch + 1 == options->plan.epochs) &&
         run_save_checkpoint(run, &error) != STATUS_OK)
-        fprintf(stderr, "trainer: warning: no checkpoint after epoch %zu: %s\n", epoch + 1,
-            error.message);
+        message_print("warning: no checkpoint after epoch %zu: %s", epoch + 1, error.message);
     progress_show(&run->progress, epoch + 1, 0, 1);
 }
 
@@ -378,6 +378,6 @@ int main(int argc, char **argv) {
     output_end(&output);
     checkpoint_close(resumed);
     if (status != STATUS_OK)
-        fprintf(stderr, "trainer: %s\n", error.message);
+        message_print("%s", error.message);
     return status == STATUS_INTERRUPTED ? 128 + interrupt_signal() : (int)status;
 }

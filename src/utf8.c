@@ -3,7 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-size_t utf8_length(const char *text) {
+/* utf8_length, and the character. */
+static size_t read_character(const char *text, uint32_t *character) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by the number of bytes */
     const unsigned char *byte = (const unsigned char *)text;
     const size_t length = *byte < 0x80 ? 1 : *byte < 0xE0 ? 2 : *byte < 0xF0 ? 3 : 4;
@@ -15,8 +16,14 @@ size_t utf8_length(const char *text) {
             return 0;
         code = code << 6 | (byte[more] & 0x3Fu);
     }
+    *character = code;
     return code < least[length] || (code >= 0xD800 && code < 0xE000) || code > 0x10FFFF ? 0
                                                                                         : length;
+}
+
+size_t utf8_length(const char *text) {
+    uint32_t character;
+    return read_character(text, &character);
 }
 
 bool utf8_is(const char *text) {
@@ -26,17 +33,21 @@ bool utf8_is(const char *text) {
     return length > 0;
 }
 
-/* From U+0000 to U+001F, and from U+007F to U+009F. */
-static bool is_control(const char *character) {
-    const unsigned char first = (unsigned char)character[0], second = (unsigned char)character[1];
-    return first < 0x20 || first == 0x7F || (first == 0xC2 && second < 0xA0);
+/* What a terminal takes for a command, or for the end of a line, or what turns text around:
+ * controls (U+0000 to U+001F, U+007F to U+009F), line and paragraph separators (U+2028, U+2029),
+ * and marks of direction (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
+static bool is_command(uint32_t code) {
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C ||
+           (code >= 0x200E && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069);
 }
 
 const char *utf8_show(const char *text, bool one_line, char *shown, size_t size) {
     size_t used = 0;
     for (size_t length; *text; text += length > 0 ? length : 1) {
-        length = utf8_length(text);
-        const bool fine = length > 0 && !(one_line && is_control(text));
+        uint32_t code = 0;
+        length = read_character(text, &code);
+        const bool fine = length > 0 && !(one_line && is_command(code));
         if (used + (fine ? length : 1) >= size)
             break;
         if (fine)

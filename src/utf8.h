@@ -13,7 +13,8 @@ size_t utf8_length(const char *text);
 bool utf8_is(const char *text);
 
 /* Copies `text` into shown[size], cut to fit between characters, with a '?' for each byte that is
- * not UTF-8 and, where it is to be one line, for each control character. Gives `shown`. */
+ * not UTF-8 and, where it is to be one line that a person reads, for each character that a terminal
+ * takes for a command or that turns text around. Gives `shown`. */
 const char *utf8_show(const char *text, bool one_line, char *shown, size_t size);
 
 #endif

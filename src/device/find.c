@@ -2,6 +2,7 @@
 #include "device/device_type.h"
 #include "nearest.h"
 #include "system/locale.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,8 +199,9 @@ static void pass_over(struct passed_over *passed, const struct device_type *type
     const size_t kind = strlen(type->kind);
     if (strncmp(shortly, type->kind, kind) == 0 && strncmp(shortly + kind, ": ", 2) == 0)
         shortly += kind + 2; /* errors begin with it, too */
-    snprintf(passed->lines + lines, sizeof passed->lines - lines, "%s%s: %.200s",
-        lines > 0 ? "\n" : "", type->kind, shortly);
+    char line[201];          /* one, though a compiler's log or a driver's name may have more */
+    snprintf(passed->lines + lines, sizeof passed->lines - lines, "%s%s: %s", lines > 0 ? "\n" : "",
+        type->kind, utf8_show(shortly, true, line, sizeof line));
     snprintf(passed->failures + failures, sizeof passed->failures - failures, "%s%.1000s",
         failures > 0 ? "; " : "", failure->message);
 }

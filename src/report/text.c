@@ -141,11 +141,21 @@ bool record_write_csv(const struct record *record, FILE *file) {
 
 /* --- Markdown --- */
 
+/* Whether GitHub would make of what begins here what no backslash prevents: somebody's name
+ * ("@somebody") or a picture (":smile:"). */
+static bool begins_mark(const char *c) {
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-";
+    return (*c == '@' || *c == ':') && c[1] && strchr(word, c[1]);
+}
+
 /* Text that means nothing to Markdown, and stays in its cell. */
 static void put_markdown(const char *text, FILE *file) {
     shown_text shown;
-    for (const char *c = show(text, shown); *c; c++)
+    for (const char *c = show(text, shown); *c; c++) {
         fprintf(file, strchr("\\`*_{}[]<>|~&$#", *c) ? "\\%c" : "%c", *c);
+        if (begins_mark(c))
+            fputs("<!-- -->", file);
+    }
 }
 
 bool record_write_markdown(const struct record *record, FILE *file) {
@@ -188,7 +198,7 @@ __attribute__((format(printf, 3, 4)))
 #endif
 static void
 print_row(FILE *file, const char *name, const char *format, ...) {
-    fprintf(file, "%-10s", name);
+    fprintf(file, "%-9s ", name);
     va_list arguments;
     va_start(arguments, format);
     vfprintf(file, format, arguments);
@@ -285,11 +295,11 @@ void record_print_summary(const struct record *record, FILE *file) {
     }
     if (result->unfinished > 0.0)
         print_row(file, "unfinished", "%.4f s in an epoch that did not end", result->unfinished);
-    if (result->tested) {
+    if (result->evaluate > 0.0)
         print_row(file, "evaluate", "%.4f s", result->evaluate);
+    if (result->tested)
         print_row(
             file, "test", "loss %.6f, accuracy %.4f", result->test.loss, result->test.accuracy);
-    }
     print_row(file, "in all", "%.4f s, with %.4f s to set up and %.4f s to release memory",
         record->wall, record->setup, result->release);
     if (record->checkpoint > 0.0)

@@ -47,6 +47,13 @@ static void test_shown(void **state) {
     check_shown("caf\xE9 ü€", false, 64, "caf? ü€");
     check_shown("a\nb\tc\x1B[1m\x7F\xC2\x85", true, 64, "a?b?c?[1m??");
     check_shown("a\nb", false, 64, "a\nb");
+    /* what turns text around, and what ends lines and paragraphs: the first and last of each row,
+     * and their neighbours, which are shown */
+    check_shown("\u061C\u200E\u200F\u2028\u2029\u202A\u202E\u2066\u2069", true, 64, "?????????");
+    check_shown("\u061C\u202E", false, 64, "\u061C\u202E");
+    check_shown("\u061B\u061D\u200D\u2010\u2027\u202F\u2065\u206A", true, 64,
+        "\u061B\u061D\u200D\u2010\u2027\u202F\u2065\u206A");
+    check_shown("\x1F \x7E\xC2\x80\xC2\x9F\xC2\xA0", true, 64, "? \x7E??\xC2\xA0");
     check_shown("aü€", false, 1, "");
     check_shown("aü€", false, 3, "a"); /* cut between characters */
     check_shown("aü€", false, 4, "aü");

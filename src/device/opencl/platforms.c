@@ -36,7 +36,7 @@ enum status opencl_device_info(
     return status;
 }
 
-/* A text in one line, without the spaces around it, cut to `size`. */
+/* A text in UTF-8, without the spaces around it, cut to `size`. */
 static enum status device_text(
     cl_device_id id, cl_device_info what, char *text, size_t size, struct error *error) {
     char value[256] = "";
@@ -47,7 +47,7 @@ static enum status device_text(
     size_t length = strlen(value);
     while (length > 0 && strchr(spaces, value[length - 1]))
         value[--length] = '\0';
-    utf8_show(value + strspn(value, spaces), true, text, size);
+    utf8_show(value + strspn(value, spaces), false, text, size);
     return STATUS_OK;
 }
 

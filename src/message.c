@@ -1,0 +1,30 @@
+#include "message.h"
+
+#include "trainer/error.h"
+#include "utf8.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_MAX = 2 * sizeof((struct error){0}.message) };
+
+void message_print(const char *format, ...) {
+    char text[MESSAGE_MAX], whole[2 * MESSAGE_MAX] = "", line[MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    size_t used = 0;
+    for (char *rest = text; used == 0 || *rest;) {
+        char *const start = rest;
+        rest += strcspn(rest, "\n");
+        if (*rest)
+            *rest++ = '\0';
+        used += (size_t)snprintf(whole + used, sizeof whole - used, "%s%s\n",
+            used == 0 ? "trainer: " : "  ", utf8_show(start, true, line, sizeof line));
+        if (used + 1 >= sizeof whole)
+            break;
+    }
+    fputs(whole, stderr);
+}
