@@ -158,12 +158,19 @@ static void plan_record(struct run *run) {
         print_head(run);
 }
 
+static void begin_progress(struct run *run) {
+    const struct training_plan *plan = &run->options->plan;
+    const struct training_position *start = &run->start;
+    const size_t batches = training_batches(plan, run->dataset->train.count);
+    const double done = (double)start->epochs_done + (double)start->batches_done / (double)batches;
+    progress_begin(&run->progress, stderr, run->options->quiet, done, plan->epochs);
+    progress_show(&run->progress, start->epochs_done, start->batches_done, batches);
+}
+
 static enum status train(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const struct training_observer observer = {run, on_batch, on_epoch, is_to_stop};
-    progress_begin(
-        &run->progress, stderr, options->quiet, run->start.epochs_done, options->plan.epochs);
-    progress_show(&run->progress, run->start.epochs_done, 0, 1);
+    begin_progress(run);
     const enum status status = training_run(
         run->network, run->dataset, &options->plan, &run->start, &observer, &run->result, error);
     progress_hide(&run->progress);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 void progress_begin(
-    struct progress *progress, FILE *file, bool quiet, size_t first, size_t epochs) {
+    struct progress *progress, FILE *file, bool quiet, double first, size_t epochs) {
     *progress = (struct progress){.first = first, .epochs = epochs, .start = clock_seconds()};
     if (!quiet && terminal_has_codes(fileno(file)))
         progress->file = file;
@@ -31,17 +31,16 @@ void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t
         return;
     progress->shown = now;
     progress->visible = true;
-    const double done =
-        ((double)epoch + (double)batch / (double)batches) / (double)progress->epochs;
-    const double now_done = done - (double)progress->first / (double)progress->epochs;
+    const double done = (double)epoch + (double)batch / (double)batches;
+    const double now_done = done - progress->first, all = (double)progress->epochs;
     char line[160], words[96];
     const int used = snprintf(words, sizeof words, "epoch %zu of %zu",
         epoch + 1 < progress->epochs ? epoch + 1 : progress->epochs, progress->epochs);
     if (now_done > 0.0)
         snprintf(words + used, sizeof words - (size_t)used, ", %.0f s left",
-            (now - progress->start) * (1.0 - done) / now_done);
+            (now - progress->start) * (all - done) / now_done);
     /* A letter in the last column would begin another line, which is then not taken away. */
-    compose(line, sizeof line, terminal_columns(fileno(progress->file)) - 1, done, words);
+    compose(line, sizeof line, terminal_columns(fileno(progress->file)) - 1, done / all, words);
     fprintf(progress->file, "\r\033[K%s", line);
     fflush(progress->file);
 }

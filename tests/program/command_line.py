@@ -3,20 +3,17 @@
   command_line.py TRAINER
 """
 import csv
-import fcntl
 import io
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
-import termios
 import unittest
 import unittest.mock
 
 from common import (NO_GPU, PATIENCE, TRAINER, Folder, environment, moment, outside_phases, phases_add_up,
-                    read_safetensors, record, run)
+                    read_safetensors, record, run, said_to_terminal)
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
 DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
@@ -366,27 +363,7 @@ class Formats(Command):
 
     def said(self, *arguments, columns=80, **env):
         """What it writes to a terminal, where there are any."""
-        try:
-            master, slave = os.openpty()
-        except (AttributeError, OSError) as problem:
-            raise unittest.SkipTest(f"there are no terminals here: {problem}") from None
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        kept = {"TERM": "xterm", **env}
-        with subprocess.Popen([TRAINER, *map(str, SMALL), "--device", "reference", *arguments], stdout=slave,
-                              stderr=slave, env={name: value for name, value in environment(**kept).items()
-                                                 if value is not None}):
-            os.close(slave)
-            text = b""
-            while True:
-                try:
-                    part = os.read(master, 65536)
-                except OSError:  # Linux's way to say that the other end is closed
-                    part = b""
-                if not part:
-                    break
-                text += part
-        os.close(master)
-        return text
+        return said_to_terminal(*SMALL, "--device", "reference", *arguments, columns=columns, env=env)[0]
 
     def test_terminal(self):
         """Bold and progress on a terminal; NO_COLOR and --quiet take them away."""

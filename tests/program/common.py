@@ -1,5 +1,6 @@
 """What the tests of the whole program share: running it, and reading what it writes."""
 import atexit
+import fcntl
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 from fixtures.patience import PATIENCE
@@ -36,6 +38,31 @@ def run(*arguments, env=None, **more):
     return subprocess.run([TRAINER, *map(str, arguments)], env=environment(**(env or {})), text=True,
                           stdout=more.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
                           timeout=PATIENCE, **more)
+
+
+def said_to_terminal(*arguments, columns=80, env=None):
+    """What the program writes to a terminal, in bytes, and its exit status; skips the test where there are
+    none."""
+    try:
+        master, slave = os.openpty()
+    except (AttributeError, OSError) as problem:
+        raise unittest.SkipTest(f"there are no terminals here: {problem}") from None
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    wanted = environment(**{"TERM": "xterm", **(env or {})})
+    with subprocess.Popen([TRAINER, *map(str, arguments)], stdout=slave, stderr=slave,
+                          env={name: value for name, value in wanted.items() if value is not None}) as process:
+        os.close(slave)
+        text = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # Linux's way to say that the other end is closed
+                part = b""
+            if not part:
+                break
+            text += part
+    os.close(master)
+    return text, process.returncode
 
 
 def moment(text=None, clock=None, report=None):

@@ -1,0 +1,88 @@
+/* A device's peak, on a device that does nothing, and takes its time for it by a clock of the
+ * test's own: only when somebody waits. */
+#include "device/device_type.h"
+#include "support.h"
+#include "system/clock.h"
+
+#include <stdint.h>
+
+static double now, due; /* seconds; of work that was enqueued */
+static struct device *device;
+static const struct device_type *real;
+static struct error error;
+
+double clock_seconds(void) {
+    return now;
+}
+
+/* Three repetitions at the least, of which the second is the fastest; and before them a first time
+ * that does not count, however short it is. */
+static double slowed(double seconds, int *times) {
+    static const double by[] = {0.01, 1.5, 1.0, 2.0};
+    const int time = (*times)++;
+    return seconds * by[time < 4 ? time : 3];
+}
+
+enum { SMALL = 256, LARGE = 512 }; /* sides of the products that are measured */
+
+static int products[2], copies;
+
+static enum status forward(struct device *of, struct view x, struct view weights, struct view bias,
+    enum activation activation, struct view y, struct error *problem) {
+    if (x.rows < SMALL) /* the self-check */
+        return real->dense_forward(of, x, weights, bias, activation, y, problem);
+    assert_true(x.rows == SMALL || x.rows == LARGE);
+    due += x.rows == SMALL ? slowed(0.0625, &products[0]) : slowed(0.25, &products[1]);
+    return STATUS_OK;
+}
+
+static enum status gather(struct device *of, struct view source, struct view index,
+    struct view destination, struct error *problem) {
+    (void)of, (void)source, (void)index, (void)destination, (void)problem;
+    due += slowed(0.5, &copies);
+    return STATUS_OK;
+}
+
+static enum status synchronise(struct device *of, struct error *problem) {
+    now += due;
+    due = 0.0;
+    return real->synchronise(of, problem);
+}
+
+/* Room for a copy of 8 MiB, as a quarter is taken of what is free, for two of them. */
+static struct device_memory memory(const struct device *of) {
+    struct device_memory all = real->memory(of);
+    all.free_bytes = all.buffer_bytes = (size_t)64 << 20;
+    return all;
+}
+
+static void test_peak(void **state) {
+    (void)state;
+    struct device_peak peak;
+    assert_ok(device_measure_peak(device, &peak, &error));
+    /* 2 * 256^3 in 1/16 s is 2^29 a second; 2 * 512^3 in 1/4 s is 2^30 */
+    assert_int_equal(peak.side, LARGE);
+    assert_true(peak.flops == 1073741824.0);
+    /* 8 MiB are read, and 8 MiB written, in 1/2 s */
+    assert_int_equal(peak.bytes, 8 << 20);
+    assert_true(peak.bandwidth == 33554432.0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_peak)};
+    const struct device_options options = {.threads = 1};
+    if (device_open("reference", &options, &device, &error) != STATUS_OK)
+        return 1;
+    real = device->type;
+    struct device_type slow = *real;
+    slow.dense_forward = forward;
+    slow.gather_rows = gather;
+    slow.synchronise = synchronise;
+    slow.memory = memory;
+    device->type = &slow;
+    device->info.doubtful = 16; /* so that the self-check is short */
+    const int failed = cmocka_run_group_tests_name("peak", tests, NULL, NULL);
+    device->type = real;
+    device_close(device);
+    return failed;
+}
