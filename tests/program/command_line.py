@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import unittest.mock
 from common import (NO_GPU, PATIENCE, TRAINER, Folder, environment, moment, outside_phases, phases_add_up,
                     read_safetensors, record, run, said_to_terminal)
 
-SMALL = ("--data", "synthetic", "--samples", 500, "--epochs", 2, "--batch-size", 64)
-DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
-           if "not here: " not in line]
+SMALL = ("--data", "synthetic", "--samples", 200, "--epochs", 2, "--batch-size", 64)
+REFERENCE = (*SMALL, "--device", "reference")  # where it is not about the device
+LISTED = run("--list-devices")
+DEVICES = [line.split()[0] for line in LISTED.stdout.splitlines() if "not here: " not in line]
+HELP = run("--help")
 
 
 class Command(Folder):
@@ -30,55 +33,21 @@ class Command(Folder):
 
 
 class Usage(Command):
-    def test_values(self):
-        for option, value, text in (
-                ("epochs", "1x", "a whole number from 0 to 1000000"),
-                ("epochs", "-1", "a whole number"), ("epochs", "", "a whole number"),
-                ("epochs", " 1", "a whole number"), ("epochs", "1e3", "a whole number"),
-                ("epochs", "99999999999999999999999", "a whole number"),
-                ("batch-size", "0", "a whole number from 1 to 50000"),
-                ("batch-size", "99999999", "a whole number from 1 to 50000"),
-                ("layers", "64,,32", "like 64,32, or none"), ("layers", "", "like 64,32"),
-                ("layers", "64,", "like 64,32"), ("layers", ",64", "like 64,32"),
-                ("layers", "0", "widths from 1"), ("layers", "65537", "to 65536"),
-                ("layers", "none,3", "none"), ("layers", ",".join(["2"] * 128), "up to 127"),
-                ("threads", "-1", "a whole number from 1 to 1024"),
-                ("threads", "0", "a whole number from 1"), ("samples", "50001", "from 1 to 50000"),
-                ("activation", "gelu", "sigmoid, tanh or relu"),
-                ("activation", "none", "sigmoid, tanh or relu"),
-                ("learning-rate", "fast", "a number from 0"), ("learning-rate", "nan", "a number"),
-                ("learning-rate", "-1", "a number"), ("learning-rate", "0x1p3", "a number"),
-                ("learning-rate", "1e400", "a number"), ("learning-rate", "1e-400", "a number"), ("color", "red", "grey or rgb"),
-                ("tail", "cut", "wrap, short or drop"),
-                ("batches", "some", "auto, resident or streamed"), ("gemm", "", "a value"), ("seed", "-3", "a whole number from 0"),
-                ("seed", "9223372036854775808", "to 9223372036854775807"),
-                ("format", "xml", "table, json, csv or markdown"), ("data", "", "a value")):
-            with self.subTest(option=option, value=value):
-                done = self.fails(2, text, f"--{option}", value)
-                self.assertIn(f"--{option} '{value}'", done.stderr)
-                self.assertEqual(done.stdout, "")
+    def test_refused(self):
+        """What is refused, and how, is known from the unit test of the options; here is that the program ends so."""
+        for text, *arguments in (("--epochs '1x': expected a whole number from 0 to 1000000", "--epochs", "1x"),
+                                 ("--nonsense is not an option", "--nonsense"),
+                                 ("batches of 300 leave none of 100 samples", "--samples", 100, "--tail", "drop")):
+            self.assertEqual(self.fails(2, text, *arguments).stdout, "")
 
-    def test_options(self):
-        self.fails(2, "--nonsense is not an option", "--nonsense")
-        self.fails(2, "-x is not an option", "-x")
-        self.fails(2, "'extra' is not an option", "extra", "--nonsense")
-        self.fails(2, "'extra' is not an option", "extra")
-        self.fails(2, "--epochs: expected a value", "--epochs")
-        self.fails(2, "--quiet=yes has a value, but takes none", "--quiet=yes")
-        self.fails(2, "batches of 300 leave none of 100 samples", "--samples", 100, "--tail", "drop")
-
-    def test_help_has_live_defaults(self):
-        done = run("--help")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for text in ("--epochs N", "(default: 5)", "(default: 300)", "(default: 64,32)",
-                     "(default: 0.01)", "(default: grey)", "sigmoid|tanh|relu"):
-            self.assertIn(text, done.stdout)
-        self.assertEqual(run("-h").stdout, done.stdout)
+    def test_help(self):
+        self.assertEqual((HELP.returncode, HELP.stderr), (0, ""))
+        self.assertIn("\n  --epochs N\n      passes over the training set (default: 5)\n", HELP.stdout)
 
     def test_readme_has_all_options(self):
         with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md")) as file:
             readme = file.read()
-        for line in run("--help").stdout.splitlines():
+        for line in HELP.stdout.splitlines():
             if line.startswith("  --"):
                 option = line.strip().replace("|", "\\|")
                 self.assertIn(f"| `{option}` |", readme)
@@ -93,10 +62,9 @@ class Usage(Command):
 
 class Devices(Command):
     def test_list(self):
-        done = run("--list-devices")
-        self.assertEqual(done.returncode, 0)
-        self.assertIn("reference", done.stdout)
-        self.assertIn("cpu", done.stdout)  # there, or with the reason why not
+        self.assertEqual((LISTED.returncode, LISTED.stderr), (0, ""))
+        self.assertIn("reference", LISTED.stdout)
+        self.assertIn("cpu", LISTED.stdout)  # there, or with the reason why not
 
     def test_absent(self):
         self.fails(3, "device 'tpu' is not here; there are: ", "--device", "tpu", *SMALL)
@@ -152,10 +120,8 @@ class Devices(Command):
     @unittest.skipUnless("cpu" in DEVICES, "needs the cpu device")
     def test_bound_threads(self):
         """OpenMP's own binding is not taken for a smaller machine."""
-        lists = [run("--list-devices", env=env).stdout
-                 for env in ({}, {"OMP_PROC_BIND": "close"}, {"OMP_PLACES": "cores"})]
-        self.assertEqual(lists[0], lists[1])
-        self.assertEqual(lists[0], lists[2])
+        for env in ({"OMP_PROC_BIND": "close"}, {"OMP_PLACES": "cores"}):
+            self.assertEqual(run("--list-devices", env=env).stdout, LISTED.stdout)
 
     def test_auto_says_which(self):
         """And a line for each kind that it passed over; the whole reasons are in the list."""
@@ -168,16 +134,11 @@ class Devices(Command):
 
     def test_names(self):
         """In upper and lower case; what is mistyped is guessed."""
-        for spec in ("Reference", "REFERENCE"):
-            self.assertEqual(record("--device", spec, *SMALL)["device"]["spec"], "reference")
-        if "cpu" in DEVICES:
-            self.assertEqual(record("--device", "CPU", *SMALL)["device"]["spec"], "cpu")
-        for spec, meant in (("refrence", "reference"), ("Ato", "auto"), ("gup", "gpu")):
+        self.assertEqual(record("--device", "ReferencE", *SMALL)["device"]["spec"], "reference")
+        for spec, meant in (("refrence", "reference"), ("Gup", "gpu")):
             self.fails(3, f"did you mean '{meant}'?", "--device", spec, "--data", "/nonexistent")
         self.assertNotIn("did you mean", self.fails(3, "is not here", "--device", "x" * 100).stderr)
         self.fails(2, "expected a device of --list-devices", "--device", "x" * 200)
-        self.fails(2, "(did you mean --batch-size?)", "--bach-size", 3)
-        self.assertNotIn("did you mean", self.fails(2, "is not an option", "--nonsense").stderr)
 
     def test_gpu(self):
         """The best GPU, and nothing else in its place; that is told before the data are read."""
@@ -209,8 +170,13 @@ class Data(Command):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("SYNTHETIC", done.stdout)
         self.assertIn("built-in synthetic set", done.stderr)
-        self.assertEqual(record(*SMALL)["dataset"]["source"], "synthetic")
-        self.assertEqual(record(*SMALL)["dataset"]["name"], "synthetic")
+        found = record(*REFERENCE)["dataset"]
+        self.assertEqual((found["source"], found["name"], found["path"]), ("synthetic", "synthetic", None))
+
+
+def little_memory():
+    """Of this process: the program takes a quarter of what it may have."""
+    resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, resource.RLIM_INFINITY))
 
 
 class Formats(Command):
@@ -221,7 +187,7 @@ class Formats(Command):
             "epochs": 2, "batch_size": 64, "layers": [1024, 64, 32, 10], "activation": "sigmoid",
             "learning_rate": 0.01, "color": "grey", "tail": "wrap", "batches": "resident", "seed": 1,
             "shuffle": False})
-        self.assertEqual((found["dataset"]["train"], found["dataset"]["test"]), (500, 500))
+        self.assertEqual((found["dataset"]["train"], found["dataset"]["test"]), (200, 200))
         self.assertEqual(found["status"], "complete")
         self.assertEqual(len(found["epochs"]), 2)
         seconds = found["seconds"]
@@ -232,8 +198,8 @@ class Formats(Command):
             self.assertGreater(seconds[name], 0)
         self.assertEqual((seconds["unfinished"], seconds["checkpoint"], found["resumed"]), (0, 0, None))
         self.assertGreaterEqual(outside_phases(found), -1e-6)
-        self.assertGreater(min(found["memory"].values()), 500 * 3073)
-        samples = 8 * 64
+        self.assertGreater(min(found["memory"].values()), 200 * 3073)
+        samples = 4 * 64
         self.assertAlmostEqual(found["samples_per_second"] * seconds["mean_epoch"] / samples, 1,
                                places=3)
         self.assertAlmostEqual(found["gflops"] / found["samples_per_second"] * 1e9, 276352, delta=50)
@@ -241,7 +207,9 @@ class Formats(Command):
 
     def test_json(self):
         for device in DEVICES:
-            found = record("--device", device, *SMALL)
+            done = run("--device", device, *SMALL, "--format", "json", "--quiet")
+            self.assertEqual((done.returncode, done.stderr, done.stdout.count("\n")), (0, "", 1))
+            found = json.loads(done.stdout)
             self.check(found)
             self.assertEqual((found["device"]["spec"], found["device"]["kind"]),
                              (device, device.split(":")[0]))
@@ -259,7 +227,7 @@ class Formats(Command):
         for number in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
             with open(path + b"/" + number.encode() + b".bin", "wb") as file:
                 file.truncate(30730000)
-        found = record("--data", os.fsdecode(path), "--samples", 100, "--epochs", 1)
+        found = record("--data", os.fsdecode(path), "--samples", 100, "--epochs", 1, "--device", "reference")
         self.assertEqual(found["dataset"]["path"], self.folder + "/caf?")
 
     def test_csv(self):
@@ -280,7 +248,7 @@ class Formats(Command):
             self.assertGreater(float(found[name]), 0, name)
 
     def test_markdown(self):
-        lines = run("--format", "markdown", *SMALL).stdout.splitlines()
+        lines = run("--format", "markdown", *REFERENCE).stdout.splitlines()
         self.assertEqual(len(lines), 3)
         self.assertEqual(len({line.count("|") for line in lines}), 1)
         self.assertIn("Mean epoch", lines[0])
@@ -297,20 +265,24 @@ class Formats(Command):
 
     @unittest.skipIf("-fsanitize" in run("--version").stdout, "it is about speed")
     def test_peak(self):
-        device = "cpu" if "cpu" in DEVICES else "reference"  # which is soon done
-        found = record("--peak", "--device", device)
+        """By a clock on which every product takes long enough, and in little memory: soon done, and known to the
+        last digit. (What a peak is of is known from its unit test.)"""
+        def peak(*arguments):
+            return run("--peak", "--device", "reference", *arguments, preexec_fn=little_memory,
+                       env=moment("clock_gettime:1+:+199", clock="steps"))  # and a millisecond a step
+
+        found = json.loads(peak("--format", "json").stdout)
         self.assertEqual(list(found), ["schema", "time", "commit", "host", "device", "peak", "status"])
-        self.assertEqual(list(found["device"]), list(record("--device", device, *SMALL)["device"]))
-        self.assertEqual((found["device"]["spec"], found["status"]), (device, "complete"))
-        for name in ("gflops", "side", "bytes_per_second", "bytes"):
-            self.assertGreater(found["peak"][name], 0)
-        done = run("--peak", "--device", device)
-        self.assertRegex(done.stdout, r"(?m)^device .*\nproduct .* GFLOP/s.*\ncopy .* GB/s.*\n$")
-        for form in ("csv", "markdown"):
-            done = run("--peak", "--format", form)
-            self.assertEqual((done.returncode, done.stdout), (2, ""))
-            self.assertIn("--peak: --format is table or json", done.stderr)
-        self.assertEqual(run("--peak", "--device", "nonsense").returncode, 3)
+        self.assertEqual(list(found["device"]), list(record(*REFERENCE)["device"]))
+        self.assertEqual((found["device"]["spec"], found["status"]), ("reference", "complete"))
+        measured = found["peak"]
+        self.assertEqual((measured["side"], measured["gflops"]), (256, round(2 * 256**3 / 0.2 / 1e9, 8)))
+        self.assertAlmostEqual(measured["bytes_per_second"] * 0.2 / (2 * measured["bytes"]), 1, places=8)
+        lines = peak().stdout.splitlines()
+        self.assertEqual(lines[1], "product   0.2 GFLOP/s, of 256 x 256 matrices")
+        self.assertEqual(lines[2], f"copy      {measured['bytes'] / 1e8:.1f} GB/s read and written, of "
+                         f"{measured['bytes'] >> 20} MiB")
+        self.fails(3, "nonsense", "--peak", "--device", "nonsense")
 
     @unittest.skipUnless("cpu" in DEVICES and sys.platform == "linux", "needs the cpu device")
     def test_environment(self):
@@ -325,15 +297,14 @@ class Formats(Command):
                 done = run("--device", device, *SMALL, env=NO_GPU)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotIn("Prescott", done.stderr + done.stdout)
-                self.assertNotIn("Prescott", run("--list-devices", env=NO_GPU).stdout)
+            self.assertNotIn("Prescott", run("--list-devices", env=NO_GPU).stdout)
             done = run("--device", "cpu", *SMALL, env={"OPENBLAS_CORETYPE": "Prescott"})
             self.assertIn("Prescott, at a fraction of its speed; set OPENBLAS_CORETYPE=", done.stderr)
             self.assertIn("Prescott", done.stdout)
 
     def test_locale(self):
-        found = record(*SMALL, env={"LC_ALL": "de_DE.UTF-8"})
-        self.check(found)
-        self.assertIn("0.01", run(*SMALL, env={"LC_ALL": "de_DE.UTF-8"}).stdout)
+        self.check(record(*REFERENCE, env={"LC_ALL": "de_DE.UTF-8"}))
+        self.assertIn("0.01", run(*REFERENCE, env={"LC_ALL": "de_DE.UTF-8"}).stdout)
 
     def test_streamed(self):
         for more in ((), ("--shuffle",)):
@@ -343,32 +314,29 @@ class Formats(Command):
             self.assertEqual(resident["config"]["batches"], "resident")
             self.assertEqual([epoch["loss"] for epoch in resident["epochs"]],
                              [epoch["loss"] for epoch in streamed["epochs"]])
-        self.assertIn("each batch is sent within its epoch",
-                      run(*SMALL, "--device", "reference", "--batches", "streamed").stdout)
 
     def test_no_epochs(self):
-        found = record(*SMALL, "--epochs", 0)
+        found = record(*REFERENCE, "--epochs", 0)
         self.assertEqual((found["epochs"], found["seconds"]["mean_epoch"]), ([], None))
-        self.assertIn("| - |", run(*SMALL, "--epochs", 0, "--format", "markdown").stdout)
 
     def test_quiet(self):
-        for device in DEVICES:
-            self.assertEqual(run(*SMALL, "--quiet", "--device", device).stderr, "")
-        self.assertEqual(run("--samples", 100, "--epochs", 1, "--quiet").stderr, "")
+        """Nor that it is the synthetic set; for a device, that is tested with its record."""
+        self.assertEqual(run("--samples", 100, "--epochs", 1, "--quiet", env=NO_GPU).stderr, "")
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
     def test_full_disk(self):
         with open("/dev/full", "w") as full:
-            self.fails(1, "can't write standard output", *SMALL, stdout=full)
+            self.fails(1, "can't write standard output", *REFERENCE, stdout=full)
 
     def said(self, *arguments, columns=80, **env):
         """What it writes to a terminal, where there are any."""
-        return said_to_terminal(*SMALL, "--device", "reference", *arguments, columns=columns, env=env)[0]
+        return said_to_terminal(*REFERENCE, *arguments, columns=columns, env=env)[0]
 
     def test_terminal(self):
         """Bold and progress on a terminal; NO_COLOR and --quiet take them away."""
-        self.assertIn(b"\033[1m", self.said())
-        self.assertIn(b"epoch 1 of 2", self.said())
+        said = self.said()
+        self.assertIn(b"\033[1m", said)
+        self.assertIn(b"epoch 1 of 2", said)
         self.assertNotIn(b"\033[1m", self.said(NO_COLOR="1"))
         self.assertNotIn(b"epoch 1 of 2", self.said("--quiet"))
 
@@ -379,12 +347,12 @@ class Formats(Command):
 
     def test_narrow_terminal(self):
         """A line that can be taken away again has to fit into one of the terminal's."""
-        for columns in (80, 40, 20, 3, 0):
+        for columns in (40, 0):  # others are in the unit test
             shown = [part for part in self.said(columns=columns).split(b"\r\033[K")[1:] if b"\n" not in part]
             self.assertTrue(shown)
             for part in shown:
                 self.assertLess(len(part), columns or 80)
-            self.assertEqual(any(part.startswith(b"[") for part in shown), columns not in (20, 3))
+                self.assertTrue(part.startswith(b"["), part)
 
 
 class Weights(Command):
@@ -420,17 +388,17 @@ class Weights(Command):
     def test_bad_init(self):
         with open(self.path("bad"), "wb") as file:
             file.write(b"not weights")
-        self.fails(6, "bad: offset 0", *SMALL, "--init", self.path("bad"))
-        self.fails(6, "No such file", *SMALL, "--init", self.path("absent"))
-        record(*SMALL, "--epochs", 0, "--layers", "5", "--save", self.path("other"))
-        self.fails(6, '"0.weight": is F32 [5, 1024]; expected F32 [64, 1024]', *SMALL,
+        self.fails(6, "bad: offset 0", *REFERENCE, "--init", self.path("bad"))
+        self.fails(6, "No such file", *REFERENCE, "--init", self.path("absent"))
+        record(*REFERENCE, "--epochs", 0, "--layers", "5", "--save", self.path("other"))
+        self.fails(6, '"0.weight": is F32 [5, 1024]; expected F32 [64, 1024]', *REFERENCE,
                    "--init", self.path("other"))
 
     def test_lost_save(self):
         """A file that can't be written at the end costs the weights, not the measurement."""
         done = subprocess.run(
             ["bash", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "-", TRAINER,
-             *map(str, SMALL), "--device", "reference", "--save", self.path("w"), "--format",
+             *map(str, REFERENCE), "--save", self.path("w"), "--format",
              "json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 1)
@@ -440,14 +408,14 @@ class Weights(Command):
 
     def test_save_to_a_link(self):
         os.symlink("target", self.path("link"))
-        self.fails(1, "it is a symbolic link", *SMALL, "--save", self.path("link"))
+        self.fails(1, "it is a symbolic link", *REFERENCE, "--save", self.path("link"))
         self.assertTrue(os.path.islink(self.path("link")))
 
     def test_bad_save(self):
         """Refused before anything is loaded or trained."""
         done = self.fails(1, "can't write", "--data", "/nonexistent", "--save", "/nonexistent/w")
         self.assertEqual(done.stdout, "")
-        self.fails(1, "not a regular file", *SMALL, "--save", self.folder)
+        self.fails(1, "not a regular file", *REFERENCE, "--save", self.folder)
 
     def test_divergence(self):
         for device in DEVICES:

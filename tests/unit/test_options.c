@@ -1,0 +1,269 @@
+/* The command line: what each option takes and refuses, where it goes, and what help says of it. */
+#include "options.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct options options;
+static struct error error;
+
+/* Parses up to seven words; NULL ends them. */
+#define PARSE(...) parse((const char *[8]){__VA_ARGS__})
+
+static enum status parse(const char *const words[8]) {
+    static char copies[9][512] = {"trainer"};
+    char *arguments[10] = {copies[0]};
+    int count = 1;
+    for (; words[count - 1]; count++) {
+        snprintf(copies[count], sizeof copies[count], "%s", words[count - 1]);
+        arguments[count] = copies[count];
+    }
+    return options_parse(count, arguments, &options, &error);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    static const char many[] =
+        "2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,"
+        "2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,"
+        "2,"
+        "2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2";
+    static const struct {
+        const char *option, *value, *expected;
+    } values[] = {
+        {"epochs", "1x", "a whole number from 0 to 1000000"},
+        {"epochs", "1000001", "a whole number from 0 to 1000000"},
+        {"epochs", "-1", "a whole number from 0"},
+        {"epochs", "+1", "a whole number from 0"},
+        {"epochs", "", "a whole number from 0"},
+        {"epochs", " 1", "a whole number from 0"},
+        {"epochs", "1e3", "a whole number from 0"},
+        {"epochs", "99999999999999999999999", "a whole number from 0"},
+        {"batch-size", "0", "a whole number from 1 to 50000"},
+        {"batch-size", "50001", "a whole number from 1 to 50000"},
+        {"layers", "64,,32",
+            "up to 127 widths from 1 to 65536 with commas between, like 64,32, or "
+            "none"},
+        {"layers", "", "up to 127 widths"},
+        {"layers", "64,", "up to 127 widths"},
+        {"layers", ",64", "up to 127 widths"},
+        {"layers", "0", "up to 127 widths"},
+        {"layers", "65537", "up to 127 widths"},
+        {"layers", "none,3", "up to 127 widths"},
+        {"layers", many, "up to 127 widths"},
+        {"threads", "-1", "a whole number from 1 to 1024"},
+        {"threads", "0", "a whole number from 1 to 1024"},
+        {"threads", "1025", "a whole number from 1 to 1024"},
+        {"samples", "0", "a whole number from 1 to 50000"},
+        {"samples", "50001", "a whole number from 1 to 50000"},
+        {"checkpoint-every", "0", "a whole number from 1 to 1000000"},
+        {"activation", "gelu", "sigmoid, tanh or relu"},
+        {"activation", "none", "sigmoid, tanh or relu"},
+        {"learning-rate", "fast", "a number from 0 to 1e+06"},
+        {"learning-rate", "nan", "a number from 0 to 1e+06"},
+        {"learning-rate", "-1", "a number from 0 to 1e+06"},
+        {"learning-rate", "0x1p3", "a number from 0 to 1e+06"},
+        {"learning-rate", "1e400", "a number from 0 to 1e+06"},
+        {"learning-rate", "1e-400", "a number from 0 to 1e+06"},
+        {"learning-rate", "1000001", "a number from 0 to 1e+06"},
+        {"color", "red", "grey or rgb"},
+        {"tail", "cut", "wrap, short or drop"},
+        {"batches", "some", "auto, resident or streamed"},
+        {"gemm", "", "a value"},
+        {"data", "", "a value"},
+        {"seed", "-3", "a whole number from 0 to 9223372036854775807"},
+        {"seed", "9223372036854775808", "a whole number from 0 to 9223372036854775807"},
+        {"format", "xml", "table, json, csv or markdown"},
+        {"device", "", "a device of --list-devices, gpu or auto"},
+    };
+    for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+        char option[64], message[1024];
+        snprintf(option, sizeof option, "--%s", values[v].option);
+        snprintf(message, sizeof message, "%s '%s': expected %s", option, values[v].value,
+            values[v].expected);
+        assert_fails(PARSE(option, values[v].value), STATUS_USAGE, message);
+        assert_ptr_equal(strstr(error.message, message), error.message);
+    }
+}
+
+static void test_words(void **state) {
+    (void)state;
+    assert_fails(PARSE("--nonsense"), STATUS_USAGE, "--nonsense is not an option; see --help");
+    assert_fails(PARSE("--bach-size", "3"), STATUS_USAGE,
+        "--bach-size is not an option (did you mean --batch-size?); see --help");
+    assert_fails(PARSE("-x"), STATUS_USAGE, "-x is not an option; see --help");
+    assert_fails(PARSE("extra", "--nonsense"), STATUS_USAGE, "'extra' is not an option; all");
+    assert_fails(PARSE("--epochs", "3", "extra"), STATUS_USAGE, "'extra' is not an option; all");
+    assert_fails(PARSE("--epochs"), STATUS_USAGE, "--epochs: expected a value");
+    assert_fails(
+        PARSE("--quiet=yes"), STATUS_USAGE, "--quiet=yes has a value, but takes none; see --help");
+    assert_fails(PARSE("--samples", "100", "--tail", "drop"), STATUS_USAGE,
+        "--tail drop: batches of 300 leave none of 100 samples; lower --batch-size");
+}
+
+/* The benchmark. */
+static void test_defaults(void **state) {
+    (void)state;
+    assert_ok(PARSE(NULL));
+    assert_int_equal(options.action, ACTION_TRAIN);
+    assert_string_equal(options.device, "auto");
+    assert_string_equal(options.gemm, "auto");
+    assert_string_equal(options.precision, "fp32");
+    assert_string_equal(options.submission, "auto");
+    assert_int_equal(options.threads, 0);
+    assert_int_equal(options.samples, 0);
+    assert_int_equal(options.plan.epochs, 5);
+    assert_int_equal(options.plan.batch_size, 300);
+    static const size_t widths[] = {1024, 64, 32, 10};
+    assert_int_equal(options.shape.layers, 3);
+    assert_memory_equal(options.shape.widths, widths, sizeof widths);
+    assert_int_equal(options.shape.activation, ACTIVATION_SIGMOID);
+    assert_true(options.plan.learning_rate == 0.01);
+    assert_int_equal(options.plan.color, COLOR_GREY);
+    assert_int_equal(options.plan.tail, TAIL_WRAP);
+    assert_int_equal(options.plan.batches, BATCHES_AUTO);
+    assert_false(options.plan.shuffle);
+    assert_int_equal(options.plan.seed, 1);
+    assert_int_equal(options.checkpoint_every, 1);
+    assert_int_equal(options.format, FORMAT_TABLE);
+    assert_false(options.dry_run || options.quiet);
+    const char *const paths[] = {
+        options.data, options.init, options.save, options.checkpoint, options.resume};
+    for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
+        assert_null(paths[p]);
+}
+
+/* Each to its own place, and the outermost values that are accepted. */
+static void test_places(void **state) {
+    (void)state;
+    assert_ok(PARSE("--device", "OpenCL:1", "--gemm", "own", "--precision", "tf32"));
+    assert_string_equal(options.device, "opencl:1");
+    assert_string_equal(options.gemm, "own");
+    assert_string_equal(options.precision, "tf32");
+    assert_ok(PARSE("--submission", "stream", "--data", "folder", "--init", "first"));
+    assert_string_equal(options.submission, "stream");
+    assert_string_equal(options.data, "folder");
+    assert_string_equal(options.init, "first");
+    assert_ok(PARSE("--save", "last", "--checkpoint", "kept", "--checkpoint-every", "1000000"));
+    assert_string_equal(options.save, "last");
+    assert_string_equal(options.checkpoint, "kept");
+    assert_int_equal(options.checkpoint_every, 1000000);
+    assert_ok(PARSE("--resume", "run"));
+    assert_string_equal(options.resume, "run");
+    assert_ok(PARSE("--epochs", "1000000", "--batch-size", "50000", "--samples", "50000"));
+    assert_int_equal(options.plan.epochs, 1000000);
+    assert_int_equal(options.plan.batch_size, 50000);
+    assert_int_equal(options.samples, 50000);
+    assert_ok(PARSE("--epochs", "0", "--batch-size", "1", "--samples", "1"));
+    assert_int_equal(options.plan.epochs, 0);
+    assert_int_equal(options.plan.batch_size, 1);
+    assert_int_equal(options.samples, 1);
+    assert_ok(PARSE("--threads", "1024", "--layers", "65536,1", "--seed", "9223372036854775807"));
+    assert_int_equal(options.threads, 1024);
+    assert_int_equal(options.shape.layers, 3);
+    assert_int_equal(options.shape.widths[1], 65536);
+    assert_int_equal(options.shape.widths[2], 1);
+    assert_int_equal(options.shape.widths[3], 10);
+    assert_true(options.plan.seed == INT64_MAX);
+    assert_ok(PARSE("--threads", "1", "--layers", "none", "--seed", "0"));
+    assert_int_equal(options.threads, 1);
+    assert_int_equal(options.shape.layers, 1);
+    assert_int_equal(options.shape.widths[1], 10);
+    assert_int_equal(options.plan.seed, 0);
+    assert_ok(PARSE("--activation", "tanh", "--color", "rgb", "--tail", "short"));
+    assert_int_equal(options.shape.activation, ACTIVATION_TANH);
+    assert_int_equal(options.plan.color, COLOR_RGB);
+    assert_int_equal(options.shape.widths[0], 3072);
+    assert_int_equal(options.plan.tail, TAIL_SHORT);
+    assert_ok(PARSE("--batches", "streamed", "--format", "csv", "--learning-rate", "1e6"));
+    assert_int_equal(options.plan.batches, BATCHES_STREAMED);
+    assert_int_equal(options.format, FORMAT_CSV);
+    assert_true(options.plan.learning_rate == 1e6);
+    assert_ok(PARSE("--learning-rate", "0", "--shuffle", "--quiet", "--dry-run"));
+    assert_true(options.plan.learning_rate == 0.0);
+    assert_true(options.plan.shuffle && options.quiet && options.dry_run);
+    assert_ok(PARSE("--shuffle"));
+    assert_true(options.plan.shuffle && !options.quiet && !options.dry_run);
+    assert_ok(PARSE("--quiet"));
+    assert_true(options.quiet && !options.plan.shuffle && !options.dry_run);
+}
+
+static void test_actions(void **state) {
+    (void)state;
+    static const struct {
+        const char *word;
+        enum action action;
+    } actions[] = {{"--peak", ACTION_PEAK}, {"--list-devices", ACTION_LIST_DEVICES},
+        {"--version", ACTION_VERSION}, {"--help", ACTION_HELP}, {"-h", ACTION_HELP}};
+    for (size_t a = 0; a < sizeof actions / sizeof *actions; a++) {
+        assert_ok(PARSE(actions[a].word));
+        assert_int_equal(options.action, actions[a].action);
+    }
+    static const char *const forms[] = {"csv", "markdown"};
+    for (int f = 0; f < 2; f++) {
+        assert_fails(PARSE("--peak", "--format", forms[f]), STATUS_USAGE,
+            "--peak: --format is table or json");
+        assert_fails(PARSE("--dry-run", "--format", forms[f]), STATUS_USAGE,
+            "--dry-run: --format is table or json");
+    }
+    assert_ok(PARSE("--peak", "--format", "json"));
+    assert_ok(PARSE("--dry-run", "--format", "json"));
+}
+
+/* --- Help --- */
+
+/* Every option with what it takes, and the default that is said of it; NULL: none is. */
+static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME", "auto"},
+    {"--precision NAME", "fp32"}, {"--submission NAME", "auto"},
+    {"--threads N", "the number in --list-devices"},
+    {"--data DIR|synthetic", "$TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
+                             "      or its like in $XDG_CACHE_HOME, else synthetic"},
+    {"--samples N", "all"}, {"--epochs N", "5"}, {"--batch-size N", "300"},
+    {"--layers N,N,...|none", "64,32"}, {"--activation sigmoid|tanh|relu", "sigmoid"},
+    {"--learning-rate X", "0.01"}, {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
+    {"--batches auto|resident|streamed", "auto"}, {"--shuffle", NULL}, {"--seed N", "1"},
+    {"--init FILE", NULL}, {"--save FILE", NULL}, {"--checkpoint FILE", NULL},
+    {"--checkpoint-every N", "1"}, {"--resume FILE", NULL},
+    {"--format table|json|csv|markdown", "table"}, {"--dry-run", NULL}, {"--quiet", NULL},
+    {"--peak", NULL}, {"--list-devices", NULL}, {"--version", NULL}, {"--help", NULL}};
+
+static void test_help(void **state) {
+    (void)state;
+    static char text[8192];
+    FILE *file = fmemopen(text, sizeof text, "w");
+    assert_non_null(file);
+    options_print_help(file);
+    assert_int_equal(fclose(file), 0);
+    char *rest = strstr(text, "\n  --");
+    for (size_t o = 0; o < sizeof help / sizeof *help; o++) {
+        char head[128], said[256] = "(default: ";
+        snprintf(head, sizeof head, "\n  %s\n", help[o][0]);
+        assert_non_null(rest);
+        if (strncmp(rest, head, strlen(head)) != 0)
+            fail_msg("help has no \"%s\" here: %.100s", help[o][0], rest + 1);
+        char *const next = strstr(rest + 1, "\n  --");
+        if (next)
+            *next = '\0';
+        snprintf(said, sizeof said, "(default: %s)", help[o][1] ? help[o][1] : "");
+        const char *const found = strstr(rest, "(default: ");
+        if (help[o][1] ? !found || strncmp(found, said, strlen(said)) != 0 : found != NULL)
+            fail_msg("expected %s: %s", help[o][1] ? said : "no default", rest + 1);
+        if (next)
+            *next = '\n';
+        rest = next;
+    }
+    assert_null(rest);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_help),
+    };
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
