@@ -109,7 +109,9 @@ static void test_wrong_sizes(void **state) {
     static const struct {
         off_t size;
         const char *text;
-    } sizes[] = {{0, "ends at offset 0;"}, {CIFAR10_FILE_BYTES - 1, "ends at offset 30729999;"},
+    } sizes[] = {{0, "ends at offset 0;"},
+        {CIFAR10_FILE_BYTES - 1,
+            "ends at offset 30729999; expected 30730000 bytes (10000 records of 3073)"},
         {CIFAR10_FILE_BYTES + 1, "ends at offset 30730001;"}, {30740000, "CIFAR-100"}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         assert_int_equal(truncate(path_of("data_batch_3.bin"), sizes[s].size), 0);
@@ -128,7 +130,7 @@ static void test_wrong_labels(void **state) {
     write_byte(1, 0, 10);
     refused(1, "offset 0: label 10; expected 0 to 9");
     write_byte(5, 9999 * (size_t)CIFAR10_RECORD, 255);
-    refused(5, "offset 30726927: label 255; expected 0 to 9");
+    refused(5, "offset 30726927: label 255; expected 0 to 9 (record 9999; is this");
     /* Of two, the first in the order of the files is told, however the threads run. */
     write_byte(0, 7 * (size_t)CIFAR10_RECORD, 11);
     write_byte(4, 0, 12);

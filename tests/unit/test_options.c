@@ -211,6 +211,35 @@ static void test_actions(void **state) {
     assert_ok(PARSE("--dry-run", "--format", "json"));
 }
 
+/* --- What a checkpoint keeps --- */
+
+/* As it would be typed: a number to its last digit. */
+static void test_stored(void **state) {
+    (void)state;
+    static const char *const kept[][2] = {{"--device", "cpu"}, {"--gemm", "auto"},
+        {"--precision", "fp32"}, {"--submission", "auto"}, {"--threads", "3"}, {"--data", "folder"},
+        {"--epochs", "5"}, {"--batch-size", "300"}, {"--layers", "9,8"},
+        {"--activation", "sigmoid"}, {"--learning-rate", "0.012345678901234568"},
+        {"--color", "grey"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
+        {"--seed", "1"}, {"--checkpoint-every", "1"}};
+    struct checkpoint_setting settings[OPTIONS_STORED_MAX];
+    assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
+        "--learning-rate=0.012345678901234568", "--save=file", "--quiet"));
+    const size_t count = options_store(&options, settings);
+    assert_int_equal(count, sizeof kept / sizeof *kept);
+    for (size_t k = 0; k < count; k++) {
+        assert_string_equal(settings[k].name, kept[k][0]);
+        assert_string_equal(settings[k].value, kept[k][1]);
+    }
+    assert_ok(PARSE("--layers=none", "--samples=7", "--learning-rate=3e-5", "--shuffle"));
+    options_store(&options, settings);
+    assert_string_equal(settings[4].name, "--samples"); /* there are no threads and no data */
+    assert_string_equal(settings[4].value, "7");
+    assert_string_equal(settings[7].value, "none");
+    assert_string_equal(settings[9].value, "3e-05");
+    assert_string_equal(settings[13].value, "true");
+}
+
 /* --- Help --- */
 
 /* Every option with what it takes, and the default that is said of it; NULL: none is. */
@@ -263,6 +292,7 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_stored),
         cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
