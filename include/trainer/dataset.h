@@ -25,6 +25,19 @@ enum {
     CIFAR10_TEST = CIFAR10_FILE_RECORDS,
 };
 
+/* The synthetic set, of a seed, in whole numbers only, so that it is the same on every machine. Its
+ * random bytes are those of random_bits, each word's lowest first, 16 a block; divisions cut off.
+ *
+ * A class has a prototype, smooth colours from -128 to 127. Of each plane p (red, green, blue) the
+ * 25 bytes from block 2 p on of RANDOM_PROTOTYPES, part: the class, are corners, five rows of five,
+ * 8 pixels apart, and a pixel is the bilinear mean of the four around it,
+ *     sum of corner * (8 - rows from it) * (8 - columns from it), / 64, less 128.
+ *
+ * Image i has the blocks from 193 i on of RANDOM_NOISE, part: 0 for training, 1 for test. In the
+ * first, byte 0 modulo 10 is its class, its label, and 16 + byte 1 modulo 48 its contrast. The 3072
+ * bytes of the others are its noise, and a pixel is
+ *     64 + (contrast * prototype + 64 * (noise - 128)) / 128, cut to 0 .. 255. */
+
 struct images {
     size_t count;
     uint8_t *pixels; /* [count, 3072] */

@@ -28,7 +28,8 @@ size_t network_bias_offset(const struct network_shape *shape, size_t layer);
 size_t network_parameters_length(const struct network_shape *shape);
 
 /* Fills parameters[network_parameters_length] with the first weights and biases of a seed:
- * normal(0, 0.1), the same on every device; what is unused is 0. */
+ * normal(0, 0.1), the same on every device; what is unused is 0. Those of layer l are random_normal
+ * of RANDOM_PARAMETERS, part 2 l for the weights, in their order here, and 2 l + 1 for the bias. */
 void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters);
 
 /* Floating-point operations of one training step per sample: 2 in out for each layer's forward

@@ -11,7 +11,7 @@ extern "C" {
 
 /* What becomes of the last batch of an epoch when the samples don't fill it. */
 enum tail {
-    TAIL_WRAP,  /* it is completed from the start of the data */
+    TAIL_WRAP,  /* it is completed from the start of the pass: of the data, or of its new order */
     TAIL_SHORT, /* it is smaller */
     TAIL_DROP,  /* it is left out */
 };

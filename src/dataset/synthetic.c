@@ -1,8 +1,8 @@
-/* The built-in data set: each class has a prototype, a coarse pattern of colours, and each image is
- * its class's prototype, dimmed to a random contrast, under noise. A dense net learns it, but not
- * at once and not perfectly. The images are dark: with brighter ones the benchmark's learning rate
- * is so close to instability that roundings grow, and devices would part after some epochs. Whole
- * numbers only, so that it is the same set on every machine. */
+/* The built-in data set, as include/trainer/dataset.h defines it: each class has a prototype, a
+ * coarse pattern of colours, and each image is its class's prototype, dimmed to a random contrast,
+ * under noise. A dense net learns it, but not at once and not perfectly. The images are dark: with
+ * brighter ones the benchmark's learning rate is so close to instability that roundings grow, and
+ * devices would part after some epochs. */
 #include "dataset/source.h"
 #include "system/team.h"
 #include "trainer/random.h"

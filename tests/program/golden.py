@@ -1,4 +1,4 @@
-"""Small runs against an independent float64 implementation's losses, accuracies and weights.
+"""Small runs against an independent program's losses, accuracies and weights, in double precision.
 
   golden.py TRAINER GOLDEN.json DEVICE
 """
@@ -6,48 +6,63 @@ import json
 import math
 import os
 import sys
-import tempfile
 import unittest
 
-from common import read_safetensors, record, skip_unless_here
+from common import Folder, read_safetensors, record, skip_unless_here
 
 GOLDEN, DEVICE = sys.argv.pop(1), sys.argv.pop(1)
 
 
-class Golden(unittest.TestCase):
-    def near(self, found, expected, tolerance, what):
-        self.assertTrue(abs(found - expected) <= tolerance * abs(expected),  # NaN is not near
-                        f"{what}: {found}, expected {expected}")
+def words(options):
+    """As the program takes them: those that are true or false are flags."""
+    for name, value in options.items():
+        if value is not False:
+            yield f"--{name}"
+        if not isinstance(value, bool):
+            yield value
+
+
+class Golden(Folder):
+    def near(self, found, expected, bound, what):
+        self.assertTrue(abs(found - expected) <= bound, f"{what}: {found}, expected {expected}")  # NaN is not
 
     def score(self, found, expected, samples, what):
-        self.near(found["loss"], expected["loss"], 1e-5, what + " loss")
+        self.near(found["loss"], expected["loss"], 1e-5 * expected["loss"], what + " loss")
         # Rounding may turn a tie between two classes: one sample.
-        self.assertLessEqual(abs(found["accuracy"] - expected["accuracy"]), 1.001 / samples, what)
+        self.near(found["accuracy"], expected["accuracy"], 1.001 / samples, what + " accuracy")
 
-    def check(self, golden):
-        run, expected = golden["options"], golden["expected"]
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "w.safetensors")
-            found = record("--device", DEVICE, "--data", "synthetic", "--save", path,
-                           *[word for name, value in run.items() for word in (f"--{name}", value)])
-            self.assertEqual(len(found["epochs"]), len(expected["epochs"]))
-            for number, (one, other) in enumerate(zip(found["epochs"], expected["epochs"])):
-                self.score(one, other, run["samples"], f"epoch {number + 1}")
-            self.score(found["test"], expected["test"], run["samples"], "test")
-            tensors = read_safetensors(path)
-            self.assertEqual(set(tensors), set(expected["weights"]))
-            for name, of in expected["weights"].items():
-                norm = math.sqrt(sum(v * v for v in tensors[name][1]))
-                self.near(norm, of["norm"], 1e-5, name + " norm")
-                self.assertLessEqual(abs(sum(tensors[name][1]) - of["sum"]), 1e-4 * of["norm"], name)
+    def tensor(self, values, expected, what):
+        size = expected["norm"]
+        self.near(math.sqrt(sum(v * v for v in values)), size, 1e-5 * size, what + " norm")
+        self.near(sum(values), expected["sum"], 1e-4 * size, what + " sum")
+        for n, value in enumerate(expected["some"]):
+            place = n * (len(values) - 1) // 7
+            self.near(values[place], value, 2e-6, f"{what}[{place}]")
+
+    def check(self, options, expected, batches):
+        path = self.path("w.safetensors")
+        found = record("--device", DEVICE, "--data", "synthetic", "--save", path, "--batches", batches,
+                       *words(options))
+        self.assertEqual(found["config"]["batches"], batches)
+        self.assertEqual(len(found["epochs"]), options["epochs"])
+        self.assertEqual(len(expected["epochs"]), options["epochs"])
+        for number, (one, other) in enumerate(zip(found["epochs"], expected["epochs"])):
+            self.score(one, other, options["samples"], f"epoch {number + 1}")
+        self.score(found["test"], expected["test"], options["samples"], "test")
+        tensors = read_safetensors(path)
+        self.assertEqual(set(tensors), set(expected["weights"]))
+        for name, of in expected["weights"].items():
+            self.tensor(tensors[name][1], of, name)
 
     def test_golden(self):
-        with open(GOLDEN) as file:
+        """Wherever the batches are, it is the same run."""
+        with open(GOLDEN, encoding="utf-8") as file:
             runs = json.load(file)
-        self.assertGreaterEqual(len(runs), 3)
-        for golden in runs:
-            with self.subTest(**golden["options"]):
-                self.check(golden)
+        self.assertGreaterEqual(len(runs), 13)
+        for run in runs:
+            for batches in ("resident", "streamed"):
+                with self.subTest(batches=batches, **run["options"]):
+                    self.check(run["options"], run["expected"], batches)
 
 
 if __name__ == "__main__":
