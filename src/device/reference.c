@@ -1,6 +1,6 @@
 /* The `reference` device: plain C loops and no library. Sums are taken in double precision, and
- * each operation is done when its call returns. It is the oracle that every other device is held
- * against, and the row "the language without libraries" of a comparison. */
+ * each operation is done when its call returns. What another device gives can be held against it;
+ * it is the row "the language without libraries" of a comparison. */
 #include "device/host_device.h"
 #include "strict_math.h"
 #include "system/team.h"

@@ -2,6 +2,7 @@
  * precision; and its first parameters.
  *
  *   test_network SPEC */
+#include "plain.h"
 #include "support.h"
 #include "trainer/network.h"
 #include "trainer/random.h"
@@ -13,13 +14,6 @@
 static const char *spec;
 static struct device *device;
 static struct error error;
-
-static double activate(enum activation activation, double z) {
-    return activation == ACTIVATION_SIGMOID ? 1.0 / (1.0 + exp(-z))
-           : activation == ACTIVATION_TANH  ? tanh(z)
-           : activation == ACTIVATION_RELU  ? fmax(z, 0.0)
-                                            : z;
-}
 
 /* The objective of a batch, straight from its definition: the sum of -log p[label] / classes. */
 static double objective(const struct network_shape *shape, const double *parameters, const float *x,
@@ -40,7 +34,7 @@ static double objective(const struct network_shape *shape, const double *paramet
                 for (size_t k = 0; k < in; k++)
                     next[j] += values[k] * weights[k * out + j];
                 if (l + 1 < shape->layers)
-                    next[j] = activate(shape->activation, next[j]);
+                    next[j] = plain_activate(shape->activation, next[j]);
             }
             memcpy(values, next, sizeof values);
         }
@@ -141,13 +135,16 @@ static void test_gradients(void **state) {
     }
 }
 
-/* Evaluating leaves the parameters as they are. */
+/* Evaluating gives the scores, and leaves the parameters as they are. */
 static void test_evaluate(void **state) {
     (void)state;
     const struct network_shape shape = {2, {6, 5, 3}, ACTIVATION_TANH};
     const size_t length = network_parameters_length(&shape);
     float *before = malloc(length * sizeof *before), *after = malloc(length * sizeof *after);
-    const float x[12] = {0.5f}, scores[4] = {0};
+    double exact[512];
+    assert_true(length <= 512);
+    const float x[12] = {0.5f, -1.0f, 0.25f, 0, 2.0f, 0, 1.0f};
+    float scores[4] = {0};
     const uint32_t labels[2] = {2, 0};
     network_first_parameters(&shape, 5, before);
     struct network *network;
@@ -158,6 +155,14 @@ static void test_evaluate(void **state) {
     assert_ok(network_evaluate(network, x_view, labels_view, score_view, &error));
     assert_ok(network_download(network, after, &error));
     assert_memory_equal(before, after, length * sizeof *before);
+    assert_ok(device_download(device, score_view, scores, &error));
+    for (size_t i = 0; i < length; i++)
+        exact[i] = before[i];
+    for (size_t i = 0; i < 2; i++) {
+        const double loss = objective(&shape, exact, x + 6 * i, labels + i, 1) * 3.0;
+        assert_true(fabs(scores[2 * i] - loss) < 1e-6 * loss);
+        assert_true(scores[2 * i + 1] == 0.0f || scores[2 * i + 1] == 1.0f);
+    }
     const struct view three = {x_view.buffer, 0, 3, 4};
     assert_fails(network_evaluate(network, three, labels_view, score_view, &error), STATUS_FAILED,
         "a batch of 3 samples; it has room for 2");

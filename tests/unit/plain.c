@@ -1,0 +1,99 @@
+#include "plain.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+double plain_activate(enum activation activation, double z) {
+    return activation == ACTIVATION_SIGMOID ? 1.0 / (1.0 + exp(-z))
+           : activation == ACTIVATION_TANH  ? tanh(z)
+           : activation == ACTIVATION_RELU  ? fmax(z, 0.0)
+                                            : z;
+}
+
+static double slope(enum activation activation, double y) {
+    return activation == ACTIVATION_SIGMOID ? y * (1.0 - y)
+           : activation == ACTIVATION_TANH  ? 1.0 - y * y
+           : activation == ACTIVATION_RELU  ? (y > 0.0 ? 1.0 : 0.0)
+                                            : 1.0;
+}
+
+void plain_dense_forward(size_t batch, size_t in, size_t out, const float *x, const float *weights,
+    const float *bias, enum activation activation, float *y) {
+    double *z = malloc(out * sizeof *z);
+    for (size_t i = 0; i < batch; i++) {
+        for (size_t j = 0; j < out; j++)
+            z[j] = bias[j];
+        for (size_t k = 0; k < in; k++)
+            for (size_t j = 0; j < out; j++)
+                z[j] += (double)x[i * in + k] * weights[k * out + j];
+        for (size_t j = 0; j < out; j++)
+            y[i * out + j] = (float)plain_activate(activation, z[j]);
+    }
+    free(z);
+}
+
+void plain_dense_backward(size_t batch, size_t in, size_t out, const float *d_y,
+    const float *weights, const float *x, enum activation activation, float *d_x) {
+    for (size_t i = 0; i < batch; i++)
+        for (size_t k = 0; k < in; k++) {
+            double sum = 0.0;
+            for (size_t j = 0; j < out; j++)
+                sum += (double)d_y[i * out + j] * weights[k * out + j];
+            d_x[i * in + k] = (float)(sum * slope(activation, x[i * in + k]));
+        }
+}
+
+void plain_dense_update(size_t batch, size_t in, size_t out, const float *x, const float *d_y,
+    double scale, float *weights, float *bias) {
+    double *gradient = malloc(out * sizeof *gradient);
+    for (size_t k = 0; k <= in; k++) { /* the bias is the weights of an input that is always 1 */
+        float *row = k < in ? weights + k * out : bias;
+        for (size_t j = 0; j < out; j++)
+            gradient[j] = 0.0;
+        for (size_t i = 0; i < batch; i++)
+            for (size_t j = 0; j < out; j++)
+                gradient[j] += (k < in ? (double)x[i * in + k] : 1.0) * d_y[i * out + j];
+        for (size_t j = 0; j < out; j++)
+            row[j] = (float)(row[j] + scale * gradient[j]);
+    }
+    free(gradient);
+}
+
+void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
+    const uint32_t *labels, double scale, float *score) {
+    for (size_t i = 0; i < batch; i++) {
+        float *z = logits + i * classes;
+        size_t first = 0; /* of the largest */
+        double sum = 0.0;
+        for (size_t j = 1; j < classes; j++)
+            if (z[j] > z[first])
+                first = j;
+        const double largest = z[first], of_label = z[labels[i]];
+        for (size_t j = 0; j < classes; j++)
+            sum += exp(z[j] - largest);
+        score[2 * i] = (float)(log(sum) + largest - of_label);
+        score[2 * i + 1] = first == labels[i];
+        for (size_t j = 0; j < classes; j++)
+            z[j] = (float)(scale * (exp(z[j] - largest) / sum - (j == labels[i])));
+    }
+}
+
+void plain_gather_rows(
+    size_t rows, size_t columns, const float *source, const uint32_t *index, float *destination) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            destination[i * columns + j] = source[index[i] * columns + j];
+}
+
+void plain_upload_pixels(size_t rows, const uint8_t *pixels, enum color color, float *destination) {
+    enum { PLANE = 1024 };
+    const size_t columns = color == COLOR_GREY ? PLANE : 3 * PLANE;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const uint8_t *image = pixels + i * 3 * PLANE;
+            const double grey = color == COLOR_GREY ? 0.299 * image[j] + 0.587 * image[PLANE + j] +
+                                                          0.114 * image[2 * PLANE + j]
+                                                    : image[j];
+            destination[i * columns + j] = (float)(grey / 255.0);
+        }
+}

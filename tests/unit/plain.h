@@ -1,0 +1,33 @@
+/* The operations of trainer/device.h once more, as plain loops in double precision over arrays of
+ * the host: what every device is held against. They share no code with any. */
+#ifndef PLAIN_H
+#define PLAIN_H
+
+#include "trainer/device.h"
+
+double plain_activate(enum activation activation, double z);
+
+/* y[batch, out] */
+void plain_dense_forward(size_t batch, size_t in, size_t out, const float *x, const float *weights,
+    const float *bias, enum activation activation, float *y);
+
+/* d_x[batch, in] */
+void plain_dense_backward(size_t batch, size_t in, size_t out, const float *d_y,
+    const float *weights, const float *x, enum activation activation, float *d_x);
+
+/* weights[in, out] and bias[out] */
+void plain_dense_update(size_t batch, size_t in, size_t out, const float *x, const float *d_y,
+    double scale, float *weights, float *bias);
+
+/* score[batch, 2], and logits[batch, classes] become the gradient */
+void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
+    const uint32_t *labels, double scale, float *score);
+
+/* destination[rows, columns] */
+void plain_gather_rows(
+    size_t rows, size_t columns, const float *source, const uint32_t *index, float *destination);
+
+/* destination[rows, 1024 or 3072] of pixels[rows, 3072] */
+void plain_upload_pixels(size_t rows, const uint8_t *pixels, enum color color, float *destination);
+
+#endif
