@@ -264,8 +264,9 @@ static enum status load_while(int (*what)(void), int when, struct dataset **data
     happen = what;
     const enum status status = load(CIFAR10_FILE_RECORDS, dataset);
     moment = -1;
-    if (reads == 0)
-        skip();
+#ifndef TEST_WRAPS_READS
+    skip();
+#endif
     assert_true(reads > when);
     assert_int_equal(failed, 0);
     return status;

@@ -2,8 +2,7 @@
 #include "device/cpu/queue.h"
 #include "support.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <sched.h>
 
 static float memory[6][1024];
 
@@ -82,34 +81,49 @@ static void test_slices(void **state) {
         }
 }
 
-/* values[i] = 2 values[i] + values[i of another thread's row]: wrong if anyone runs ahead. */
+enum { ROWS = 1000, COMMANDS = 400, SLOW = 40 };
+
+/* What one row becomes of another and itself: whole numbers below a prime, so that what is wrong
+ * once stays wrong. (Sums that grow would end as infinities, which are all equal.) */
+static float mix_row(const float *from, size_t i) {
+    enum { PRIME = 65521 };
+    const uint32_t own = (uint32_t)from[i], other = (uint32_t)from[(i + ROWS / 2) % ROWS];
+    return (float)((3 * own + other + (uint32_t)i) % PRIME);
+}
+
+/* A thread's rows, each made of one of its own and one of another thread's: wrong if anyone runs
+ * ahead. At every SLOW-th command (its number is `in`) one thread lets all others go first, so that
+ * they do run ahead if nothing holds them. */
 static void mix(const struct command *command, int thread, int threads) {
     const float *from = command->operands[0].data;
     float *to = (float *)(uintptr_t)command->operands[1].data;
     const struct slice slice = slice_rows(command->rows, thread, threads);
+    for (int n = 0; n < 200 && thread == 0 && command->in % SLOW == 0; n++)
+        sched_yield();
     for (size_t i = slice.first; i < slice.end; i++)
-        to[i] = 0.5f * from[i] + from[(i + command->rows / 2) % command->rows];
+        to[i] = mix_row(from, i);
 }
 
 static void test_team(void **state) {
     (void)state;
-    enum { ROWS = 1000, COMMANDS = 400 };
     struct queue queue = {0};
     assert_true(queue_reserve(&queue, COMMANDS));
-    float expected[2][1024];
+    float expected[2][ROWS];
     for (size_t i = 0; i < ROWS; i++)
         expected[0][i] = memory[0][i] = (float)i;
-    for (int n = 0; n < COMMANDS; n++) {
+    for (size_t n = 0; n < COMMANDS; n++) {
         const int from = n % 2, to = 1 - from;
         const struct command command = {.run = mix,
             .rows = ROWS,
+            .in = n,
             .operands = {rows_of(from, 0, false), rows_of(to, ROWS, true)}};
         queue_append(&queue, &command);
         for (size_t i = 0; i < ROWS; i++)
-            expected[to][i] = 0.5f * expected[from][i] + expected[from][(i + ROWS / 2) % ROWS];
+            expected[to][i] = mix_row(expected[from], i);
     }
     queue_run(&queue, 4);
-    assert_memory_equal(memory[0], expected[0], ROWS * sizeof(float));
+    assert_memory_equal(memory[0], expected[0], sizeof expected[0]);
+    assert_memory_equal(memory[1], expected[1], sizeof expected[1]);
     queue_free(&queue);
 }
 
