@@ -301,9 +301,21 @@ static enum status measure_peak(struct run *run, struct error *error) {
     return STATUS_OK;
 }
 
+/* What the libraries of a device read when it is opened. There is one thread yet. */
+static void set_environment(const char *device) {
+    const char *name, *value;
+    while ((name = device_environment(device, &value)) && setenv(name, value, 1) == 0)
+        continue;
+}
+
 static enum status run_options(const struct options *options, struct checkpoint *resumed,
     struct output *output, struct error *error) {
     struct run run = {.options = options, .resumed = resumed, .output = output};
+    char **variables = device_variables(); /* as the user has set them */
+    if (!variables)
+        return error_memory(error, "the environment", 0);
+    run.record.variables = variables;
+    set_environment(options->device);
     enum status status =
         options->action == ACTION_PEAK ? measure_peak(&run, error) : run_all(&run, error);
     /* It ended because nobody reads what it prints, and not by a signal. */
@@ -314,6 +326,7 @@ static enum status run_options(const struct options *options, struct checkpoint 
     network_free(run.network);
     device_close(run.device);
     dataset_free(run.dataset);
+    device_variables_free(variables);
     free(run.parameters);
     return status;
 }
@@ -329,13 +342,6 @@ static void fill_standard_streams(void) {
             close(descriptor);
             break;
         }
-}
-
-/* What the libraries of a device read when it is opened. There is one thread yet. */
-static void set_environment(const char *device) {
-    const char *name, *value;
-    while ((name = device_environment(device, &value)) && setenv(name, value, 1) == 0)
-        continue;
 }
 
 static enum status perform(const struct options *options, struct checkpoint *resumed,
@@ -354,7 +360,6 @@ static enum status perform(const struct options *options, struct checkpoint *res
         return STATUS_OK;
     case ACTION_TRAIN:
     case ACTION_PEAK:
-        set_environment(options->device);
         break;
     }
     return run_options(options, resumed, output, error);

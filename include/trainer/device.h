@@ -95,7 +95,8 @@ struct device_options {
 
 /* Whether there is the device that `spec` names, as far as can be told without opening it;
  * STATUS_DEVICE, saying why not and what there is, if not. STATUS_USAGE, with a list of what it
- * has, when it has no such gemm, precision or submission. */
+ * has, when it has no such gemm, precision or submission; and, naming the variable, when one of the
+ * environment would have it compute in another way than that. */
 enum status device_find(
     const char *spec, const struct device_options *options, struct error *error);
 
@@ -111,12 +112,24 @@ void device_close(struct device *device);
 
 const struct device_info *device_info(const struct device *device);
 
+/* --- The environment ----------------------------------------------------------------------- */
+
 /* A variable that some library of the device named by `spec` reads when it is loaded, which is when
  * the device is listed or opened, and should find in the environment to know this machine, or not
  * to start threads that nobody uses: its name, and in *value what it should be. NULL when there is
  * none, or it is set. A program sets it, before it has other threads, and asks for the next one; a
  * library must not. */
 const char *device_environment(const char *spec, const char **value);
+
+/* What is set of the variables by which libraries and drivers of devices compile, schedule or
+ * compute in another way than usual: "NAME=VALUE", in the order of their names, with a NULL at the
+ * end; ended by device_variables_free. NULL when memory is refused. To know what the user gave, a
+ * program asks before it sets what device_environment asks for. */
+char **device_variables(void);
+void device_variables_free(char **variables);
+
+/* Whether one of them matters to devices of this kind. */
+bool device_variable_matters(const char *variable, const char *kind);
 
 /* --- Memory -------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@ struct record {
     struct host host;
     const char *spec; /* of the device, as it was asked for */
     const struct device_info *device;
+    char *const *variables; /* of the user's environment (device_variables); NULL: none */
     const struct network_shape *shape;
     const struct training_plan *plan;
     const struct dataset *dataset;
@@ -47,6 +48,10 @@ double record_resumed_seconds(const struct record *record);
 /* "resident" or "streamed": where the batches were. */
 const char *record_batches(const struct record *record);
 
+/* The first from *next on of record->variables that matters to its device, with *next after it;
+ * NULL when there is none. */
+const char *record_next_variable(const struct record *record, size_t *next);
+
 /* Fills record->time with the time of day, and record->host. */
 void record_stamp(struct record *record);
 
@@ -59,7 +64,7 @@ bool record_write_csv(const struct record *record, FILE *file);
 bool record_write_markdown(const struct record *record, FILE *file);
 
 /* The record of a device's peak, for people and as one JSON object on one line; of `record`, only
- * the time, commit, host, spec and device are needed. False as above. */
+ * the time, commit, host, spec, device and variables are needed. False as above. */
 bool record_write_peak_json(
     const struct record *record, const struct device_peak *peak, FILE *file);
 void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file);

@@ -1,5 +1,6 @@
 /* Which devices there are, which one is meant, and opening it. */
 #include "device/device_type.h"
+#include "device/environment.h"
 #include "nearest.h"
 #include "system/locale.h"
 #include "utf8.h"
@@ -171,6 +172,13 @@ static enum status check_choices(
     return status;
 }
 
+/* The same, and whether the environment lets it do so. */
+static enum status check_options(
+    const struct device_type *type, const struct device_options *options, struct error *error) {
+    const enum status status = check_choices(type, options, error);
+    return status == STATUS_OK ? environment_check(type->kind, options, error) : status;
+}
+
 /* --- Finding and opening --- */
 
 static enum status find_hardware(const struct device_type *type, const char *rest, bool automatic,
@@ -234,7 +242,7 @@ static enum status find_choice(
             pass_over(&passed, *type, shortly, &failure);
             continue;
         }
-        const enum status status = check_choices(*type, options, &failure);
+        const enum status status = check_options(*type, options, &failure);
         return status == STATUS_OK ? status : refuse_choice(spec, *type, &failure, status, error);
     }
     return refuse_all(spec, &passed, error);
@@ -246,14 +254,14 @@ enum status device_find(
         return find_choice(spec, options, error);
     const struct device_type *type = find_type(spec, error);
     const char *shortly;
-    enum status status = type ? check_choices(type, options, error) : STATUS_DEVICE;
+    enum status status = type ? check_options(type, options, error) : STATUS_DEVICE;
     return status == STATUS_OK ? find_hardware(type, rest_of(spec), false, &shortly, error)
                                : status;
 }
 
 static enum status open_type(const struct device_type *type, const char *rest,
     const struct device_options *options, struct device **device, struct error *error) {
-    enum status status = check_choices(type, options, error);
+    enum status status = check_options(type, options, error);
     if (status == STATUS_OK)
         status = type->open(rest, options, device, error);
     if (status == STATUS_OK)
@@ -261,8 +269,12 @@ static enum status open_type(const struct device_type *type, const char *rest,
     return status;
 }
 
-/* Whether it opens when nothing is asked of it: then what was asked kept it from that. */
-static bool opens_plainly(const struct device_type *type) {
+/* Whether what was asked of it kept it from opening: the options with the environment, or options
+ * without which it opens. */
+static bool is_kept_by_options(
+    const struct device_type *type, const struct device_options *options) {
+    if (check_options(type, options, NULL) != STATUS_OK)
+        return true;
     const struct device_options plain = {.automatic = true};
     struct device *device = NULL;
     const bool opens = open_type(type, NULL, &plain, &device, NULL) == STATUS_OK;
@@ -290,7 +302,7 @@ static enum status open_choice(const char *spec, const struct device_options *op
             memcpy((*device)->info.passed_over, passed.lines, sizeof passed.lines);
             return STATUS_OK;
         }
-        if (found && opens_plainly(*type))
+        if (found && is_kept_by_options(*type, &wanted))
             return refuse_choice(spec, *type, &failure, status, error);
         pass_over(&passed, *type, found ? failure.message : shortly, &failure);
     }

@@ -27,18 +27,40 @@ static json_t *describe_host(const struct host *host) {
         (json_int_t)host->memory_bytes);
 }
 
+/* {NAME: value} of what its libraries and drivers find in the environment; null: nothing. */
+static json_t *describe_environment(const struct record *record) {
+    const char *variable;
+    size_t next = 0, count = 0;
+    json_t *variables = json_object();
+    bool done = variables != NULL;
+    while (done && (variable = record_next_variable(record, &next))) {
+        char *name = strdup(variable);
+        if (name)
+            name[strcspn(name, "=")] = '\0';
+        done = name && json_object_set_new(variables, name, text(strchr(variable, '=') + 1)) == 0;
+        free(name);
+        count++;
+    }
+    if (done && count > 0)
+        return variables;
+    json_decref(variables);
+    return done ? json_null() : NULL;
+}
+
 static json_t *describe_device(const struct record *record) {
     const struct device_info *device = record->device;
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:o}",
-        "spec", text(record->spec), "kind", device->kind, "type", device->type, "name",
-        text(device->name), "vendor", text_or_null(device->vendor), "kernels",
-        text_or_null(device->kernels), "library", text_or_null(device->library), "gemm",
-        text_or_null(device->gemm), "platform", text_or_null(device->platform), "driver",
-        text_or_null(device->driver), "threads", device->threads, "compute_units",
+    return json_pack(
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:o, s:o}", "spec",
+        text(record->spec), "kind", device->kind, "type", device->type, "name", text(device->name),
+        "vendor", text_or_null(device->vendor), "kernels", text_or_null(device->kernels), "library",
+        text_or_null(device->library), "gemm", text_or_null(device->gemm), "platform",
+        text_or_null(device->platform), "driver", text_or_null(device->driver), "threads",
+        device->threads, "compute_units",
         device->units > 0 ? json_integer(device->units) : json_null(), "memory_bytes",
         device->memory_bytes > 0 ? json_integer((json_int_t)device->memory_bytes) : json_null(),
         "precision", device->precision, "submission",
-        device->submission ? json_string(device->submission) : json_null());
+        device->submission ? json_string(device->submission) : json_null(), "environment",
+        describe_environment(record));
 }
 
 /* Adds a value to an array; NULL, with the array gone, when memory is refused. */

@@ -15,6 +15,15 @@ const char *record_batches(const struct record *record) {
     return batches_names[record->result->streamed ? BATCHES_STREAMED : BATCHES_RESIDENT];
 }
 
+const char *record_next_variable(const struct record *record, size_t *next) {
+    while (record->variables && record->variables[*next]) {
+        const char *variable = record->variables[(*next)++];
+        if (device_variable_matters(variable, record->device->kind))
+            return variable;
+    }
+    return NULL;
+}
+
 double record_resumed_seconds(const struct record *record) {
     double seconds = 0.0;
     if (record->resumed) {

@@ -64,12 +64,24 @@ static void csv_real(struct csv *csv, const char *name, bool present, double val
     csv_text(csv, name, text);
 }
 
+/* What its libraries and drivers find in the environment: "NAME=VALUE NAME=VALUE", cut to fit. */
+static const char *environment_text(const struct record *record, shown_text text) {
+    const char *variable;
+    size_t next = 0, used = 0;
+    text[0] = '\0';
+    while (used < sizeof(shown_text) && (variable = record_next_variable(record, &next)))
+        used += (size_t)snprintf(
+            text + used, sizeof(shown_text) - used, "%s%s", used > 0 ? " " : "", variable);
+    return text;
+}
+
 static void csv_line(struct csv csv, const struct record *record) {
     const struct training_plan *plan = record->plan;
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
     const size_t done = result->reached.epochs_done;
     char layers[LAYERS_TEXT];
+    shown_text environment;
     csv_text(&csv, "time", record->time);
     csv_text(&csv, "commit", record->commit);
     csv_text(&csv, "host", record->host.name);
@@ -89,6 +101,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_whole(&csv, "threads", (unsigned long long)record->device->threads);
     csv_text(&csv, "precision", record->device->precision);
     csv_text(&csv, "submission", record->device->submission ? record->device->submission : "");
+    csv_text(&csv, "environment", environment_text(record, environment));
     csv_whole(&csv, "epochs", plan->epochs);
     csv_whole(&csv, "batch_size", plan->batch_size);
     csv_text(&csv, "layers", layers_text(record->shape, layers, sizeof layers));

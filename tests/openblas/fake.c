@@ -2,6 +2,8 @@
  * environment.
  *
  * - FAKE_OPENBLAS_CONFIG: its configuration, "OpenBLAS 0.0.1 MAX_THREADS=64" unless given
+ * - FAKE_OPENBLAS_CORE: what it takes the processor for, "Fake" unless given, or told otherwise
+ *   (OPENBLAS_CORETYPE)
  * - FAKE_OPENBLAS_PARALLEL: 0: a serial build, 1: with threads, 2: OpenMP's
  * - FAKE_OPENBLAS_REPORT=FILE: how many threads have called it, written when the process ends */
 #include <cblas.h>
@@ -23,8 +25,9 @@ char *openblas_get_config(void) {
 }
 
 char *openblas_get_corename(void) {
-    static char name[] = "Fake";
-    return name;
+    static char plain[] = "Fake";
+    char *told = getenv("OPENBLAS_CORETYPE"), *name = getenv("FAKE_OPENBLAS_CORE");
+    return told ? told : name ? name : plain;
 }
 
 int openblas_get_parallel(void) {

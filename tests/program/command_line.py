@@ -214,6 +214,17 @@ class Formats(Command):
             self.assertEqual((found["device"]["spec"], found["device"]["kind"]),
                              (device, device.split(":")[0]))
 
+    def test_variables(self):
+        """What the user has set of what a device's libraries read, and not what the program sets itself."""
+        shape = ("--device", "reference", *SMALL)
+        self.assertIsNone(record(*shape)["device"]["environment"])
+        given = {"OMP_WAIT_POLICY": "passive", "OMP_PROC_BIND": "false", "OMP_PLACES": "", "POCL_AFFINITY": "1"}
+        told = {"OMP_WAIT_POLICY": "passive", "OMP_PROC_BIND": "false"}
+        self.assertEqual(record(*shape, env=given)["device"]["environment"], told)
+        header, row = csv.reader(io.StringIO(run("--format", "csv", *shape, env=given).stdout))
+        self.assertEqual(dict(zip(header, row))["environment"],
+                         "OMP_PROC_BIND=false OMP_WAIT_POLICY=passive")
+
     def test_phases_add_up(self):
         for device in DEVICES:
             self.assertTrue(phases_add_up(
@@ -236,8 +247,8 @@ class Formats(Command):
         self.assertEqual(len(header), len(row))
         self.assertEqual(header, (
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
-            "platform driver threads precision submission epochs batch_size layers activation learning_rate color "
-            "tail batches seed shuffle source path train test host_bytes device_bytes resumed resumed_seconds "
+            "platform driver threads precision submission environment epochs batch_size layers activation "
+            "learning_rate color tail batches seed shuffle source path train test host_bytes device_bytes resumed resumed_seconds "
             "setup load open batching mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
             "wall loss accuracy test_loss test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))
@@ -301,6 +312,9 @@ class Formats(Command):
             done = run("--device", "cpu", *SMALL, env={"OPENBLAS_CORETYPE": "Prescott"})
             self.assertIn("Prescott, at a fraction of its speed; set OPENBLAS_CORETYPE=", done.stderr)
             self.assertIn("Prescott", done.stdout)
+            for given, told in (({}, None), ({"OPENBLAS_CORETYPE": "Haswell"},) * 2):
+                device = record("--device", "cpu", *SMALL, env=given)["device"]
+                self.assertEqual(device["environment"], told)
 
     def test_locale(self):
         self.check(record(*REFERENCE, env={"LC_ALL": "de_DE.UTF-8"}))

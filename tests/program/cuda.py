@@ -97,6 +97,15 @@ class Choosing(Folder):
         self.fails(2, "there are: auto, cublas, own, own-small, own-medium", *SMALL, "--device", "cuda",
                    "--gemm", "own-host")
 
+    def test_environment(self):
+        """What would turn one precision into another is refused, and no reason to take another device."""
+        override = {"NVIDIA_TF32_OVERRIDE": "1"}
+        for device in ("cuda", "auto", "gpu"):
+            self.fails(2, "cuda: --precision fp32, but NVIDIA_TF32_OVERRIDE=1 in the environment makes cuBLAS "
+                       "compute in TF32", "--data", "/nonexistent", "--device", device, env=override)
+        device = record(*SMALL, "--device", "cuda", "--precision", "tf32", "--gemm", "cublas", env=override)["device"]
+        self.assertEqual(device["environment"], override)
+
     def test_submission(self):
         for submission, more, expected in ((None, {}, "graph"), ("graph", {}, "graph"),
                                            ("stream", {}, "stream"),
@@ -160,6 +169,8 @@ class Results(Folder):
         self.assertEqual(files(), made)
         train(EMULATED_CUDA_CAPABILITY="80")
         self.assertEqual(len(files()), 2 * len(made))
+        train(CUDA_FORCE_PTX_JIT="1")
+        self.assertEqual(len(files()), 3 * len(made))
 
 
 class Faults(Folder):

@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import unittest
+import unittest.mock
 
 from common import NO_GPU, Folder, moment, record, run
 
@@ -76,6 +77,21 @@ class Builds(Limits):
         serial = {**NO_GPU, **self.build(0)}
         self.assertEqual(record(*SMALL, env=serial)["device"]["kind"], "cpu")
         self.fails(3, "cpu: 2 threads are too many", *SMALL, "--threads", 2, env=serial)
+
+    def test_core(self):
+        """Where it takes a new CPU for an old one it is told better; a record has what the user told it."""
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            if " avx2 " not in file.read():
+                self.skipTest("OpenBLAS's Prescott is not told from this CPU")
+        unset = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
+        with unittest.mock.patch.dict(os.environ, unset, clear=True):
+            mistaken = {**self.build(), "FAKE_OPENBLAS_CORE": "Prescott"}
+            device = record(*CPU, env=mistaken)["device"]
+            self.assertRegex(device["library"], "^OpenBLAS 0.0.1 (Haswell|SkylakeX)$")
+            self.assertIsNone(device["environment"])
+            told = {"OPENBLAS_CORETYPE": "Zen"}
+            device = record(*CPU, env={**mistaken, **told})["device"]
+            self.assertEqual((device["library"], device["environment"]), ("OpenBLAS 0.0.1 Zen", told))
 
     def test_foreign_name(self):
         """What a library calls itself is one cell of a Markdown table, and says nothing in Markdown."""

@@ -35,6 +35,25 @@ class Folder(unittest.TestCase):
         self.assertIn(text, done.stderr)
 
 
+class Entry:
+    """A file of the cache: its content, and putting another there, whole."""
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "rb") as file:
+            self.blob = file.read()
+        (self.key,) = struct.unpack("=Q", self.blob[16:24])
+        self.content = self.blob[32 + self.key:-8]
+
+    def replace(self, content):
+        body = self.blob[:24] + struct.pack("=Q", len(content)) + self.blob[32:32 + self.key] + content
+        checksum = 0xcbf29ce484222325  # FNV-1a
+        for byte in body:
+            checksum = (checksum ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+        with open(self.path, "wb") as file:
+            file.write(body + struct.pack("=Q", checksum))
+
+
 class Choosing(Folder):
     def test_list(self):
         for line in devices():
@@ -161,15 +180,7 @@ class Cache(Folder):
         first = self.losses()
         for content in (b"nonsense", b""):
             for path in self.files():
-                with open(path, "rb") as file:
-                    blob = file.read()
-                (key,) = struct.unpack("=Q", blob[16:24])
-                body = blob[:24] + struct.pack("=Q", len(content)) + blob[32:32 + key] + content
-                checksum = 0xcbf29ce484222325  # FNV-1a
-                for byte in body:
-                    checksum = (checksum ^ byte) * 0x100000001b3 & 0xffffffffffffffff
-                with open(path, "wb") as file:
-                    file.write(body + struct.pack("=Q", checksum))
+                Entry(path).replace(content)
             for loss, other in zip(self.losses()[0], first[0]):
                 self.assertLessEqual(abs(loss - other), 1e-5 * other)
             for path in self.files():
@@ -186,6 +197,31 @@ class Cache(Folder):
         for place in ("/proc/nowhere", "/dev/null"):
             found = record(*SMALL, "--device", "opencl", env={"XDG_CACHE_HOME": place})
             self.assertEqual(found["status"], "complete")
+
+
+    def test_environment(self):
+        """What makes a driver compile or schedule otherwise has programs and choices of its own."""
+        train = (*SMALL, "--device", "opencl", "--gemm", "own")
+        place = {"XDG_CACHE_HOME": self.folder}
+        for more, expected in (({}, None), ({"POCL_AFFINITY": "1"}, {"POCL_AFFINITY": "1"})):
+            before = self.files()
+            found = record(*train, env={**place, **more})
+            self.assertEqual(found["device"]["environment"], expected)
+            made = self.files()
+            self.assertGreaterEqual(len(made), len(before) + 3)
+            record(*train, env={**place, **more, "OMP_PROC_BIND": "true"})  # which is the host's
+            self.assertEqual(self.files(), made)
+
+    def test_refused_environment(self):
+        """A record must not say fp32 of what is computed otherwise; that is known before anything is read."""
+        for name in ("POCL_EXTRA_BUILD_FLAGS", "CLOVER_EXTRA_BUILD_OPTIONS", "CLBLAST_BUILD_OPTIONS"):
+            fast = {name: "-cl-fast-relaxed-math"}
+            for mode in ((), ("--peak",), ("--dry-run",)):
+                self.fails(2, f"opencl: --precision fp32, but {name}=-cl-fast-relaxed-math in the environment adds "
+                           "options", "--device", "opencl", "--data", "/nonexistent", *mode, env=fast)
+            self.assertEqual(run(*SMALL, "--device", "reference", env=fast).returncode, 0)
+        found = record(*SMALL, "--device", "opencl", "--gemm", "own", env=fast)  # CLBlast compiles nothing
+        self.assertEqual(found["device"]["environment"], fast)
 
 
 class OfPoCL(Folder):

@@ -249,7 +249,10 @@ static void test_environment(void **state) {
         struct device *device;
         const struct device_options options = {.gemm = "cublas", .precision = cases[c][0]};
         setenv(cases[c][1], cases[c][2], 1);
-        assert_fails(device_open("cuda", &options, &device, &error), STATUS_USAGE, cases[c][1]);
+        static const char *const specs[] = {"cuda", "auto", "gpu"};
+        for (size_t s = 0; s < sizeof specs / sizeof *specs; s++)
+            assert_fails(
+                device_open(specs[s], &options, &device, &error), STATUS_USAGE, cases[c][1]);
         assert_ok(device_open("cuda", &own, &device, &error)); /* without cuBLAS: as ever */
         device_close(device);
         setenv(cases[c][1], *cases[c][2] == '0' ? "1" : "0", 1);

@@ -24,27 +24,6 @@ static bool takes_own(const struct device_options *options) {
     return options->gemm && strncmp(options->gemm, "own", 3) == 0;
 }
 
-/* What cuBLAS reads from the environment may turn one precision into another, unsaid. */
-static enum status check_environment(const char *precision, struct error *error) {
-    static const struct {
-        const char *precision, *variable, *value, *effect;
-    } contradictions[] = {
-        {"fp32", "NVIDIA_TF32_OVERRIDE", "1", "makes cuBLAS compute in TF32"},
-        {"fp32", "CUBLAS_EMULATE_SINGLE_PRECISION", "1",
-            "makes cuBLAS put fp32 together from bf16"},
-        {"tf32", "NVIDIA_TF32_OVERRIDE", "0", "keeps cuBLAS from TF32"},
-    };
-    for (size_t c = 0; c < sizeof contradictions / sizeof *contradictions; c++) {
-        const char *value = getenv(contradictions[c].variable);
-        if (value && strcmp(value, contradictions[c].value) == 0 &&
-            strcmp(precision, contradictions[c].precision) == 0)
-            return error_set(error, STATUS_USAGE,
-                "cuda: --precision %s, but %s=%s in the environment %s: take it out there",
-                precision, contradictions[c].variable, value, contradictions[c].effect);
-    }
-    return STATUS_OK;
-}
-
 static enum status set_options(
     struct cuda *cuda, const struct device_options *options, struct error *error) {
     struct device_info *info = &cuda->gpu.base.info;
@@ -53,7 +32,7 @@ static enum status set_options(
     cuda->tf32 = options->precision && strcmp(options->precision, "tf32") == 0;
     info->submission = "stream";
     if (!cuda->tf32)
-        return takes_own(options) ? STATUS_OK : check_environment("fp32", error);
+        return STATUS_OK;
     info->precision = "tf32";
     if (cuda->capability < TF32_CAPABILITY)
         return error_set(error, STATUS_USAGE,
@@ -65,7 +44,7 @@ static enum status set_options(
             "cuda: our own kernels (--gemm %s) compute in fp32; --precision tf32 takes --gemm "
             "cublas or auto",
             options->gemm);
-    return check_environment("tf32", error);
+    return STATUS_OK;
 }
 
 static void identify(struct cuda *cuda) {

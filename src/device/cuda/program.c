@@ -18,11 +18,12 @@ static cudaError_t load(const void *code, struct gpu_program **program) {
 /* Everything that the machine code depends on. The caller frees it. */
 static char *make_key(
     const struct cuda *cuda, const char *text, const char *defines, size_t *length) {
-    const size_t room = strlen(text) + strlen(defines) + 128;
+    const char *environment = cuda->gpu.environment;
+    const size_t room = strlen(environment) + strlen(text) + strlen(defines) + 128;
     char *key = malloc(room);
     if (key)
-        *length = (size_t)snprintf(key, room, "CUDA program\nsm_%d\nNVRTC %d\n%s\n%s",
-            cuda->capability, cuda_compiler_version(), defines, text);
+        *length = (size_t)snprintf(key, room, "CUDA program\nsm_%d\nNVRTC %d\n%s%s\n%s",
+            cuda->capability, cuda_compiler_version(), environment, defines, text);
     return key;
 }
 

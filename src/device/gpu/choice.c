@@ -24,12 +24,12 @@ static char *make_key(
             methods + used, sizeof methods - used, "%s %s\n", method->name, options);
     }
     const char *product = kernel_text("product.cl"), *finish = kernel_text("finish.cl");
-    const size_t room =
-        sizeof gpu->identity + sizeof methods + strlen(product) + strlen(finish) + 256;
+    const size_t room = sizeof gpu->identity + strlen(gpu->environment) + sizeof methods +
+                        strlen(product) + strlen(finish) + 256;
     char *key = malloc(room);
     if (key)
-        *length = (size_t)snprintf(key, room, "%s choice\n%s%s\n%s%s %zu %zu %zu\n%s%s",
-            gpu->base.info.kind, gpu->identity, gpu->base.info.library, methods,
+        *length = (size_t)snprintf(key, room, "%s choice\n%s%s%s\n%s%s %zu %zu %zu\n%s%s",
+            gpu->base.info.kind, gpu->identity, gpu->environment, gpu->base.info.library, methods,
             product_names[shape->product], shape->batch, shape->in, shape->out, product, finish);
     return key;
 }

@@ -96,6 +96,8 @@ struct gpu {
     const char *host_limit; /* ...where a device takes the host's; else NULL */
     char identity[1024];    /* of the device, its driver and its libraries: whatever is not the same
                              * has another one */
+    char *environment; /* what else its driver goes by, and libraries: the variables (environment.h)
+                        */
     struct recording *recorded;  /* while recording: where commands go; else NULL */
     struct products *products;   /* (products.h) */
     struct gpu_program *samples; /* kernels/samples.cl */

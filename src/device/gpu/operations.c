@@ -1,8 +1,11 @@
 /* The operations that are no matrix products, and what is the same for every driver when a device
  * is opened and closed. */
+#include "device/environment.h"
 #include "device/gpu/gpu.h"
 #include "device/gpu/products.h"
 #include "trainer/dataset.h"
+
+#include <stdlib.h>
 
 /* Items of the groups of kernels/samples.cl, and the samples whose pixels are sent in one go. */
 enum { GROUP = 64, STAGED_SAMPLES = 4096, SAMPLE_ELEMENTS = CIFAR10_PIXELS / 4 };
@@ -54,6 +57,9 @@ static enum status run_kernels(struct device *device, struct error *error) {
 enum status gpu_open(
     struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error) {
     gpu->base.type = type;
+    gpu->environment = environment_text(type->kind);
+    if (!gpu->environment)
+        return error_memory(error, "the environment", 0);
     enum status status = create_kernels(gpu, gemm, error);
     if (status == STATUS_OK)
         status = device_allocate(
@@ -71,6 +77,7 @@ void gpu_close(struct gpu *gpu) {
     if (gpu->samples)
         gpu->driver->free_program(gpu->samples);
     device_release(gpu->staged);
+    free(gpu->environment);
 }
 
 /* --- Memory --- */

@@ -94,13 +94,13 @@ enum status opencl_compile(struct gpu *gpu, const char *name, const char *define
     const char *const texts[TEXTS] = {
         kernel_text("dialect.h"), kernel_text("activation.h"), kernel_text(name)};
     enum status status = STATUS_OK;
-    const size_t room = strlen(opencl->gpu.identity) + strlen(options) + strlen(texts[0]) +
-                        strlen(texts[1]) + strlen(texts[2]) + 32;
+    const size_t room = strlen(gpu->identity) + strlen(gpu->environment) + strlen(options) +
+                        strlen(texts[0]) + strlen(texts[1]) + strlen(texts[2]) + 32;
     char *key = malloc(room);
     if (!key)
         return error_memory(error, "the text of kernels", room);
-    const int length = snprintf(key, room, "OpenCL program\n%s%s\n%s%s%s", opencl->gpu.identity,
-        options, texts[0], texts[1], texts[2]);
+    const int length = snprintf(key, room, "OpenCL program\n%s%s%s\n%s%s%s", gpu->identity,
+        gpu->environment, options, texts[0], texts[1], texts[2]);
     void *binary = NULL;
     size_t binary_length;
     if (program_cache_load(key, (size_t)length, &binary, &binary_length))
