@@ -17,11 +17,14 @@
 
 /* --- Setting up --- */
 
-static struct device_options device_wanted(const struct options *options) {
+/* A run that goes on multiplies matrices as it did. */
+static struct device_options device_wanted(const struct run *run) {
+    const struct options *options = run->options;
     return (struct device_options){.threads = options->threads,
         .gemm = options->gemm,
         .precision = options->precision,
-        .submission = options->submission};
+        .submission = options->submission,
+        .choices = run->resumed ? checkpoint_setting(run->resumed, CHECKPOINT_CHOICES) : NULL};
 }
 
 /* Of the training and the test set. */
@@ -83,7 +86,7 @@ static enum status open_device(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const struct training_plan *plan = &options->plan;
     const double start = clock_seconds();
-    const struct device_options wanted = device_wanted(options);
+    const struct device_options wanted = device_wanted(run);
     enum status status = device_open(options->device, &wanted, &run->device, error);
     if (status == STATUS_OK)
         run->record.memory = training_memory(run->device, &options->shape, run->dataset, plan);
@@ -252,7 +255,7 @@ static enum status run_all(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const double start = clock_seconds();
     record_stamp(&run->record);
-    const struct device_options wanted = device_wanted(options);
+    const struct device_options wanted = device_wanted(run);
     /* What can be known to fail is tried before anything takes time. */
     enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK)
@@ -282,7 +285,7 @@ static enum status run_all(struct run *run, struct error *error) {
 
 static enum status measure_peak(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    const struct device_options wanted = device_wanted(options);
+    const struct device_options wanted = device_wanted(run);
     struct device_peak peak;
     record_stamp(&run->record);
     enum status status = device_find(options->device, &wanted, error);

@@ -158,11 +158,14 @@ enum status run_save_checkpoint(struct run *run, struct error *error) {
     if (!options->checkpoint || is_saved(run, position))
         return STATUS_OK;
     const double start = clock_seconds();
-    const struct checkpoint_run state = {run->settings, run->settings_count, position};
-    enum status status = network_download(run->network, run->parameters, error);
+    char *choices = device_choices(run->device);
+    const struct checkpoint_run state = {run->settings, run->settings_count, position, choices};
+    enum status status = choices ? network_download(run->network, run->parameters, error)
+                                 : error_memory(error, "what the device has chosen", 0);
     if (status == STATUS_OK)
         status =
             checkpoint_save(options->checkpoint, &options->shape, run->parameters, &state, error);
+    free(choices);
     if (status == STATUS_OK) {
         run->saved = true;
         run->saved_epochs = position->epochs_done;

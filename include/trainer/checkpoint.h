@@ -10,7 +10,8 @@
  *   each of the two only where there is any;
  * - metadata, all of it text: "trainer.epochs", "trainer.batches" and "trainer.samples", the
  *   numbers done (the latter two of the interrupted epoch), "trainer.seconds", those that they
- *   took, "trainer.generator", and the settings of the run under their own names.
+ *   took, "trainer.generator", "trainer.choices", what the device has chosen (device_choices), if
+ *   anything, and the settings of the run under their own names.
  * The generator (random.h) is counter-based: its position is the seed, which is a setting, and the
  * number of epochs done.
  */
@@ -36,6 +37,7 @@ struct checkpoint_run {
     const struct checkpoint_setting *settings;
     size_t settings_count;
     const struct training_position *position;
+    const char *choices; /* of the device, see device_choices; NULL or empty: none */
 };
 
 /* Writes parameters (see network.h), and a run unless it is NULL, to `path`. They are written to a
@@ -64,6 +66,8 @@ void checkpoint_close(struct checkpoint *checkpoint);
 
 /* The name of the epochs done in the metadata. */
 #define CHECKPOINT_EPOCHS "trainer.epochs"
+/* And of what the device has chosen, for device_options.choices. */
+#define CHECKPOINT_CHOICES "trainer.choices"
 
 /* A text of the metadata, which lives as long as the checkpoint; NULL: it has none of this name. */
 const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name);

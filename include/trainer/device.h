@@ -90,6 +90,10 @@ struct device_options {
                             * library may round what it multiplies to 10 bits, where a device can */
     const char *submission; /* how a recording is done, where a device has a choice: "graph" or NULL
                              * as one submission, if it can be; "stream" call after call */
+    const char *choices; /* what an earlier run has chosen, as device_choices gave it: it is taken
+                          * again, so that this one ends with the same bits. NULL: nothing. Not
+                          * taken from another device or library; that, and a method that is not
+                          * there any more, is a warning in device_info. */
     bool automatic; /* only what "auto" may take: no hardware that another kind serves better */
 };
 
@@ -111,6 +115,11 @@ enum status device_open(const char *spec, const struct device_options *options,
 void device_close(struct device *device);
 
 const struct device_info *device_info(const struct device *device);
+
+/* What the device has chosen so far by time, for device_options.choices of a run that goes on with
+ * this one's work: a text, empty where it chooses nothing. Ended by free(); NULL when memory is
+ * refused. */
+char *device_choices(const struct device *device);
 
 /* --- The environment ----------------------------------------------------------------------- */
 

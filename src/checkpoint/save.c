@@ -44,6 +44,8 @@ static bool describe_run(json_t *metadata, const struct checkpoint_run *run) {
     for (size_t s = 0; s < run->settings_count && done; s++)
         if (utf8_is(run->settings[s].value))
             done = set_text(metadata, run->settings[s].name, run->settings[s].value);
+    if (run->choices && *run->choices && utf8_is(run->choices))
+        done = done && set_text(metadata, CHECKPOINT_CHOICES, run->choices);
     return done;
 }
 

@@ -6,10 +6,11 @@
 
 #include "trainer/device.h"
 
-/* The first member of each device's own struct. */
+/* The first member of each device's own struct, which begins as zeros. */
 struct device {
     const struct device_type *type;
     struct device_info info;
+    char *earlier_choices; /* those of an earlier run (choices.h); NULL: none */
 };
 
 /* The first member of each device's own buffers. */
@@ -40,6 +41,9 @@ struct device_type {
         struct device **device, struct error *error);
     void (*close)(struct device *device);
     const char *(*environment)(const char **value); /* device_environment; NULL: it needs none */
+    /* Writes what was chosen to text[size], cut to fit: lines as choices.h has them. Gives the
+     * length of all of them, as snprintf does. NULL: it has no choice. */
+    size_t (*choices)(const struct device *device, char *text, size_t size);
 
     /* Fills all of struct buffer but its two members. */
     enum status (*allocate)(

@@ -1,4 +1,5 @@
 /* Which devices there are, which one is meant, and opening it. */
+#include "device/choices.h"
 #include "device/device_type.h"
 #include "device/environment.h"
 #include "nearest.h"
@@ -264,8 +265,14 @@ static enum status open_type(const struct device_type *type, const char *rest,
     enum status status = check_options(type, options, error);
     if (status == STATUS_OK)
         status = type->open(rest, options, device, error);
-    if (status == STATUS_OK)
-        (*device)->type = type;
+    if (status != STATUS_OK)
+        return status;
+    (*device)->type = type;
+    status = choices_take_over(*device, options->choices, error);
+    if (status != STATUS_OK) {
+        device_close(*device);
+        *device = NULL;
+    }
     return status;
 }
 
@@ -319,8 +326,10 @@ enum status device_open(const char *spec, const struct device_options *options,
 }
 
 void device_close(struct device *device) {
-    if (device)
-        device->type->close(device);
+    if (!device)
+        return;
+    choices_forget(device);
+    device->type->close(device);
 }
 
 const char *device_environment(const char *spec, const char **value) {

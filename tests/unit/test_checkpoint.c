@@ -272,7 +272,7 @@ static const struct checkpoint_setting settings[] = {{"--seed", "12"},
     {"beyond", "\xf4\x90\x80\x80"}};
 
 static void save_run(const struct training_position *at) {
-    const struct checkpoint_run run = {settings, sizeof settings / sizeof *settings, at};
+    const struct checkpoint_run run = {settings, sizeof settings / sizeof *settings, at, NULL};
     float *parameters = malloc(length_of(&shape) * sizeof *parameters);
     network_first_parameters(&shape, 3, parameters);
     assert_ok(checkpoint_save(path, &shape, parameters, &run, &error));
@@ -318,6 +318,34 @@ static void test_run(void **state) {
     float *loaded = malloc(length_of(&shape) * sizeof *loaded); /* the weights alone, too */
     assert_ok(load(&shape, loaded));
     free(loaded);
+}
+
+/* The choices of a net of as many layers as there may be, three for each and for two sizes of
+ * batches: as long as they are, or not there. */
+static void test_choices(void **state) {
+    (void)state;
+    const size_t room = (size_t)NETWORK_MAX_LAYERS * 6 * 64;
+    char *choices = calloc(room, 1), *end = choices;
+    for (size_t c = 0; c < (size_t)NETWORK_MAX_LAYERS * 6; c++)
+        end +=
+            snprintf(end, room - (size_t)(end - choices), "dense_backward %zu %d %zu own-medium\n",
+                c % 2 ? (size_t)50000 : 300, NETWORK_MAX_WIDTH, NETWORK_MAX_WIDTH - c);
+    const char *const cases[][2] = {
+        {choices, choices}, {"", NULL}, {NULL, NULL}, {"caf\xe9", NULL}};
+    float *parameters = calloc(length_of(&shape), sizeof *parameters);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct checkpoint *checkpoint;
+        const struct checkpoint_run run = {settings, 1, &position, cases[c][0]};
+        assert_ok(checkpoint_save(path, &shape, parameters, &run, &error));
+        assert_ok(checkpoint_open(path, &checkpoint, &error));
+        const char *found = checkpoint_setting(checkpoint, CHECKPOINT_CHOICES);
+        assert_int_equal(found != NULL, cases[c][1] != NULL);
+        if (found)
+            assert_string_equal(found, cases[c][1]);
+        checkpoint_close(checkpoint);
+    }
+    free(parameters);
+    free(choices);
 }
 
 static void test_weights_are_no_run(void **state) {
@@ -500,6 +528,7 @@ int main(void) {
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_run),
+        cmocka_unit_test(test_choices),
         cmocka_unit_test(test_weights_are_no_run),
         cmocka_unit_test(test_bad_runs),
         cmocka_unit_test(test_replaced_while_open),

@@ -1,5 +1,6 @@
 #include "device/gpu/choice.h"
 
+#include "device/choices.h"
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program_cache.h"
 #include "strict_math.h"
@@ -9,6 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* "dense_forward 300 1024 64": what a choice is for. */
+typedef char shape_text[96];
+
+static const char *describe_shape(const struct product_shape *shape, shape_text text) {
+    snprintf(text, sizeof(shape_text), "%s %zu %zu %zu", product_names[shape->product],
+        shape->batch, shape->in, shape->out);
+    return text;
+}
 
 /* The text under which a choice is kept: everything that it depends on. The caller frees it. */
 static char *make_key(
@@ -24,29 +34,49 @@ static char *make_key(
             methods + used, sizeof methods - used, "%s %s\n", method->name, options);
     }
     const char *product = kernel_text("product.cl"), *finish = kernel_text("finish.cl");
+    shape_text what;
     const size_t room = sizeof gpu->identity + strlen(gpu->environment) + sizeof methods +
                         strlen(product) + strlen(finish) + 256;
     char *key = malloc(room);
     if (key)
-        *length = (size_t)snprintf(key, room, "%s choice\n%s%s%s\n%s%s %zu %zu %zu\n%s%s",
-            gpu->base.info.kind, gpu->identity, gpu->environment, gpu->base.info.library, methods,
-            product_names[shape->product], shape->batch, shape->in, shape->out, product, finish);
+        *length = (size_t)snprintf(key, room, "%s choice\n%s%s%s\n%s%s\n%s%s", gpu->base.info.kind,
+            gpu->identity, gpu->environment, gpu->base.info.library, methods,
+            describe_shape(shape, what), product, finish);
     return key;
 }
 
-/* What an earlier run has chosen; false when there was none. */
+static bool find_method(
+    const struct products *products, const char *name, size_t length, size_t *method) {
+    for (size_t m = 0; m < products->methods_count; m++)
+        if (strlen(products->methods[m].name) == length &&
+            memcmp(products->methods[m].name, name, length) == 0) {
+            *method = m;
+            return true;
+        }
+    return false;
+}
+
+/* What the run has chosen that this one continues; false when there is none. */
+static bool take_over(
+    struct products *products, const struct product_shape *shape, size_t *method) {
+    struct device *device = &products->gpu->base;
+    shape_text what;
+    char name[CHOICE_NAME];
+    if (!choices_find(device, describe_shape(shape, what), name))
+        return false;
+    const bool found = find_method(products, name, strlen(name), method);
+    if (!found)
+        choices_miss(device, name);
+    return found;
+}
+
+/* What any run has chosen before, by the cache; false when there is none. */
 static bool recall(struct products *products, const char *key, size_t key_length, size_t *method) {
     void *content;
     size_t length;
-    bool found = false;
     if (!key || !program_cache_load(key, key_length, &content, &length))
         return false;
-    for (size_t m = 0; m < products->methods_count && !found; m++) {
-        const char *name = products->methods[m].name;
-        found = strlen(name) == length && memcmp(name, content, length) == 0;
-        if (found)
-            *method = m;
-    }
+    const bool found = find_method(products, content, length, method);
     free(content);
     return found;
 }
@@ -180,6 +210,19 @@ static enum status time_methods(struct products *products, enum product product,
     return status;
 }
 
+size_t gpu_choices(const struct device *device, char *text, size_t size) {
+    const struct products *products = ((const struct gpu *)device)->products;
+    size_t length = 0;
+    for (size_t c = 0; c < products->choices_count; c++) {
+        const struct product_choice *choice = &products->choices[c];
+        shape_text what;
+        const size_t used = length < size ? length : size;
+        length += (size_t)snprintf(size > 0 ? text + used : NULL, size - used, "%s %s\n",
+            describe_shape(&choice->shape, what), products->methods[choice->method].name);
+    }
+    return length;
+}
+
 /* What the choices come to: "own-host", or "own-small 7, clblast 2". */
 static void describe_choices(const struct products *products) {
     struct device_info *info = &products->gpu->base.info;
@@ -222,10 +265,12 @@ static bool is_check(
     return true;
 }
 
-/* As an earlier run did, or by measurement. */
+/* As an earlier run has done, or by measurement. */
 static enum status make_choice(struct products *products, const struct product_views *views,
     struct product_choice *choice, struct error *error) {
     size_t length = 0;
+    if (take_over(products, &choice->shape, &choice->method))
+        return STATUS_OK;
     char *key = make_key(products, &choice->shape, &length);
     enum status status = STATUS_OK;
     if (!recall(products, key, length, &choice->method)) {

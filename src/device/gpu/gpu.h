@@ -178,6 +178,7 @@ bool gpu_spoil_recording(struct gpu *gpu);
 
 /* --- As in struct device_type -------------------------------------------------------------- */
 
+size_t gpu_choices(const struct device *device, char *text, size_t size);
 struct device_memory gpu_memory_left(const struct device *device);
 enum status gpu_record_begin(struct device *device, struct error *error);
 enum status gpu_record_end(
@@ -199,10 +200,10 @@ enum status gpu_upload_pixels(struct device *device, const uint8_t *host, enum c
 
 /* All of these, for a device_type. */
 #define GPU_OPERATIONS                                                                             \
-    .memory = gpu_memory_left, .record_begin = gpu_record_begin, .record_end = gpu_record_end,     \
-    .replay = gpu_replay, .forget = gpu_forget, .dense_forward = gpu_dense_forward,                \
-    .dense_backward = gpu_dense_backward, .dense_update = gpu_dense_update,                        \
-    .softmax_cross_entropy = gpu_softmax_cross_entropy, .gather_rows = gpu_gather_rows,            \
-    .upload_pixels = gpu_upload_pixels
+    .choices = gpu_choices, .memory = gpu_memory_left, .record_begin = gpu_record_begin,           \
+    .record_end = gpu_record_end, .replay = gpu_replay, .forget = gpu_forget,                      \
+    .dense_forward = gpu_dense_forward, .dense_backward = gpu_dense_backward,                      \
+    .dense_update = gpu_dense_update, .softmax_cross_entropy = gpu_softmax_cross_entropy,          \
+    .gather_rows = gpu_gather_rows, .upload_pixels = gpu_upload_pixels
 
 #endif
