@@ -5,7 +5,6 @@
 #include "system/file.h"
 #include "version.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -126,7 +125,6 @@ enum status run_describe(struct run *run, struct error *error) {
     const struct device_info *device = device_info(run->device);
     const struct dataset *dataset = run->dataset;
     struct options options = *run->options;
-    char fingerprint[32];
     char *folder = dataset->path[0] ? realpath(dataset->path, NULL) : NULL;
     if (strcmp(options.device, "auto") == 0 || strcmp(options.device, "gpu") == 0)
         snprintf(options.device, sizeof options.device, "%s", device->kind);
@@ -135,12 +133,11 @@ enum status run_describe(struct run *run, struct error *error) {
     options.data = folder ? folder : dataset->path[0] ? dataset->path : "synthetic";
     run->settings_count = options_store(&options, run->settings);
     free(folder);
-    snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, dataset_fingerprint(dataset));
-    keep_setting(run, data_name, fingerprint);
+    keep_setting(run, data_name, run->record.fingerprint);
     keep_setting(run, commit_name, version_commit);
     run->record.checkpoint += clock_seconds() - start;
     const char *before = run->resumed ? checkpoint_setting(run->resumed, data_name) : NULL;
-    return !before || strcmp(before, fingerprint) == 0
+    return !before || strcmp(before, run->record.fingerprint) == 0
                ? STATUS_OK
                : error_set(error, STATUS_DATASET,
                      "%s: its run has other images than %s: name their folder with --data",

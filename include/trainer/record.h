@@ -22,7 +22,9 @@ struct record {
     const struct network_shape *shape;
     const struct training_plan *plan;
     const struct dataset *dataset;
-    double setup; /* seconds from the program's start to the data's loading */
+    char fingerprint[17]; /* of the data, 16 hexadecimal digits; empty: no image was read */
+    double setup; /* seconds from the program's start to the data's loading, and those of the
+                   * fingerprint */
     double open;  /* seconds to open the device, check it, and make the network on it; recording an
                    * epoch's operations is added to it */
     double checkpoint; /* seconds to write checkpoints, between the epochs */

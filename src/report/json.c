@@ -84,11 +84,12 @@ static json_t *describe_config(const struct record *record) {
         plan->shuffle);
 }
 
-static json_t *describe_dataset(const struct dataset *dataset) {
-    return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name",
+static json_t *describe_dataset(const struct record *record) {
+    const struct dataset *dataset = record->dataset;
+    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "name",
         dataset->path[0] ? "CIFAR-10" : "synthetic", "source", dataset->source, "path",
         text_or_null(dataset->path), "train", (json_int_t)dataset->train.count, "test",
-        (json_int_t)dataset->test.count);
+        (json_int_t)dataset->test.count, "fingerprint", text_or_null(record->fingerprint));
 }
 
 static json_t *seconds_of_epochs(const struct training_position *reached) {
@@ -176,7 +177,7 @@ bool record_write_json(const struct record *record, FILE *file) {
         json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
             "schema", 1, "time", record->time, "commit", record->commit, "host",
             describe_host(&record->host), "device", describe_device(record), "config",
-            describe_config(record), "dataset", describe_dataset(record->dataset), "memory",
+            describe_config(record), "dataset", describe_dataset(record), "memory",
             describe_memory(&record->memory), "resumed", describe_resumed(record), "seconds",
             describe_seconds(record), "epochs", describe_epochs(&record->result->reached), "test",
             describe_test(record->result), "samples_per_second", rate(summary.samples_per_second),

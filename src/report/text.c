@@ -116,6 +116,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "path", record->dataset->path);
     csv_whole(&csv, "train", record->dataset->train.count);
     csv_whole(&csv, "test", record->dataset->test.count);
+    csv_text(&csv, "fingerprint", record->fingerprint);
     csv_whole(&csv, "host_bytes", record->memory.host);
     csv_whole(&csv, "device_bytes", record->memory.device);
     csv_text(&csv, "resumed", record->resumed ? "true" : "false");

@@ -248,7 +248,8 @@ class Formats(Command):
         self.assertEqual(header, (
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
             "platform driver threads precision submission environment epochs batch_size layers activation "
-            "learning_rate color tail batches seed shuffle source path train test host_bytes device_bytes resumed resumed_seconds "
+            "learning_rate color tail batches seed shuffle source path train test fingerprint host_bytes "
+            "device_bytes resumed resumed_seconds "
             "setup load open batching mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
             "wall loss accuracy test_loss test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))

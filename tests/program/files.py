@@ -83,6 +83,51 @@ class Lines(Writing):
             self.assertEqual(row["status"], "complete")
 
 
+class Fingerprint(Writing):
+    """What tells one data set from another, of the images that a run has: FNV-1a of each label and every 4093rd
+    byte of the pixels."""
+
+    def make(self, name, **changed):
+        """A folder of zeros, but for some bytes, {file: {offset: value}}."""
+        os.mkdir(self.path(name))
+        for file in [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]:
+            with open(os.path.join(self.path(name), file + ".bin"), "wb") as made:
+                made.truncate(30730000)
+                for offset, value in changed.get(file, {}).items():
+                    made.seek(offset)
+                    made.write(bytes([value]))
+        return self.path(name)
+
+    def expected(self, folder, samples):
+        result = 0xCBF29CE484222325
+        for file in ("data_batch_1", "test_batch"):
+            with open(os.path.join(folder, file + ".bin"), "rb") as source:
+                images = source.read(samples * 3073)
+            pixels = b"".join(images[at + 1:at + 3073] for at in range(0, len(images), 3073))
+            for byte in images[::3073] + pixels[::4093]:
+                result = (result ^ byte) * 0x100000001B3 % 2**64
+        return f"{result:016x}"
+
+    def test_of_the_data(self):
+        made = self.make("made", data_batch_1={0: 3, 3073: 9, 1: 200, 4095: 7}, test_batch={0: 5, 4095: 77})
+        found = record(*SMALL, "--epochs", 1, "--data", made)
+        self.assertEqual(found["dataset"]["fingerprint"], self.expected(made, 30))
+        again = record(*SMALL, "--epochs", 0, "--data", made, "--seed", 2, "--batch-size", 7, "--color", "rgb")
+        self.assertEqual(again["dataset"]["fingerprint"], found["dataset"]["fingerprint"])
+        row = run(*SMALL, "--epochs", 0, "--data", made, "--format", "csv").stdout
+        (row,) = csv.DictReader(io.StringIO(row))
+        self.assertEqual(row["fingerprint"], found["dataset"]["fingerprint"])
+        others = [record(*SMALL, "--epochs", 0, *more)["dataset"]["fingerprint"] for more in (
+            ("--data", made, "--samples", 29), ("--data", self.make("label", test_batch={3073: 1})),
+            (), ("--seed", 2))]
+        self.assertEqual(len({found["dataset"]["fingerprint"], *others}), 5)
+
+    def test_unread(self):
+        """Nothing is known of images that are not read."""
+        plan = record(*SMALL, "--dry-run")
+        self.assertIsNone(plan["dataset"]["fingerprint"])
+
+
 class Replaced(Writing):
     def test_not_its_own(self):
         """Weights replace weights, and a run a run that has ended; nothing else."""

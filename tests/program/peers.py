@@ -72,7 +72,7 @@ def run_peer(script, *arguments, **more):
     return subprocess.run(
         [PYTHON, "-B", os.path.join(PEERS, script), *arguments], text=True, timeout=PATIENCE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=environment(TORCHINDUCTOR_CACHE_DIR=os.path.join(CACHE, "inductor"), **more))
+        env=environment(**{"TORCHINDUCTOR_CACHE_DIR": os.path.join(CACHE, "inductor"), **more}))
 
 
 def records_of(done):
@@ -199,6 +199,16 @@ class Peers(unittest.TestCase):
         self.assertIn("loss 0: ", " ".join(differences(one, self.trainer())))
         done = self.train("numpy_blas.py", "--device", "cpu", weights=WIDE_WEIGHTS)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
+
+    def test_environment(self):
+        """What a user has set that makes it faster or slower is in its record: no number of threads, which it
+        sets itself, and no folder."""
+        done = self.train("numpy_blas.py", "--device", "cpu", OPENBLAS_CORETYPE="Haswell", OMP_NUM_THREADS="7",
+                          CUDA_VISIBLE_DEVICES="0", POCL_CACHE_DIR=FOLDER, TORCHINDUCTOR_CACHE_DIR=FOLDER)
+        (one,) = records_of(done)
+        found = one["device"]["environment"]
+        self.assertEqual((found["OPENBLAS_CORETYPE"], found["CUDA_VISIBLE_DEVICES"]), ("Haswell", "0"))
+        self.assertEqual([name for name in found if name.endswith(("_DIR", "_NUM_THREADS"))], [])
 
     def test_diverged(self):
         """Its losses are null, and no NaN is near a number."""

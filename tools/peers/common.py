@@ -24,6 +24,7 @@ import json
 import math
 import os
 import platform
+import re
 import struct
 import subprocess
 import sys
@@ -44,6 +45,11 @@ ABSENT = 77  # the exit status where a peer, or its device, is not here
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "VECLIB_MAXIMUM_THREADS", "NPROC", "NUM_CPU_THREADS", "CPU_COUNT",
                     "POCL_CPU_MAX_CU_COUNT", "POCL_MAX_PTHREAD_COUNT")
+
+# And what else they read that makes them faster or slower; names of places do not.
+ENVIRONMENT = re.compile(r"(?!.*(DIR|PATH|HOME|FILE|VENDORS)$)(OMP|GOMP|KMP|OPENBLAS|MKL|BLIS|VECLIB|ATEN|TORCH|"
+                         r"TORCHINDUCTOR|XLA|JAX|POCL|CUBLAS|CUDA_(VISIBLE|DEVICE|LAUNCH|MODULE)|NVIDIA_TF32)_\w+"
+                         r"|BEAM|NOOPT|JIT")
 
 Images = namedtuple("Images", "pixels labels")  # uint8 [count, 3, 1024] and [count]
 
@@ -129,6 +135,12 @@ def set_threads(args):
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(args.threads)))
 
 
+def environment():
+    """Those variables that the user has set, but for the number of threads; None where there are none."""
+    return {name: value for name, value in sorted(os.environ.items())
+            if ENVIRONMENT.fullmatch(name) and name not in THREAD_VARIABLES} or None
+
+
 # --- Data and weights ---
 
 def read_file(path, images, np):
@@ -167,6 +179,15 @@ def load(args):
     except OSError as problem:
         sys.exit(f"--data: {problem}")
     return train, test
+
+
+def fingerprint(sets):
+    """As dataset_fingerprint of include/trainer/dataset.h tells data sets apart."""
+    value = 0xCBF29CE484222325
+    for images in sets:
+        for byte in images.labels.tobytes() + images.pixels.reshape(-1)[::4093].tobytes():
+            value = (value ^ byte) * 0x100000001B3 % 2**64
+    return f"{value:016x}"
 
 
 def black(count):
@@ -240,13 +261,15 @@ def describe(args, device, seconds, epochs, test):
         "device": {"spec": args.device, "kind": None, "type": "gpu" if args.device == "cuda" else "cpu",
                    "name": cpu_model(), "vendor": None, "kernels": None, "library": None, "gemm": None,
                    "platform": None, "driver": None, "threads": None, "compute_units": None,
-                   "memory_bytes": None, "precision": "fp32", "submission": None, **device},
+                   "memory_bytes": None, "precision": "fp32", "submission": None, "environment": args.environment,
+                   **device},
         "config": {"epochs": len(epochs), "batch_size": args.batch_size, "layers": args.widths,
                    "activation": "sigmoid", "learning_rate": args.learning_rate, "color": "grey",
                    "tail": "wrap", "batches": "resident", "seed": None, "shuffle": False},
         "memory": None, "resumed": None,
         "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
-                    "path": args.data if files else None, "train": args.samples, "test": args.tests},
+                    "path": args.data if files else None, "train": args.samples, "test": args.tests,
+                    "fingerprint": args.fingerprint},
         "seconds": seconds, "epochs": epochs, "test": None if test["loss"] is None else test,
         "samples_per_second": samples / mean, "gflops": records.work_of(args.widths, samples) / mean / 1e9,
         "status": "diverged" if None in losses else "complete"}
@@ -302,6 +325,7 @@ def run(start, text, kind):
     install = kind.install.get(args.device, kind.install["cpu"])
     if args.device not in kind.modes:
         absent(f"{kind.kind} has no device {args.device}", install)
+    args.environment = environment()
     set_threads(args)
     try:
         importlib.import_module("numpy")
@@ -314,6 +338,8 @@ def run(start, text, kind):
     seconds["setup"] = time.perf_counter() - start
     with phase(seconds, "load"):
         images = load(args)
+    with phase(seconds, "setup"):
+        args.fingerprint = fingerprint(images)
     try:
         with phase(seconds, "open"):
             device = {"kind": kind.kind, "library": peer.library, **peer.open()}
