@@ -11,40 +11,45 @@ from .words import clean, unique_texts
 PEERS = {"numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX", "tinygrad": "tinygrad"}
 
 Workload = collections.namedtuple(
-    "Workload", "layers batch rate activation color tail dataset train shuffle")
-BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "CIFAR-10", 50000, False)
+    "Workload", "layers batch rate activation color tail dataset train shuffle images")  # their fingerprint
+BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "CIFAR-10", 50000, False, None)
 
 Refused = collections.namedtuple("Refused", "where reason")
 Unmeasured = collections.namedtuple("Unmeasured", "where what status error")
 Peak = collections.namedtuple(
-    "Peak", "kind name threads precision library gpu gflops side bytes_per_second bytes runs")
-
-
-def device_key(device):
-    """What makes two devices different ones."""
-    return {name: device.get(name) for name in ("kind", "name", "spec", "threads", "precision", "submission",
-                                                "library")}
+    "Peak", "kind name threads precision library gpu where gflops side bytes_per_second bytes runs")
 
 
 def configuration(record):
-    """All that a run's time depends on, as text: runs that share it are runs of the same thing."""
-    device, dataset = record["device"], record["dataset"]
-    return json.dumps([record["config"], device_key(device), dataset["name"], dataset["train"],
+    """All that a run's or a peak's time depends on, as text: those that share it are runs of the same thing."""
+    device = record["device"]
+    return json.dumps([records.identity(record), record.get("config"), device.get("submission"),
                        device.get("gemm") if device["kind"] in records.OWN_KINDS else None], sort_keys=True)
 
 
-def peak_configuration(record):
-    return json.dumps(device_key(record["device"]), sort_keys=True)
-
-
 def subject(record):
-    """The configuration as its user asked for it: another version of a library, or another outcome
-    where multiplications were timed ("own 3, clblast 2"), is news of the same thing."""
-    device = {name: value for name, value in record["device"].items() if name != "library"}
+    """The configuration as its user asked for it: another version of a library, a driver or the system, or
+    another outcome where multiplications were timed ("own 3, clblast 2"), is news of the same thing."""
+    device = {**record["device"], "library": None, "driver": None}
     if isinstance(device.get("gemm"), str):
         device["gemm"] = re.sub(r" \d+", "", device["gemm"])
-    changed = {**record, "device": device}
-    return peak_configuration(changed) if records.is_peak(record) else configuration(changed)
+    return configuration({**record, "device": device, "host": {**record["host"], "os": None}})
+
+
+def of_any_images(record):
+    """As a record from before the fingerprint was written."""
+    return {**record, "dataset": {**records.part(record, "dataset"), "fingerprint": None}}
+
+
+def where_of(record):
+    """What tells a host from others, as text, whatever system runs on it."""
+    return json.dumps([record["host"].get(name) for name in ("name", "cpu", "cores")])
+
+
+def images_of(dataset):
+    """Their fingerprint; None for CIFAR-10's own, and where it is unknown."""
+    fingerprint = dataset.get("fingerprint")
+    return None if fingerprint == records.CIFAR10 else fingerprint
 
 
 def is_gpu(device):
@@ -59,14 +64,14 @@ class Row:
         self.runs = runs
         first = runs[0]
         self.device, self.config, self.host = first["device"], first["config"], first["host"]
-        self.dataset = first["dataset"]
+        self.dataset, self.where = first["dataset"], where_of(first)
         self.kind, self.threads = self.device["kind"], self.device.get("threads")
         self.own, self.gpu = self.kind in records.OWN_KINDS, is_gpu(self.device)
         config = self.config
         self.workload = Workload(
             tuple(config["layers"]), config["batch_size"], config["learning_rate"], config["activation"],
             config["color"], config["tail"], self.dataset["name"], self.dataset["train"],
-            bool(config.get("shuffle")))
+            bool(config.get("shuffle")), images_of(self.dataset))
         self.means = [records.mean_epoch(run) for run in runs]
         self.epoch = records.median_and_spread(self.means)
         self.load = self.phase("load")
@@ -75,7 +80,8 @@ class Row:
         self.samples_per_second = samples / self.epoch[0]
         self.gflops = records.work_of(config["layers"], samples) / self.epoch[0] / 1e9
         self.hardware = self.device["name"]
-        self.share_of_peak = self.series = None  # the machine's to know
+        self.apart = []  # what else sets it apart from others that would look the same
+        self.share_of_peak = self.series = None  # as that, the machine's to know
 
     def phase(self, name):
         return records.median_and_spread([records.phases_of(run)[name] for run in self.runs])
@@ -107,7 +113,9 @@ class Row:
             gemm, device.get("submission"),
             None if device["precision"] == "fp32" else device["precision"],
             None if config["batches"] in ("resident", "auto") else config["batches"],
-            None if seed in (None, 1) else f"seed {seed}") if word]
+            None if seed in (None, 1) else f"seed {seed}",
+            *(f"{name}={value}" for name, value in (device.get("environment") or {}).items()),
+            *self.apart) if word]
 
     @property
     def backend(self):
@@ -121,8 +129,7 @@ class Row:
     @property
     def variant(self):
         """All but the number of threads."""
-        return configuration({"config": self.config, "device": {**self.device, "threads": None},
-                              "dataset": self.dataset})
+        return configuration({**self.runs[0], "device": {**self.device, "threads": None}})
 
     def __lt__(self, other):
         """Fastest first, and always in the same order."""
@@ -143,7 +150,7 @@ class Machine:
         runs = [record for record in current if not records.is_peak(record)]
         self.rows = sorted(Row(same) for same in grouped(runs, configuration))
         peaks = [record for record in current if records.is_peak(record)]
-        self.peaks = sorted(map(make_peak, grouped(peaks, peak_configuration)),
+        self.peaks = sorted(map(make_peak, grouped(peaks, configuration)),
                             key=lambda peak: -peak.gflops[0])
         # A peer knows less of its host than the program does.
         self.hosts = unique_hosts([row for row in self.rows if row.own] or self.rows)
@@ -151,6 +158,8 @@ class Machine:
             row.share_of_peak = self.share_of_peak(row)
         for row in self.rows:
             row.hardware = self.hardware(row.hardware, row.gpu, row.kind)
+        for alike in grouped(self.rows, lambda row: (row.workload, row.backend, row.threads, row.hardware)):
+            tell_apart(alike)
         self.name_series()
 
     def read(self):
@@ -181,7 +190,8 @@ class Machine:
 
     def newest(self, usable):
         """Those of each subject's newest commit."""
-        newest = {subject(record): record["commit"] for record in usable}  # they are in order
+        newest = {subject(one): record["commit"] for record in usable  # they are in order
+                  for one in (record, of_any_images(record))}
         current = [record for record in usable if record["commit"] == newest[subject(record)]]
         self.superseded = len(usable) - len(current)
         return current
@@ -190,7 +200,7 @@ class Machine:
         """Of the median of the peaks of the same hardware, with the same threads and precision."""
         kind = row.kind if row.own else row.device["spec"].split(":")[0]
         fitting = [peak for peak in self.peaks
-                   if peak.kind == kind and peak.precision == row.device["precision"]
+                   if (peak.kind, peak.precision, peak.where) == (kind, row.device["precision"], row.where)
                    and (peak.threads == row.threads or (row.gpu and not row.own))]
         named = [peak for peak in fitting if peak.name == row.device["name"]]
         if row.own or len({peak.name for peak in fitting}) > 1:
@@ -212,11 +222,12 @@ class Machine:
         for row in self.rows:
             plain = row.name + (" on a CPU" if row.kind == "opencl" and not row.gpu else "")
             names.setdefault(plain, []).append(row)
+        several = len({row.where for row in self.rows}) > 1
         for plain, rows in names.items():
-            hardware = unique(row.hardware for row in rows)
-            short = [clean(one, 24) for one in hardware]
+            hardware = unique((row.hardware, row.where) for row in rows)
+            short = [clean(name + several * f" of {json.loads(where)[0]}", 24) for name, where in hardware]
             for row in rows:
-                index = hardware.index(row.hardware)
+                index = hardware.index((row.hardware, row.where))
                 which = f" {index + 1}" if short.count(short[index]) > 1 else ""
                 row.series = clean(plain, 40) + (f"{which}, {short[index]}" if len(hardware) > 1 else "")
 
@@ -232,7 +243,8 @@ class Machine:
 
     def best_peer(self, row):
         """The fastest peer, whatever it runs on, that did the same; None where there is none."""
-        return next((other for other in self.rows if not other.own and other.workload == row.workload
+        return next((other for other in self.rows if not other.own
+                     and (other.workload, other.where) == (row.workload, row.where)
                      and other.device["precision"] == row.device["precision"]), None)
 
     @property
@@ -262,7 +274,16 @@ def make_peak(same):
     figures = {name: records.median_and_spread([peak[name] for peak in peaks])
                for name in ("gflops", "side", "bytes_per_second", "bytes")}
     return Peak(device["kind"], device["name"], device.get("threads"), device["precision"],
-                device.get("library"), is_gpu(device), runs=[peak["gflops"] for peak in peaks], **figures)
+                device.get("library"), is_gpu(device), where_of(same[0]), runs=[peak["gflops"] for peak in peaks], **figures)
+
+
+def tell_apart(rows):
+    """Of rows that would look the same: what there is in their identities that is not."""
+    identities = [records.identity(row.runs[0]) for row in rows]
+    for what in identities[0]:
+        if any(identity[what] != identities[0][what] for identity in identities):
+            for row, identity in zip(rows, identities):
+                row.apart.append(f"{what} {clean(identity[what], 40)}")
 
 
 def unique_hosts(rows):

@@ -21,6 +21,12 @@ PHASES = ("setup", "load", "open", "batching", "epochs", "release", "evaluate") 
 MAY_LACK = ("setup", "release", "evaluate")  # a program may have nothing to do there
 OPTIONS = ("epochs", "batch_size", "layers", "activation", "learning_rate", "color", "tail", "batches")
 UNMEASURED = ("failed", "absent")
+# What makes runs of the same options comparable: where, with what and on which images they were measured.
+IDENTITY = {"host": ("name", "cpu", "cores", "os"),
+            "device": ("kind", "name", "spec", "threads", "precision", "library", "platform", "driver",
+                       "environment"),
+            "dataset": ("name", "train", "fingerprint")}
+CIFAR10 = "dbf167715975f432"  # the fingerprint of all of it
 
 
 # --- Reading ---
@@ -142,6 +148,8 @@ def check_device(record):
     for key in ("submission", "gemm", "library"):
         if not isinstance(device.get(key), (str, type(None))):
             return f"its device's {key} is no text ({device[key]!r})"
+    if not isinstance(device.get("environment"), (dict, type(None))):
+        return f"its device's environment is no object ({device['environment']!r})"
     if device.get("threads") is not None and not is_count(device["threads"]):
         return f"its number of threads is {device['threads']!r}"
     return None
@@ -174,6 +182,8 @@ def check_dataset(record):
     dataset = part(record, "dataset")
     if not isinstance(dataset.get("name"), str) or not is_count(dataset.get("train")):
         return "its data set is unknown"
+    if not isinstance(dataset.get("fingerprint"), (str, type(None))):
+        return f"its data's fingerprint is no text ({dataset['fingerprint']!r})"
     return None
 
 
@@ -248,6 +258,20 @@ def work_of(layers, samples):
 
 
 # --- Several records ---
+
+def identity(record):
+    """{"host cpu": value, ...}: records that differ in it are never runs of the same thing. A key that a
+    record lacks, as those of before have not all, is as if it were null."""
+    return {f"{name} {key}": part(record, name).get(key) for name, keys in IDENTITY.items() for key in keys}
+
+
+def changes(before, now):
+    """What has become another between two identities, in words. A device that has found its own kernels to be
+    the faster ones names no library: that alone is no change."""
+    return [f"{what} {after!r}, was {value!r}" for (what, value), after in zip(before.items(), now.values())
+            if after != value and not (what == "device library" and None in (after, value))]
+
+
 
 def first_difference(losses, others):
     """(epoch index, one, other) of the first epochs whose losses are not the same; None where they

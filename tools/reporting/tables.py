@@ -91,6 +91,7 @@ def differences(workload):
         (f"tail: {workload.tail}", workload.tail == BENCHMARK.tail),
         (f"{workload.dataset}, {workload.train:,} images",
          (workload.dataset, workload.train) == (BENCHMARK.dataset, BENCHMARK.train)),
+        (f"fingerprint {workload.images}", workload.images == BENCHMARK.images),
         ("shuffled", not workload.shuffle)) if not same]
 
 
