@@ -224,7 +224,7 @@ class Peers(unittest.TestCase):
     def test_all(self):
         """No peer is without a test."""
         self.assertEqual(sorted(name for name in os.listdir(PEERS) if name.endswith(".py")),
-                         sorted([*SCRIPTS, "common.py"]))
+                         sorted([*SCRIPTS, "__init__.py", "common.py"]))
 
     def test_usage(self):
         fine = ("--weights", WEIGHTS)

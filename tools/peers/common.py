@@ -119,6 +119,11 @@ def first_of_core(processor, allowed):
                             & allowed)
 
 
+def usable_cores():
+    """As the system counts them, hardware threads and all: those in the process's affinity mask."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def physical_cores():
     """Those in the process's affinity mask."""
     if not hasattr(os, "sched_getaffinity"):

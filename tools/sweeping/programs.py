@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -34,6 +35,7 @@ class Trainer:
         names = re.findall(r"(?m)^  --(\S+)( \S+)?$", self.output("--help"))
         self.options = {name: bool(value) for name, value in names if name not in NOT_SWEPT}
         self.lines = self.output("--list-devices").splitlines()
+        self.files = [self.program, *own_libraries(self.program)]
 
     def output(self, *arguments):
         """Raises OSError, with what the program says, when it fails."""
@@ -44,11 +46,17 @@ class Trainer:
                           f"{done.stderr.strip()}")
         return done.stdout
 
+    def plan(self, *more):
+        return json.loads(self.output("--dry-run", "--device", "reference", "--format", "json", "--quiet", *more))
+
+    def host(self):
+        """As its records describe it."""
+        return self.plan("--data", "synthetic")["host"]
+
     def data(self):
         """CIFAR-10's folder, where the trainer looks for it; else "synthetic"."""
         if self.found_data is None:
-            plan = json.loads(self.output("--dry-run", "--device", "reference", "--format", "json", "--quiet"))
-            self.found_data = plan["dataset"]["path"] or "synthetic"
+            self.found_data = self.plan()["dataset"]["path"] or "synthetic"
             if self.found_data != "synthetic" and not os.path.isdir(self.found_data):
                 raise OSError(f"{self.found_data}: its name is not UTF-8: give it with --data")
         return self.found_data
@@ -79,6 +87,21 @@ class Trainer:
         return path
 
 
+def own_libraries(program):
+    """Of this project, those that the program is linked with when it runs."""
+    for tool in (["ldd"], ["otool", "-L"]):
+        if shutil.which(tool[0]):
+            done = subprocess.run([*tool, program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  encoding="utf-8", errors="surrogateescape", check=False)
+            # "	libtrainer.so.1 => /usr/lib/libtrainer.so.1 (0x00007f)"
+            return re.findall(r"(?m)^\s.*?(/.*/libtrainer\.[^/]*) \(", done.stdout)
+    return []
+
+
+def peer_files(peer):
+    return [os.path.join(TOOLS, "peers", name) for name in (PEERS[peer][0], "common.py")]
+
+
 def peer_modes(text):
     """{(peer, device): modes} of "numpy,pytorch:eager,..."."""
     chosen = {}
@@ -102,8 +125,8 @@ def peer_options(options):
     """Those of the trainer's options that a peer of its device is to have; None where it can't do the
     same."""
     for name, value in options.items():
-        if name not in PEERS_KNOW | OWN_WAYS and DEFAULTS.get(name) != value:
-            return None
+        if name not in PEERS_KNOW | OWN_WAYS and (name not in DEFAULTS or DEFAULTS[name] != value):
+            return None  # a flag's value is None
     if options.get("batches") == "streamed":
         return None
     kept = {name: value for name, value in options.items() if name in PEERS_KNOW}

@@ -1,0 +1,89 @@
+"""What is to run: every combination of the values, of the trainer and of its peers."""
+import json
+
+from peers.common import physical_cores, usable_cores
+from reporting import lines
+
+from . import programs, values
+
+
+class Configuration:
+    """One combination of values: of the trainer, of a peer, or a device's peak."""
+
+    varied = frozenset()  # the options that have several values, which are shown
+
+    def __init__(self, options, peer=None, mode=None, peak=False):
+        self.options, self.peer, self.mode, self.peak = options, peer, mode, peak
+        self.threads = None  # of a peer that is to have its fastest number
+        self.identity = None  # that of its records in this sweep
+        self.runs = set()  # those that are in the file
+        self.seconds, self.epochs = [], []  # of whole runs, and their mean epochs
+        self.dropped = False
+
+    def asked(self):
+        """What tells it from others in a file of records."""
+        more = {"peer": self.peer, "mode": self.mode} if self.peer else {"peak": True} if self.peak else {}
+        return lines.clean({"options": values.words(self.options), **more})
+
+    def label(self):
+        name = f"{self.peer} {self.mode} " if self.peer else "peak of " if self.peak else ""
+        return name + " ".join(values.words({option: value for option, value in self.options.items()
+                                             if option == "device" or option in self.varied}))
+
+    def wants_threads(self):
+        return self.peer and self.options["device"] == "cpu" and "threads" not in self.options
+
+    def command(self, trainer, epochs=None, threads=None):
+        if self.peer:
+            threads = threads or self.options.get("threads") or self.threads
+            return programs.peer_command(trainer, self.peer, self.mode, self.options, threads, epochs)
+        return trainer.command(values.words(self.options), epochs) + ["--peak"] * self.peak
+
+    def glance(self, trainer):
+        """The command that takes least to tell what its records would be of."""
+        if self.peak:
+            return trainer.command([*values.words(self.options), "--data", "synthetic", "--samples", "1"], 0)
+        return self.command(trainer, 1 if self.peer else 0)
+
+    def files(self, trainer):
+        """All that its figures depend on and a rebuilt program, or another commit, would replace."""
+        return trainer.files + (programs.peer_files(self.peer) if self.peer else [])
+
+    def on_gpu(self):
+        return self.options["device"].split(":")[0] in ("cuda", "opencl", "gpu", "auto")
+
+
+def unique(configurations):
+    return list({json.dumps(one.asked()): one for one in configurations}.values())
+
+
+def plan(lists, peers, trainer):
+    """(peaks, what is to be run in turn, notes): the trainer's configurations first, so that there are
+    losses to compare with."""
+    own = []
+    for options in values.product(lists):
+        if "threads" in options and not trainer.has_threads(options["device"]):
+            options = {name: value for name, value in options.items() if name != "threads"}
+        own.append(Configuration(options))
+    own = unique(own)
+    ways = ("device", "threads", "gemm", "precision")
+    peaks = unique([Configuration({name: value for name, value in one.options.items() if name in ways},
+                                  peak=True) for one in own])
+    others, notes = [], []
+    for one in own:
+        options = programs.peer_options(one.options) if peers else {}
+        if options is None:
+            notes.append(f"the peers can't do {one.label()}")
+        else:
+            others += [Configuration(options, peer, mode) for (peer, device), modes in peers.items()
+                       if options["device"] == device for mode in modes]
+    return peaks, own + unique(others), notes
+
+
+def thread_counts():
+    """Numbers of threads of which one may be a peer's best: one, its doubles, all physical cores, and all that
+    the system counts as processors."""
+    counts, cores = [1], physical_cores()
+    while counts[-1] * 2 < cores:
+        counts.append(counts[-1] * 2)
+    return sorted({*counts, cores, usable_cores()})
