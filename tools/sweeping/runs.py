@@ -37,7 +37,7 @@ class Sweep:
         self.peaks, self.configurations = peaks, configurations
         self.files = Files({path for one in self.all() for path in one.files(trainer)})
         self.losses = {}  # (name, losses) by what was trained
-        self.failed, self.warned = [], set()
+        self.failed = []
         self.absent = {}  # why, by what is not here
         self.not_counted = collections.Counter()  # rows of the file, by what they differ in
         self.glances = {}  # identities, by command
