@@ -17,6 +17,7 @@ static struct {
     struct training_position resumed;
     struct training_result result;
     struct training_epoch epochs[4];
+    char *variables[4];
 } whole;
 
 static int make_record(void **state) {
@@ -24,6 +25,11 @@ static int make_record(void **state) {
     const struct training_epoch epochs[4] = {
         {0.25, {2.25, 0.1}}, {0.5, {2.125, 0.2}}, {0.125, {2.0625, 0.3}}, {0.375, {1.9375, 0.4}}};
     memcpy(whole.epochs, epochs, sizeof epochs);
+    static char places[] = "OMP_PLACES=cores", debug[] = "POCL_DEBUG=1",
+                most[] = "POCL_MAX_PTHREAD_COUNT=2"; /* the first is nothing to OpenCL */
+    whole.variables[0] = places;
+    whole.variables[1] = debug;
+    whole.variables[2] = most;
     whole.device = (struct device_info){.kind = "opencl",
         .type = "gpu",
         .name = "Radeon 9",
@@ -64,12 +70,14 @@ static int make_record(void **state) {
         .test = {1.625, 0.4375}};
     whole.record = (struct record){.time = "2026-03-04T05:06:07Z",
         .commit = "0123456789ab",
+        .variables = whole.variables,
         .host = {"ada", "Linux 6.1", "EPYC", 7, 16000000000},
         .spec = "opencl:1:2",
         .device = &whole.device,
         .shape = &whole.shape,
         .plan = &whole.plan,
         .dataset = &whole.dataset,
+        .fingerprint = "fedcba9876543210",
         .setup = 0.0625,
         .open = 1.5,
         .checkpoint = 0.9375,
@@ -139,12 +147,13 @@ static void test_json(void **state) {
         "\"name\":\"Radeon 9\",\"vendor\":\"AMD\",\"kernels\":\"OpenCL C 3.0\","
         "\"library\":\"CLBlast 1.5\",\"gemm\":\"clblast 2, own-host 1\",\"platform\":\"ROCm\","
         "\"driver\":\"5.7\",\"threads\":3,\"compute_units\":11,\"memory_bytes\":8000000000,"
-        "\"precision\":\"tf32\",\"submission\":\"graph\"},"
+        "\"precision\":\"tf32\",\"submission\":\"graph\","
+        "\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_COUNT\":\"2\"}},"
         "\"config\":{\"epochs\":6,\"batch_size\":120,\"layers\":[1024,16,8,10],"
         "\"activation\":\"tanh\",\"learning_rate\":0.03,\"color\":\"grey\",\"tail\":\"short\","
         "\"batches\":\"resident\",\"seed\":77,\"shuffle\":true},"
         "\"dataset\":{\"name\":\"CIFAR-10\",\"source\":\"files\",\"path\":\"/data/cifar\","
-        "\"train\":4321,\"test\":987},"
+        "\"train\":4321,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
         "\"resumed\":{\"epochs\":2,\"batches\":5,\"seconds\":0.78125},"
         "\"seconds\":{\"setup\":0.0625,\"load\":0.75,\"open\":3.5,\"batching\":0.6875,"
@@ -168,17 +177,18 @@ static void test_csv(void **state) {
         {"device_name", "Radeon 9"}, {"vendor", "AMD"}, {"library", "CLBlast 1.5"},
         {"gemm", "\"clblast 2, own-host 1\""}, {"kernels", "OpenCL C 3.0"}, {"platform", "ROCm"},
         {"driver", "5.7"}, {"threads", "3"}, {"precision", "tf32"}, {"submission", "graph"},
-        {"epochs", "6"}, {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
+        {"environment", "POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2"}, {"epochs", "6"},
+        {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
         {"learning_rate", "0.03"}, {"color", "grey"}, {"tail", "short"}, {"batches", "resident"},
         {"seed", "77"}, {"shuffle", "true"}, {"source", "files"}, {"path", "/data/cifar"},
-        {"train", "4321"}, {"test", "987"}, {"host_bytes", "123456789"},
-        {"device_bytes", "987654321"}, {"resumed", "true"}, {"resumed_seconds", "0.78125"},
-        {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"},
-        {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"}, {"max_epoch", "0.5"},
-        {"unfinished", "0.0469"}, {"checkpoint", "0.9375"}, {"release", "0.0195"},
-        {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"}, {"accuracy", "0.4"},
-        {"test_loss", "1.625"}, {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"},
-        {"gflops", "0.948867072"}, {"status", "complete"}};
+        {"train", "4321"}, {"test", "987"}, {"fingerprint", "fedcba9876543210"},
+        {"host_bytes", "123456789"}, {"device_bytes", "987654321"}, {"resumed", "true"},
+        {"resumed_seconds", "0.78125"}, {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"},
+        {"batching", "0.6875"}, {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"},
+        {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"checkpoint", "0.9375"},
+        {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"},
+        {"accuracy", "0.4"}, {"test_loss", "1.625"}, {"test_accuracy", "0.4375"},
+        {"samples_per_second", "14208"}, {"gflops", "0.948867072"}, {"status", "complete"}};
     char expected[4096];
     size_t used = 0;
     for (int line = 0; line < 2; line++)
@@ -360,12 +370,12 @@ static void test_no_epochs(void **state) {
     whole.result.evaluate = 0.0;
     whole.device.submission = NULL;
     assert_says(JSON, "\"resumed\":null,");
-    assert_says(JSON, "\"submission\":null}");
+    assert_says(JSON, "\"submission\":null,\"environment\":");
     assert_says(JSON, "\"batching\":0.6875,\"epochs\":[],\"mean_epoch\":null,\"unfinished\":0.0469,"
                       "\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":null,\"wall\":12.375},"
                       "\"epochs\":[],\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
                       "\"status\":\"interrupted\"}\n");
-    assert_says(CSV, ",tf32,,6,");
+    assert_says(CSV, ",tf32,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
     assert_says(
         CSV, ",false,0,0.0625,0.75,3.5,0.6875,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
@@ -408,11 +418,15 @@ static void test_bare_device(void **state) {
         .kind = "reference", .type = "cpu", .name = "EPYC", .precision = "fp32", .threads = 1};
     whole.dataset.path[0] = '\0';
     whole.dataset.source = "synthetic";
-    assert_says(JSON, "\"vendor\":null,\"kernels\":null,\"library\":null,\"gemm\":null,"
-                      "\"platform\":null,\"driver\":null,\"threads\":1,\"compute_units\":null,"
-                      "\"memory_bytes\":null,\"precision\":\"fp32\",\"submission\":null}");
+    whole.record.variables = NULL;
+    whole.record.fingerprint[0] = '\0';
+    assert_says(JSON, "\"test\":987,\"fingerprint\":null}");
+    assert_says(JSON,
+        "\"vendor\":null,\"kernels\":null,\"library\":null,\"gemm\":null,"
+        "\"platform\":null,\"driver\":null,\"threads\":1,\"compute_units\":null,"
+        "\"memory_bytes\":null,\"precision\":\"fp32\",\"submission\":null,\"environment\":null}");
     assert_says(JSON, "{\"name\":\"synthetic\",\"source\":\"synthetic\",\"path\":null,");
-    assert_says(CSV, ",reference,cpu,EPYC,,,,,,,1,fp32,,6,");
+    assert_says(CSV, ",reference,cpu,EPYC,,,,,,,1,fp32,,,6,");
     assert_says(CSV, ",true,synthetic,,4321,");
     assert_says(SUMMARY, "0.5000 s max\n");
 }
@@ -460,7 +474,9 @@ static void test_peak(void **state) {
     assert_true(record_write_peak_json(&whole.record, &peak, file));
     fclose(file);
     assert_non_null(strstr(text,
-        ",\"submission\":\"graph\"},\"peak\":{\"gflops\":1234.5,\"side\":4096,"
+        ",\"submission\":\"graph\",\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_"
+        "COUNT\":\"2\"}}"
+        ",\"peak\":{\"gflops\":1234.5,\"side\":4096,"
         "\"bytes_per_second\":5.6775e11,\"bytes\":104857600},\"status\":\"complete\"}\n"));
     assert_non_null(strstr(text, "{\"schema\":1,\"time\":\"2026-03-04T05:06:07Z\",\"commit\":"
                                  "\"0123456789ab\",\"host\":{\"name\":\"ada\","));
