@@ -10,7 +10,8 @@
 enum { MESSAGE_MAX = 2 * sizeof((struct error){0}.message) };
 
 void message_print(const char *format, ...) {
-    char text[MESSAGE_MAX], whole[2 * MESSAGE_MAX] = "", line[MESSAGE_MAX];
+    char text[MESSAGE_MAX], line[MESSAGE_MAX];
+    char whole[3 * MESSAGE_MAX + 16]; /* were each letter an end of line, and so indented */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -23,8 +24,6 @@ void message_print(const char *format, ...) {
             *rest++ = '\0';
         used += (size_t)snprintf(whole + used, sizeof whole - used, "%s%s\n",
             used == 0 ? "trainer: " : "  ", utf8_show(start, true, line, sizeof line));
-        if (used + 1 >= sizeof whole)
-            break;
     }
     fputs(whole, stderr);
 }

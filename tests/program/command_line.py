@@ -34,7 +34,7 @@ class Command(Folder):
 
 class Usage(Command):
     def test_refused(self):
-        """What is refused, and how, is known from the unit test of the options; here is that the program ends so."""
+        """What is refused, and how, is known from the unit test of the options."""
         for text, *arguments in (("--epochs '1x': expected a whole number from 0 to 1000000", "--epochs", "1x"),
                                  ("--nonsense is not an option", "--nonsense"),
                                  ("batches of 300 leave none of 100 samples", "--samples", 100, "--tail", "drop")):

@@ -39,10 +39,11 @@ class Seconds(Folder):
         self.assertEqual(set(seconds), {*PHASES, "epochs", "mean_epoch", "evaluate", "wall"})
         self.assertEqual(outside_phases(found), 0)
 
-    def interrupted(self, step, *arguments):
-        """The record of a run that gets a signal in this step."""
+    def interrupted(self, step, where, *arguments):
+        """The record of a run that gets a signal in this step, and says that it was interrupted there."""
         done = run(*arguments, "--format", "json", env={"TRAINER_PACE_TERM": str(step)})
-        self.assertEqual(done.returncode, 143, done.stderr)
+        self.assertEqual((done.returncode, done.stderr.splitlines()[-1]), (
+            143, f"trainer: interrupted in {where}; go on with --resume {self.checkpoint}"))
         return json.loads(done.stdout)
 
     def test_whole(self):
@@ -66,10 +67,11 @@ class Seconds(Folder):
     def test_resumed(self):
         """What was done of an epoch before it was interrupted counts, however often that was; but only what this
         process did is part of its own time."""
-        found = self.interrupted(6, *RUN, "--epochs", 3, "--checkpoint", self.checkpoint)
+        found = self.interrupted(6, "epoch 2 of 3, after batch 2 of 4", *RUN, "--epochs", 3, "--checkpoint",
+                                 self.checkpoint)
         self.check(found, setup=10, epochs=[201], unfinished=400.5, checkpoint=2 * 24, evaluate=None,
                    wall=10 + 6 + 70 + 100 + 201 + 400.5 + 48 + 3000)
-        found = self.interrupted(1, "--resume", self.checkpoint)
+        found = self.interrupted(1, "epoch 2 of 3, after batch 3 of 4", "--resume", self.checkpoint)
         self.assertEqual(found["resumed"], {"epochs": 1, "batches": 2, "seconds": 201})
         self.check(found, setup=10, epochs=[201], unfinished=200.25, checkpoint=24, evaluate=None,
                    wall=10 + 6 + 70 + 100 + 200.25 + 24 + 3000)
@@ -89,6 +91,8 @@ class Seconds(Folder):
                    wall=8 + 6 + 30 + 100 + 201 + 3000 + 2120)
         done = run(*RUN, "--epochs", 2, "--activation", "relu", "--learning-rate", 1e6, "--format", "json")
         self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertRegex(done.stderr, r"diverged: epoch 1, batch [23] of 4: the loss is .*; try a smaller "
+                         r"--learning-rate than 1e\+06")
         self.check(json.loads(done.stdout), epochs=[], unfinished=201, evaluate=None,
                    wall=8 + 6 + 70 + 100 + 201 + 3000)
 
@@ -124,7 +128,8 @@ class Seconds(Folder):
 
     def test_progress(self):
         """A resumed run begins where the other one ended."""
-        self.interrupted(6, *RUN, "--epochs", 3, "--checkpoint", self.checkpoint)
+        self.interrupted(6, "epoch 2 of 3, after batch 2 of 4", *RUN, "--epochs", 3, "--checkpoint",
+                         self.checkpoint)
         text, status = said_to_terminal("--resume", self.checkpoint)
         self.assertEqual(status, 0)
         shown = [part for part in text.decode().split("\r\033[K") if part.startswith("[")]
