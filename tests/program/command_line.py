@@ -154,7 +154,8 @@ class Devices(Command):
     def test_unmet(self):
         """`auto` passes over hardware that is not there, never an option that can't be met."""
         known = any(device.startswith("opencl") for device in DEVICES)  # else no device has such a choice
-        text = "--device auto comes to cpu, which can't do what is asked of it" if known else "no device of this build"
+        text = ("--device auto comes to cpu, which can't do what is asked of it" if known
+                else "no device of this build")
         if "cpu" in DEVICES:
             self.fails(2, text, "--gemm", "own", "--data", "/nonexistent", env=NO_GPU)
 
