@@ -1,5 +1,6 @@
 #include "trainer/host.h"
 
+#include "system/cores.h"
 #include "system/file.h"
 #include "system/quota.h"
 
@@ -46,27 +47,6 @@ static void describe_cpu(char *cpu, size_t size) {
     cpu[strcspn(cpu, "\n")] = '\0';
 }
 
-/* Whether `processor` is the first of its core's hardware threads that `mask` allows. */
-static bool first_of_core(int processor, const cpu_set_t *mask) {
-    char path[128], siblings[256];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
-        processor);
-    if (!file_read_line(path, siblings, sizeof siblings))
-        return true;
-    for (char *text = siblings; *text;) { /* "0,32" or "0-1" */
-        char *end;
-        const long first = strtol(text, &end, 10);
-        const long last = *end == '-' ? strtol(end + 1, &end, 10) : first;
-        for (long sibling = first; sibling <= last && sibling < processor; sibling++)
-            if (sibling >= 0 && sibling < CPU_SETSIZE && CPU_ISSET((int)sibling, mask))
-                return false;
-        if (end == text)
-            break;
-        text = *end == ',' ? end + 1 : end;
-    }
-    return true;
-}
-
 /* The processors of OpenMP's places, when it binds threads (OMP_PROC_BIND, OMP_PLACES): it has then
  * bound this very thread to one of them, and its own mask says nothing of its team's. False when it
  * doesn't bind. */
@@ -89,11 +69,12 @@ static bool binding_processors(cpu_set_t *mask) {
 
 static int allowed_cores(void) {
     cpu_set_t mask;
+    bool allowed[CPU_SETSIZE];
     if (!binding_processors(&mask) && sched_getaffinity(0, sizeof mask, &mask) != 0)
         return online_processors(); /* more processors than the mask holds */
-    int cores = 0;
     for (int processor = 0; processor < CPU_SETSIZE; processor++)
-        cores += CPU_ISSET(processor, &mask) && first_of_core(processor, &mask);
+        allowed[processor] = CPU_ISSET(processor, &mask);
+    const int cores = cores_count(allowed, CPU_SETSIZE, "/sys/devices/system/cpu");
     return cores > 0 ? cores : 1;
 }
 

@@ -1,14 +1,22 @@
-/* The threads and the memory that a control group allows, on trees of both versions; and what this
- * process may have. */
+/* The threads and the memory that a control group allows, on trees of both versions; the cores of
+ * machines of several kinds; and what this process may have, here and on such a machine. */
 #include "support.h"
+#include "system/cores.h"
 #include "system/quota.h"
 #include "trainer/host.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef TEST_WRAPS_HOST
+#include <omp.h>
+#include <sched.h>
+#endif
 
 static void write_file(const char *name, const char *text) {
     char path[512];
@@ -68,6 +76,30 @@ static void test_version_1(void **state) {
     assert_int_equal(threads(), INT_MAX);
     write_file("root/cpu/job/cpu.cfs_quota_us", "250000\n");
     assert_int_equal(threads(), 3);
+    write_file("membership", "4:cpuacct,cpu:/job/step/task\n"); /* outer limits hold, too */
+    assert_int_equal(threads(), 3);
+    write_file("root/cpu/job/step/cpu.cfs_quota_us", "200000\n");
+    write_file("root/cpu/job/step/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(threads(), 2);
+    write_file("root/cpu/job/step/task/cpu.cfs_quota_us", "800000\n");
+    write_file("root/cpu/job/step/task/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(threads(), 2);
+    write_file("root/cpu/cpu.cfs_quota_us", "100000\n");
+    write_file("root/cpu/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(threads(), 1);
+}
+
+/* Where the old and the new hierarchy are mounted together, each has its say. */
+static void test_both_versions(void **state) {
+    (void)state;
+    write_file("membership", "4:cpu,cpuacct:/job\n0::/a/b\n");
+    write_file("root/cpu/job/cpu.cfs_quota_us", "500000\n");
+    write_file("root/cpu/job/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(threads(), 5);
+    write_file("root/a/cpu.max", "300000 100000\n");
+    assert_int_equal(threads(), 3);
+    write_file("root/cpu/job/cpu.cfs_quota_us", "200000\n");
+    assert_int_equal(threads(), 2);
 }
 
 static void test_memory_2(void **state) {
@@ -120,6 +152,125 @@ static void test_memory_left(void **state) {
     }
 }
 
+/* --- Cores --- */
+
+/* Describes processors by their siblings' lists, in a folder of this name. */
+static void write_processors(const char *folder, const char *const *siblings, int count) {
+    for (int processor = 0; processor < count; processor++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s/cpu%d/topology/thread_siblings_list", folder, processor);
+        write_file(name, siblings[processor]);
+    }
+}
+
+/* The cores of those whose digit is 1. */
+static int cores(const char *allowed) {
+    bool processors[16];
+    const int count = (int)strlen(allowed);
+    for (int processor = 0; processor < count; processor++)
+        processors[processor] = allowed[processor] == '1';
+    return cores_count(processors, count, in_folder("cpu"));
+}
+
+static void test_cores(void **state) {
+    (void)state;
+    assert_int_equal(cores("1111"), 4); /* nothing is known */
+    static const char *const far[] = {
+        "0,4\n", "1,5\n", "2,6\n", "3,7\n", "0,4\n", "1,5\n", "2,6\n", "3,7\n"};
+    write_processors("cpu", far, 8);
+    assert_int_equal(cores("11111111"), 4);
+    assert_int_equal(cores("11110000"), 4);
+    assert_int_equal(cores("10001000"), 1);
+    assert_int_equal(cores("00001100"), 2); /* whose first threads are not ours */
+    assert_int_equal(cores("01001100"), 2);
+    assert_int_equal(cores("00000000"), 0);
+    static const char *const near[] = {"0-1\n", "0-1\n", "2-3\n", "2-3\n", "4\n", "5\n"};
+    write_processors(
+        "cpu", near, 6); /* large cores with two threads each, and small ones with one */
+    assert_int_equal(cores("111111"), 4);
+    assert_int_equal(cores("010111"), 4);
+    static const char *const four[] = {"0-1,4-5\n", "0-1,4-5\n", "2-3,6-7\n", "2-3,6-7\n",
+        "0-1,4-5\n", "0-1,4-5\n", "2-3,6-7\n", "2-3,6-7"};
+    write_processors("cpu", four, 8); /* with four threads each */
+    assert_int_equal(cores("11111111"), 2);
+    assert_int_equal(cores("00001111"), 2);
+    assert_int_equal(cores("00000101"), 2);
+    assert_int_equal(cores("01000100"), 1);
+}
+
+#ifdef TEST_WRAPS_HOST
+
+/* --- Another machine: calls of the library that ask about this one --- */
+
+static bool elsewhere; /* the files of /proc and /sys are in the test's folder, with 8 processors */
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+int __real_sched_getaffinity(pid_t process, size_t size, cpu_set_t *mask);
+int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *mask);
+omp_proc_bind_t __real_omp_get_proc_bind(void);
+omp_proc_bind_t __wrap_omp_get_proc_bind(void);
+
+FILE *__wrap_fopen(const char *path, const char *mode) {
+    const bool theirs = strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0;
+    return __real_fopen(elsewhere && theirs ? in_folder(path + 1) : path, mode);
+}
+
+int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *mask) {
+    if (!elsewhere)
+        return __real_sched_getaffinity(process, size, mask);
+    CPU_ZERO(mask);
+    for (int processor = 0; processor < 8; processor++)
+        CPU_SET(processor, mask);
+    return 0;
+}
+
+omp_proc_bind_t __wrap_omp_get_proc_bind(void) {
+    return elsewhere ? omp_proc_bind_false : __real_omp_get_proc_bind();
+}
+
+static int leave(void **state) {
+    elsewhere = false;
+    return support_remove_folder(state);
+}
+
+/* Threads are as many as there are cores, and no more than any group around allows. */
+static void test_usable_threads(void **state) {
+    (void)state;
+    static const char *const siblings[] = {
+        "0,4\n", "1,5\n", "2,6\n", "3,7\n", "0,4\n", "1,5\n", "2,6\n", "3,7\n"};
+    elsewhere = true;
+    assert_int_equal(host_usable_threads(), 8); /* nothing is known */
+    write_processors("sys/devices/system/cpu", siblings, 8);
+    assert_int_equal(host_usable_threads(), 4);
+    write_file("proc/self/cgroup", "0::/user/session\n");
+    write_file("sys/fs/cgroup/user/session/cpu.max", "600000 100000\n");
+    assert_int_equal(host_usable_threads(), 4);
+    write_file("sys/fs/cgroup/user/session/cpu.max", "max 100000\n");
+    write_file("sys/fs/cgroup/user/cpu.max", "250000 100000\n");
+    assert_int_equal(host_usable_threads(), 3);
+    write_file("proc/self/cgroup", "4:cpu,cpuacct:/job/step\n0::/\n");
+    write_file("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "150000\n");
+    write_file("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(host_usable_threads(), 2);
+}
+
+/* And memory is no more than any group around allows. */
+static void test_usable_memory(void **state) {
+    (void)state;
+    const char *limit;
+    elsewhere = true;
+    write_file("proc/self/statm", "1000 10 0 0 0 10\n");
+    write_file("proc/self/cgroup", "0::/user/session\n");
+    write_file("sys/fs/cgroup/user/session/memory.max", "max\n");
+    write_file("sys/fs/cgroup/user/memory.max", "20000000\n");
+    const unsigned long long resident = 10ull * (unsigned long long)sysconf(_SC_PAGESIZE);
+    assert_true(host_memory_left(&limit) == 20000000 - resident);
+    assert_string_equal(limit, "the limit of the control group");
+}
+
+#endif
+
 static void test_host(void **state) {
     (void)state;
     struct host host;
@@ -136,6 +287,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_version_1, support_make_folder, support_remove_folder),
         cmocka_unit_test_setup_teardown(test_memory_2, support_make_folder, support_remove_folder),
         cmocka_unit_test_setup_teardown(test_memory_1, support_make_folder, support_remove_folder),
+        cmocka_unit_test_setup_teardown(
+            test_both_versions, support_make_folder, support_remove_folder),
+        cmocka_unit_test_setup_teardown(test_cores, support_make_folder, support_remove_folder),
+#ifdef TEST_WRAPS_HOST
+        cmocka_unit_test_setup_teardown(test_usable_threads, support_make_folder, leave),
+        cmocka_unit_test_setup_teardown(test_usable_memory, support_make_folder, leave),
+#endif
         cmocka_unit_test(test_memory_left),
         cmocka_unit_test(test_host),
     };
