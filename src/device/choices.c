@@ -1,5 +1,7 @@
 #include "device/choices.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +88,9 @@ bool choices_find(const struct device *device, const char *what, char name[CHOIC
 }
 
 void choices_miss(struct device *device, const char *name) {
+    char shown[CHOICE_NAME]; /* it comes from a file */
     warn(&device->info,
         "the earlier run has multiplied matrices by '%s', which is not there any more: the last "
         "bits may differ",
-        name);
+        utf8_show(name, true, shown, sizeof shown));
 }

@@ -203,10 +203,11 @@ class Cache(Folder):
         """What makes a driver compile or schedule otherwise has programs and choices of its own."""
         train = (*SMALL, "--device", "opencl", "--gemm", "own")
         place = {"XDG_CACHE_HOME": self.folder}
-        for more, expected in (({}, None), ({"POCL_AFFINITY": "1"}, {"POCL_AFFINITY": "1"})):
+        usual = record(*train)["device"]["environment"] or {}  # of whoever runs the tests
+        for more in ({}, {"POCL_AFFINITY": "1"}):
             before = self.files()
             found = record(*train, env={**place, **more})
-            self.assertEqual(found["device"]["environment"], expected)
+            self.assertEqual(found["device"]["environment"] or {}, {**usual, **more})
             made = self.files()
             self.assertGreaterEqual(len(made), len(before) + 3)
             record(*train, env={**place, **more, "OMP_PROC_BIND": "true"})  # which is the host's
@@ -221,7 +222,7 @@ class Cache(Folder):
                            "options", "--device", "opencl", "--data", "/nonexistent", *mode, env=fast)
             self.assertEqual(run(*SMALL, "--device", "reference", env=fast).returncode, 0)
         found = record(*SMALL, "--device", "opencl", "--gemm", "own", env=fast)  # CLBlast compiles nothing
-        self.assertEqual(found["device"]["environment"], fast)
+        self.assertLessEqual(fast.items(), found["device"]["environment"].items())
 
 
 class Resuming(Folder):
@@ -251,10 +252,9 @@ class Resuming(Folder):
         whole = record(*self.train, "--save", self.path("whole"), env=self.cache)
         expected, gemm = self.bytes_of("whole"), whole["device"]["gemm"]
         self.assertEqual(self.begun["device"]["gemm"], gemm)
+        own = record(*self.train, "--gemm", "own", env=self.cache)["device"]["gemm"].split()[0]
         others = {b"own-host": b"clblast", b"own-small": b"clblast", b"own-medium": b"clblast",
-                  b"clblast": texts(self.path("begun"))["trainer.choices"].split()[-1].encode()}
-        if others[b"clblast"] == b"clblast":  # another of ours than this hardware has is no method
-            self.skipTest("only CLBlast multiplies here")
+                  b"clblast": own.rstrip(",").encode()}
         changed = 0
         for path in glob.glob(os.path.join(self.path("cache"), "trainer", "programs", "*")):
             entry = Entry(path)

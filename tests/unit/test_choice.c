@@ -411,6 +411,7 @@ static void test_earlier_elsewhere(void **state) {
             "by 'own-huge', which is not there any more"},
         {"opencl\nFake\nBLAS 1\ndense_forward 100 32 64 own-small-2\n", "by 'own-small-2'"},
         {"opencl\nFake\nBLAS 1\ndense_forward 100 32 64 \n", "by ''"},
+        {"opencl\nFake\nBLAS 1\ndense_forward 100 32 64 \033[2J\xff\n", "by '?[2J?'"},
         {"opencl\nFake\nBLAS 1\ndense_forward 100 32 640 own-small\ndense_forward 100 32 64", ""},
         {"opencl\nFake\nBLAS 1\n", ""}, {"", ""}, {NULL, ""}};
     set_seconds(3e-3, 2e-3, 1e-3);
