@@ -161,6 +161,24 @@ class GpuCheck(Folder):
         with open(trace, encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # at once: it was killed
 
+    def test_figures(self):
+        """Of a row, by hand: the last four of five epochs count, and rates are those of the median, 0.03 s, where
+        the record has those of the mean, 0.06 s."""
+        tool = load(GPU_CHECK)
+        os.mkdir(self.out)
+        options = types.SimpleNamespace(peers=False, minutes=1, samples=1000)
+        benchmark = tool.Benchmark(tool.Commands(self.out, 1), options, self.pretender, ["cpu"])
+        record = {"commit": "0123456789ab", "device": {"name": "A CPU", "type": "cpu", "gemm": None, "library": "BLAS 1",
+                                                       "precision": "fp32", "submission": None},
+                  "config": {"batch_size": 250}, "dataset": {"name": "CIFAR-10"}, "seconds": {"mean_epoch": 0.06},
+                  "epochs": [{"seconds": seconds, "loss": 2.5 - 0.1 * epoch}
+                             for epoch, seconds in enumerate((9.0, 0.05, 0.02, 0.04, 0.01))],
+                  "samples_per_second": 1500.0, "gflops": 30.0, "status": "complete"}
+        with contextlib.redirect_stderr(io.StringIO()):
+            benchmark.keep("cpu", (300, "64,32", "0.01"), record, 4)
+        self.assertEqual(benchmark.table().splitlines()[-1], "| 64,32 | 250 | cpu | 30.000 | 10.000 | 133 | 4 | 3000 | 60 "
+                                                             "| 2.500000 | 2.400000 | BLAS 1, fp32, CIFAR-10 |")
+
     def test_rebuilt(self):
         """Records of two commits are not of one program."""
         done = self.pretend("rebuilt")
