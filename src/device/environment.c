@@ -98,6 +98,9 @@ static const struct row rows[] = {
     {"cuda opencl", "CUDA_MODULE_LOADING", TOLD},
     {"cuda opencl", "CUDA_AUTO_BOOST", TOLD},
     {"cuda opencl", "CUDA_SCALE_LAUNCH_QUEUES", TOLD},
+    /* Which of several GPUs it is, that may be of one name. */
+    {"cuda", "CUDA_VISIBLE_DEVICES", TOLD},
+    {"cuda", "CUDA_DEVICE_ORDER", TOLD},
     /* The host: OpenBLAS, and OpenMP as GNU's and LLVM's libraries have it. Numbers of threads are
      * the program's own, and are in the record. */
     {"cpu", "OPENBLAS_CORETYPE", TOLD},

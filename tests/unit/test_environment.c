@@ -53,6 +53,7 @@ static void test_whose(void **state) {
     static const struct {
         const char *variable, *kinds;
     } cases[] = {{"POCL_AFFINITY=1", "opencl"}, {"OMP_WAIT_POLICY=active", "cpu reference"},
+        {"CUDA_VISIBLE_DEVICES=1", "cuda"}, {"CUDA_DEVICE_ORDER=PCI_BUS_ID", "cuda"},
         {"OPENBLAS_CORETYPE=Haswell", "cpu"}, {"CUBLAS_WORKSPACE_CONFIG=:16:8", "cuda"},
         {"CUDA_FORCE_PTX_JIT=1", "cuda opencl"}, {"POCL_CACHE_DIR=/x", ""}, {"PATH=/bin", ""},
         {"OMP_WAIT_POLICY=", ""}, {"OMP_WAIT_POLICY", ""}};
