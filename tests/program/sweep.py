@@ -133,6 +133,17 @@ class Pretended(Swept):
         more = self.sweep(*self.TWO[:-1], 4, "--threads", "1-2", "--resume")
         self.assertEqual((more.returncode, len(self.rows())), (0, 27), more.stderr)
 
+    def test_seeds(self):
+        """Each begins elsewhere, and has losses of its own."""
+        done = self.sweep("--device", "cpu,gpu", "--seed", "1,2", "--repeat", 1, "--no-peak")
+        self.assertEqual((done.returncode, [row["status"] for row in self.rows()]), (0, ["complete"] * 4), done.stderr)
+
+    def test_peaks(self):
+        """Of each way that multiplies; whatever else there is does not matter to a peak."""
+        done = self.sweep("--device", "cpu", "--gemm", "own,auto", "--batch-size", "100,200", "--dry-run", "--data", "x")
+        peaks = [line.split(" ", 1)[1] for line in done.stdout.splitlines() if line.endswith("--peak")]
+        self.assertEqual(peaks, [f"--device cpu --gemm {name} --format json --peak" for name in ("own", "auto")])
+
     def test_missing(self):
         for more in ((), ("--resume",)):
             done = self.sweep("--device", "cuda,cpu", "--data", "synthetic", "--repeat", 2, *more)
