@@ -92,7 +92,7 @@ class GpuCheck(Folder):
                 "--minutes", str(minutes), *more]
 
     def check(self, trainer, *more, tool=GPU_CHECK, shapes=1, start=20.0, environment=None, **options):
-        """In this process, from a folder that is made anew; with as many shapes, and as many seconds for a start."""
+        """In this process, into a folder made anew; with so many shapes, and so many seconds for a start."""
         shutil.rmtree(self.out, ignore_errors=True)
         tool, status = load(tool), 0
         changed = {"PATH": "/usr/bin:/bin", **(environment or {})}
@@ -168,16 +168,18 @@ class GpuCheck(Folder):
         os.mkdir(self.out)
         options = types.SimpleNamespace(peers=False, minutes=1, samples=1000)
         benchmark = tool.Benchmark(tool.Commands(self.out, 1), options, self.pretender, ["cpu"])
-        record = {"commit": "0123456789ab", "device": {"name": "A CPU", "type": "cpu", "gemm": None, "library": "BLAS 1",
-                                                       "precision": "fp32", "submission": None},
+        device = {"name": "A CPU", "type": "cpu", "gemm": None, "library": "BLAS 1", "precision": "fp32",
+                  "submission": None}
+        record = {"commit": "0123456789ab", "device": device,
                   "config": {"batch_size": 250}, "dataset": {"name": "CIFAR-10"}, "seconds": {"mean_epoch": 0.06},
                   "epochs": [{"seconds": seconds, "loss": 2.5 - 0.1 * epoch}
                              for epoch, seconds in enumerate((9.0, 0.05, 0.02, 0.04, 0.01))],
                   "samples_per_second": 1500.0, "gflops": 30.0, "status": "complete"}
         with contextlib.redirect_stderr(io.StringIO()):
             benchmark.keep("cpu", (300, "64,32", "0.01"), record, 4)
-        self.assertEqual(benchmark.table().splitlines()[-1], "| 64,32 | 250 | cpu | 30.000 | 10.000 | 133 | 4 | 3000 | 60 "
-                                                             "| 2.500000 | 2.400000 | BLAS 1, fp32, CIFAR-10 |")
+        self.assertEqual(benchmark.table().splitlines()[-1],
+                         "| 64,32 | 250 | cpu | 30.000 | 10.000 | 133 | 4 | 3000 | 60 | 2.500000 | 2.400000 "
+                         "| BLAS 1, fp32, CIFAR-10 |")
 
     def test_rebuilt(self):
         """Records of two commits are not of one program."""
@@ -208,8 +210,9 @@ class GpuCheck(Folder):
                                  ["cpu", "pytorch blas", "jax blas"] * 2)
                 self.assertTrue(calls[2].pop("--weights").endswith("1024,1024"))
                 self.assertEqual(calls[2], {
-                    "--device": "cpu", "--epochs": "5", "--warm-up": "0.05", "--seconds": "30.0", "--batch-size": "300",
-                    "--layers": "1024,1024", "--learning-rate": "0.0001", "--data": "synthetic", "--samples": "1000"})
+                    "--device": "cpu", "--epochs": "5", "--warm-up": "0.05", "--seconds": "30.0",
+                    "--batch-size": "300", "--layers": "1024,1024", "--learning-rate": "0.0001",
+                    "--data": "synthetic", "--samples": "1000"})
                 with open(self.made("records.jsonl"), encoding="utf-8") as file:
                     self.assertEqual({json.loads(line)["commit"] for line in file}, {"0123456789ab"})
             if lie == "absent":

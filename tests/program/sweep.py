@@ -136,11 +136,13 @@ class Pretended(Swept):
     def test_seeds(self):
         """Each begins elsewhere, and has losses of its own."""
         done = self.sweep("--device", "cpu,gpu", "--seed", "1,2", "--repeat", 1, "--no-peak")
-        self.assertEqual((done.returncode, [row["status"] for row in self.rows()]), (0, ["complete"] * 4), done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([row["status"] for row in self.rows()], ["complete"] * 4)
 
     def test_peaks(self):
         """Of each way that multiplies; whatever else there is does not matter to a peak."""
-        done = self.sweep("--device", "cpu", "--gemm", "own,auto", "--batch-size", "100,200", "--dry-run", "--data", "x")
+        done = self.sweep("--device", "cpu", "--gemm", "own,auto", "--batch-size", "100,200", "--data", "x",
+                          "--dry-run")
         peaks = [line.split(" ", 1)[1] for line in done.stdout.splitlines() if line.endswith("--peak")]
         self.assertEqual(peaks, [f"--device cpu --gemm {name} --format json --peak" for name in ("own", "auto")])
 
@@ -158,7 +160,8 @@ class Pretended(Swept):
         for lie, said, status in (
                 ("crash", "failed: exit status 1: trainer: it gave cudaErrorWrong", "failed"),
                 ("nonsense", "failed: exit status 0: ", "failed"),
-                ("losses", r"--device gpu --batch-size 200: the loss of epoch 1 is 2\.\d+, that of cpu 2\.", "refused"),
+                ("losses", r"--device gpu --batch-size 200: the loss of epoch 1 is 2\.\d+, that of cpu 2\.",
+                 "refused"),
                 ("diverged", "--device cpu --batch-size 200: diverged", "diverged")):
             with self.subTest(lie=lie):
                 self.forget()

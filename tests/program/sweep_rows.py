@@ -60,7 +60,8 @@ class Changed(Swept):
         with open(library, "w", encoding="ascii") as file:
             file.write("1\n")
         with open(self.path("ldd"), "w", encoding="ascii") as file:
-            file.write(f"#!/bin/sh\nprintf '\\tlibtrainer.so.1 => {library} (0x7f)\\n\\tlibm.so.6 => {self.out} (0x7f)\\n'\n")
+            file.write(f"#!/bin/sh\nprintf '\\tlibtrainer.so.1 => {library} (0x7f)\\n'\n"
+                       f"printf '\\tlibm.so.6 => {self.out} (0x7f)\\n'\n")
         os.chmod(self.path("ldd"), 0o755)
         self.forget()
         done = self.sweep(*ONE, CHANGE=[3, {"written": library}], PATH=f"{self.folder}:{os.environ['PATH']}")

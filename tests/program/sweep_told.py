@@ -1,5 +1,5 @@
-"""What tools/sweep says of its runs and of the machine: each figure by hand, with programs, a clock and a system that
-the test makes up.
+"""What tools/sweep says of its runs and of the machine: each figure by hand, with programs, a clock and a system
+that the test makes up.
 
   sweep_told.py TRAINER SWEEP
 """
@@ -83,7 +83,8 @@ class Sweep(unittest.TestCase):
 
     def sweep(self, devices, repeat=2, cool_down=0.0, peaks=()):
         settings = types.SimpleNamespace(repeat=repeat, cool_down=cool_down)
-        one = runs.Sweep(settings, Trainer(), Store(), [Configuration({"device": device}, peak=True) for device in peaks],
+        one = runs.Sweep(settings, Trainer(), Store(),
+                         [Configuration({"device": device}, peak=True) for device in peaks],
                          [Configuration({"device": device}) for device in devices])
         one.resume()
         return one
@@ -116,8 +117,8 @@ class Sweep(unittest.TestCase):
         self.assertEqual(self.slept, [1.5] * 5)
 
     def test_gpu_is_watched(self):
-        for device, gpu in (("cpu", False), ("reference", False), ("cuda:1", True), ("opencl:0:0", True), ("gpu", True),
-                            ("auto", True)):
+        for device, gpu in (("cpu", False), ("reference", False), ("cuda:1", True), ("opencl:0:0", True),
+                            ("gpu", True), ("auto", True)):
             self.watched.clear()
             sweep = self.sweep([device], 1)
             with mock.patch.object(sweep, "disagreement", lambda *_: None):
@@ -156,7 +157,8 @@ class Sweep(unittest.TestCase):
         """More than three standard deviations, and 5 %, from the median; of at least four."""
         for epochs, far in (([1.0, 1.01, 1.02, 1.01, 2.0], ["2.0000"]), ([1.0, 1.0, 1.0, 1.049], []),
                             ([1.0, 1.0, 1.0, 1.051], ["1.0510"]), ([1.0, 1.0, 2.0], []),
-                            ([1.0, 1.2, 0.8, 1.3, 0.7, 1.4], []), ([1.0, 1.0, 0.5, 1.0, 1.6], ["0.5000", "1.6000"]),
+                            ([1.0, 1.2, 0.8, 1.3, 0.7, 1.4], []),
+                            ([1.0, 1.0, 0.5, 1.0, 1.6], ["0.5000", "1.6000"]),
                             # A deviation of 0.0222 around 1.005, and one of 0.222 around 1.05
                             ([1.0, 1.02, 0.98, 1.01, 0.99, 1.1], ["1.1000"]), ([1.0, 1.2, 0.8, 1.1, 0.9, 1.53], [])):
             self.epochs, self.said[:] = {"cpu": list(epochs)}, []
@@ -197,14 +199,14 @@ class Machine(unittest.TestCase):
     def test_busy_seconds(self):
         """User, nice, system, interrupts of both sorts and what the host took; not idle, nor waiting."""
         ticks = self.TICKS
-        fields = [1 * ticks, 2 * ticks, 4 * ticks, 1000 * ticks, 500 * ticks, 8 * ticks, 16 * ticks, 32 * ticks, 64 * ticks]
+        fields = [ticks * seconds for seconds in (1, 2, 4, 1000, 500, 8, 16, 32, 64)]
         self.patch(read={"/proc/stat": "cpu  " + " ".join(map(str, fields)) + "\ncpu0 1 2 3"}.get)
         self.assertEqual(machine.busy_seconds(), 63.0)
         self.patch(read=lambda path: None)
         self.assertIsNone(machine.busy_seconds())
 
     def watch(self, seconds, busy, own):
-        """What is said of so many seconds, in which the system counted so many busy ones, and itself some of these."""
+        """What is said of so many seconds, in which the system counted so many busy ones, some of them its own."""
         self.patch(busy_seconds=mock.Mock(side_effect=(100.0, None if busy is None else 100.0 + busy)),
                    own_seconds=mock.Mock(side_effect=(7.0, 7.0 + own)), cpu_throttles=lambda: None,
                    time=types.SimpleNamespace(monotonic=mock.Mock(side_effect=(50.0, 50.0 + seconds))))
@@ -235,7 +237,8 @@ class Machine(unittest.TestCase):
         self.assertIsNone(machine.cpu_throttles())
         self.patch(shutil=types.SimpleNamespace(which=lambda name: name), output=lambda *_: "throttled=0x50005\n")
         self.assertEqual(machine.cpu_throttles(), 5)  # a Raspberry Pi: just now, not ever since
-        for before, after, warnings in ((7, 7, []), (7, 8, ["the CPU was slowed down for its heat"]), (None, None, [])):
+        hot = ["the CPU was slowed down for its heat"]
+        for before, after, warnings in ((7, 7, []), (7, 8, hot), (None, None, [])):
             self.patch(busy_seconds=lambda: None, cpu_throttles=mock.Mock(side_effect=(before, after)))
             self.assertEqual(machine.Watch(False).stop(), (None, warnings))
 
@@ -243,19 +246,22 @@ class Machine(unittest.TestCase):
         self.patch(shutil=types.SimpleNamespace(which=lambda name: name), busy_seconds=lambda: None,
                    cpu_throttles=lambda: None,
                    output=lambda *_: "Not Active, Not Active, Active\nActive, Not Active, Not Active\n")
-        said = [f"the GPU's clocks were held down by {reason}" for reason in ("hardware slowdown", "the power limit")]
+        said = [f"the GPU's clocks were held down by {reason}"
+                for reason in ("hardware slowdown", "the power limit")]
         self.assertEqual(machine.Watch(True).stop(), (None, said))
         self.assertEqual(machine.Watch(False).stop(), (None, []))
 
     def test_slow_clocks(self):
         folder = "/sys/devices/system/cpu/cpu{}/cpufreq/"
+
         def cpu(number, **files):
             return {folder.format(number) + name: value for name, value in files.items()}
-        self.files({**cpu(0, scaling_governor="performance", scaling_driver="acpi-cpufreq", scaling_max_freq="1200000",
-                          cpuinfo_max_freq="3400000"),
+        self.files({**cpu(0, scaling_governor="performance", scaling_driver="acpi-cpufreq",
+                          scaling_max_freq="1200000", cpuinfo_max_freq="3400000"),
                     **cpu(1, scaling_governor="conservative", scaling_driver="acpi-cpufreq"),
                     **cpu(2, scaling_governor="powersave", scaling_driver="intel_pstate"),
-                    **cpu(3, scaling_governor="performance", scaling_max_freq="3400000", cpuinfo_max_freq="3400000")})
+                    **cpu(3, scaling_governor="performance", scaling_max_freq="3400000",
+                          cpuinfo_max_freq="3400000")})
         self.assertEqual(machine.slow_clocks(), [
             "the CPU's frequency governor is conservative", "the CPU's frequency is limited to 1.2 of 3.4 GHz"])
         self.files(cpu(0, scaling_governor="powersave", scaling_driver="acpi-cpufreq"))

@@ -274,7 +274,8 @@ def make_peak(same):
     figures = {name: records.median_and_spread([peak[name] for peak in peaks])
                for name in ("gflops", "side", "bytes_per_second", "bytes")}
     return Peak(device["kind"], device["name"], device.get("threads"), device["precision"],
-                device.get("library"), is_gpu(device), where_of(same[0]), runs=[peak["gflops"] for peak in peaks], **figures)
+                device.get("library"), is_gpu(device), where_of(same[0]),
+                runs=[peak["gflops"] for peak in peaks], **figures)
 
 
 def tell_apart(rows):
