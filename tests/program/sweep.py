@@ -159,7 +159,7 @@ class Pretended(Swept):
     def test_failing(self):
         for lie, said, status in (
                 ("crash", "failed: exit status 1: trainer: it gave cudaErrorWrong", "failed"),
-                ("nonsense", "failed: exit status 0: ", "failed"),
+                ("nonsense", "failed: exit status 0:", "failed"),
                 ("losses", r"--device gpu --batch-size 200: the loss of epoch 1 is 2\.\d+, that of cpu 2\.",
                  "refused"),
                 ("diverged", "--device cpu --batch-size 200: diverged", "diverged")):
@@ -274,12 +274,13 @@ class Pretended(Swept):
         """What is no file of records stays as it is."""
         record, half = b'{"schema": 1}\n', b'{"sche'
         for content in (b"notes\n", b"notes", b'{"a": 1}\n', b'{\n "schema": 1\n}\n', b"\xff\xfe\0", b"notes\n" + half,
-                        record + b"notes", half):
+                        record + b"notes", half, record + b'{"schema": 2}\n'):
             with open(self.out, "wb") as file:
                 file.write(content)
             done = self.sweep("--device", "cpu", "--repeat", 1, "--no-peak")
             self.assertEqual(done.returncode, 1, content)
-            self.assertRegex(done.stderr, "something else than records in it|its last line is no record")
+            self.assertRegex(done.stderr, "something else than records in it|its last line is no record|"
+                             ":2: its schema is 2, not 1: it is another program's: name another --out")
             with open(self.out, "rb") as file:
                 self.assertEqual(file.read(), content)
         os.remove(self.out)

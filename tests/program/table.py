@@ -4,6 +4,7 @@
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ class Table(unittest.TestCase):
             with open(path, "w") as file:
                 file.write(text)
             self.assertEqual(self.table("", path).stdout, done.stdout)
-        others = '{"peak": {}, "status": "complete"}\n{"status": "absent", "error": "why"}\n'
+        others = '{"schema": 1, "peak": {}, "status": "complete"}\n{"schema": 1, "status": "absent", "error": "why"}\n'
         self.assertEqual(self.table(others + text).stdout, done.stdout)
 
     def test_reader_left(self):
@@ -67,6 +68,40 @@ class Table(unittest.TestCase):
         for row in others:
             self.assertRegex(row, r" 0\.\d{4}$")
         self.assertNotIn("after", self.table("\n".join(lines[1:])).stdout)
+
+    def test_schema(self):
+        """Nothing is known of another one's records, of peaks neither: the place is named."""
+        found = record(*SMALL, "--epochs", 1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "records.jsonl")
+            for other, said in ((2, "2"), ("1", "'1'"), (True, "True"), (None, "None")):
+                for more in ({}, {"peak": {}}):
+                    with open(path, "w") as file:
+                        file.write(json.dumps(found) + "\n\n" + json.dumps({**found, "schema": other, **more}))
+                    done = self.table("", path)
+                    self.assertEqual((done.returncode, done.stdout), (1, ""))
+                    self.assertIn(f"{path}:3: not a record that this can show: its schema is {said}, not 1\n",
+                                  done.stderr)
+
+    def test_figures(self):
+        """Each in its column, of records whose figures are all different."""
+        found = record(*SMALL, "--epochs", 1)
+        found["device"].update(kind="cuda", name="A GPU", library="cuBLAS 13.0", gemm="own", threads=3)
+        found["dataset"]["name"] = "CIFAR-10"
+        found.update(seconds={**found["seconds"], "load": 1.25, "batching": 2.5, "mean_epoch": 0.375},
+                     samples_per_second=1234.4, gflops=56.78, test={"loss": 2.0, "accuracy": 0.4321})
+        head, row = self.table(json.dumps(found)).stdout.splitlines()
+        columns = ["device", "hardware", "library", "threads", "data", "epochs", "load s", "batching s",
+                   "mean epoch s", "samples/s", "GFLOP/s", "test accuracy"]
+        self.assertEqual(re.split("  +", head), columns)
+        self.assertEqual(dict(zip(columns, re.split("  +", row))), dict(zip(columns, [
+            "cuda", "A GPU", "own (cuBLAS 13.0)", "3", "CIFAR-10", "1", "1.2500", "2.5000", "0.3750", "1234", "56.8",
+            "0.4321"])))
+        for gemm, library, said in ((None, "X", "X"), ("own", None, "own"), (None, None, "none")):
+            found["device"].update(gemm=gemm, library=library)
+            self.assertEqual(re.split("  +", self.table(json.dumps(found)).stdout.splitlines()[1])[2], said)
+        found.update(status="interrupted")
+        self.assertTrue(self.table(json.dumps(found)).stdout.endswith(" interrupted\n"))
 
     def test_refused(self):
         for text, arguments, said in (("", [], "no records"), ("{}\n", [], "<stdin>:1: not a record"),

@@ -1,10 +1,12 @@
 """What all plots share: a sheet measured in points, the look of lines and marks, and the way from
 matplotlib to SVG that is part of a page: its colours are the page's own, so that they follow its
 scheme, and its ids are its alone."""
+import contextlib
 import functools
 import io
 import logging
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib
@@ -14,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from .words import number
+from .words import clean, number
 
 # What is drawn in these colours gets the page's: page.css has them for both of its schemes.
 TEXT, GRID, PAGE, QUIET = "#010101", "#010102", "#010103", "#010104"
@@ -93,8 +95,8 @@ def fitted(words, width):
 
 
 def plain(words):
-    """Text in which matplotlib sees no formula."""
-    return words.replace("$", r"\$")
+    """Text that can be drawn, and in which matplotlib sees no formula."""
+    return clean(words).replace("$", r"\$")
 
 
 def look(row):
@@ -245,7 +247,11 @@ def font(found):
     return f"font-size: {found[2]}" + (f"; font-weight: {found[1]}" if found[1] else "")
 
 
+@contextlib.contextmanager
 def settings():
-    """Within it, drawing depends on no file of the user's."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # fonts that lack a letter
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **SETTINGS})
+    """Within it, drawing depends on no file of the user's, and a font that lacks a letter is not spoken of."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), matplotlib.rc_context(
+            {**matplotlib.rcParamsDefault, "backend": "agg", **SETTINGS}):
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield

@@ -2,14 +2,34 @@
 programs which append to the same file at the same time never mix their lines."""
 import json
 import os
+import re
 import sys
 
+from .words import UNSHOWN
 
-def utf8_streams():
+HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # of characters; the others stand for bytes
+
+
+class Terminal:
+    """A stream for people: nothing that is printed on it rules a terminal or turns text around. Of what
+    can't be shown, only ends of lines stay; `words.clean` is for foreign text that is to be in one line."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def write(self, text):
+        return self.stream.write("\n".join(UNSHOWN.sub("?", line) for line in shown(text).split("\n")))
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+def open_terminal():
     """For what a tool prints; called before anything is."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            stream.reconfigure(encoding="utf-8")
+    sys.stdout, sys.stderr = Terminal(sys.stdout), Terminal(sys.stderr)
 
 
 def reader_left():
@@ -18,8 +38,9 @@ def reader_left():
 
 
 def shown(text):
-    """The text with \\xNN in the place of each byte that is not UTF-8, as names of files may have them."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """The text with \\xNN in the place of each byte that is not UTF-8, as names of files may have them, and
+    U+FFFD in that of half a character, which JSON can spell."""
+    return HALVES.sub("\ufffd", text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def clean(value):

@@ -29,9 +29,12 @@ MARK = f"<title>{html(texts.TITLE)}</title>"  # by which a page from here is kno
 
 
 def paragraph(words, kind=""):
-    """What stands between backticks is code."""
-    text = re.sub("`([^`]*)`", r"<code>\1</code>", html(words))
-    return f'<p class="{kind}">{text}</p>' if kind else f"<p>{text}</p>"
+    return f'<p class="{kind}">{html(words)}</p>' if kind else f"<p>{html(words)}</p>"
+
+
+def own_paragraph(words):
+    """Of our own words, in which backticks mean code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", paragraph(words))
 
 
 def missing(answer):
@@ -104,10 +107,10 @@ def page(machines):
     endings = list(closing(machines))
     parts = [HEAD.format(title=html(texts.TITLE), style=style) + f"<h1>{html(texts.TITLE)}</h1>"]
     parts += [paragraph(sentence, "lead") for sentence in texts.said(machines)]
-    parts += [paragraph(texts.WORKLOAD), paragraph(texts.HOW), contents(machines, endings)]
+    parts += [own_paragraph(texts.WORKLOAD), own_paragraph(texts.HOW), contents(machines, endings)]
     parts += [section(machine, f"m{index}") for index, machine in enumerate(machines, 1)]
     for name, heading, words, table in endings:
         parts += [opening(name, heading),
-                  *([definitions()] if name == "seconds" else []), paragraph(words),
+                  *([definitions()] if name == "seconds" else []), own_paragraph(words),
                   *([table.html()] if table else []), "</section>"]
     return "\n".join(parts + ["</main>", "</body>", "</html>", ""])

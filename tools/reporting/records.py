@@ -97,11 +97,14 @@ def is_schema(record):
     return type(record.get("schema")) is int and record["schema"] == SCHEMA
 
 
+def check_schema(record):
+    """What comes before all else: of another schema, nothing is known."""
+    return None if is_schema(record) else f"its schema is {record.get('schema')!r}, not {SCHEMA}"
+
+
 def refusal(record):
     """Why a run or a peak is not to be counted, in words; None where nothing is wrong with it."""
-    if not is_schema(record):
-        return f"its schema is {record.get('schema')!r}, not {SCHEMA}"
-    checks = (check_status, check_origin, check_device)
+    checks = (check_schema, check_status, check_origin, check_device)
     checks += (check_peak,) if is_peak(record) else (check_config, check_dataset, check_epochs, check_wall)
     for check in checks:
         reason = check(record)

@@ -2,7 +2,7 @@
 import re
 
 from . import published, tables, texts
-from .words import markdown
+from .words import markdown, markdown_item
 
 
 MARK = f"# {texts.TITLE}\n"  # by which a file from here is known
@@ -21,7 +21,7 @@ def section(machine):
             parts.append(table.markdown())
     if machine.warnings:
         parts += ["Warnings while it was measured:",
-                  "\n".join(f"- {markdown(warning)}" for warning in texts.warned(machine))]
+                  "\n".join(map(markdown_item, texts.warned(machine)))]
     return parts
 
 
@@ -37,6 +37,6 @@ def summary(machines):
         if table:
             parts += [f"## {heading}", words(text), table.markdown()]
     parts += ["## What each second is",
-              "\n".join(f"- {markdown(phase)}: {markdown(what)}" for phase, what in texts.DEFINITIONS),
+              "\n".join(markdown_item(f"{phase}: {what}") for phase, what in texts.DEFINITIONS),
               words(texts.TOGETHER)]
     return "\n\n".join(parts) + "\n"

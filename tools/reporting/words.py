@@ -1,29 +1,39 @@
 """Numbers and foreign text as a report shows them. Names and messages come from drivers, libraries and
-files that anybody may have written, so none of it is trusted."""
+files that anybody may have written, so none of it is trusted: each goes through one of `clean` (what is
+drawn, and what a terminal shows), `html` and `markdown`."""
 import html as entities
 import math
 import re
-import unicodedata
 
-UNSHOWN = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")  # controls, directions, halves of characters, line ends
+# Controls, line ends and directions of text, halves of characters, and what is no character at all.
+UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+                     "\ufdd0-\ufdef\ufffe\uffff"
+                     + "".join(chr(plane + last) for plane in range(0x10000, 0x110000, 0x10000)
+                               for last in (0xfffe, 0xffff)) + "]")
 LONGEST = 300
 
 
 def clean(value, longest=LONGEST):
-    """One line of characters that can be shown."""
-    text = "".join(" " if unicodedata.category(letter) in UNSHOWN else letter for letter in str(value))
-    text = " ".join(text.split())
-    return text if len(text) <= longest else text[:longest - 1] + "…"
+    """One line of characters that can be shown; "?" stands for each that can't. `longest` may be None."""
+    text = " ".join(UNSHOWN.sub("?", str(value)).split())
+    return text if longest is None or len(text) <= longest else text[:longest - 1] + "…"
 
 
 def html(value, longest=500):
+    """Text that means nothing to HTML, in an attribute either."""
     return entities.escape(clean(value, longest))
 
 
 def markdown(value):
-    """Text that means nothing to Markdown, in a table's cell either, and is no address to link to."""
+    """Text that means nothing to Markdown within a line, in a table's cell either, and is no address to
+    link to."""
     text = re.sub(r"([\\`*_{}\[\]<>|~&$#])", r"\\\1", clean(value, 500))
     return re.sub(r"(?i)(https?|ftp)(://)", r"\1\\\2", text).replace("@", "&#64;").replace("www.", "www&#46;")
+
+
+def markdown_item(value):
+    """An item of a list, whose text begins with no mark of another."""
+    return "- " + re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", markdown(value))
 
 
 def number(value, digits=3):

@@ -34,8 +34,7 @@ def execute(command):
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
-    said = errors.strip().splitlines() or [""]
-    return process.returncode, output, said[-1], time.monotonic() - start
+    return process.returncode, output, errors.strip().split("\n")[-1], time.monotonic() - start
 
 
 def stamp(path):

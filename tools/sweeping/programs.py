@@ -34,7 +34,7 @@ class Trainer:
         self.commit, self.why = (commit[1], commit[2] or "") if commit else ("unknown", "")
         names = re.findall(r"(?m)^  --(\S+)( \S+)?$", self.output("--help"))
         self.options = {name: bool(value) for name, value in names if name not in NOT_SWEPT}
-        self.lines = self.output("--list-devices").splitlines()
+        self.lines = self.output("--list-devices").split("\n")
         self.files = [self.program, *own_libraries(self.program)]
 
     def output(self, *arguments):

@@ -7,6 +7,7 @@ import sys
 import time
 
 from reporting import lines, records
+from reporting.words import clean
 
 from . import machine
 from .plan import thread_counts
@@ -18,7 +19,7 @@ TUNING_EPOCHS = 3
 
 
 def say(text):
-    print(f"sweep: {text}", file=sys.stderr, flush=True)
+    print(f"sweep: {clean(text, None)}", file=sys.stderr, flush=True)
 
 
 class Changed(Exception):
@@ -183,9 +184,11 @@ class Sweep:
             reason = message.partition("absent: ")[2] or message
             self.drop_absent(one, what, f"{one.peer} on {one.options['device']}: {reason}")
             return None
-        record = next((value for value in map(parse, output.splitlines()) if value), None)
-        if status not in (0, DIVERGED) or record is None:
-            self.fail(one, status, f"exit status {status}: {message}", run)
+        record = next((value for value in map(parse, output.split("\n")) if value), None)
+        none = status not in (0, DIVERGED) or record is None
+        problem = f"exit status {status}: {message}" if none else records.check_schema(record)
+        if problem:
+            self.fail(one, status, problem, run)
             return None
         if one.peer:  # it has none: its first weights and the losses that it must have are the trainer's
             record["commit"] = self.trainer.commit
@@ -287,7 +290,8 @@ class Sweep:
                 continue
             median, least, most = records.median_and_spread(one.epochs)
             threads = f" --threads {one.threads}" if one.threads else ""
-            print(f"{median:10.4f} s  {least:.4f} - {most:.4f}  {len(one.epochs)} runs  {one.label()}{threads}")
+            print(f"{median:10.4f} s  {least:.4f} - {most:.4f}  {len(one.epochs)} runs  "
+                  f"{clean(one.label(), None)}{threads}")
             for index in records.outliers(one.epochs):
                 say(f"warning: outlier: {one.label()}: {one.epochs[index]:.4f} s, median {median:.4f} s: "
                     "was the machine busy?")

@@ -42,8 +42,13 @@ class Store:
         with open(self.path, "rb") as file:
             text = file.read()
         whole, tail = text[:text.rfind(b"\n") + 1], text[text.rfind(b"\n") + 1:]
-        known = [record for _, record, _ in records.parse(text.splitlines()) if record is not None]
-        is_records = any("schema" in record for record in known)
+        known = [(number, record) for number, record, _ in records.parse(text.split(b"\n"))
+                 if record is not None and "schema" in record]
+        for number, record in known:
+            if not records.is_schema(record):
+                raise OSError(f"{self.path}:{number}: {records.check_schema(record)}: it is another program's: "
+                              "name another --out")
+        is_records = bool(known)
         is_half = not records.is_object(tail) and (
             tail.startswith(HALF) or (is_records and tail != b"" and HALF.startswith(tail)))
         is_records = is_records or (is_half and not whole.strip())
