@@ -1,6 +1,6 @@
 """tools/report's page in a browser: at the size of a screen and of a phone, in light and in dark.
 
-  page.py TRAINER TOOL
+  page.py TOOL
 
 Chromium is spoken to through a pipe, in the protocol of its developer tools. $TRAINER_SCREENSHOTS names a
 folder for pictures of what was tested.
@@ -16,10 +16,10 @@ import tempfile
 import unittest
 
 from fixtures import fake_records as fake
-from fixtures.interpreters import skip, skip_without_matplotlib
+from fixtures.interpreters import need_matplotlib, skip
 from fixtures.patience import PATIENCE
 
-del sys.argv[1]  # the program, which is not needed here
+need_matplotlib()
 TOOL = sys.argv.pop(1)
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 SMALLEST_TEXT = 9  # CSS pixels
@@ -194,7 +194,7 @@ class Page(unittest.TestCase):
             paths.append(os.path.join(folder, machine + ".jsonl"))
             with open(paths[-1], "w", encoding="utf-8") as file:
                 file.write(fake.lines_of(records))
-        done = subprocess.run([PYTHON, TOOL, *paths, "--out", folder], timeout=PATIENCE, stderr=subprocess.PIPE,
+        done = subprocess.run([sys.executable, TOOL, *paths, "--out", folder], timeout=PATIENCE, stderr=subprocess.PIPE,
                               stdout=subprocess.DEVNULL, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return os.path.join(folder, "report.html")
@@ -234,7 +234,6 @@ class Page(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PYTHON = skip_without_matplotlib()
     PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if PROGRAM is None:
         skip("browser", "there is no Chromium")

@@ -160,6 +160,7 @@ class Pretended(Swept):
         for lie, said, status in (
                 ("crash", "failed: exit status 1: trainer: it gave cudaErrorWrong", "failed"),
                 ("nonsense", "failed: exit status 0:", "failed"),
+                ("schema", "failed: its schema is 2, not 1", "failed"),
                 ("losses", r"--device gpu --batch-size 200: the loss of epoch 1 is 2\.\d+, that of cpu 2\.",
                  "refused"),
                 ("diverged", "--device cpu --batch-size 200: diverged", "diverged")):

@@ -25,10 +25,11 @@ def html(value, longest=500):
 
 
 def markdown(value):
-    """Text that means nothing to Markdown within a line, in a table's cell either, and is no address to
-    link to."""
+    """Text that means nothing to Markdown within a line, in a table's cell either, and is no address to link
+    to. A comment parts what GitHub would take for somebody (@name) or for a picture (:name:)."""
     text = re.sub(r"([\\`*_{}\[\]<>|~&$#])", r"\\\1", clean(value, 500))
-    return re.sub(r"(?i)(https?|ftp)(://)", r"\1\\\2", text).replace("@", "&#64;").replace("www.", "www&#46;")
+    text = re.sub(r"(?i)(https?|ftp)(://)", r"\1\\\2", text).replace("www.", "www&#46;")
+    return re.sub(r"(@(?=\w)|:(?=[\w+-]+:))", r"\1<!-- -->", text)
 
 
 def markdown_item(value):
