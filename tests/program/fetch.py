@@ -219,6 +219,21 @@ class Fetch(Folder):
         self.assertIn("has 4 bytes, expected 30730000: move", done.stderr)
         self.assertEqual(os.listdir(self.dir), [NAMES[0]])
 
+    def test_names(self):
+        """Whatever things are called, a line about them is one line that rules no terminal."""
+        name, shown = "café \x1b[31m\n\u202e\u2028\u2069\u061c\x85\x7f!", "café ?[31m???????!"
+        path = os.path.join(self.folder, name)
+        done = self.fetch("--file", path)
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (1, "", f"fetch-cifar10: {self.folder}/{shown} is not a file\n"))
+        os.mkdir(path)
+        for file in NAMES:
+            with open(os.path.join(path, file), "wb") as made:
+                made.truncate(BYTES)
+        self.dir = path
+        done = self.fetch()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, f"CIFAR-10 is in {self.folder}/{shown}\n", ""))
+
     def test_usage(self):
         for arguments in (["--nonsense", "x"], ["--url"], ["--file", ""]):
             done = self.fetch(*arguments)
