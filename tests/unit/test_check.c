@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct device *device;
@@ -14,11 +15,12 @@ static enum { FORWARD, BACKWARD, UPDATE } product;
 static void (*spoil)(float *values, size_t rows, size_t columns);
 
 static void spoil_view(struct view view) {
-    float values[64 * 64];
-    assert_true(view.rows * view.columns <= 64 * 64);
+    float *values = malloc(view.rows * view.columns * sizeof *values);
+    assert_non_null(values);
     assert_ok(device_download(device, view, values, &error));
     spoil(values, view.rows, view.columns);
     assert_ok(device_upload(device, view, values, &error));
+    free(values);
 }
 
 static enum status forward(struct device *self, struct view x, struct view weights,
@@ -90,10 +92,24 @@ static void test_wrong(void **state) {
         }
 }
 
+/* Of a large product some rows are checked, and the last is one of them. */
+static void test_large(void **state) {
+    (void)state;
+    spoil = leave;
+    assert_ok(device_check(device, 64, 1024, 1024, &error));
+    spoil = spoil_last;
+    for (int p = FORWARD; p <= UPDATE; p++) {
+        product = p;
+        assert_fails(
+            device_check(device, 64, 1024, 1024, &error), STATUS_DEVICE, "fails its self-check");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_right),
         cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_large),
     };
     const struct device_options options = {.threads = 1};
     if (device_open("reference", &options, &device, &error) != STATUS_OK)

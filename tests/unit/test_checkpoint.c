@@ -98,6 +98,27 @@ static void test_layout(void **state) {
     free(loaded);
 }
 
+/* The header says for whom it is, as PyTorch's readers want it, and ends so that the data is
+ * aligned, however long it is. */
+static void test_header(void **state) {
+    (void)state;
+    for (size_t layers = 1; layers <= 5; layers++) { /* of lengths that differ */
+        const struct network_shape of = {layers, {3, 5, 7, 11, 13, 17}, ACTIVATION_SIGMOID};
+        float *parameters = calloc(length_of(&of), sizeof *parameters);
+        uint64_t length;
+        char header[2048] = "";
+        assert_ok(checkpoint_save(path, &of, parameters, NULL, &error));
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        assert_int_equal(fread(&length, sizeof length, 1, file), 1);
+        assert_true(length % 8 == 0 && length < sizeof header);
+        assert_int_equal(fread(header, 1, length, file), length);
+        assert_non_null(strstr(header, "\"__metadata__\":{\"format\":\"pt\"}"));
+        fclose(file);
+        free(parameters);
+    }
+}
+
 /* What the format allows, and others write, though we do not. */
 static void test_lenient(void **state) {
     (void)state;
@@ -246,14 +267,21 @@ static void test_not_finite(void **state) {
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     assert_int_equal(fseek(file, -(long)sizeof infinite, SEEK_END), 0); /* of the last bias */
+    char place[128];
+    snprintf(place, sizeof place, "tensor \"2.bias\": offset %ld: the value inf is not finite",
+        ftell(file));
     assert_int_equal(fwrite(&infinite, sizeof infinite, 1, file), 1);
     fclose(file);
-    refused("tensor \"2.bias\": offset");
-    refused("is not finite");
+    refused(place);
+    const size_t places[] = {network_weights_offset(&shape, 0), network_bias_offset(&shape, 0) + 1,
+        network_bias_offset(&shape, 1) + 3}; /* the first weight, one between, the last bias */
+    memset(parameters, 0, length_of(&shape) * sizeof *parameters);
     assert_ok(save(parameters));
-    parameters[network_bias_offset(&shape, 0) + 1] = NAN;
-    assert_fails(save(parameters), STATUS_DIVERGED, "a weight is nan, so ");
-    assert_ok(load(&shape, parameters));
+    for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
+        parameters[places[p]] = NAN;
+        assert_fails(save(parameters), STATUS_DIVERGED, "a weight is nan, so ");
+        assert_ok(load(&shape, parameters));
+    }
     free(parameters);
 }
 
@@ -522,6 +550,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_header),
         cmocka_unit_test(test_lenient),
         cmocka_unit_test(test_ours),
         cmocka_unit_test(test_bad_headers),
