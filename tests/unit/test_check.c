@@ -1,6 +1,7 @@
 /* The self-check, on devices that compute wrong results on purpose. */
 #include "device/device_type.h"
 #include "support.h"
+#include "trainer/training.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,8 +14,12 @@ static struct error error;
 
 static enum { FORWARD, BACKWARD, UPDATE } product;
 static void (*spoil)(float *values, size_t rows, size_t columns);
+static size_t only_rows, only_columns; /* of results that are spoilt; 0: of any */
 
 static void spoil_view(struct view view) {
+    if ((only_rows > 0 && view.rows != only_rows) ||
+        (only_columns > 0 && view.columns != only_columns))
+        return;
     float *values = malloc(view.rows * view.columns * sizeof *values);
     assert_non_null(values);
     assert_ok(device_download(device, view, values, &error));
@@ -105,11 +110,38 @@ static void test_large(void **state) {
     }
 }
 
+/* Of a network and its training each shape is checked that comes up, and what a device doubts
+ * itself. */
+static void test_all_shapes(void **state) {
+    (void)state;
+    enum { DOUBTFUL = 48 };
+    const struct network_shape shape = {4, {20, 10, 20, 7, 10}, ACTIVATION_SIGMOID};
+    const struct dataset dataset = {.train = {.count = 77}, .test = {.count = 50}};
+    const struct training_plan plan = {.epochs = 1, .batch_size = 30, .tail = TAIL_SHORT};
+    struct device_peak peak;
+    static const size_t wrong_sizes[][2] = {/* rows, columns */
+        {30, 10}, {30, 20}, {30, 7}, {17, 0}, {20, 0}, {DOUBTFUL, DOUBTFUL}};
+    device->info.doubtful = DOUBTFUL;
+    product = FORWARD;
+    spoil = leave;
+    assert_ok(training_check(device, &shape, &dataset, &plan, &error));
+    spoil = spoil_last;
+    for (size_t w = 0; w < sizeof wrong_sizes / sizeof *wrong_sizes; w++) {
+        only_rows = wrong_sizes[w][0];
+        only_columns = wrong_sizes[w][1];
+        assert_fails(training_check(device, &shape, &dataset, &plan, &error), STATUS_DEVICE,
+            "fails its self-check: forward product");
+    }
+    assert_fails(device_measure_peak(device, &peak, &error), STATUS_DEVICE, "fails its self-check");
+    only_rows = only_columns = device->info.doubtful = 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_right),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_all_shapes),
     };
     const struct device_options options = {.threads = 1};
     if (device_open("reference", &options, &device, &error) != STATUS_OK)
