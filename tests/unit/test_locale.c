@@ -2,6 +2,7 @@
  * "C" locale, with a point in numbers and English reasons. (A program that is translated, or that
  * embeds the library, calls setlocale.) */
 #include "support.h"
+#include "system/locale.h"
 #include "trainer/checkpoint.h"
 #include "trainer/record.h"
 
@@ -33,6 +34,12 @@ static void begin(const char *name) {
     assert_non_null(setlocale(LC_ALL, name));
 }
 
+/* Back in "C". The thread has no locale of its own: the library has given it back. */
+static void end(void) {
+    assert_true(uselocale((locale_t)0) == LC_GLOBAL_LOCALE);
+    begin("C");
+}
+
 /* Everything that the library writes of a run: a checkpoint's bytes, and lines of text. */
 static char *written(const char *name, size_t *length) {
     char path[400];
@@ -53,7 +60,7 @@ static char *written(const char *name, size_t *length) {
         record_print_epoch(e, &epochs[e], file);
     error_set(&error, STATUS_FAILED, "%.3f of %g", 0.5, 1e-7);
     fprintf(file, "%s\n", error.message);
-    begin("C");
+    end();
     char block[4096];
     FILE *saved = fopen(path, "rb");
     assert_non_null(saved);
@@ -90,7 +97,7 @@ static void test_read(void **state) {
         assert_true(position.epochs[0].seconds == 1234.5678);
         training_position_free(&position);
         checkpoint_close(checkpoint);
-        begin("C");
+        end();
     }
 }
 
@@ -104,7 +111,7 @@ static void test_names(void **state) {
     device_close(device);
     assert_fails(checkpoint_open("/nonexistent", &checkpoint, &error), STATUS_CHECKPOINT,
         "No such file or directory");
-    begin("C");
+    end();
 }
 
 static int run(char *name) {

@@ -186,6 +186,13 @@ static void test_shape(void **state) {
         assert_int_equal(network_bias_offset(&shape, l) % 64, 0);
         assert_true(first[network_bias_offset(&shape, l)] != 0.0f);
     }
+    float starts[6]; /* of weights and biases, each of numbers of its own */
+    for (size_t part = 0; part < 6; part++) {
+        starts[part] = first[part % 2 ? network_bias_offset(&shape, part / 2)
+                                      : network_weights_offset(&shape, part / 2)];
+        for (size_t other = 0; other < part; other++)
+            assert_true(starts[part] != starts[other]);
+    }
     double square = 0.0;
     for (size_t i = 0; i < 1024 * 64; i++)
         square += (double)first[i] * first[i];
