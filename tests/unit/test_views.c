@@ -1,0 +1,103 @@
+/* What the interface refuses before a device sees it: views that don't lie in their buffer, and
+ * shapes that don't fit together. */
+#include "support.h"
+#include "trainer/dataset.h"
+
+static struct device *device;
+static struct error error;
+
+static void test_outside(void **state) {
+    (void)state;
+    enum { ELEMENTS = 12 };
+    struct device *other;
+    const struct device_options options = {.threads = 1};
+    struct buffer *buffer, *others;
+    float host[ELEMENTS] = {0};
+    assert_ok(device_open("reference", &options, &other, &error));
+    assert_ok(device_allocate(device, ELEMENTS, &buffer, &error));
+    assert_ok(device_allocate(other, ELEMENTS, &others, &error));
+    const struct {
+        struct view view;
+        const char *said;
+    } views[] = {{{buffer, 0, 4, 4}, "[4, 4]+0 of 12"}, {{buffer, 1, 3, 4}, "[3, 4]+1 of 12"},
+        {{buffer, 12, 1, 1}, "[1, 1]+12 of 12"}, {{buffer, 13, 1, 1}, "[1, 1]+13 of 12"},
+        {{buffer, SIZE_MAX, 1, 1}, "of 12"}, {{buffer, SIZE_MAX, 2, SIZE_MAX}, "of 12"},
+        {{buffer, 0, 0, 4}, "[0, 4]"}, {{buffer, 0, 4, 0}, "[4, 0]"},
+        {{others, 0, 3, 4}, "[3, 4]+0 of 12"}, {{NULL, 0, 3, 4}, "[3, 4]+0 of 0"}};
+    for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
+        assert_fails(
+            device_upload(device, views[v].view, host, &error), STATUS_FAILED, views[v].said);
+        assert_fails(device_download(device, views[v].view, host, &error), STATUS_FAILED,
+            "reference: download: views");
+    }
+    assert_ok(device_upload(device, (struct view){buffer, 11, 1, 1}, host, &error));
+    assert_fails(device_upload(device, (struct view){buffer, 0, 3, 4}, NULL, &error), STATUS_FAILED,
+        "upload");
+    device_release(buffer);
+    device_release(others);
+    device_close(other);
+}
+
+enum operation { FORWARD, BACKWARD, UPDATE, SOFTMAX, GATHER, PIXELS, OPERATIONS };
+
+static enum status compute(enum operation operation, const struct view *v) {
+    static const uint8_t pixels[CIFAR10_PIXELS];
+    switch (operation) {
+    case FORWARD:
+        return device_dense_forward(device, v[0], v[1], v[2], ACTIVATION_NONE, v[3], &error);
+    case BACKWARD:
+        return device_dense_backward(device, v[0], v[1], v[2], ACTIVATION_NONE, v[3], &error);
+    case UPDATE:
+        return device_dense_update(device, v[0], v[1], 1.0f, v[2], v[3], &error);
+    case SOFTMAX:
+        return device_softmax_cross_entropy(device, v[0], v[1], 1.0f, v[2], &error);
+    case GATHER:
+        return device_gather_rows(device, v[0], v[1], v[2], &error);
+    default:
+        return device_upload_pixels(device, pixels, COLOR_GREY, v[0], &error);
+    }
+}
+
+/* Every side of every view must fit to the others, but for those that fit to any. */
+static void test_shapes(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t count, shapes[4][2];
+        int free_operand, free_side; /* that may be anything; -1: none */
+    } operations[OPERATIONS] = {
+        {"dense_forward", 4, {{2, 3}, {3, 4}, {1, 4}, {2, 4}}, -1, -1},
+        {"dense_backward", 4, {{2, 4}, {3, 4}, {2, 3}, {2, 3}}, -1, -1},
+        {"dense_update", 4, {{2, 3}, {2, 4}, {3, 4}, {1, 4}}, -1, -1},
+        {"softmax_cross_entropy", 3, {{2, 4}, {2, 1}, {2, 2}}, 0, 1}, /* classes */
+        {"gather_rows", 3, {{5, 3}, {2, 1}, {2, 3}}, 0, 0},           /* rows to choose from */
+        {"upload_pixels", 1, {{1, CIFAR10_PLANE}}, 0, 0},             /* samples */
+    };
+    struct buffer *buffer;
+    assert_ok(device_allocate(device, 2 * CIFAR10_PLANE, &buffer, &error));
+    for (int o = FORWARD; o < OPERATIONS; o++)
+        for (size_t wrong = 0; wrong < 2 * operations[o].count; wrong++) {
+            const int operand = (int)(wrong / 2), side = (int)(wrong % 2);
+            struct view views[4];
+            for (size_t v = 0; v < operations[o].count; v++)
+                views[v] =
+                    device_view(buffer, operations[o].shapes[v][0], operations[o].shapes[v][1]);
+            ++*(side == 0 ? &views[operand].rows : &views[operand].columns);
+            if (operand != operations[o].free_operand || side != operations[o].free_side)
+                assert_fails(compute((enum operation)o, views), STATUS_FAILED, operations[o].name);
+        }
+    device_release(buffer);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outside),
+        cmocka_unit_test(test_shapes),
+    };
+    const struct device_options options = {.threads = 1};
+    if (device_open("reference", &options, &device, &error) != STATUS_OK)
+        return 1;
+    const int failed = cmocka_run_group_tests_name("views", tests, NULL, NULL);
+    device_close(device);
+    return failed;
+}
