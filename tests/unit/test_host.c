@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #ifdef TEST_WRAPS_HOST
@@ -110,7 +111,9 @@ static void test_memory_2(void **state) {
     assert_true(memory() == ULLONG_MAX);
     write_file("root/a/b/memory.max", "800000000\n");
     assert_true(memory() == 800000000);
-    write_file("root/a/memory.max", "419430400\n"); /* an outer limit holds, too */
+    write_file("root/a/memory.max", "900000000\n"); /* an outer limit that is wider is none */
+    assert_true(memory() == 800000000);
+    write_file("root/a/memory.max", "419430400\n"); /* another holds, too */
     assert_true(memory() == 419430400);
     write_file("membership", "0::/a/b/c\n"); /* whose own folder is not to be seen */
     assert_true(memory() == 419430400);
@@ -277,7 +280,13 @@ static void test_host(void **state) {
     host_describe(&host);
     assert_true(host.cores >= 1);
     assert_true(host.memory_bytes > 0);
-    assert_true(strlen(host.name) > 0 && strlen(host.os) > 0 && strlen(host.cpu) > 0);
+    assert_true(strlen(host.cpu) > 0);
+    struct utsname system;
+    char os[sizeof host.os];
+    assert_int_equal(uname(&system), 0);
+    snprintf(os, sizeof os, "%.60s %.60s %.60s", system.sysname, system.release, system.machine);
+    assert_string_equal(host.os, os);
+    assert_string_equal(host.name, system.nodename);
     assert_in_range(host_usable_threads(), 1, host.cores);
 }
 
