@@ -3,13 +3,18 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 #include <unistd.h>
 
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP}, failing[] = {SIGPIPE, SIGXFSZ};
+enum { ENDING = sizeof ending / sizeof *ending };
+
 /* Of the process, as signals are. */
 static atomic_int noted, deferred;
-static atomic_llong noted_at; /* milliseconds */
+static atomic_llong noted_at;  /* milliseconds */
+static bool is_caught[ENDING]; /* but for those that the program was started to ignore */
 
 enum { SAME_CAUSE = 200 }; /* milliseconds; nobody presses Ctrl-C twice in that time */
 
@@ -32,18 +37,25 @@ static void handle(int signal) {
     errno = reason;
 }
 
-void interrupt_catch(void) {
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP}, failing[] = {SIGPIPE, SIGXFSZ};
-    struct sigaction before, action = {.sa_handler = handle, .sa_flags = SA_RESTART};
-    for (size_t s = 0; s < sizeof ending / sizeof *ending; s++)
-        if (sigaction(ending[s], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+static void install(void) {
+    const struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+    for (size_t s = 0; s < ENDING; s++)
+        if (is_caught[s])
             sigaction(ending[s], &action, NULL);
     for (size_t s = 0; s < sizeof failing / sizeof *failing; s++)
         signal(failing[s], SIG_IGN);
 }
 
+void interrupt_catch(void) {
+    struct sigaction before;
+    for (size_t s = 0; s < ENDING; s++)
+        is_caught[s] = sigaction(ending[s], NULL, &before) == 0 && before.sa_handler != SIG_IGN;
+    install();
+}
+
 void interrupt_defer(void) {
     atomic_store(&deferred, 1);
+    install();
 }
 
 int interrupt_signal(void) {

@@ -11,7 +11,7 @@ void interrupt_catch(void);
 /* From now on there is something to lose: the first signal is only noted, for interrupt_signal, and
  * another one ends the program at once, unless it comes so soon that it is of the same cause: a
  * closed terminal's SIGHUP is sent by the system and by the shell, that of a batch system to a
- * process and to its group. */
+ * process and to its group. What a library has done with these signals since is undone. */
 void interrupt_defer(void);
 
 /* The signal that was noted; 0: none. */

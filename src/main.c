@@ -152,7 +152,7 @@ static void print_head(struct run *run) {
     record_print_plan(&run->record, file);
     if (!run->options->dry_run)
         record_print_epochs_head(
-            terminal_has_codes(STDOUT_FILENO) && !(no_color && *no_color), file);
+            terminal_has_codes(run->output->descriptor) && !(no_color && *no_color), file);
     for (size_t e = 0; e < run->start.epochs_done && !run->options->dry_run; e++)
         record_print_epoch(e, &run->start.epochs[e], file);
     output_flush(run->output);
@@ -383,17 +383,17 @@ int main(int argc, char **argv) {
     struct options options;
     struct checkpoint *resumed = NULL;
     struct error error = {0};
+    struct output output;
     fill_standard_streams();
     interrupt_catch();
-    enum status status = options_parse(argc, argv, &options, &error);
+    enum status status = output_begin(&output, &error);
+    if (status == STATUS_OK)
+        status = options_parse(argc, argv, &options, &error);
     if (status == STATUS_OK && options.resume && options.action == ACTION_TRAIN) {
         status = checkpoint_open(options.resume, &resumed, &error);
         if (status == STATUS_OK)
             status = options_restore(&options, resumed, &error);
     }
-    struct output output = {0};
-    if (status == STATUS_OK)
-        status = output_begin(&output, &error);
     if (status == STATUS_OK) {
         struct error unprinted;
         status = perform(&options, resumed, &output, &error);

@@ -4,18 +4,24 @@
 #include "system/locale.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum status output_begin(struct output *output, struct error *error) {
-    *output = (struct output){0};
-    output->file = open_memstream(&output->text, &output->length);
+    *output = (struct output){.file = open_memstream(&output->text, &output->length)};
+    output->descriptor = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (output->descriptor < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return error_set(
+            error, STATUS_FAILED, "can't keep standard output: %s", locale_reason(errno));
     return output->file ? STATUS_OK : error_memory(error, "what is printed", BUFSIZ);
 }
 
 void output_end(struct output *output) {
     if (output->file)
         fclose(output->file);
+    if (output->descriptor > STDERR_FILENO)
+        close(output->descriptor);
     free(output->text);
 }
 
@@ -24,7 +30,7 @@ void output_flush(struct output *output) {
     /* What is printed to memory fails where there is no more of it, and is then not whole. */
     int reason = fflush(output->file) != 0 || ferror(output->file) ? (errno ? errno : ENOMEM) : 0;
     if (reason == 0 && output->length > 0)
-        reason = file_write(STDOUT_FILENO, output->text, output->length);
+        reason = file_write(output->descriptor, output->text, output->length);
     rewind(output->file); /* and what is there is printed over */
     if (output->unprinted == 0)
         output->unprinted = reason;

@@ -1,4 +1,5 @@
-/* What the program prints on standard output. It is put together in memory and handed to the system
+/* What the program prints on standard output, which is for that alone: a driver or a library that
+ * prints there, too, would damage a record. It is put together in memory and handed to the system
  * whole: a line of a record is one write, so that programs which append to the same file at the
  * same time never mix their lines. */
 #ifndef OUTPUT_H
@@ -10,13 +11,15 @@
 #include <stdio.h>
 
 struct output {
-    FILE *file; /* to print to */
-    char *text; /* what was printed since the last flush */
+    FILE *file;     /* to print to */
+    int descriptor; /* of what is standard output to who started the program */
+    char *text;     /* what was printed since the last flush */
     size_t length;
     int unprinted; /* errno of the first output that failed; 0: none did */
 };
 
-/* STATUS_FAILED when memory is refused. Ended by output_end, whatever is returned. */
+/* From now on descriptor 1, with what others print there, is standard error. STATUS_FAILED when
+ * memory or a descriptor is refused. Ended by output_end, whatever is returned. */
 enum status output_begin(struct output *output, struct error *error);
 void output_end(struct output *output);
 
