@@ -84,8 +84,8 @@ struct device_lacking {
     const char *kind, *reason;
 };
 
-/* Writes "cpu, reference, ..." to `text`, the specs of all devices that are there but those of
- * `except`, a kind. (find.c) */
+/* Writes "cpu, reference, ..." to `text`: all kinds that this build has but `except`. Whether they
+ * are here is not asked: who wants another device waits for no driver of theirs. (find.c) */
 const char *device_list_others(const char *except, char *text, size_t size);
 
 /* The list of devices, best first; each ends with a NULL kind or pointer. (list.c) */

@@ -59,20 +59,12 @@ append(struct text *text, const char *format, ...) {
     text->left -= taken;
 }
 
-static void append_available(void *context, const struct device_entry *entry) {
-    if (entry->available)
-        append(context, "%s, ", entry->spec);
-}
-
 const char *device_list_others(const char *except, char *text, size_t size) {
     struct text others = {text, size};
     text[0] = '\0';
     for (const struct device_type *const *type = device_types; *type; type++)
         if (strcmp((*type)->kind, except) != 0)
-            (*type)->list(append_available, &others);
-    const size_t length = strlen(text);
-    if (length >= 2 && strcmp(text + length - 2, ", ") == 0)
-        text[length - 2] = '\0';
+            append(&others, "%s%s", text[0] ? ", " : "", (*type)->kind);
     return text;
 }
 
@@ -127,8 +119,9 @@ static const struct device_type *find_type(const char *spec, struct error *error
         }
     char list[512];
     const char *meant = meant_by(spec);
-    error_set(error, STATUS_DEVICE, "device '%s' is not here; there are: %s, auto and gpu%s%s%s",
-        spec, device_list_others("", list, sizeof list), meant ? "; did you mean '" : "",
+    error_set(error, STATUS_DEVICE,
+        "device '%s' is not here; there are: %s, auto and gpu%s%s%s; see --list-devices", spec,
+        device_list_others("", list, sizeof list), meant ? "; did you mean '" : "",
         meant ? meant : "", meant ? "'?" : "");
     return NULL;
 }
@@ -208,7 +201,7 @@ static void pass_over(struct passed_over *passed, const struct device_type *type
     const size_t kind = strlen(type->kind);
     if (strncmp(shortly, type->kind, kind) == 0 && strncmp(shortly + kind, ": ", 2) == 0)
         shortly += kind + 2; /* errors begin with it, too */
-    char line[201];          /* one, though a compiler's log or a driver's name may have more */
+    char line[401];          /* one, though a compiler's log or a driver's name may have more */
     snprintf(passed->lines + lines, sizeof passed->lines - lines, "%s%s: %s", lines > 0 ? "\n" : "",
         type->kind, utf8_show(shortly, true, line, sizeof line));
     snprintf(passed->failures + failures, sizeof passed->failures - failures, "%s%.1000s",

@@ -52,7 +52,7 @@ class Without(unittest.TestCase):
             done = self.trainer("--device", spec, *SMALL)
             self.assertEqual((done.returncode, done.stdout), (3, ""))
             self.assertRegex(done.stderr, "cudaErrorInsufficientDriver|cudaErrorNoDevice")
-            self.assertRegex(done.stderr, "other devices that are here: .*reference")
+            self.assertRegex(done.stderr, "other devices of this build: .*reference")
 
     def test_others(self):
         self.assertEqual(self.trainer(*SMALL, "--device", "reference", "--quiet").returncode, 0)

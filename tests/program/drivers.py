@@ -1,4 +1,4 @@
-"""Drivers of OpenCL that print, or take what is not theirs.
+"""Drivers of OpenCL that hang, print, or take what is not theirs.
 
   drivers.py TRAINER DRIVER
 
@@ -38,6 +38,15 @@ class Drivers(Folder):
     def trainer(self, *arguments, **more):
         return run(*arguments, env={**self.env, **more.pop("env", {})}, **more)
 
+    def loads(self):
+        """The drivers that were loaded since the last look, one for each time."""
+        if not os.path.exists(self.path("loads")):
+            return []
+        with open(self.path("loads"), encoding="ascii") as file:
+            names = file.read().split()
+        os.remove(self.path("loads"))
+        return sorted(name[:-len(".so")] for name in names)
+
 
 class Printed(Drivers):
     """Standard output is the record's."""
@@ -63,6 +72,22 @@ class Printed(Drivers):
         self.assertIn("can't write standard output: ", done.stderr)
         with open(path, "rb") as file:
             self.assertNotIn(b"a driver's line", file.read())
+
+
+class Unneeded(Drivers):
+    """What needs no driver of OpenCL loads none, nor waits for one."""
+
+    def test_not_loaded(self):
+        self.add("hang-load")
+        for arguments in (("--version",), ("--help",), ("--device", "cpu", *SMALL),
+                          ("--device", "reference", *SMALL), ("--device", "cuda", *SMALL),
+                          ("--device", "cuda:5", *SMALL), ("--device", "tpu", *SMALL),
+                          ("--device", "reference", "--dry-run", *SMALL), ("--device", "", *SMALL),
+                          ("--device", "cpu", "--gemm", "clblast", *SMALL)):
+            with self.subTest(arguments=arguments):
+                done = self.trainer(*arguments)
+                self.assertIn(done.returncode, (0, 2, 3))
+                self.assertEqual(self.loads(), [])
 
 
 class Signals(Drivers):

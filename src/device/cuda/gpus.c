@@ -144,7 +144,7 @@ static enum status find_ordinal(
     const enum status status = count_gpus(&count, shortly, &none);
     if (status != STATUS_OK) /* who takes any device goes on to the others */
         return error_set(error, status, "%s%s%s", none.message,
-            automatic ? "" : "; other devices that are here: ",
+            automatic ? "" : "; other devices of this build: ",
             automatic ? "" : device_list_others("cuda", list, sizeof list));
     long wanted = 0; /* the runtime counts the fastest one first */
     if (rest && (!spec_numbers(rest, &wanted, 1) || wanted >= count))
