@@ -18,6 +18,14 @@
 
 /* --- Setting up --- */
 
+/* What the libraries of a device read when it is opened, or those of all when they are named. There
+ * is one thread yet. */
+static void set_environment(const char *device) {
+    const char *name, *value;
+    while ((name = device_environment(device, &value)) && setenv(name, value, 1) == 0)
+        continue;
+}
+
 /* A run that goes on multiplies matrices as it did. */
 static struct device_options device_wanted(const struct run *run) {
     const struct options *options = run->options;
@@ -266,6 +274,7 @@ static enum status run_all(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const double start = clock_seconds();
     record_stamp(&run->record);
+    set_environment(options->device);
     const struct device_options wanted = device_wanted(run);
     /* What can be known to fail is tried before anything takes time. */
     enum status status = device_find(options->device, &wanted, error);
@@ -299,6 +308,7 @@ static enum status measure_peak(struct run *run, struct error *error) {
     const struct device_options wanted = device_wanted(run);
     struct device_peak peak;
     record_stamp(&run->record);
+    set_environment(options->device);
     enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK)
         status = device_open(options->device, &wanted, &run->device, error);
@@ -315,13 +325,6 @@ static enum status measure_peak(struct run *run, struct error *error) {
     return STATUS_OK;
 }
 
-/* What the libraries of a device read when it is opened. There is one thread yet. */
-static void set_environment(const char *device) {
-    const char *name, *value;
-    while ((name = device_environment(device, &value)) && setenv(name, value, 1) == 0)
-        continue;
-}
-
 static enum status run_options(const struct options *options, struct checkpoint *resumed,
     struct output *output, struct error *error) {
     struct run run = {.options = options, .resumed = resumed, .output = output};
@@ -329,7 +332,6 @@ static enum status run_options(const struct options *options, struct checkpoint 
     if (!variables)
         return error_memory(error, "the environment", 0);
     run.record.variables = variables;
-    set_environment(options->device);
     enum status status =
         options->action == ACTION_PEAK ? measure_peak(&run, error) : run_all(&run, error);
     /* It ended because nobody reads what it prints, and not by a signal. */
@@ -365,7 +367,7 @@ static enum status perform(const struct options *options, struct checkpoint *res
         options_print_help(output->file);
         return STATUS_OK;
     case ACTION_VERSION:
-        set_environment("auto");
+        set_environment(NULL);
         inform_version(output->file);
         return STATUS_OK;
     case ACTION_LIST_DEVICES:
@@ -374,9 +376,9 @@ static enum status perform(const struct options *options, struct checkpoint *res
         return STATUS_OK;
     case ACTION_TRAIN:
     case ACTION_PEAK:
-        break;
+        return run_options(options, resumed, output, error);
     }
-    return run_options(options, resumed, output, error);
+    return STATUS_OK;
 }
 
 int main(int argc, char **argv) {

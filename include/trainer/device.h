@@ -124,10 +124,12 @@ char *device_choices(const struct device *device);
 /* --- The environment ----------------------------------------------------------------------- */
 
 /* A variable that some library of the device named by `spec` reads when it is loaded, which is when
- * the device is listed or opened, and should find in the environment to know this machine, or not
- * to start threads that nobody uses: its name, and in *value what it should be. NULL when there is
- * none, or it is set. A program sets it, before it has other threads, and asks for the next one; a
- * library must not. */
+ * the device is listed or opened, and should find in the environment to know this machine, not to
+ * start threads that nobody uses, or not to load a driver that would end the process: its name, and
+ * in *value what it should be. NULL when there is none, or it is so. A program sets it, before it
+ * has other threads, and asks for the next one; a library must not. Drivers are asked for it once
+ * in a process, each in a copy of it, which may take seconds; none is where `spec` is NULL, which
+ * is what device_list_kinds needs. device_list tells which drivers were left out. */
 const char *device_environment(const char *spec, const char **value);
 
 /* What is set of the variables by which libraries and drivers of devices compile, schedule or

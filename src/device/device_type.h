@@ -40,7 +40,10 @@ struct device_type {
     enum status (*open)(const char *rest, const struct device_options *options,
         struct device **device, struct error *error);
     void (*close)(struct device *device);
-    const char *(*environment)(const char **value); /* device_environment; NULL: it needs none */
+    /* device_environment: of its library; and of its drivers, which may be asked for it. NULL: it
+     * needs none. */
+    const char *(*environment)(const char **value);
+    const char *(*driver_environment)(const char **value);
     /* Writes what was chosen to text[size], cut to fit: lines as choices.h has them. Gives the
      * length of all of them, as snprintf does. NULL: it has no choice. */
     size_t (*choices)(const struct device *device, char *text, size_t size);

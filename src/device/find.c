@@ -327,9 +327,12 @@ void device_close(struct device *device) {
 
 const char *device_environment(const char *spec, const char **value) {
     for (const struct device_type *const *type = device_types; *type; type++) {
-        const bool meant = is_choice(spec) ? may_choose(spec, *type) : is_kind(*type, spec);
+        const bool meant =
+            !spec || (is_choice(spec) ? may_choose(spec, *type) : is_kind(*type, spec));
         const char *name = meant && (*type)->environment ? (*type)->environment(value) : NULL;
-        if (name && !getenv(name))
+        if (!name && meant && spec && (*type)->driver_environment)
+            name = (*type)->driver_environment(value);
+        if (name)
             return name;
     }
     return NULL;

@@ -216,6 +216,18 @@ int file_check_folder(const char *path) {
     return rmdir(path) == 0 ? 0 : errno;
 }
 
+bool file_make_private_folder(char *path, size_t given) {
+    for (char *slash = path + given; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    (void)mkdir(path, 0700);
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           ((status.st_mode & 077) == 0 || chmod(path, status.st_mode & 0700) == 0);
+}
+
 bool file_is_same(const char *a, const char *b) {
     struct stat first, second;
     if (strcmp(a, b) == 0)

@@ -36,6 +36,11 @@ enum status file_check_writable(const char *path, struct error *error);
  * on the way to it, which is made and removed again: 0, or errno. */
 int file_check_folder(const char *path);
 
+/* Makes what is missing of the folder at `path` below its first `given` characters, and keeps
+ * others out of it, so that nobody has a file of it open for writing before that file gets its
+ * mode. False when it is not there in the end, or another user's. */
+bool file_make_private_folder(char *path, size_t given);
+
 /* Whether two paths are of one file, or will be when it is made. */
 bool file_is_same(const char *a, const char *b);
 

@@ -49,7 +49,12 @@ static enum status open_any(const char *rest, const struct device_options *optio
 
 static const char *needed_variable(const char **value) {
     *value = "1";
-    return "TRAINER_FUZZ_IS_NOT_SET";
+    return "of its library";
+}
+
+static const char *needed_driver_variable(const char **value) {
+    *value = "2";
+    return "of its driver";
 }
 
 static const char *const cuda_gemms[] = {"cublas", "own", "own-small", "own-medium", NULL};
@@ -85,7 +90,8 @@ static const struct device_type opencl = {.kind = "opencl",
     .gemms = opencl_gemms,
     .list = opencl_list,
     .open = open_any,
-    .close = close_any};
+    .close = close_any,
+    .driver_environment = needed_driver_variable};
 static const struct device_type cpu = {.kind = "cpu",
     .automatic = true,
     .list = cpu_list,
@@ -196,8 +202,15 @@ static void check_open(const char *spec, const struct device_options *options) {
 
 static void check_environment(const char *spec) {
     const char *value;
-    const bool right = strcasecmp(spec, "auto") == 0 || type_of(spec) == &cpu;
-    FUZZ_REQUIRE((device_environment(spec, &value) != NULL) == right, "of another device");
+    const bool choice = strcasecmp(spec, "auto") == 0 || strcasecmp(spec, "gpu") == 0;
+    const char *right = choice || type_of(spec) == &opencl ? "of its driver"
+                        : type_of(spec) == &cpu            ? "of its library"
+                                                           : "none";
+    const char *found = device_environment(spec, &value);
+    found = found ? found : "none";
+    FUZZ_REQUIRE(strcmp(found, right) == 0, "%s, not %s", found, right);
+    found = device_environment(NULL, &value);
+    FUZZ_REQUIRE(found && strcmp(found, "of its library") == 0, "that waits for a driver");
 }
 
 static void check_numbers(const char *text) {

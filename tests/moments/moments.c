@@ -26,10 +26,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum call { WRITE, FSYNC, RENAME, UNLINK, THREAD, CLOCK, CALLS };
+enum call { WRITE, FSYNC, RENAME, UNLINK, FORK, THREAD, CLOCK, CALLS };
 
 static const char *const names[CALLS] = {
-    "write", "fsync", "rename", "unlink", "pthread_create", "clock_gettime"};
+    "write", "fsync", "rename", "unlink", "fork", "pthread_create", "clock_gettime"};
 
 static const struct {
     const char *name;
@@ -51,6 +51,7 @@ static atomic_bool acting; /* what an action calls is none of the program's call
 static ssize_t (*real_write)(int, const void *, size_t);
 static int (*real_fsync)(int), (*real_rename)(const char *, const char *),
     (*real_unlink)(const char *);
+static pid_t (*real_fork)(void);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
@@ -65,6 +66,7 @@ static void find_all(void) {
     find_real(&real_rename, "rename");
     find_real(&real_unlink, "unlink");
     find_real(&real_pthread_create, "pthread_create");
+    find_real(&real_fork, "fork");
     find_real(&real_clock_gettime, "clock_gettime");
 }
 
@@ -148,6 +150,7 @@ FOLLOWED(ssize_t, write, (int descriptor, const void *from, size_t bytes),
 FOLLOWED(int, fsync, (int descriptor), (descriptor), FSYNC)
 FOLLOWED(int, rename, (const char *from, const char *to), (from, to), RENAME)
 FOLLOWED(int, unlink, (const char *path), (path), UNLINK)
+FOLLOWED(pid_t, fork, (void), (), FORK)
 
 int pthread_create(
     pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *), void *context) {

@@ -1,6 +1,7 @@
 #include "device/gpu/program_cache.h"
 
 #include "system/file.h"
+#include "system/hash.h"
 #include "system/places.h"
 
 #include <dirent.h>
@@ -18,7 +19,8 @@
 enum { ENTRIES_LIMIT = 512, BYTES_LIMIT = 64 * 1024 * 1024 };
 
 /* An entry is a file: this, the key, the content, and a checksum of all three. One of a machine
- * with the other byte order has lengths that don't fit. */
+ * with the other byte order has lengths that don't fit. The checksum is against accidents (a bad
+ * disk, a file cut short); malice is kept out by the file's owner and mode. */
 struct header {
     char magic[16]; /* with the format's version */
     uint64_t key_length;
@@ -29,37 +31,12 @@ static const struct header empty = {.magic = "trainer code v1"};
 
 enum { FRAME = sizeof(struct header) + sizeof(uint64_t) }; /* what is neither key nor content */
 
-/* FNV-1a. It is against accidents (a bad disk, a file cut short) and not against malice, which
- * could compute it as well; that one is kept out by the file's owner and mode. */
-static const uint64_t hash_start = 0xcbf29ce484222325;
-
-static uint64_t hash_on(uint64_t hash, const void *bytes, size_t length) {
-    const unsigned char *byte = bytes;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ byte[i]) * 0x100000001b3;
-    return hash;
-}
-
 /* --- Where entries are --- */
 
 /* The folder, whose first *given characters are not ours to make: a home that isn't there. False
  * when the environment names no place. */
 static bool find_folder(char folder[PATH_MAX], size_t *given) {
     return places_cache("trainer/programs", folder, PATH_MAX, given);
-}
-
-/* Makes what is missing of the folder, and keeps others out of it, so that nobody has a file of it
- * open for writing before that file gets its mode. */
-static bool make_folder(char folder[PATH_MAX], size_t given) {
-    for (char *slash = folder + given; (slash = strchr(slash + 1, '/'));) {
-        *slash = '\0';
-        (void)mkdir(folder, 0700);
-        *slash = '/';
-    }
-    (void)mkdir(folder, 0700);
-    struct stat status;
-    return stat(folder, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
-           ((status.st_mode & 077) == 0 || chmod(folder, status.st_mode & 0700) == 0);
 }
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -209,7 +186,8 @@ void program_cache_store(const char *key, size_t key_length, const void *content
     size_t given;
     name_of(key, key_length, name);
     if (key_length > BYTES_LIMIT - FRAME || length > BYTES_LIMIT - FRAME - key_length ||
-        !find_folder(folder, &given) || !path_of(folder, name, path) || !make_folder(folder, given))
+        !find_folder(folder, &given) || !path_of(folder, name, path) ||
+        !file_make_private_folder(folder, given))
         return;
     struct header header = empty;
     header.key_length = key_length;

@@ -3,6 +3,7 @@
 #include "device/opencl/opencl.h"
 
 #include "device/opencl/commands.h"
+#include "device/opencl/drivers.h"
 #include "device/opencl/platforms.h"
 #include "device/opencl/program.h"
 #include "device/opencl/status.h"
@@ -10,6 +11,7 @@
 #include "trainer/host.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct opencl *opencl_of_device(struct device *device) {
@@ -108,9 +110,19 @@ static const struct gpu_driver driver = {
 static void opencl_close(struct device *device);
 extern const struct device_type opencl_device_type;
 
+/* Another device may have been the better one. */
+static void warn_of_left_out(struct device_info *info) {
+    char lines[sizeof info->warning];
+    const size_t used = strlen(info->warning);
+    opencl_list_left_out(lines, sizeof lines);
+    snprintf(info->warning + used, sizeof info->warning - used, "%s",
+        used == 0 && lines[0] ? lines + strlen("; ") : lines);
+}
+
 static enum status set_up(
     struct opencl *opencl, const struct device_options *options, struct error *error) {
     enum status status = opencl_describe(opencl->id, &opencl->gpu.base.info, error);
+    warn_of_left_out(&opencl->gpu.base.info);
     if (status == STATUS_OK)
         status = divide(opencl, options->threads, error);
     if (status == STATUS_OK)
@@ -224,6 +236,7 @@ const struct device_type opencl_device_type = {
     .find = opencl_find,
     .open = opencl_open,
     .close = opencl_close,
+    .driver_environment = opencl_driver_environment,
     .allocate = opencl_allocate,
     .release = opencl_release,
     .upload = opencl_upload,

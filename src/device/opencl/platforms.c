@@ -1,5 +1,6 @@
 #include "device/opencl/platforms.h"
 
+#include "device/opencl/drivers.h"
 #include "device/opencl/pocl.h"
 #include "device/opencl/status.h"
 #include "device/spec.h"
@@ -117,7 +118,11 @@ static enum status find_places(struct places *places, struct error *error) {
     *places = (struct places){0};
     cl_uint count = 0;
     cl_int code = clGetPlatformIDs(0, NULL, &count);
-    if (code == -1001 || (code == CL_SUCCESS && count == 0)) /* CL_PLATFORM_NOT_FOUND_KHR */
+    const bool none = code == -1001 || (code == CL_SUCCESS && count == 0);
+    if (none && opencl_left_out(0))
+        return error_set(
+            error, STATUS_DEVICE, "opencl: no driver is left (CL_PLATFORM_NOT_FOUND_KHR)");
+    if (none)
         return error_set(error, STATUS_DEVICE,
             "opencl: no driver works here (CL_PLATFORM_NOT_FOUND_KHR): none is registered, or none "
             "of those loads (OCL_ICD_DEBUG=15 may say why): " PACKAGES);
@@ -259,6 +264,9 @@ void opencl_list(device_visitor *visit, void *context) {
             visit(context, &entry);
         }
     free(places.places);
+    const char *line;
+    for (size_t l = 0; (line = opencl_left_out(l)); l++)
+        visit(context, &(struct device_entry){.spec = "opencl", .reason = line});
 }
 
 /* --- Choosing --- */
@@ -335,25 +343,41 @@ static const struct opencl_place *choose(
                : named(places, rest, error);
 }
 
-enum status opencl_find(
-    const char *rest, bool automatic, const char **shortly, struct error *error) {
+/* NULL is fine. */
+static void add_left_out(struct error *error) {
+    const size_t used = error ? strlen(error->message) : 0;
+    if (error)
+        opencl_list_left_out(error->message + used, sizeof error->message - used);
+}
+
+/* As opencl_choose; *shortly says in a few words why there is none. */
+static enum status find_place(const char *rest, bool automatic, struct opencl_place *found,
+    const char **shortly, struct error *error) {
     struct places places;
     enum status status = find_places(&places, error);
     *shortly = status == STATUS_OK ? "no GPU" : "no driver with hardware";
-    if (status == STATUS_OK && !choose(&places, rest, automatic, error))
+    const struct opencl_place *place =
+        status == STATUS_OK ? choose(&places, rest, automatic, error) : NULL;
+    if (place)
+        *found = *place;
+    else if (status == STATUS_OK)
         status = STATUS_DEVICE;
     free(places.places);
+    if (status != STATUS_OK && opencl_left_out(0)) { /* it may have been one of theirs */
+        *shortly = opencl_left_out(0);
+        add_left_out(error);
+    }
     return status;
+}
+
+enum status opencl_find(
+    const char *rest, bool automatic, const char **shortly, struct error *error) {
+    struct opencl_place place;
+    return find_place(rest, automatic, &place, shortly, error);
 }
 
 enum status opencl_choose(
     const char *rest, bool automatic, struct opencl_place *chosen, struct error *error) {
-    struct places places;
-    const enum status status = find_places(&places, error);
-    const struct opencl_place *place =
-        status == STATUS_OK ? choose(&places, rest, automatic, error) : NULL;
-    if (place)
-        *chosen = *place;
-    free(places.places);
-    return status == STATUS_OK && !place ? STATUS_DEVICE : status;
+    const char *shortly;
+    return find_place(rest, automatic, chosen, &shortly, error);
 }
