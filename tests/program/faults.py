@@ -30,10 +30,10 @@ import time
 import unittest
 
 import common
-from common import PATIENCE, POCL_CACHE, read_safetensors, texts
+from common import PATIENCE, POCL_CACHE, REQUIRED, read_safetensors, texts
 
 TRAINER = os.path.abspath(common.TRAINER)
-EMULATED = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]) else None
+EMULATED = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 and os.sep in sys.argv[1] else None
 LONG = os.environ.get("TRAINER_TEST_LONG", "") not in ("", "0")
 SEED = int(os.environ.get("TRAINER_TEST_SEED", "1"))
 SAMPLE = 12  # runs of each set of faults
@@ -278,7 +278,6 @@ class Faults(unittest.TestCase):
 
     def need(self, device):
         """Gives a program that has the device, or ends the test."""
-        required = os.environ.get("TRAINER_REQUIRE_DEVICES", "")
         why = "it was not built"
         # CUDA's own libraries take half of the time of a run like these, and the double spares them.
         for program in filter(None, (EMULATED, TRAINER)):
@@ -287,7 +286,7 @@ class Faults(unittest.TestCase):
             why = done.stderr or done.stdout
             if re.search(f"(?m)^{device}[ :](?!.*not here: )", done.stdout):
                 return program
-        if device in required or (device == "cuda" and "emulated" in required):
+        if device in REQUIRED or (device == "cuda" and "emulated" in REQUIRED):
             self.fail(f"{device}: {why}")
         return self.skipTest(f"{device}: {why}")
 

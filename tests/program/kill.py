@@ -19,7 +19,7 @@ import tempfile
 import time
 import unittest
 
-from common import PATIENCE, TRAINER, environment, moment, record, run, texts
+from common import PATIENCE, TRAINER, devices, environment, moment, record, texts
 
 LONG = os.environ.get("TRAINER_TEST_LONG") == "1"
 KILLS, TERMS = (1000, 100) if LONG else (40, 10)
@@ -27,8 +27,7 @@ SEED = int(os.environ.get("TRAINER_TEST_SEED", "1"))
 EPOCHS = 20
 SHAPE = ("--data", "synthetic", "--samples", 90, "--batch-size", 20, "--layers", 16, "--shuffle",
          "--tail", "short", "--epochs", EPOCHS)
-DEVICES = [device for device in ("reference", "cpu")
-           if f"\n{device} " in run("--list-devices").stdout.replace(f"{device}         not here", "")]
+DEVICES = [device for device in devices() if device in ("reference", "cpu")]
 
 
 class Killed(unittest.TestCase):

@@ -12,12 +12,12 @@ import sys
 import unittest
 import unittest.mock
 
-from common import NO_GPU, Folder, moment, record, run
+from common import NO_GPU, Folder, devices, moment, record, run
 
-FAKE = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]) else None
+FAKE = sys.argv.pop(1) if len(sys.argv) > 1 and os.sep in sys.argv[1] else None  # else it names a test
 SMALL = ("--data", "synthetic", "--samples", 60, "--batch-size", 30, "--epochs", 2)
 CPU = ("--device", "cpu", *SMALL)
-HAS_CPU = "\ncpu" in run("--list-devices").stdout
+HAS_CPU = "cpu" in devices()
 
 
 class Limits(Folder):

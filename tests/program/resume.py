@@ -2,6 +2,7 @@
 
   resume.py TRAINER
 """
+import collections
 import json
 import os
 import re
@@ -15,13 +16,12 @@ import tempfile
 import time
 import unittest
 
-from common import (PATIENCE, TRAINER, environment, moment, phases_add_up, read_safetensors, record, run,
-                    texts)
+from common import (PATIENCE, TRAINER, devices, environment, moment, phases_add_up, read_safetensors, record,
+                    run, texts)
 from fixtures.interpreters import python_with
 
 SMALL = ("--data", "synthetic", "--samples", 500, "--batch-size", 64, "--shuffle")
-DEVICES = [line.split()[0] for line in run("--list-devices").stdout.splitlines()
-           if "not here: " not in line]
+DEVICES = devices()
 LONG = os.environ.get("TRAINER_TEST_LONG") == "1"
 SANITIZED = "-fsanitize" in run("--version").stdout  # which has an address space and a memory of its own
 ENDLESS = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--samples", 3000,
@@ -462,20 +462,23 @@ class Plan(Folder):
                    "--samples", 20000, "--batch-size", 20000, "--format", "json", "--quiet",
                    "--save", self.path("weights"))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        outcomes = {}
-        for megabytes in range(600, 1700, 25 if LONG else 100):
+        outcomes = collections.Counter()
+        for megabytes in range(600, 16000, 25 if LONG else 100):
             done = subprocess.run([TRAINER, *map(str, options)], preexec_fn=limited(megabytes << 20),
                                   env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            outcomes[done.returncode] = outcomes.get(done.returncode, 0) + 1
+            outcomes[done.returncode] += 1
             if done.returncode == 127 or "cannot allocate memory in static TLS" in done.stderr:
                 continue  # the program itself has no room
             self.assertIn(done.returncode, (0, 1, 3), f"{megabytes} MiB: {done.stderr}")
             if done.returncode:
                 self.assertRegex(done.stderr, r"^trainer: .*out of memory: (\d+ bytes|this \w+ .*needs \d+ bytes)")
                 self.assertEqual((done.stdout, os.listdir(self.folder)), ("", []))
-            elif os.path.exists(self.path("weights")):
+            elif outcomes[0] == 3:
+                break
+            else:
                 os.remove(self.path("weights"))
-        print(f"exit codes: {outcomes}")
+        print(f"exit codes: {dict(outcomes)}")
+        self.assertTrue(outcomes[0] and outcomes[3], "no limit was too small for the run alone, or none enough")
 
 
 if __name__ == "__main__":
