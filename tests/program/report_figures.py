@@ -8,7 +8,7 @@ import unittest
 
 from fixtures import fake_records as fake, worked_out
 from fixtures.reports import Case, alpha, on_a_page, rows_of, tables_of, unescaped
-from reporting import answers, machines, published, records, tables, words
+from reporting import answers, machines, records, tables, words
 
 FIGURES = ["mean epoch, s", "load dataset, s", "to batched input, s", "runs × epochs", "samples/s", "GFLOP/s",
            "of peak", "× best peer"]

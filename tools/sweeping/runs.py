@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 
-from reporting import lines, records
+from reporting import records
 from reporting.words import clean
 
 from . import machine
