@@ -60,10 +60,15 @@ class Build(unittest.TestCase):
         self.must(*git, "init", "--quiet", self.source)
         self.must(CMAKE, "--build", build)
         self.check_program(trainer, r"\(commit unknown: fatal: .*\)")  # it has none yet
-        self.must(*git[:-2], "-C", self.source, "commit", "--quiet", "--allow-empty", "--message", "ours")
-        self.must(CMAKE, "--build", build)
-        self.check_program(trainer, r"\(commit [0-9a-f]{12}\)")
+        self.must(*git[:-2], "-C", self.source, "add", "src", "results")
+        self.must(*git[:-2], "-C", self.source, "commit", "--quiet", "--message", "ours")
         results = os.path.join(self.source, "results")
+        for folder, commit in ((results, r"\(commit [0-9a-f]{12}\)"),  # a new result is no change of the program
+                               (os.path.join(self.source, "src"), r"\(commit [0-9a-f]{12}-dirty\)")):
+            with open(os.path.join(folder, "README.md" if folder == results else "inform.h"), "a") as file:
+                file.write("\n")
+            self.must(CMAKE, "--build", build)
+            self.check_program(trainer, commit)
         self.must(os.path.join(self.source, "tools", "table"), *(
             os.path.join(results, name) for name in os.listdir(results) if name.endswith(".jsonl")))
 
@@ -75,6 +80,24 @@ class Build(unittest.TestCase):
             self.must(CMAKE, "--build", build, "--config", name, "--target", "trainer_program")
             self.check_program(os.path.join(build, name, "trainer"), "trainer ")
             self.assertIn(name, self.must(os.path.join(build, name, "trainer"), "--version"))
+
+    def test_without_devices(self):
+        """What the build lacks is listed, with the reason, and no other device stands in for it."""
+        kinds = ("cuda", "opencl", "cpu")
+        build = self.configure("-DCMAKE_BUILD_TYPE=Debug", *(f"-DTRAINER_DEVICE_{kind.upper()}=OFF"
+                                                             for kind in kinds))
+        self.must(CMAKE, "--build", build, "--parallel", "2")
+        trainer = os.path.join(build, "trainer")
+        for option in ("--list-devices", "--version"):
+            said = self.must(trainer, option)
+            for kind in kinds:
+                self.assertRegex(said, rf"(?m)^{kind} +not here: switched off .*=OFF\)$")
+            self.assertRegex(said, "(?m)^reference  ")
+        for kind in kinds:
+            done = self.start(trainer, "--device", kind)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn(f"device '{kind}' is not here: switched off ", done.stdout)
+        self.check_program(trainer, "trainer ")
 
     def test_fast_math(self):
         """Without NaN, what has diverged would pass for a success."""
