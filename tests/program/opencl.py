@@ -137,6 +137,7 @@ class Record(Folder):
             self.assertRegex(device["gemm"], {"own": "^own-", "clblast": "^clblast$", "auto": "."}[gemm])
             for name in ("name", "vendor", "platform", "driver", "kernels"):
                 self.assertTrue(device[name], name)
+            self.assertNotRegex(device["driver"], "^OpenCL ")  # which is what it implements, not what it is
             self.assertIn(device["type"], ("cpu", "gpu", "accelerator"))
             self.assertGreater(device["memory_bytes"], 0)
             self.assertGreater(device["compute_units"], 0)

@@ -2,6 +2,7 @@
  * machines of several kinds; and what this process may have, here and on such a machine. */
 #include "support.h"
 #include "system/cores.h"
+#include "system/memory.h"
 #include "system/quota.h"
 #include "trainer/host.h"
 
@@ -274,6 +275,15 @@ static void test_usable_memory(void **state) {
 
 #endif
 
+/* Of more than there are addresses there is none, and not what is left when the size has
+ * overflowed. */
+static void test_huge(void **state) {
+    (void)state;
+    static const size_t lacking[] = {0, 1, 63, 64, 4096, (2 << 20) - 1, 2 << 20};
+    for (size_t l = 0; l < sizeof lacking / sizeof *lacking; l++)
+        assert_null(memory_allocate(SIZE_MAX - lacking[l]));
+}
+
 static void test_host(void **state) {
     (void)state;
     struct host host;
@@ -304,6 +314,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_usable_memory, support_make_folder, leave),
 #endif
         cmocka_unit_test(test_memory_left),
+        cmocka_unit_test(test_huge),
         cmocka_unit_test(test_host),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
