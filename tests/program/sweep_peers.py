@@ -198,6 +198,17 @@ class Peers(Swept):
         self.assertEqual(resume(3), [(counts[-1], "1")])  # all is there still, of what this is again
         self.assertIn(f"  3 runs  numpy blas --device cpu --threads {counts[0]}", self.output)
 
+    def test_resumed_with_one_number(self):
+        """Of rows that differ in nothing but their threads, those with the newest one's count."""
+        own, peer = self.run_sweep("--repeat", 1)
+        with open(self.out, "w", encoding="utf-8") as file:
+            for row in (own, {**peer, "device": {**peer["device"], "threads": 77}}, peer):
+                print(json.dumps(row), file=file)
+        done = self.sweep(*PEERS, "--data", self.folder, "--repeat", 1, "--resume")
+        self.assertEqual((done.returncode, len(self.rows())), (0, 3), done.stderr)
+        self.assertIn(f"  1 runs  numpy blas --device cpu --threads {peer['device']['threads']}\n", done.stdout)
+        self.assertIn("1 of its rows are no runs of the same: device threads ", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
