@@ -244,6 +244,21 @@ class Endings(Case):
         self.assertIn("## caf?\n", found[0])
         self.assertEqual(found[:2], found[2:])
 
+    def test_modes(self):
+        """They are those of what is replaced; and its owner, where that may be."""
+        self.report(self.write("alpha", alpha()))
+        paths = [os.path.join(self.out, name) for name in ("README.md", "report.html")]
+        for path, mode in zip(paths, (0o600, 0o664)):
+            os.chmod(path, mode)
+            if os.geteuid() == 0:
+                os.chown(path, 12345, 23456)
+        old = [os.stat(path) for path in paths]
+        self.report(self.write("alpha", alpha()[:5]))
+        for path, before in zip(paths, old):
+            after = os.stat(path)
+            self.assertEqual((after.st_mode, after.st_uid, after.st_gid), (before.st_mode, before.st_uid, before.st_gid))
+            self.assertNotEqual(after.st_ino, before.st_ino)
+
     def test_input_and_output(self):
         path = self.write("alpha", alpha())
         self.assertEqual(self.tool(path, "--out", os.path.join(path, "folder")).returncode, 1)
