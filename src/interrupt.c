@@ -16,6 +16,9 @@ static atomic_int noted, deferred;
 static atomic_llong noted_at;  /* milliseconds */
 static bool is_caught[ENDING]; /* but for those that the program was started to ignore */
 
+enum { FILES = 4 };
+static _Atomic(const char *) files[FILES]; /* to be removed */
+
 enum { SAME_CAUSE = 200 }; /* milliseconds; nobody presses Ctrl-C twice in that time */
 
 static long long milliseconds(void) {
@@ -24,16 +27,42 @@ static long long milliseconds(void) {
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* NULL is a place that is free. */
+static void replace_file(const char *before, const char *path) {
+    for (int f = 0; f < FILES; f++) {
+        const char *expected = before;
+        if (atomic_compare_exchange_strong(&files[f], &expected, path))
+            return;
+    }
+}
+
+void interrupt_remove(const char *path) {
+    replace_file(NULL, path);
+}
+
+void interrupt_leave(const char *path) {
+    replace_file(path, NULL);
+}
+
+static void end_at_once(int signal) {
+    for (int f = 0; f < FILES; f++) {
+        const char *path = atomic_load(&files[f]);
+        if (path)
+            unlink(path);
+    }
+    _exit(128 + signal);
+}
+
 /* Calls nothing that a signal must not interrupt. */
 static void handle(int signal) {
     const int reason = errno;
     int none = 0;
     if (!atomic_load(&deferred))
-        _exit(128 + signal);
+        end_at_once(signal);
     if (atomic_compare_exchange_strong(&noted, &none, signal))
         atomic_store(&noted_at, milliseconds());
     else if (milliseconds() - atomic_load(&noted_at) >= SAME_CAUSE)
-        _exit(128 + signal);
+        end_at_once(signal);
     errno = reason;
 }
 

@@ -14,6 +14,11 @@ void interrupt_catch(void);
  * process and to its group. What a library has done with these signals since is undone. */
 void interrupt_defer(void);
 
+/* A file that a signal removes when it ends the program at once, and one that it no longer does.
+ * The path stays the caller's, and the same meanwhile. There may be up to four. */
+void interrupt_remove(const char *path);
+void interrupt_leave(const char *path);
+
 /* The signal that was noted; 0: none. */
 int interrupt_signal(void);
 

@@ -267,6 +267,8 @@ static enum status conclude(
     if (strcmp(run->record.status, "complete") != 0)
         return status;
     const enum status saved = run_save_weights(run, status == STATUS_OK ? error : &later);
+    if (status != STATUS_OK && saved != STATUS_OK) /* which may say where they are instead */
+        add_to(error, "; ", later.message);
     return status == STATUS_OK ? saved : status;
 }
 
@@ -339,6 +341,7 @@ static enum status run_options(const struct options *options, struct checkpoint 
         status = output_check(output, error);
     training_result_free(&run.result);
     training_position_free(&run.start);
+    run_end_files(&run);
     network_free(run.network);
     device_close(run.device);
     dataset_free(run.dataset);

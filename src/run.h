@@ -10,6 +10,7 @@
 struct run {
     const struct options *options;
     struct checkpoint *resumed; /* the file that the run continues from; NULL: it begins */
+    struct reservation *weights_place, *checkpoint_place; /* NULL where none is wanted */
     struct dataset *dataset;
     struct device *device;
     struct network *network;
@@ -28,10 +29,11 @@ struct run {
 
 /* --- Weights and checkpoints (run_files.c) --- */
 
-/* Finds what the run begins with, run->parameters and run->start: in a checkpoint, in a file of
- * weights, or from the seed. Before that, whether what is to be written would take the place of
- * something else; and after, whether it can be. */
+/* Reserves the places of what is to be written, which are nobody else's until run_end_files; sees
+ * whether that would take the place of something else; and finds what the run begins with,
+ * run->parameters and run->start: in a checkpoint, in a file of weights, or from the seed. */
 enum status run_begin_files(struct run *run, struct error *error);
+void run_end_files(struct run *run);
 
 /* Fills run->settings, when the device and the data are there. STATUS_DATASET when the data are not
  * those of the run that is continued. */

@@ -1,8 +1,10 @@
 #include "run.h"
 
+#include "interrupt.h"
 #include "quote.h"
 #include "system/clock.h"
 #include "system/file.h"
+#include "system/reservation.h"
 #include "version.h"
 
 #include <stdlib.h>
@@ -96,19 +98,59 @@ static enum status check_replaced(const struct options *options, const char *opt
     return status;
 }
 
+/* Reserves a place, which a signal that ends the program at once gives up, too. */
+static enum status reserve(const struct options *options, const char *path, bool for_run,
+    struct reservation **place, struct error *error) {
+    if (!path)
+        return STATUS_OK;
+    const struct training_plan *plan = &options->plan;
+    const size_t images = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+    const size_t samples = training_batches(plan, images) * plan->batch_size;
+    const enum status status = checkpoint_reserve(
+        path, &options->shape, for_run ? plan->epochs : 0, for_run ? samples : 0, place, error);
+    if (status == STATUS_OK) {
+        interrupt_remove(reservation_partial(*place));
+        interrupt_remove(reservation_lock(*place));
+    }
+    return status;
+}
+
+static void release(struct reservation *place) {
+    if (place) {
+        interrupt_leave(reservation_partial(place));
+        interrupt_leave(reservation_lock(place));
+    }
+    checkpoint_release(place);
+}
+
+/* What another process has written since it was opened would be lost. */
+static enum status check_resumed(const struct run *run, struct error *error) {
+    return !run->resumed || checkpoint_is_current(run->resumed)
+               ? STATUS_OK
+               : error_set(error, STATUS_FAILED,
+                     "%s: another process has just replaced it; try again", run->options->resume);
+}
+
 enum status run_begin_files(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const char *save = options->save, *checkpoint = options->checkpoint;
-    enum status status = STATUS_OK;
-    if (save)
+    /* First of all, so that what is found after stays. */
+    enum status status = reserve(options, save, false, &run->weights_place, error);
+    if (status == STATUS_OK)
+        status = reserve(options, checkpoint, true, &run->checkpoint_place, error);
+    if (status == STATUS_OK && save)
         status = check_replaced(options, "--save", save, false, error);
     if (status == STATUS_OK && checkpoint)
         status = check_replaced(options, "--checkpoint", checkpoint, true, error);
     if (status == STATUS_OK)
-        status = first_parameters(run, error);
-    if (status == STATUS_OK && save)
-        status = checkpoint_check_path(save, error);
-    return status == STATUS_OK && checkpoint ? checkpoint_check_path(checkpoint, error) : status;
+        status = check_resumed(run, error);
+    return status == STATUS_OK ? first_parameters(run, error) : status;
+}
+
+void run_end_files(struct run *run) {
+    release(run->weights_place);
+    release(run->checkpoint_place);
+    run->weights_place = run->checkpoint_place = NULL;
 }
 
 /* --- Keeping --- */
@@ -149,7 +191,11 @@ static bool is_saved(const struct run *run, const struct training_position *posi
            run->saved_batches == position->batches_done;
 }
 
-enum status run_save_checkpoint(struct run *run, struct error *error) {
+/* How a file is written: checkpoint_save, or checkpoint_save_last. */
+typedef enum status writer(struct reservation *place, const struct network_shape *shape,
+    const float *parameters, const struct checkpoint_run *run, struct error *error);
+
+static enum status save_checkpoint(struct run *run, writer *write_file, struct error *error) {
     const struct options *options = run->options;
     const struct training_position *position = &run->result.reached;
     if (!options->checkpoint || is_saved(run, position))
@@ -160,8 +206,7 @@ enum status run_save_checkpoint(struct run *run, struct error *error) {
     enum status status = choices ? network_download(run->network, run->parameters, error)
                                  : error_memory(error, "what the device has chosen", 0);
     if (status == STATUS_OK)
-        status =
-            checkpoint_save(options->checkpoint, &options->shape, run->parameters, &state, error);
+        status = write_file(run->checkpoint_place, &options->shape, run->parameters, &state, error);
     free(choices);
     if (status == STATUS_OK) {
         run->saved = true;
@@ -172,19 +217,23 @@ enum status run_save_checkpoint(struct run *run, struct error *error) {
     return status;
 }
 
+enum status run_save_checkpoint(struct run *run, struct error *error) {
+    return save_checkpoint(run, checkpoint_save, error);
+}
+
 enum status run_save_last_checkpoint(struct run *run, enum status status, struct error *error) {
     if (status == STATUS_OK && run->options->checkpoint) {
         keep_setting(run, ended_name, "true");
         run->saved = false;
     }
-    return run_save_checkpoint(run, error);
+    return save_checkpoint(run, checkpoint_save_last, error);
 }
 
 enum status run_save_weights(struct run *run, struct error *error) {
     if (!run->options->save)
         return STATUS_OK;
     const enum status status = network_download(run->network, run->parameters, error);
-    return status == STATUS_OK ? checkpoint_save(run->options->save, &run->options->shape,
+    return status == STATUS_OK ? checkpoint_save_last(run->weights_place, &run->options->shape,
                                      run->parameters, NULL, error)
                                : status;
 }

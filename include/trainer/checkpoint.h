@@ -40,18 +40,35 @@ struct checkpoint_run {
     const char *choices; /* of the device, see device_choices; NULL or empty: none */
 };
 
-/* Writes parameters (see network.h), and a run unless it is NULL, to `path`. They are written to a
- * temporary file in the same folder and synced before that is renamed over `path`, and the folder
- * is synced after: the file that was there stays until the new one is whole.
+/* A place for a file, to be asked for before hours of training. */
+struct reservation;
+
+/* Reserves a place at `path` for the weights of a network, and for a run of up to so many epochs
+ * and samples of an epoch that was interrupted (0 and 0: only weights). All that saving will take
+ * is tried: the room, a temporary file in the same folder, its renaming. Until checkpoint_release
+ * nobody else gets the path: neither another process nor this one. What saving to `path` left there
+ * when a process was killed in the midst of it is removed. STATUS_USAGE, naming the process, when
+ * another one has the path; STATUS_FAILED, naming the path and why, when it can't be written. The
+ * caller ends it with checkpoint_release (NULL is fine). */
+enum status checkpoint_reserve(const char *path, const struct network_shape *shape, size_t epochs,
+    size_t samples, struct reservation **place, struct error *error);
+void checkpoint_release(struct reservation *place);
+
+/* Writes parameters (see network.h), and a run unless it is NULL, to the path that was reserved,
+ * and reserves the place for the next time. They are written to the temporary file and synced
+ * before that is renamed over the path, and the folder is synced after: the file that was there
+ * stays until the new one is whole, which has its mode, group and owner (where that may be).
  * STATUS_FAILED, naming the path and why, when it can't be written. STATUS_DIVERGED when a
  * parameter is not finite: such a file would not be loaded again, so that the one that is there is
  * kept. */
-enum status checkpoint_save(const char *path, const struct network_shape *shape,
+enum status checkpoint_save(struct reservation *place, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 
-/* Whether checkpoint_save will find a place at `path`: to be asked before hours of training.
- * Removes what saving to `path` left there when a process was killed in the midst of it. */
-enum status checkpoint_check_path(const char *path, struct error *error);
+/* The same for the last time: what can't be written to the path is kept elsewhere, under a new
+ * name, PATH.kept-1 or the next that is free, or one like it in the folder for temporary files. It
+ * is STATUS_FAILED all the same; the error says which. */
+enum status checkpoint_save_last(struct reservation *place, const struct network_shape *shape,
+    const float *parameters, const struct checkpoint_run *run, struct error *error);
 
 /* --- Loading ------------------------------------------------------------------------------- */
 
@@ -63,6 +80,9 @@ struct checkpoint;
  * checkpoint_close (NULL is fine). */
 enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error);
 void checkpoint_close(struct checkpoint *checkpoint);
+
+/* Whether the file at its path is still this one, and none that was renamed over it. */
+bool checkpoint_is_current(const struct checkpoint *checkpoint);
 
 /* The name of the epochs done in the metadata. */
 #define CHECKPOINT_EPOCHS "trainer.epochs"

@@ -48,6 +48,12 @@ bool layout_create(
     return true;
 }
 
+uint64_t layout_file_bytes(const struct layout *layout, bool is_run) {
+    enum { OF_TENSOR = 128, OF_FORMAT = 256, OF_SETTINGS = 128 * 1024 }; /* of the header */
+    return LENGTH_BYTES + OF_FORMAT + (is_run ? OF_SETTINGS : 0) + layout->count * OF_TENSOR +
+           layout->bytes;
+}
+
 void layout_transpose(const float *from, size_t rows, size_t columns, float *to) {
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)

@@ -41,6 +41,10 @@ struct layout {
 bool layout_create(
     const struct network_shape *shape, size_t epochs, size_t samples, struct layout *layout);
 
+/* What the file will have in bytes, at most, as far as that can be told before its run is
+ * described: with a header that has the settings of a run, if it is one. */
+uint64_t layout_file_bytes(const struct layout *layout, bool is_run);
+
 /* The layer's weights, and its bias, among the tensors. */
 size_t layout_weight(size_t layer);
 size_t layout_bias(size_t layer);

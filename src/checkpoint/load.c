@@ -148,6 +148,10 @@ void checkpoint_close(struct checkpoint *checkpoint) {
     free(checkpoint);
 }
 
+bool checkpoint_is_current(const struct checkpoint *checkpoint) {
+    return file_is_at(checkpoint->descriptor, checkpoint->path);
+}
+
 const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name) {
     return json_string_value(
         json_object_get(json_object_get(checkpoint->header, METADATA_NAME), name));

@@ -1,8 +1,8 @@
 #include "checkpoint/layout.h"
 #include "json_text.h"
 #include "strict_math.h"
-#include "system/file.h"
 #include "system/locale.h"
+#include "system/reservation.h"
 #include "utf8.h"
 
 #include <math.h>
@@ -111,8 +111,13 @@ static size_t find_not_finite(const float *weights, size_t count) {
     return i;
 }
 
-enum status checkpoint_save(const char *path, const struct network_shape *shape,
-    const float *parameters, const struct checkpoint_run *run, struct error *error) {
+/* Writes the parts of a file to its place: reservation_write, or reservation_finish. */
+typedef enum status writer(
+    struct reservation *place, const struct file_part *parts, size_t count, struct error *error);
+
+static enum status save(struct reservation *place, writer *write_parts,
+    const struct network_shape *shape, const float *parameters, const struct checkpoint_run *run,
+    struct error *error) {
     const struct training_position none = {0};
     const struct training_position *position = run ? run->position : &none;
     struct layout layout;
@@ -130,19 +135,40 @@ enum status checkpoint_save(const char *path, const struct network_shape *shape,
         status = error_set(error, STATUS_DIVERGED,
             "training diverged: a weight is %g, so %s is left as it is; try a smaller "
             "--learning-rate",
-            (double)weights[find_not_finite(weights, count)], path);
+            (double)weights[find_not_finite(weights, count)], reservation_path(place));
     const struct file_part parts[] = {{&length, LENGTH_BYTES}, {header, length},
         {weights, weights_bytes},
         {position->epochs, position->epochs_done * sizeof *position->epochs},
         {position->scores, position->samples_done * SCORE_COLUMNS * sizeof *position->scores}};
     if (status == STATUS_OK)
-        status = file_replace(path, parts, sizeof parts / sizeof *parts, error);
+        status = write_parts(place, parts, sizeof parts / sizeof *parts, error);
     free(layout.tensors);
     free(header);
     free(weights);
     return status;
 }
 
-enum status checkpoint_check_path(const char *path, struct error *error) {
-    return file_check_writable(path, error);
+enum status checkpoint_save(struct reservation *place, const struct network_shape *shape,
+    const float *parameters, const struct checkpoint_run *run, struct error *error) {
+    return save(place, reservation_write, shape, parameters, run, error);
+}
+
+enum status checkpoint_save_last(struct reservation *place, const struct network_shape *shape,
+    const float *parameters, const struct checkpoint_run *run, struct error *error) {
+    return save(place, reservation_finish, shape, parameters, run, error);
+}
+
+enum status checkpoint_reserve(const char *path, const struct network_shape *shape, size_t epochs,
+    size_t samples, struct reservation **place, struct error *error) {
+    struct layout layout;
+    *place = NULL;
+    if (!layout_create(shape, epochs, samples, &layout))
+        return error_memory(error, "saving the weights", sizeof *layout.tensors);
+    const uint64_t bytes = layout_file_bytes(&layout, epochs > 0 || samples > 0);
+    free(layout.tensors);
+    return reservation_open(path, bytes, place, error);
+}
+
+void checkpoint_release(struct reservation *place) {
+    reservation_close(place);
 }

@@ -2,13 +2,11 @@
 
 #include "system/locale.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,83 +15,38 @@ static enum status refuse(const char *path, const char *what, int reason, struct
         error, STATUS_FAILED, "can't write %s: %s: %s", path, what, locale_reason(reason));
 }
 
-/* Locks a temporary file that was just made, so that nobody takes it for one that a killed process
- * left; false when somebody has. A file system without locks is no harm: nothing is removed there.
- */
-static bool hold(int descriptor) {
+enum status file_check_target(const char *path, struct error *error) {
     struct stat status;
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
-        return errno != EWOULDBLOCK;
-    return fstat(descriptor, &status) != 0 || status.st_nlink > 0;
+    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode))
+        return STATUS_OK;
+    return error_set(error, STATUS_FAILED, "can't write %s: it is %s", path,
+        S_ISLNK(status.st_mode) ? "a symbolic link; name the file itself" : "not a regular file");
 }
 
 /* Creates a new file beside `path`; its name goes to `temporary`. */
 static enum status create_beside(
     const char *path, char temporary[PATH_MAX], int *descriptor, struct error *error) {
-    struct stat status;
-    if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return error_set(error, STATUS_FAILED, "can't write %s: it is %s", path,
-            S_ISLNK(status.st_mode) ? "a symbolic link; name the file itself"
-                                    : "not a regular file");
+    const enum status status = file_check_target(path, error);
+    if (status != STATUS_OK)
+        return status;
     for (int try = 0; try < 100; try++) {
         const int length =
             snprintf(temporary, PATH_MAX, "%s" FILE_PARTIAL "%ld-%d", path, (long)getpid(), try);
         if (length < 0 || length >= PATH_MAX)
             return refuse(path, "open", ENAMETOOLONG, error);
         *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*descriptor >= 0 && hold(*descriptor))
-            return STATUS_OK;
         if (*descriptor >= 0)
-            close(*descriptor);
-        else if (errno != EEXIST)
+            return STATUS_OK;
+        if (errno != EEXIST)
             return refuse(path, "open", errno, error);
     }
     return refuse(path, "open", EEXIST, error);
 }
 
-/* The folder of `path`, with the slash at its end if it is named; "." if not. */
-static void folder_of(const char *path, char folder[PATH_MAX]) {
+void file_folder(const char *path, char folder[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
     const size_t length = slash ? (size_t)(slash - path) + 1 : 1;
     snprintf(folder, PATH_MAX, "%.*s", (int)length, slash ? path : ".");
-}
-
-/* Removes a temporary file whose writer is no more: nobody holds its lock. */
-static void remove_left(const char *path) {
-    const int descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (descriptor < 0)
-        return;
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
-        unlink(path);
-    close(descriptor);
-}
-
-/* Whether it is what create_beside adds to a path: a process's number and a small one. */
-static bool is_partial(const char *added) {
-    if (strncmp(added, FILE_PARTIAL, strlen(FILE_PARTIAL)) != 0)
-        return false;
-    const char *process = added + strlen(FILE_PARTIAL);
-    const size_t digits = strspn(process, "0123456789");
-    const char *number = process + digits + 1;
-    return digits > 0 && process[digits] == '-' && *number &&
-           strspn(number, "0123456789") == strlen(number);
-}
-
-/* Removes the temporary files of `path` that killed processes left. */
-static void remove_all_left(const char *path) {
-    char folder[PATH_MAX], found[PATH_MAX + NAME_MAX + 2];
-    folder_of(path, folder);
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        const size_t length = strlen(name);
-        if (strncmp(entry->d_name, name, length) != 0 || !is_partial(entry->d_name + length))
-            continue;
-        snprintf(found, sizeof found, "%s%s%s", folder, slash ? "" : "/", entry->d_name);
-        remove_left(found);
-    }
-    if (directory)
-        closedir(directory);
 }
 
 /* What one call may transfer: macOS refuses more than INT_MAX bytes. */
@@ -115,20 +68,24 @@ int file_write(int descriptor, const void *data, size_t bytes) {
     return 0;
 }
 
-/* 0, or errno. A file system that can't sync at all (some of networks, of programs, of phones) has
- * nothing to wait for: the file is written, as well as it can be there. */
-static int sync_file(int descriptor) {
+int file_cut(int descriptor, uint64_t bytes) {
+    int result;
+    do
+        result = ftruncate(descriptor, (off_t)bytes);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int file_sync(int descriptor) {
     const int reason = fsync(descriptor) == 0 ? 0 : errno;
     return reason == EINVAL || reason == ENOSYS || reason == ENOTSUP || reason == EOPNOTSUPP
                ? 0
                : reason;
 }
 
-/* Makes the rename itself last. A folder that can't be synced (some file systems) is no error: the
- * file is whole under either name. */
-static void sync_folder(const char *path) {
+void file_sync_folder(const char *path) {
     char folder[PATH_MAX];
-    folder_of(path, folder);
+    file_folder(path, folder);
     const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor >= 0) {
         (void)fsync(descriptor);
@@ -139,7 +96,7 @@ static void sync_folder(const char *path) {
 enum status file_replace(
     const char *path, const struct file_part *parts, size_t count, struct error *error) {
     char temporary[PATH_MAX];
-    int descriptor;
+    int descriptor = -1;
     const enum status status = create_beside(path, temporary, &descriptor, error);
     if (status != STATUS_OK)
         return status;
@@ -149,53 +106,19 @@ enum status file_replace(
         reason = file_write(descriptor, parts[p].data, parts[p].bytes);
     if (reason == 0) {
         what = "fsync";
-        reason = sync_file(descriptor);
+        reason = file_sync(descriptor);
     }
     if (reason == 0) {
         what = "rename";
         reason = rename(temporary, path) == 0 ? 0 : errno;
     }
-    close(descriptor); /* and with it the lock: after the name is given up */
+    close(descriptor);
     if (reason != 0) {
         unlink(temporary);
         return refuse(path, what, reason, error);
     }
-    sync_folder(path);
+    file_sync_folder(path);
     return STATUS_OK;
-}
-
-/* Whether what is at `path` can be replaced: in a folder like /tmp only by its owner. 0, or errno.
- */
-static int check_sticky(const char *path) {
-    char folder[PATH_MAX];
-    struct stat file, place;
-    folder_of(path, folder);
-    const bool guarded = lstat(path, &file) == 0 && stat(folder, &place) == 0 &&
-                         (place.st_mode & S_ISVTX) && geteuid() != 0;
-    return guarded && file.st_uid != geteuid() && place.st_uid != geteuid() ? EPERM : 0;
-}
-
-enum status file_check_writable(const char *path, struct error *error) {
-    static const char some[] = "some bytes";
-    char temporary[PATH_MAX];
-    int descriptor;
-    remove_all_left(path);
-    enum status status = create_beside(path, temporary, &descriptor, error);
-    if (status != STATUS_OK)
-        return status;
-    const char *what = "write";
-    int reason = file_write(descriptor, some, sizeof some);
-    if (reason == 0) {
-        what = "fsync";
-        reason = sync_file(descriptor);
-    }
-    if (reason == 0) {
-        what = "rename";
-        reason = check_sticky(path);
-    }
-    close(descriptor);
-    unlink(temporary);
-    return reason == 0 ? STATUS_OK : refuse(path, what, reason, error);
 }
 
 int file_check_folder(const char *path) {
@@ -236,13 +159,22 @@ bool file_is_same(const char *a, const char *b) {
     const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
     if (!one && !other) { /* then of one name in one folder */
         char folder_a[PATH_MAX], folder_b[PATH_MAX];
-        folder_of(a, folder_a);
-        folder_of(b, folder_b);
+        file_folder(a, folder_a);
+        file_folder(b, folder_b);
         if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0 ||
             stat(folder_a, &first) != 0 || stat(folder_b, &second) != 0)
             return false;
     }
     return one == other && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+bool file_is_at(int descriptor, const char *path) {
+    struct stat open_file, there;
+    if (fstat(descriptor, &open_file) != 0)
+        return true;
+    if (stat(path, &there) != 0)
+        return errno != ENOENT;
+    return open_file.st_dev == there.st_dev && open_file.st_ino == there.st_ino;
 }
 
 int file_open_regular(const char *path, uint64_t *bytes, const char **problem, int *reason) {

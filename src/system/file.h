@@ -4,6 +4,7 @@
 
 #include "trainer/error.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,18 +20,32 @@ struct file_part {
 /* Writes all of it, with one call where the system takes it at once. 0, or errno. */
 int file_write(int descriptor, const void *data, size_t bytes);
 
+/* Makes the open file end after `bytes`. 0, or errno. */
+int file_cut(int descriptor, uint64_t bytes);
+
+/* Has what was written put on the disk: 0, or errno. A file system that can't sync at all (some of
+ * networks, of programs, of phones) has nothing to wait for: the file is written, as well as it can
+ * be there. */
+int file_sync(int descriptor);
+
+/* Makes a rename to `path` last. A folder that can't be synced (some file systems) is no error: the
+ * file is whole under either name. */
+void file_sync_folder(const char *path);
+
+/* The folder of `path`, with the slash at its end if it is named; "." if not. */
+void file_folder(const char *path, char folder[PATH_MAX]);
+
+/* Whether `path` is a regular file, or nothing yet: STATUS_FAILED if not. A symbolic link is none.
+ */
+enum status file_check_target(const char *path, struct error *error);
+
 /* Makes the file at `path` consist of the parts, one after another: written to a temporary file in
  * the same folder, synced (where the file system can), and renamed over `path`, so that a crash
  * leaves the old file or the new one. STATUS_FAILED, naming the path and the system's reason, if
  * any of it fails; the temporary file is then gone. Something at `path` that is not a regular file
- * (a symbolic link is none) is left alone, and an error. */
+ * is left alone, and an error. For what is worth more than that there is reservation.h. */
 enum status file_replace(
     const char *path, const struct file_part *parts, size_t count, struct error *error);
-
-/* Whether file_replace could be done at `path`, as far as that can be told: it makes the temporary
- * file, writes and syncs a little, and removes it. It also removes those that processes left which
- * were killed while they replaced this path. */
-enum status file_check_writable(const char *path, struct error *error);
 
 /* Whether files can be made in the folder at `path`, or the first of the folders that are missing
  * on the way to it, which is made and removed again: 0, or errno. */
@@ -43,6 +58,9 @@ bool file_make_private_folder(char *path, size_t given);
 
 /* Whether two paths are of one file, or will be when it is made. */
 bool file_is_same(const char *a, const char *b);
+
+/* Whether the open file is the one that is at `path`; also where that can't be told. */
+bool file_is_at(int descriptor, const char *path);
 
 /* Opens the regular file at `path` for reading, without waiting on anything that isn't one. Gives
  * its descriptor and its size. -1 when that can't be; `problem` then says why, and *reason is

@@ -20,3 +20,8 @@ bool places_cache(const char *name, char *path, size_t size, size_t *given) {
         path[0] = '\0';
     return found;
 }
+
+const char *places_temporary(void) {
+    const char *named = getenv("TMPDIR");
+    return named && named[0] == '/' ? named : "/tmp";
+}

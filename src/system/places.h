@@ -12,4 +12,7 @@
  * fine), which are the home. */
 bool places_cache(const char *name, char *path, size_t size, size_t *given);
 
+/* The folder for temporary files: $TMPDIR where that is an absolute path, else /tmp. */
+const char *places_temporary(void);
+
 #endif

@@ -150,10 +150,19 @@ FAILING(int, lstat, (const char *path, struct stat *status), (path, status), STA
 FAILING(int, fstat, (int descriptor, struct stat *status), (descriptor, status), STAT, -1)
 FAILING(int, fstatat, (int folder, const char *path, struct stat *status, int flags),
     (folder, path, status, flags), STAT, -1)
+FAILING(int, statx,
+    (int folder, const char *path, int flags, unsigned wanted, struct statx *status),
+    (folder, path, flags, wanted, status), STAT, -1)
 FAILING(int, mkdir, (const char *path, mode_t mode), (path, mode), FOLDER, -1)
 FAILING(int, chmod, (const char *path, mode_t mode), (path, mode), FOLDER, -1)
+FAILING(int, fchmod, (int descriptor, mode_t mode), (descriptor, mode), FOLDER, -1)
+FAILING(int, fchown, (int file, uid_t owner, gid_t group), (file, owner, group), FOLDER, -1)
 FAILING(int, futimens, (int descriptor, const struct timespec times[2]), (descriptor, times),
     FOLDER, -1)
+
+FAILING(int, posix_fallocate, (int descriptor, off_t begin, off_t bytes),
+    (descriptor, begin, bytes), WRITE, errno)
+FAILING(int, ftruncate, (int descriptor, off_t bytes), (descriptor, bytes), WRITE, -1)
 
 FAILING(int, flock, (int descriptor, int operation), (descriptor, operation), SYSTEM, -1)
 FAILING(int, sigaction, (int signal, const struct sigaction *action, struct sigaction *before),

@@ -5,7 +5,7 @@
  * The input is the file, for a network of widths 3, 2, 4. It lies in memory: the functions that
  * read and write files are replaced (ld --wrap), as making them takes longer than to read them. */
 #include "fuzz.h"
-#include "system/file.h"
+#include "system/reservation.h"
 #include "trainer/checkpoint.h"
 
 #include <math.h>
@@ -63,13 +63,13 @@ static uint8_t written[2][1 << 16];
 static size_t written_bytes[2];
 static int last_written;
 
-enum status __wrap_file_replace(
-    const char *path, const struct file_part *parts, size_t count, struct error *error);
-enum status __wrap_file_replace(
-    const char *path, const struct file_part *parts, size_t count, struct error *error) {
+enum status __wrap_reservation_write(
+    struct reservation *place, const struct file_part *parts, size_t count, struct error *error);
+enum status __wrap_reservation_write(
+    struct reservation *place, const struct file_part *parts, size_t count, struct error *error) {
     size_t bytes = 0;
     (void)error;
-    FUZZ_REQUIRE(strcmp(path, PATH) == 0, "%s is written", path);
+    FUZZ_REQUIRE(place == NULL, "another place is written");
     last_written = !last_written;
     for (size_t p = 0; p < count; p++) {
         FUZZ_REQUIRE(bytes + parts[p].bytes <= sizeof written[0], "%zu bytes", parts[p].bytes);
@@ -204,7 +204,7 @@ static struct bytes save(const struct content *content) {
     const struct checkpoint_run run = {
         content->settings, content->settings_count, &content->position};
     const enum status status =
-        checkpoint_save(PATH, &shape, content->parameters, content->has_run ? &run : NULL, &error);
+        checkpoint_save(NULL, &shape, content->parameters, content->has_run ? &run : NULL, &error);
     FUZZ_REQUIRE(status == STATUS_OK, "not saved: %s", error.message);
     return (struct bytes){written[last_written], written_bytes[last_written]};
 }

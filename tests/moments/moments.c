@@ -9,12 +9,16 @@
  *   the same in every run.
  * - TRAINER_MOMENT_REPORT=FILE: how many calls of each name there were, written as a JSON object
  * when the process ends.
+ * - TRAINER_MOMENT_LOG=FILE: a line for each call about files that was done, in their order: its
+ *   name and the paths, with tabs between, of which a descriptor's is where the system has it.
  *
  * CALL is one of `names`. ACTION is a signal's name, that the process gets (KILL, INT, TERM, HUP,
  * STOP); +MS, which sets the clock forward; or =ERRNO, with which the call fails instead of being
  * done. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,14 +26,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
-enum call { WRITE, FSYNC, RENAME, UNLINK, FORK, THREAD, CLOCK, CALLS };
+enum call { WRITE, FSYNC, RENAME, UNLINK, FLOCK, RESERVE, FORK, THREAD, CLOCK, CALLS };
 
-static const char *const names[CALLS] = {
-    "write", "fsync", "rename", "unlink", "fork", "pthread_create", "clock_gettime"};
+static const char *const names[CALLS] = {"write", "fsync", "rename", "unlink", "flock",
+    "posix_fallocate", "fork", "pthread_create", "clock_gettime"};
 
 static const struct {
     const char *name;
@@ -50,7 +55,8 @@ static atomic_bool acting; /* what an action calls is none of the program's call
 /* The real ones. */
 static ssize_t (*real_write)(int, const void *, size_t);
 static int (*real_fsync)(int), (*real_rename)(const char *, const char *),
-    (*real_unlink)(const char *);
+    (*real_unlink)(const char *), (*real_flock)(int, int),
+    (*real_posix_fallocate)(int, off_t, off_t);
 static pid_t (*real_fork)(void);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -65,6 +71,8 @@ static void find_all(void) {
     find_real(&real_fsync, "fsync");
     find_real(&real_rename, "rename");
     find_real(&real_unlink, "unlink");
+    find_real(&real_flock, "flock");
+    find_real(&real_posix_fallocate, "posix_fallocate");
     find_real(&real_pthread_create, "pthread_create");
     find_real(&real_fork, "fork");
     find_real(&real_clock_gettime, "clock_gettime");
@@ -132,8 +140,34 @@ static void end_call(const char *actions) {
     atomic_store(&acting, false);
 }
 
-/* FOLLOWED(type, name, parameters, arguments, call): the call, its moment, and what follows. */
-#define FOLLOWED(type, name, parameters, arguments, call)                                          \
+/* --- The log --- */
+
+static void note_paths(enum call call, const char *path, const char *more) {
+    const char *name = getenv("TRAINER_MOMENT_LOG");
+    const int reason = errno;
+    char line[3 * PATH_MAX];
+    const int log = name ? open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    if (log >= 0) {
+        const int length = snprintf(line, sizeof line, "%s\t%s%s%s\n", names[call], path,
+            more ? "\t" : "", more ? more : "");
+        if (real_write(log, line, (size_t)length) != length)
+            abort();
+        close(log);
+    }
+    errno = reason;
+}
+
+static void note_file(enum call call, int descriptor) {
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    const ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    note_paths(call, path, NULL);
+}
+
+/* FOLLOWED(type, name, parameters, arguments, call, note): the call, its moment, and what follows.
+ */
+#define FOLLOWED(type, name, parameters, arguments, call, note)                                    \
     type name parameters {                                                                         \
         const char *actions;                                                                       \
         if (!real_##name)                                                                          \
@@ -141,16 +175,33 @@ static void end_call(const char *actions) {
         const int reason = begin_call(call, &actions);                                             \
         const type result = reason ? -1 : real_##name arguments;                                   \
         errno = reason ? reason : errno;                                                           \
+        if (result != -1)                                                                          \
+            note;                                                                                  \
         end_call(actions);                                                                         \
         return result;                                                                             \
     }
 
 FOLLOWED(ssize_t, write, (int descriptor, const void *from, size_t bytes),
-    (descriptor, from, bytes), WRITE)
-FOLLOWED(int, fsync, (int descriptor), (descriptor), FSYNC)
-FOLLOWED(int, rename, (const char *from, const char *to), (from, to), RENAME)
-FOLLOWED(int, unlink, (const char *path), (path), UNLINK)
-FOLLOWED(pid_t, fork, (void), (), FORK)
+    (descriptor, from, bytes), WRITE, note_file(WRITE, descriptor))
+FOLLOWED(int, fsync, (int descriptor), (descriptor), FSYNC, note_file(FSYNC, descriptor))
+FOLLOWED(int, rename, (const char *from, const char *to), (from, to), RENAME,
+    note_paths(RENAME, from, to))
+FOLLOWED(int, unlink, (const char *path), (path), UNLINK, note_paths(UNLINK, path, NULL))
+FOLLOWED(int, flock, (int descriptor, int operation), (descriptor, operation), FLOCK,
+    note_file(FLOCK, descriptor))
+FOLLOWED(pid_t, fork, (void), (), FORK, (void)0)
+
+int posix_fallocate(int descriptor, off_t begin, off_t bytes) {
+    const char *actions;
+    if (!real_posix_fallocate)
+        find_all();
+    const int reason = begin_call(RESERVE, &actions);
+    const int result = reason ? reason : real_posix_fallocate(descriptor, begin, bytes);
+    if (result == 0)
+        note_file(RESERVE, descriptor);
+    end_call(actions);
+    return result;
+}
 
 int pthread_create(
     pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *), void *context) {

@@ -77,7 +77,10 @@ REPLACED(void, host_describe, (struct host * host)) {
 
 PACED(1, device_find, (const char *spec, const struct device_options *options, struct error *error),
     (spec, options, error))
-PACED(2, checkpoint_check_path, (const char *path, struct error *error), (path, error))
+PACED(2, checkpoint_reserve,
+    (const char *path, const struct network_shape *shape, size_t epochs, size_t samples,
+        struct reservation **place, struct error *error),
+    (path, shape, epochs, samples, place, error))
 
 /* --- Load: twice 3 --- */
 

@@ -65,13 +65,13 @@ def said_to_terminal(*arguments, columns=80, env=None):
     return text, process.returncode
 
 
-def moment(text=None, clock=None, report=None):
+def moment(text=None, clock=None, report=None, log=None):
     """The environment in which something happens at a call of the program, or with a clock of its own
     (tests/moments/moments.c); skips the test where that can't be had."""
     if not MOMENTS:
         raise unittest.SkipTest("needs tests/moments, which is for Linux")
     wanted = {"LD_PRELOAD": MOMENTS, "TRAINER_MOMENT": text, "TRAINER_MOMENT_CLOCK": clock,
-              "TRAINER_MOMENT_REPORT": report,
+              "TRAINER_MOMENT_REPORT": report, "TRAINER_MOMENT_LOG": log,
               # A sanitizer wants to be loaded first.
               "ASAN_OPTIONS": ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"),
                                                      "verify_asan_link_order=0")))}
@@ -87,6 +87,34 @@ class Folder(unittest.TestCase):
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+
+class Runs(Folder):
+    """A test that looks at what runs leave in its folder."""
+
+    def bytes_of(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def fails(self, code, text, *arguments, **more):
+        done = run(*arguments, **more)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stdout, "")
+        return done
+
+    @staticmethod
+    def begin(*arguments, **more):
+        """A run in the background, which prints a table."""
+        return subprocess.Popen([TRAINER, *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+                                env=environment(**more.pop("env", {})), stderr=subprocess.PIPE, **more)
+
+    @staticmethod
+    def wait_for_epoch(process, epoch):
+        for line in process.stdout:
+            if line.split()[:1] == [str(epoch)]:
+                return
+        raise AssertionError(process.stderr.read())
 
 
 def closed_pipe():

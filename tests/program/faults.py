@@ -7,7 +7,8 @@ the test double of CUDA. Each allocation, and each call about files and folders,
 ways: the run does without it, and all its results are those of a run without faults; or it ends with
 the right exit code and one message that says what failed and why. Either way there is no signal, no
 complaint or leak that a sanitizer sees, no half a record, no temporary file, and the file that was to be
-replaced is the old one or the new one, to the byte.
+replaced is the old one or the new one, to the byte; a new one that could not be put there is kept elsewhere,
+unless no call does any more.
 
 What libraries do by themselves is not ours to fail: OpenBLAS's, PoCL's, CLBlast's and libgomp's own
 allocations, and libgomp ends the process when it gets no threads. jansson's allocations do fail.
@@ -57,7 +58,7 @@ KINDS = {
     "fsync": Kind(errno.EIO, (0, 1)),
     "close": Kind(errno.EIO, (0, 1)),
     "rename": Kind(errno.EACCES, (0, 1)),
-    "stat": Kind(errno.EIO, (0, 4, 6)),
+    "stat": Kind(errno.EIO, (0, 2, 4, 6)),
     "unlink": Kind(errno.EACCES, (0,)),
     "folder": Kind(errno.EACCES, (0,)),
     "system": Kind(errno.ENOSYS, (0,)),
@@ -129,16 +130,18 @@ class Case:
         self.record = json.loads(self.good.stdout)
 
     def run(self, fault=None, command=None, keep_cache=False, environment=None):
-        """One run in a folder of its own; gives its process, with `files`, `left_over`, `report`."""
+        """One run in a folder of its own; gives its process, with `files`, `kept`, `left_over`,
+        `report`."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            work, cache = os.path.join(folder, "work"), os.path.join(folder, "cache")
-            report = os.path.join(folder, "report")
+            work, cache, report, temporary = (os.path.join(folder, name)
+                                              for name in ("work", "cache", "report", "temporary"))
             os.mkdir(work)
+            os.mkdir(temporary)
             shutil.copytree(self.cache, cache)
             for name, content in self.files.items():
                 with open(os.path.join(work, name), "wb") as file:
                     file.write(content)
-            environment = {**os.environ, "XDG_CACHE_HOME": cache, "TRAINER_FAULT_REPORT": report,
+            environment = {**os.environ, "XDG_CACHE_HOME": cache, "TRAINER_FAULT_REPORT": report, "TMPDIR": temporary,
                            **self.clock, **(environment or {})}
             environment.setdefault("POCL_CACHE_DIR", POCL_CACHE)
             environment.setdefault("LSAN_OPTIONS", f"suppressions={LEAKS}:print_suppressions=0")
@@ -148,7 +151,9 @@ class Case:
                                   text=True, errors="replace", timeout=PATIENCE, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, check=False)
             done.files = {name: bytes_of(os.path.join(work, name)) for name in os.listdir(work)
-                          if ".partial-" not in name}
+                          if ".partial-" not in name and ".kept-" not in name}
+            done.kept = {name: bytes_of(os.path.join(where, name)) for where in (work, temporary)
+                         for name in os.listdir(where) if ".kept-" in name}
             done.left_over = [name for _, _, names in os.walk(folder) for name in names
                               if ".partial-" in name]
             done.report = collections.Counter()
@@ -204,6 +209,15 @@ class Faults(unittest.TestCase):
             if done.returncode == 0 or content != case.files[name]:
                 self.check_file(name, content, case.good.files[name], case.same_bits, done.returncode == 0)
 
+    def check_kept(self, case, fault, done):
+        """What was trained is somewhere, when a single call failed."""
+        for name, content in done.kept.items():
+            self.assertIn(f"{name} instead", done.stderr)
+            self.check_file(name, content, case.good.files[name.partition(".kept-")[0]], case.same_bits, False)
+        if done.returncode == 1 and done.stdout and re.fullmatch(r"(write|fsync|rename):\d+", fault):
+            lost = [name for name, content in done.files.items() if content == case.files[name]]
+            self.assertEqual(len(done.kept), 1, f"{lost}: {done.stderr}")
+
     def check_message(self, done, kind):
         messages = re.findall("(?m)^trainer: (.*)$", re.sub(WARNING, "", done.stderr))
         self.assertEqual(len(messages), 1, done.stderr)
@@ -225,6 +239,7 @@ class Faults(unittest.TestCase):
         if done.stdout:
             self.check_record(case, done.stdout, kind)
         self.check_files(case, done)
+        self.check_kept(case, fault, done)
         if kind != "unlink":
             self.assertEqual(done.left_over, [])
 

@@ -1,5 +1,5 @@
 """What the program leaves in files: whole lines, however many programs append to one; nobody else's file
-replaced; weights on every file system, or a word before the training.
+replaced.
 
   files.py TRAINER
 """
@@ -160,34 +160,6 @@ class Replaced(Writing):
             for _ in range(2):
                 record(*SMALL, "--epochs", 1, "--save", self.path(name))
                 self.assertIn("0.weight", read_safetensors(self.path(name)))
-
-
-class Syncing(Writing):
-    def test_without(self):
-        """Some file systems can't be told to put a file on the disk, which is no reason to have no weights."""
-        for reason in ("EINVAL", "ENOSYS"):
-            name = "weights-" + reason
-            found = record(*SMALL, "--epochs", 1, "--save", self.path(name), "--checkpoint", self.path("run"),
-                           env=moment(f"fsync:1+:={reason}"))
-            self.assertEqual(found["status"], "complete")
-            self.assertIn("0.weight", read_safetensors(self.path(name)))
-            os.remove(self.path("run"))
-
-    def test_no_place(self):
-        """It is found out before the training, and nothing is left behind."""
-        for call in ("fsync:1+:=EIO", "fsync:1+:=ENOSPC"):
-            done = run(*SMALL, "--epochs", 1, "--save", self.path("weights"), env=moment(call))
-            self.assertEqual((done.returncode, done.stdout), (1, ""))
-            self.assertRegex(done.stderr, "trainer: can't write .*weights.*: (Input/output error|No space left)")
-            self.assertEqual(os.listdir(self.folder), [])
-
-    @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
-    def test_no_permission(self):
-        os.chmod(self.folder, 0o500)
-        self.addCleanup(os.chmod, self.folder, 0o700)
-        done = run(*SMALL, "--epochs", 1, "--save", self.path("weights"))
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertIn("Permission denied", done.stderr)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "trainer/checkpoint.h"
 #include "trainer/device.h"
 
 /* A status must be OK; prints the error's message when it isn't. */
@@ -33,6 +34,10 @@ void support_assert_close(
  * 0 when it is open; else what the suite must return: 77, CTest's code for a skipped test, or 1
  * where $TRAINER_REQUIRE_DEVICES names the device. `gemm` may be NULL. */
 int support_open(const char *spec, const char *gemm, int threads, struct device **device);
+
+/* checkpoint_save_last to a place at `path` that is reserved for it alone. */
+enum status support_save(const char *path, const struct network_shape *shape,
+    const float *parameters, const struct checkpoint_run *run, struct error *error);
 
 /* For a test or a group of tests: a new temporary folder, and its removal with everything in it. */
 extern char support_folder[256];

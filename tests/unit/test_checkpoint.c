@@ -1,16 +1,11 @@
 /* Weights in files: what is saved is loaded, and whatever else is refused. */
 #include "support.h"
-#include "trainer/checkpoint.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,7 +30,7 @@ static enum status load(const struct network_shape *of, float *parameters) {
 }
 
 static enum status save(const float *parameters) {
-    return checkpoint_save(path, &shape, parameters, NULL, &error);
+    return support_save(path, &shape, parameters, NULL, &error);
 }
 
 static void test_round_trip(void **state) {
@@ -47,7 +42,7 @@ static void test_round_trip(void **state) {
         float *saved = malloc(length * sizeof *saved), *loaded = malloc(length * sizeof *loaded);
         network_first_parameters(&shapes[s], s, saved);
         memset(loaded, 0x55, length * sizeof *loaded);
-        assert_ok(checkpoint_save(path, &shapes[s], saved, NULL, &error));
+        assert_ok(support_save(path, &shapes[s], saved, NULL, &error));
         assert_ok(load(&shapes[s], loaded));
         assert_memory_equal(saved, loaded, length * sizeof *saved);
         free(saved);
@@ -107,7 +102,7 @@ static void test_header(void **state) {
         float *parameters = calloc(length_of(&of), sizeof *parameters);
         uint64_t length;
         char header[2048] = "";
-        assert_ok(checkpoint_save(path, &of, parameters, NULL, &error));
+        assert_ok(support_save(path, &of, parameters, NULL, &error));
         FILE *file = fopen(path, "rb");
         assert_non_null(file);
         assert_int_equal(fread(&length, sizeof length, 1, file), 1);
@@ -303,7 +298,7 @@ static void save_run(const struct training_position *at) {
     const struct checkpoint_run run = {settings, sizeof settings / sizeof *settings, at, NULL};
     float *parameters = malloc(length_of(&shape) * sizeof *parameters);
     network_first_parameters(&shape, 3, parameters);
-    assert_ok(checkpoint_save(path, &shape, parameters, &run, &error));
+    assert_ok(support_save(path, &shape, parameters, &run, &error));
     free(parameters);
 }
 
@@ -364,7 +359,7 @@ static void test_choices(void **state) {
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct checkpoint *checkpoint;
         const struct checkpoint_run run = {settings, 1, &position, cases[c][0]};
-        assert_ok(checkpoint_save(path, &shape, parameters, &run, &error));
+        assert_ok(support_save(path, &shape, parameters, &run, &error));
         assert_ok(checkpoint_open(path, &checkpoint, &error));
         const char *found = checkpoint_setting(checkpoint, CHECKPOINT_CHOICES);
         assert_int_equal(found != NULL, cases[c][1] != NULL);
@@ -464,81 +459,6 @@ static void test_shrinking(void **state) {
     free(parameters);
 }
 
-static int count_files(void) {
-    DIR *directory = opendir(support_folder);
-    int count = 0;
-    for (struct dirent *entry; (entry = readdir(directory));)
-        count += entry->d_name[0] != '.';
-    closedir(directory);
-    return count;
-}
-
-/* Saving replaces a file, leaves no other behind, and never harms what isn't a file. */
-static void test_saving(void **state) {
-    (void)state;
-    float *parameters = calloc(length_of(&shape), sizeof *parameters);
-    unlink(path);
-    assert_int_equal(count_files(), 0);
-    assert_ok(checkpoint_check_path(path, &error));
-    assert_int_equal(count_files(), 0);
-    assert_ok(save(parameters));
-    assert_ok(save(parameters));
-    assert_int_equal(count_files(), 1);
-    assert_fails(checkpoint_save("/nonexistent/w", &shape, parameters, NULL, &error), STATUS_FAILED,
-        "/nonexistent/w");
-    assert_fails(checkpoint_check_path("/nonexistent/w", &error), STATUS_FAILED, "No such file");
-    assert_fails(checkpoint_save(support_folder, &shape, parameters, NULL, &error), STATUS_FAILED,
-        "not a regular file");
-    assert_fails(checkpoint_check_path("/dev/null", &error), STATUS_FAILED, "not a regular file");
-    assert_int_equal(count_files(), 1);
-    free(parameters);
-}
-
-/* What killed processes left is removed, but not what another one is writing. */
-static void test_leftovers(void **state) {
-    (void)state;
-    char left[600], held[600], others[600];
-    unlink(path);
-    snprintf(left, sizeof left, "%s.partial-1-0", path);
-    snprintf(held, sizeof held, "%s.partial-2-0", path);
-    snprintf(others, sizeof others, "%s/other.partial-1-0", support_folder);
-    close(open(left, O_CREAT | O_WRONLY, 0666));
-    close(open(others, O_CREAT | O_WRONLY, 0666));
-    const int holder = open(held, O_CREAT | O_WRONLY, 0666);
-    assert_int_equal(flock(holder, LOCK_EX), 0);
-    assert_ok(checkpoint_check_path(path, &error));
-    assert_int_equal(access(left, F_OK), -1);
-    assert_int_equal(access(held, F_OK), 0);
-    assert_int_equal(access(others, F_OK), 0);
-    close(holder);
-    unlink(held);
-    unlink(others);
-}
-
-/* A disk that fills up: the old file stays, and nothing else does. */
-static void test_saving_cut_short(void **state) {
-    (void)state;
-    const size_t length = length_of(&shape);
-    float *saved = malloc(length * sizeof *saved), *loaded = malloc(length * sizeof *loaded);
-    network_first_parameters(&shape, 1, saved);
-    assert_ok(save(saved));
-    network_first_parameters(&shape, 2, loaded);
-    struct rlimit limit, small;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    small = limit;
-    small.rlim_cur = 100;
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &small);
-    const enum status status = save(loaded);
-    setrlimit(RLIMIT_FSIZE, &limit);
-    assert_fails(status, STATUS_FAILED, "File too large");
-    assert_int_equal(count_files(), 1);
-    assert_ok(load(&shape, loaded));
-    assert_memory_equal(saved, loaded, length * sizeof *saved);
-    free(saved);
-    free(loaded);
-}
-
 static int set_up(void **state) {
     if (support_make_folder(state) != 0)
         return -1;
@@ -562,9 +482,6 @@ int main(void) {
         cmocka_unit_test(test_bad_runs),
         cmocka_unit_test(test_replaced_while_open),
         cmocka_unit_test(test_shrinking),
-        cmocka_unit_test(test_saving),
-        cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_saving_cut_short),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, set_up, support_remove_folder);
 }

@@ -52,7 +52,7 @@ static char *written(const char *name, size_t *length) {
     snprintf(path, sizeof path, "%s/checkpoint", support_folder);
     network_first_parameters(&shape, 1, parameters);
     begin(name);
-    assert_ok(checkpoint_save(path, &shape, parameters, &run, &error));
+    assert_ok(support_save(path, &shape, parameters, &run, &error));
     free(parameters);
     char *text = NULL;
     FILE *file = open_memstream(&text, length);
