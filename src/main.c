@@ -110,10 +110,8 @@ static enum status open_device(struct run *run, struct error *error) {
     if (status == STATUS_OK)
         run->record.memory = training_memory(run->device, &options->shape, run->dataset, plan);
     if (status == STATUS_OK)
-        status = options->dry_run
-                     ? training_check_room(run->device, &options->shape, run->dataset, plan, error)
-                     : training_check(run->device, &options->shape, run->dataset, plan, error);
-    if (status == STATUS_OK && !options->dry_run)
+        status = training_check(run->device, &options->shape, run->dataset, plan, error);
+    if (status == STATUS_OK)
         status =
             network_create(run->device, &options->shape, plan->batch_size, &run->network, error);
     if (status == STATUS_OK && !options->dry_run)

@@ -5,6 +5,7 @@
  * - FAKE_OPENBLAS_CORE: what it takes the processor for, "Fake" unless given, or told otherwise
  *   (OPENBLAS_CORETYPE)
  * - FAKE_OPENBLAS_PARALLEL: 0: a serial build, 1: with threads, 2: OpenMP's
+ * - FAKE_OPENBLAS_WRONG: 1: its products are wrong by a tenth
  * - FAKE_OPENBLAS_REPORT=FILE: how many threads have called it, written when the process ends */
 #include <cblas.h>
 #include <stdatomic.h>
@@ -50,13 +51,14 @@ void cblas_sgemm(OPENBLAS_CONST enum CBLAS_ORDER order,
         atomic_fetch_add(&callers, 1);
     if (order != CblasRowMajor)
         abort();
+    const float factor = say("FAKE_OPENBLAS_WRONG", 0) ? 1.1f * alpha : alpha;
     for (blasint i = 0; i < m; i++)
         for (blasint j = 0; j < n; j++) {
             float sum = 0;
             for (blasint p = 0; p < k; p++)
                 sum += (transpose_a == CblasTrans ? a[p * lda + i] : a[i * lda + p]) *
                        (transpose_b == CblasTrans ? b[j * ldb + p] : b[p * ldb + j]);
-            c[i * ldc + j] = alpha * sum + (beta == 0 ? 0 : beta * c[i * ldc + j]);
+            c[i * ldc + j] = factor * sum + (beta == 0 ? 0 : beta * c[i * ldc + j]);
         }
 }
 

@@ -72,6 +72,12 @@ class Builds(Limits):
         self.assertLessEqual(record(*CPU, env=few)["device"]["threads"], 2)
         self.assertLessEqual(self.callers(), 2)
 
+    def test_wrong(self):
+        """It is not trained with, nor said that it could be."""
+        for more in ((), ("--dry-run",)):
+            self.fails(3, "cpu .* fails its self-check: forward product", *CPU, *more,
+                       env={**self.build(), "FAKE_OPENBLAS_WRONG": "1"})
+
     def test_auto(self):
         """Hardware that is not there is passed over, and no option that can't be met."""
         serial = {**NO_GPU, **self.build(0)}
