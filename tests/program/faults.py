@@ -58,7 +58,7 @@ KINDS = {
     "fsync": Kind(errno.EIO, (0, 1)),
     "close": Kind(errno.EIO, (0, 1)),
     "rename": Kind(errno.EACCES, (0, 1)),
-    "stat": Kind(errno.EIO, (0, 2, 4, 6)),
+    "stat": Kind(errno.EIO, (0, 2, 3, 4, 6)),  # 3: of the folder that PoCL needs
     "unlink": Kind(errno.EACCES, (0,)),
     "folder": Kind(errno.EACCES, (0,)),
     "system": Kind(errno.ENOSYS, (0,)),
@@ -66,7 +66,7 @@ KINDS = {
 MUST_FAIL = ("write", "fsync", "rename")  # where no cache is written, nor a checkpoint, which is tried again
 WARNING = r"(?m)^trainer: warning: no checkpoint after epoch 2: (.*)\n"
 
-NAMES = r"weights|checkpoint|\w+\.bin|standard output"
+NAMES = r"weights|checkpoint|PoCL|\w+\.bin|standard output"
 
 # What must not matter at all.
 TOLERATED = (("read", "", "=EINTR"), ("write", "", "=EINTR"), ("read", "", "=short"),
