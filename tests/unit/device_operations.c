@@ -175,6 +175,26 @@ void test_softmax_not_finite(void **state) {
     }
 }
 
+/* What is no number stays none, whatever is applied to it, and is its own row's alone. */
+void test_activations_not_finite(void **state) {
+    (void)state;
+    const float inputs[] = {NAN, 1.0f, 0.5f, 1.0f};
+    for (int a = ACTIVATION_NONE; a <= ACTIVATION_RELU; a++) {
+        float found[6];
+        struct operand x = make_operand(2, 2, inputs), weights = random_operand(2, 3);
+        struct operand bias = random_operand(1, 3), y = random_operand(2, 3);
+        assert_ok(device_dense_forward(tested, view_of(&x), view_of(&weights), view_of(&bias),
+            (enum activation)a, view_of(&y), &error));
+        assert_ok(device_download(tested, view_of(&y), found, &error));
+        for (int i = 0; i < 3; i++)
+            assert_true(isnan(found[i]) && isfinite(found[3 + i]));
+        release_operand(&x);
+        release_operand(&weights);
+        release_operand(&bias);
+        release_operand(&y);
+    }
+}
+
 void test_gather_rows(void **state) {
     (void)state;
     for (int n = 0; n < cases; n++) {

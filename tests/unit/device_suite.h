@@ -62,6 +62,7 @@ void test_large_products(void **state);
 void test_softmax_cross_entropy(void **state);
 void test_softmax_ties(void **state);
 void test_softmax_not_finite(void **state);
+void test_activations_not_finite(void **state);
 void test_gather_rows(void **state);
 void test_upload_pixels(void **state);
 
