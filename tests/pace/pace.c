@@ -154,6 +154,10 @@ REPLACED(uint64_t, dataset_fingerprint, (const struct dataset *dataset)) {
 PACED(11, network_download, (struct network * network, float *parameters, struct error *error),
     (network, parameters, error))
 PACED(13, checkpoint_save,
-    (const char *path, const struct network_shape *shape, const float *parameters,
+    (struct reservation * place, const struct network_shape *shape, const float *parameters,
         const struct checkpoint_run *run, struct error *error),
-    (path, shape, parameters, run, error))
+    (place, shape, parameters, run, error))
+PACED(13, checkpoint_save_last,
+    (struct reservation * place, const struct network_shape *shape, const float *parameters,
+        const struct checkpoint_run *run, struct error *error),
+    (place, shape, parameters, run, error))

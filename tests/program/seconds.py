@@ -97,8 +97,8 @@ class Seconds(Folder):
                    wall=8 + 6 + 70 + 100 + 201 + 3000)
 
     def test_planned(self):
-        self.check(record(*RUN, "--dry-run"), setup=1, load=0, open=10, batching=0, epochs=[], release=0,
-                   evaluate=None, wall=1 + 10)
+        self.check(record(*RUN, "--dry-run"), setup=1, load=0, open=NO_RECORDING, batching=0, epochs=[], release=0,
+                   evaluate=None, wall=1 + NO_RECORDING)
 
     def test_forms(self):
         """The same in every form."""
