@@ -1,7 +1,7 @@
 """Which records are runs of the same thing: whatever has another host, device, library, driver, environment or
 images is a row of its own, that looks so, and is compared with nothing from elsewhere.
 
-  comparable.py TRAINER TOOLS_FOLDER
+  comparable.py TOOLS_FOLDER
 """
 import os
 import shutil
@@ -11,7 +11,6 @@ import unittest
 
 from fixtures import fake_records as fake
 
-del sys.argv[1]  # the program, which is not needed here
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.abspath(sys.argv.pop(1)))
 from reporting import answers, machines, records, tables  # noqa: E402
@@ -100,16 +99,27 @@ class Comparable(unittest.TestCase):
                     self.assertEqual(len(self.machine([before, later]).rows), 1 if news else 2)
         # One of unknown images gives way to any.
         machine = self.machine([fake.run(epoch=0.3, commit=fake.OLD_COMMIT),
-                                changed(fake.run(), dataset_fingerprint=records.CIFAR10)])
+                                changed(fake.run(), dataset_fingerprint="00000000000000aa")])
         self.assertEqual(([row.epoch[0] for row in machine.rows], machine.superseded), ([0.1], 1))
 
     def test_benchmark(self):
-        """It is of CIFAR-10's own images, as far as a record tells."""
-        for fingerprint, expected in ((records.CIFAR10, 1), (None, 1), ("00000000000000aa", 0)):
-            machine = self.machine([changed(fake.run(), dataset_fingerprint=fingerprint)])
-            self.assertEqual(len(machine.of(machines.BENCHMARK)), expected)
-        machine = self.machine([fake.run(), changed(fake.run("jax", 0.2), dataset_fingerprint=records.CIFAR10)])
-        self.assertEqual(machine.best_peer(machine.rows[0]), machine.rows[1])
+        """It is of the images that most runs are of, and of unknown ones, as far as a record tells."""
+        def runs(*fingerprints):
+            return [changed(fake.run(epoch=0.1 + number / 10), dataset_fingerprint=fingerprint)
+                    for number, fingerprint in enumerate(fingerprints)]
+
+        for fingerprints, expected in ((["aa"], [0.1]), ([None], [0.1]), (["aa", "bb", "bb"], [0.25]),
+                                       (["aa", "aa", "bb"], [0.15])):
+            with self.subTest(fingerprints=fingerprints):
+                machine = self.machine(runs(*fingerprints))
+                found = [row.epoch[0] for row in machine.of(machines.BENCHMARK)]
+                self.assertEqual(len(found), len(expected))
+                for one, other in zip(found, expected):
+                    self.assertAlmostEqual(one, other)
+        for fingerprint, compared in (("aa", True), (None, True), ("bb", False)):
+            machine = self.machine([*runs("aa", "aa"), changed(fake.run("jax", 0.2), dataset_fingerprint=fingerprint)])
+            own, jax = (next(row for row in machine.rows if row.own is is_own) for is_own in (True, False))
+            self.assertEqual(machine.best_peer(own), jax if compared else None)
 
     def test_hosts(self):
         """Peers and peaks of another host are none to be compared with; nor is it the same line in a plot."""

@@ -11,7 +11,7 @@ from .words import clean, unique_texts
 PEERS = {"numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX", "tinygrad": "tinygrad"}
 
 Workload = collections.namedtuple(
-    "Workload", "layers batch rate activation color tail dataset train shuffle images")  # their fingerprint
+    "Workload", "layers batch rate activation color tail dataset train shuffle images")  # images: see images_of
 BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "CIFAR-10", 50000, False, None)
 
 Refused = collections.namedtuple("Refused", "where reason")
@@ -46,10 +46,24 @@ def where_of(record):
     return json.dumps([record["host"].get(name) for name in ("name", "cpu", "cores")])
 
 
-def images_of(dataset):
-    """Their fingerprint; None for CIFAR-10's own, and where it is unknown."""
+def what_of_data(dataset):
+    return dataset["name"], dataset["train"]
+
+
+def usual_images(runs):
+    """{name and size of a data set: its usual fingerprint}, that of most of these runs: what such a name stands
+    for here."""
+    counts = {}
+    for dataset in (record["dataset"] for record in runs):
+        if dataset.get("fingerprint"):
+            counts.setdefault(what_of_data(dataset), collections.Counter())[dataset["fingerprint"]] += 1
+    return {what: count.most_common(1)[0][0] for what, count in counts.items()}
+
+
+def images_of(dataset, usual):
+    """Their fingerprint, where it is another than the usual one; None where it is not, or unknown."""
     fingerprint = dataset.get("fingerprint")
-    return None if fingerprint == records.CIFAR10 else fingerprint
+    return None if fingerprint == usual.get(what_of_data(dataset)) else fingerprint
 
 
 def is_gpu(device):
@@ -60,7 +74,7 @@ def is_gpu(device):
 class Row:
     """A configuration with all of its runs, of which at least one is there."""
 
-    def __init__(self, runs):
+    def __init__(self, runs, usual):
         self.runs = runs
         first = runs[0]
         self.device, self.config, self.host = first["device"], first["config"], first["host"]
@@ -71,7 +85,7 @@ class Row:
         self.workload = Workload(
             tuple(config["layers"]), config["batch_size"], config["learning_rate"], config["activation"],
             config["color"], config["tail"], self.dataset["name"], self.dataset["train"],
-            bool(config.get("shuffle")), images_of(self.dataset))
+            bool(config.get("shuffle")), images_of(self.dataset, usual))
         self.means = [records.mean_epoch(run) for run in runs]
         self.epoch = records.median_and_spread(self.means)
         self.load = self.phase("load")
@@ -148,7 +162,8 @@ class Machine:
         current = self.newest(usable)
         self.commits = collections.Counter(record["commit"] for record in current).most_common()
         runs = [record for record in current if not records.is_peak(record)]
-        self.rows = sorted(Row(same) for same in grouped(runs, configuration))
+        usual = usual_images(runs)
+        self.rows = sorted(Row(same, usual) for same in grouped(runs, configuration))
         peaks = [record for record in current if records.is_peak(record)]
         self.peaks = sorted(map(make_peak, grouped(peaks, configuration)),
                             key=lambda peak: -peak.gflops[0])

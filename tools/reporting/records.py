@@ -26,7 +26,6 @@ IDENTITY = {"host": ("name", "cpu", "cores", "os"),
             "device": ("kind", "name", "spec", "threads", "precision", "library", "platform", "driver",
                        "environment"),
             "dataset": ("name", "train", "fingerprint")}
-CIFAR10 = "dbf167715975f432"  # the fingerprint of all of it
 
 
 # --- Reading ---
