@@ -124,6 +124,7 @@ class Before(Saving):
             self.assertRegex(done.stderr, "weights: it is a mount point, .*; name a file in a folder")
         self.assertEqual(sorted(os.listdir(self.folder)), ["other", "weights"])
 
+    @unittest.skipUnless(shutil.which("chattr"), "needs chattr")
     def test_marked(self):
         """What not even root may replace."""
         for mark, message in (("i", "it is immutable"), ("a", "it can only be appended to")):
