@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- Setting up --- */
@@ -328,6 +329,8 @@ static enum status measure_peak(struct run *run, struct error *error) {
 static enum status run_options(const struct options *options, struct checkpoint *resumed,
     struct output *output, struct error *error) {
     struct run run = {.options = options, .resumed = resumed, .output = output};
+    run.mask = umask(077); /* there is no other way to ask for it */
+    umask(run.mask);
     char **variables = device_variables(); /* as the user has set them */
     if (!variables)
         return error_memory(error, "the environment", 0);
@@ -389,6 +392,7 @@ int main(int argc, char **argv) {
     struct output output;
     fill_standard_streams();
     interrupt_catch();
+    (void)locale_begin(); /* to the end, whatever a library sets for the process */
     enum status status = output_begin(&output, &error);
     if (status == STATUS_OK)
         status = options_parse(argc, argv, &options, &error);

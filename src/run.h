@@ -7,6 +7,8 @@
 #include "progress.h"
 #include "trainer/record.h"
 
+#include <sys/types.h>
+
 struct run {
     const struct options *options;
     struct checkpoint *resumed; /* the file that the run continues from; NULL: it begins */
@@ -19,6 +21,7 @@ struct run {
     struct training_result result;
     struct record record;
     struct output *output;
+    mode_t mask; /* the umask that the program was started with */
     struct progress progress;
     struct checkpoint_setting settings[OPTIONS_STORED_MAX + 3]; /* for its checkpoints */
     size_t settings_count;

@@ -16,6 +16,11 @@
 static const char data_name[] = "trainer.data", commit_name[] = "trainer.commit",
                   ended_name[] = "trainer.ended";
 
+/* Before a file is created: what a library has done with the process's umask is undone. */
+static void restore_mask(const struct run *run) {
+    umask(run->mask);
+}
+
 /* --- Beginning --- */
 
 /* Where the run goes on. */
@@ -134,6 +139,7 @@ static enum status check_resumed(const struct run *run, struct error *error) {
 enum status run_begin_files(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const char *save = options->save, *checkpoint = options->checkpoint;
+    restore_mask(run);
     /* First of all, so that what is found after stays. */
     enum status status = reserve(options, save, false, &run->weights_place, error);
     if (status == STATUS_OK)
@@ -205,6 +211,7 @@ static enum status save_checkpoint(struct run *run, writer *write_file, struct e
     const struct checkpoint_run state = {run->settings, run->settings_count, position, choices};
     enum status status = choices ? network_download(run->network, run->parameters, error)
                                  : error_memory(error, "what the device has chosen", 0);
+    restore_mask(run); /* for the next temporary file */
     if (status == STATUS_OK)
         status = write_file(run->checkpoint_place, &options->shape, run->parameters, &state, error);
     free(choices);

@@ -13,12 +13,14 @@
  *   name and the paths, with tabs between, of which a descriptor's is where the system has it.
  *
  * CALL is one of `names`. ACTION is a signal's name, that the process gets (KILL, INT, TERM, HUP,
- * STOP); +MS, which sets the clock forward; or =ERRNO, with which the call fails instead of being
- * done. */
+ * STOP); +MS, which sets the clock forward; =ERRNO, with which the call fails instead of being
+ * done; or what libraries do to a process: UMASK, with which its files are everybody's, and LOCALE,
+ * the one of its environment. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -27,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,6 +114,10 @@ static int failure_in(const char *actions) {
     return 0;
 }
 
+static bool is_action(const char *action, size_t length, const char *name) {
+    return strlen(name) == length && strncmp(action, name, length) == 0;
+}
+
 static void act(const char *actions) {
     for (const char *action = actions; *action;
          action += strcspn(action, ","), action += *action == ',') {
@@ -118,8 +125,12 @@ static void act(const char *actions) {
         if (*action == '+')
             atomic_fetch_add(&ahead, strtoll(action + 1, NULL, 10) * 1000000);
         for (size_t s = 0; s < sizeof signals / sizeof *signals; s++)
-            if (strlen(signals[s].name) == length && strncmp(action, signals[s].name, length) == 0)
+            if (is_action(action, length, signals[s].name))
                 raise(signals[s].signal);
+        if (is_action(action, length, "UMASK"))
+            umask(0);
+        if (is_action(action, length, "LOCALE"))
+            setlocale(LC_ALL, "");
     }
 }
 

@@ -14,7 +14,7 @@ import unittest
 import unittest.mock
 
 from common import (NO_GPU, PATIENCE, TRAINER, Folder, devices, environment, moment, outside_phases, phases_add_up,
-                    read_safetensors, record, run, said_to_terminal)
+                    read_safetensors, record, run, said_to_terminal, texts)
 
 SMALL = ("--data", "synthetic", "--samples", 200, "--epochs", 2, "--batch-size", 64)
 REFERENCE = (*SMALL, "--device", "reference")  # where it is not about the device
@@ -331,6 +331,15 @@ class Formats(Command):
         german = {"LC_ALL": "de_DE.UTF-8", "LOCPATH": self.folder}
         self.check(record(*REFERENCE, env=german))
         self.assertIn("0.01", run(*REFERENCE, env=german).stdout)
+        # A driver may take it for the whole process, in mid-run.
+        kept = (*REFERENCE, "--checkpoint", self.path("run"))
+        for look in (1, 4):
+            taken = {**german, **moment(f"clock_gettime:{look}+:LOCALE")}
+            self.assertIn("learning rate 0.01,", run(*kept, env=taken).stdout)
+            self.assertEqual(texts(self.path("run"))["--learning-rate"], "0.01")
+            self.assertEqual(record("--resume", self.path("run"), env=taken)["config"]["learning_rate"], 0.01)
+            os.remove(self.path("run"))
+            self.assertNotRegex(run("--list-devices", env=taken).stdout, r"memory: \d+,")
 
     def test_streamed(self):
         for more in ((), ("--shuffle",)):

@@ -53,6 +53,10 @@ class Saving(Runs):
                 self.assertRegex(done.stderr, message)
                 self.assertEqual(os.listdir(self.folder), before)
 
+    def modes(self):
+        """{name: mode} of all files."""
+        return {entry.name: entry.stat().st_mode & 0o777 for entry in os.scandir(self.folder)}
+
 
 class Before(Saving):
     def test_syncing(self):
@@ -235,6 +239,22 @@ class After(Saving):
             record(*options)
             for name in ("weights", "run"):
                 self.assertEqual(os.stat(self.path(name)).st_mode & 0o777, mode)
+
+    def test_mask_of_library(self):
+        """Files are not everybody's because a driver has changed the umask: those at the end, nor meanwhile."""
+        paths = ("--save", self.path("weights"), "--checkpoint", self.path("run"))
+        changed = {"env": moment("clock_gettime:1+:UMASK"), "preexec_fn": lambda: os.umask(0o027)}
+        record(*ONE, *paths, **changed)
+        self.assertEqual(self.modes(), {"weights": 0o640, "run": 0o640})
+        with self.begin(*ENDLESS, *paths, "--checkpoint-every", 20, **changed) as process:
+            self.wait_for_epoch(process, 21)  # the temporary file is the next checkpoint's
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
+            modes = self.modes()
+            process.kill()
+            process.stdout.read()
+        self.assertGreaterEqual(len(modes), 5)  # with the locks
+        self.assertEqual(set(modes.values()), {0o640}, modes)
 
     def test_ended_at_once(self):
         """A signal before the training, or a second one, leaves no file that nobody asked for."""
