@@ -162,6 +162,7 @@ class Form(Case):
         self.assertEqual(len(schemes), 2)
         for scheme in schemes:
             colors = dict(re.findall(r"--(\w+): (#\w{6});", scheme))
+            self.assertGreater(len(colors), 8)
             behind = light(colors.pop("page"))
             for name in colors.keys() - {"grid", "band"}:
                 there = light(colors[name])

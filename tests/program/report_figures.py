@@ -141,6 +141,7 @@ class Tables(Case):
         listed = [table(machine) for machine in found for table in (
             tables.benchmark_table, tables.shapes_table, tables.threads_table, tables.peaks_table)]
         listed = [table for table in listed if table] + [tables.published_table(), tables.refused_table(found)]
+        self.assertGreater(len(listed), 5)
         for table in listed:
             head, rule, *rows = rows_of(text, words.markdown(table.caption))
             self.assertEqual([list(map(unescaped, row)) for row in (head, *rows)], [table.columns, *table.rows])
@@ -148,6 +149,7 @@ class Tables(Case):
         self.assertEqual(len(listed), len(re.findall(r"(?m)^\*\*", text)))
         listed += [answer.table for machine in found for answer in
                    (question(machine) for question in answers.QUESTIONS.values()) if answer.table]
+        self.assertGreater(len(listed), 10)
         for table in listed:
             self.assertEqual(shown.pop(table.caption), on_a_page(table.columns, table.rows, table.grouped))
         self.assertEqual(shown, {})

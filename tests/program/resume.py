@@ -110,7 +110,8 @@ class Resuming(Folder):
                         file.seek(3073 * 7)
                         file.write(bytes([byte]))
         options = ("--device", "reference", "--samples", 100, "--epochs", 1)
-        record(*options, "--data", self.path("zeros"), "--checkpoint", self.checkpoint)
+        record(*options, "--data", os.path.relpath(self.path("zeros")), "--checkpoint", self.checkpoint)
+        self.assertEqual(texts(self.checkpoint)["--data"], self.path("zeros"))  # for whoever is elsewhere
         for other in (self.path("one"), "synthetic"):
             self.fails(4, "its run has other images than", "--resume", self.checkpoint, "--data", other)
         found = record("--resume", self.checkpoint, "--epochs", 2)  # it knows the folder
@@ -125,6 +126,21 @@ class Resuming(Folder):
         self.assertEqual(texts(self.path("other"))["trainer.epochs"], "2")
         record("--resume", self.checkpoint, "--epochs", 2)
         self.assertEqual(texts(self.checkpoint)["trainer.epochs"], "2")
+
+    def test_table(self):
+        """It has the epochs that an earlier run did, with their own seconds."""
+        shape = ("--device", "reference", *SMALL)
+        first = self.epochs_of(run(*shape, "--epochs", 2, "--checkpoint", self.checkpoint))
+        rest = self.epochs_of(run("--resume", self.checkpoint, "--epochs", 4))
+        self.assertEqual(([line[0] for line in first], first), (["1", "2"], rest[:2]))
+        whole = self.epochs_of(run(*shape, "--epochs", 4))
+        self.assertEqual([(epoch, *scores) for epoch, _, *scores in rest],
+                         [(epoch, *scores) for epoch, _, *scores in whole])
+
+    def epochs_of(self, done):
+        """The lines of a table's epochs: (epoch, seconds, loss, accuracy)."""
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return re.findall(r"(?m)^ +(\d+) +([\d.]+) +([\d.]+) +([\d.]+)$", done.stdout)
 
     def test_no_run(self):
         self.fails(6, "No such file", "--resume", self.checkpoint)
@@ -206,6 +222,8 @@ class Resuming(Folder):
             file.write(changed)
         self.fails(6, "run: offset 8: 1 epochs and 7 batches with 0 samples are no position in 2 epochs",
                    "--resume", self.checkpoint, "--epochs", 2)
+        # Whatever is there of epoch 2, one is not enough any more.
+        self.fails(2, f"--epochs 1: the run in {self.checkpoint} has come to epoch 2", "--resume", self.checkpoint)
 
     def test_bad_setting(self):
         record("--device", "reference", *SMALL, "--epochs", 1, "--checkpoint", self.checkpoint)
