@@ -260,6 +260,32 @@ static int set_up(void **state) {
     return 0;
 }
 
+#ifdef TEST_WRAPS_MEMORY
+
+static int allocations, lacking; /* since then; the one that gets nothing, from 1 on */
+void *__real_memory_allocate(size_t bytes);
+void *__wrap_memory_allocate(size_t bytes);
+
+void *__wrap_memory_allocate(size_t bytes) {
+    return ++allocations == lacking ? NULL : __real_memory_allocate(bytes);
+}
+
+/* The message has the bytes of all that is lacking: the pixels and the labels of either set. */
+static void test_out_of_memory(void **state) {
+    (void)state;
+    const struct dataset_options options = {.data = "synthetic", .samples = 7, .threads = 1};
+    for (lacking = 1; lacking <= 4; lacking++) {
+        struct dataset *dataset;
+        allocations = 0;
+        assert_fails(dataset_load(&options, &dataset, &error), STATUS_FAILED,
+            "out of memory: 21511 bytes for images");
+        assert_null(dataset);
+    }
+    lacking = 0;
+}
+
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_files),
@@ -274,6 +300,9 @@ int main(void) {
         cmocka_unit_test(test_long_path),
         cmocka_unit_test(test_default_path),
         cmocka_unit_test(test_synthetic),
+#ifdef TEST_WRAPS_MEMORY
+        cmocka_unit_test(test_out_of_memory),
+#endif
     };
     return cmocka_run_group_tests_name("dataset", tests, set_up, support_remove_folder);
 }

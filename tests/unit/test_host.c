@@ -209,6 +209,7 @@ static void test_cores(void **state) {
 /* --- Another machine: calls of the library that ask about this one --- */
 
 static bool elsewhere; /* the files of /proc and /sys are in the test's folder, with 8 processors */
+static bool bound;     /* there: this thread to one of the two places that OpenMP has for a team */
 
 FILE *__real_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode);
@@ -216,6 +217,12 @@ int __real_sched_getaffinity(pid_t process, size_t size, cpu_set_t *mask);
 int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *mask);
 omp_proc_bind_t __real_omp_get_proc_bind(void);
 omp_proc_bind_t __wrap_omp_get_proc_bind(void);
+int __real_omp_get_num_places(void);
+int __wrap_omp_get_num_places(void);
+int __real_omp_get_place_num_procs(int place);
+int __wrap_omp_get_place_num_procs(int place);
+void __real_omp_get_place_proc_ids(int place, int *ids);
+void __wrap_omp_get_place_proc_ids(int place, int *ids);
 
 FILE *__wrap_fopen(const char *path, const char *mode) {
     const bool theirs = strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0;
@@ -226,17 +233,34 @@ int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *mask) {
     if (!elsewhere)
         return __real_sched_getaffinity(process, size, mask);
     CPU_ZERO(mask);
-    for (int processor = 0; processor < 8; processor++)
+    for (int processor = 0; processor < (bound ? 1 : 8); processor++)
         CPU_SET(processor, mask);
     return 0;
 }
 
 omp_proc_bind_t __wrap_omp_get_proc_bind(void) {
-    return elsewhere ? omp_proc_bind_false : __real_omp_get_proc_bind();
+    if (!elsewhere)
+        return __real_omp_get_proc_bind();
+    return bound ? omp_proc_bind_close : omp_proc_bind_false;
+}
+
+int __wrap_omp_get_num_places(void) {
+    return elsewhere ? 2 : __real_omp_get_num_places();
+}
+
+int __wrap_omp_get_place_num_procs(int place) {
+    return elsewhere ? 3 : __real_omp_get_place_num_procs(place);
+}
+
+void __wrap_omp_get_place_proc_ids(int place, int *ids) {
+    if (!elsewhere)
+        __real_omp_get_place_proc_ids(place, ids);
+    for (int i = 0; elsewhere && i < 3; i++)
+        ids[i] = 3 * place + i;
 }
 
 static int leave(void **state) {
-    elsewhere = false;
+    elsewhere = bound = false;
     return support_remove_folder(state);
 }
 
@@ -261,18 +285,56 @@ static void test_usable_threads(void **state) {
     assert_int_equal(host_usable_threads(), 2);
 }
 
+/* Of a team that is bound, the places count, and not the one that this thread has. */
+static void test_bound_threads(void **state) {
+    (void)state;
+    elsewhere = true;
+    assert_int_equal(host_usable_threads(), 8);
+    bound = true;
+    assert_int_equal(host_usable_threads(), 6);
+}
+
 /* And memory is no more than any group around allows. */
 static void test_usable_memory(void **state) {
     (void)state;
     const char *limit;
     elsewhere = true;
-    write_file("proc/self/statm", "1000 10 0 0 0 10\n");
+    write_file("proc/self/statm", "1000 30 20 0 0 10\n"); /* 20 pages are of files */
     write_file("proc/self/cgroup", "0::/user/session\n");
     write_file("sys/fs/cgroup/user/session/memory.max", "max\n");
     write_file("sys/fs/cgroup/user/memory.max", "20000000\n");
     const unsigned long long resident = 10ull * (unsigned long long)sysconf(_SC_PAGESIZE);
     assert_true(host_memory_left(&limit) == 20000000 - resident);
     assert_string_equal(limit, "the limit of the control group");
+}
+
+/* Each limit of the process is held against what that limit counts. */
+static void test_usable_limits(void **state) {
+    (void)state;
+    static const struct {
+        int resource;
+        unsigned long long pages; /* that are left */
+        const char *name;
+    } limits[] = {{RLIMIT_AS, 100, "the limit of addresses, ulimit -v"},
+        {RLIMIT_DATA, 200, "the limit of data, ulimit -d"}};
+    const unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
+    elsewhere = true;
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+        struct rlimit old, low;
+        const char *name;
+        char text[128];
+        assert_int_equal(getrlimit(limits[l].resource, &old), 0);
+        low = old;
+        low.rlim_cur = old.rlim_max < (rlim_t)1 << 40 ? old.rlim_max : (rlim_t)1 << 40;
+        const unsigned long long pages = low.rlim_cur / page;
+        snprintf(text, sizeof text, "%llu 30 20 0 0 %llu\n", pages - 100, pages - 200);
+        write_file("proc/self/statm", text);
+        assert_int_equal(setrlimit(limits[l].resource, &low), 0);
+        const unsigned long long left = host_memory_left(&name);
+        assert_int_equal(setrlimit(limits[l].resource, &old), 0);
+        assert_true(left == low.rlim_cur - (pages - limits[l].pages) * page);
+        assert_string_equal(name, limits[l].name);
+    }
 }
 
 #endif
@@ -313,7 +375,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_cores, support_make_folder, support_remove_folder),
 #ifdef TEST_WRAPS_HOST
         cmocka_unit_test_setup_teardown(test_usable_threads, support_make_folder, leave),
+        cmocka_unit_test_setup_teardown(test_bound_threads, support_make_folder, leave),
         cmocka_unit_test_setup_teardown(test_usable_memory, support_make_folder, leave),
+        cmocka_unit_test_setup_teardown(test_usable_limits, support_make_folder, leave),
 #endif
 #ifdef TEST_LIMITS_MEMORY
         cmocka_unit_test(test_memory_left),

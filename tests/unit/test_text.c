@@ -1,10 +1,12 @@
 /* Text that comes from anywhere: what is UTF-8, how anything else is shown, how a word stands in a
- * command line, and which word was meant. */
+ * command line, which numbers a device has there, and which word was meant. */
+#include "device/spec.h"
 #include "nearest.h"
 #include "quote.h"
 #include "support.h"
 #include "utf8.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,27 @@ static void test_quoted(void **state) {
     assert_string_equal(quote("weights/a.safetensors", quoted), "weights/a.safetensors");
 }
 
+/* --- Which device --- */
+
+static void test_numbers(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool are;
+        long first, second;
+    } cases[] = {{"0", true, 0, -1}, {"3:12", true, 3, 12}, {"007:0", true, 7, 0},
+        {"99999999999999999999", true, LONG_MAX, -1}, {"", false, -1, -1}, {"1:", false, -1, -1},
+        {":1", false, -1, -1}, {"1:2:3", false, -1, -1}, {"0x1", false, -1, -1},
+        {"0.1", false, -1, -1}, {"1 2", false, -1, -1}, {"-1", false, -1, -1},
+        {"0:1x", false, -1, -1}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        long numbers[2] = {7, 7};
+        assert_int_equal(spec_numbers(cases[c].text, numbers, 2), cases[c].are);
+        assert_int_equal(numbers[0], cases[c].first);
+        assert_int_equal(numbers[1], cases[c].second);
+    }
+}
+
 /* --- A word that was meant --- */
 
 static void test_nearest(void **state) {
@@ -114,6 +137,7 @@ int main(void) {
         cmocka_unit_test(test_characters),
         cmocka_unit_test(test_shown),
         cmocka_unit_test(test_quoted),
+        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
