@@ -10,6 +10,9 @@
  * lies in a buffer of its own between guards, which must be as they were after the operation. */
 #include "device_suite.h"
 
+#if defined(__linux__)
+#include <omp.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +113,22 @@ static void test_memory(void **state) {
     assert_true(device_memory(tested).free_bytes == first.free_bytes);
 }
 
+#if defined(__linux__)
+/* Where OpenMP gives fewer threads in mid-run than the record has, as within a parallel region of
+ * the caller's, nothing is passed off as theirs. */
+static void test_smaller_team(void **state) {
+    (void)state;
+    if (strcmp(spec, "cpu") != 0 || device_info(tested)->threads < 2)
+        skip(); /* others have no team that the record speaks of */
+    const int levels = omp_get_max_active_levels();
+    omp_set_max_active_levels(0);
+    const enum status status = device_check(tested, 5, 4, 3, &error);
+    omp_set_max_active_levels(levels);
+    assert_fails(status, STATUS_DEVICE, "cpu: OpenMP gave only 1 of ");
+    assert_ok(device_check(tested, 5, 4, 3, &error)); /* and it goes on */
+}
+#endif
+
 static void test_self_check(void **state) {
     (void)state;
     static const size_t shapes[][3] = {
@@ -142,6 +161,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_run_failing),
         cmocka_unit_test(test_memory),
+#if defined(__linux__)
+        cmocka_unit_test(test_smaller_team),
+#endif
         cmocka_unit_test(test_self_check),
     };
     enum { SMALL_TESTS = 14 };
