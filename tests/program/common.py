@@ -27,9 +27,10 @@ MOMENTS = os.environ.get("TRAINER_TEST_MOMENTS")  # tests/moments
 
 
 def environment(**more):
-    """That of the tests, with data and caches of the user out of the way."""
+    """That of the tests, with data and caches of the user, and what is kept when it can't be written, out of
+    the way."""
     kept = {k: v for k, v in os.environ.items() if k not in ("TRAINER_DATA_DIR", "NO_COLOR")}
-    return {**kept, "XDG_CACHE_HOME": CACHE, "POCL_CACHE_DIR": POCL_CACHE, **more}
+    return {**kept, "XDG_CACHE_HOME": CACHE, "TMPDIR": CACHE, "POCL_CACHE_DIR": POCL_CACHE, **more}
 
 
 def run(*arguments, env=None, **more):
