@@ -214,7 +214,8 @@ void test_gather_rows(void **state) {
 void test_upload_pixels(void **state) {
     (void)state;
     for (int n = 0; n < 10 && n < cases; n++) {
-        const size_t rows = 1 + draw() % (uint32_t)cases;
+        /* Devices may send so many in parts. */
+        const size_t rows = n == 1 ? 4100 : 1 + draw() % (uint32_t)cases;
         const enum color color = n % 2 ? COLOR_GREY : COLOR_RGB;
         uint8_t *pixels = malloc(rows * 3072);
         for (size_t i = 0; i < rows * 3072; i++)

@@ -148,9 +148,13 @@ static void free_graph(struct gpu *gpu, struct gpu_graph *graph) {
     free(graph);
 }
 
+static int room; /* buffers that there are yet */
+
 static enum status allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *problem) {
-    (void)device, (void)elements, (void)problem;
+    (void)device, (void)elements;
+    if (room-- <= 0)
+        return error_set(problem, STATUS_DEVICE, "no room");
     *buffer = calloc(1, sizeof **buffer);
     return STATUS_OK;
 }
@@ -247,6 +251,7 @@ static int set_up(void **state) {
     memset(hiccups, 0, sizeof hiccups);
     memset(latency, 0, sizeof latency);
     largest_group = 1024;
+    room = 1000000;
     return support_make_folder(state) == 0 ? setenv("XDG_CACHE_HOME", support_folder, 1) : -1;
 }
 
@@ -372,6 +377,20 @@ static void test_key(void **state) {
     close_fake();
 }
 
+/* What could not be timed, for want of memory to write to, is nobody else's choice. */
+static void test_no_room(void **state) {
+    (void)state;
+    set_seconds(3e-3, 2e-3, 1e-3);
+    open_fake(&launching, "one", "auto");
+    room = 4; /* the operands */
+    expect(100, 32, SMALL, false);
+    close_fake();
+    room = 1000000;
+    open_fake(&launching, "one", "auto");
+    expect(100, 32, LIBRARY, true);
+    close_fake();
+}
+
 /* --- By an earlier run --- */
 
 /* Its choices stay, though the cache and the times say otherwise. */
@@ -453,6 +472,7 @@ static void test_earlier_missed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_fastest), TEST(test_repeats),
         TEST(test_library_share), TEST(test_disturbed), TEST(test_failing), TEST(test_key),
-        TEST(test_earlier), TEST(test_earlier_elsewhere), TEST(test_earlier_missed)};
+        TEST(test_no_room), TEST(test_earlier), TEST(test_earlier_elsewhere),
+        TEST(test_earlier_missed)};
     return cmocka_run_group_tests_name("choice", tests, NULL, NULL);
 }

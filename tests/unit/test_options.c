@@ -139,6 +139,9 @@ static void test_places(void **state) {
     (void)state;
     assert_ok(PARSE("--device", "OpenCL:1", "--gemm", "own", "--precision", "tf32"));
     assert_string_equal(options.device, "opencl:1");
+    assert_ok(PARSE("--device", "OpenCL:GeForce"));
+    assert_string_equal(options.device, "opencl:GeForce");
+    assert_ok(PARSE("--device", "OpenCL:1", "--gemm", "own", "--precision", "tf32"));
     assert_string_equal(options.gemm, "own");
     assert_string_equal(options.precision, "tf32");
     assert_ok(PARSE("--submission", "stream", "--data", "folder", "--init", "first"));
