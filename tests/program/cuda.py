@@ -90,6 +90,7 @@ class Choosing(Folder):
     def test_precision(self):
         device = record(*SMALL, "--device", "cuda", "--precision", "tf32", "--gemm", "cublas")["device"]
         self.assertEqual(device["precision"], "tf32")
+        record(*SMALL, "--device", "cuda", "--precision", "tf32", env={"EMULATED_CUDA_CAPABILITY": "80"})
         self.assertEqual(record(*SMALL, "--device", "cuda")["device"]["precision"], "fp32")
         self.fails(2, "has no TF32: its compute capability is 7.5", *SMALL, "--device", "cuda",
                    "--precision", "tf32", env={"EMULATED_CUDA_CAPABILITY": "75"})
