@@ -1,13 +1,15 @@
-/* An OpenCL driver for tests, which has one platform without hardware, and does at a moment of its
- * life what no driver should. Its file's name says both: DEED-MOMENT.so, so that several of them
- * can be registered beside each other.
+/* An OpenCL driver for tests, which has one platform, by default without hardware, and does at a
+ * moment of its life what no driver should. Its file's name says both: DEED-MOMENT.so, so that
+ * several of them can be registered beside each other.
  *
  * MOMENT: load, platforms or devices. DEED: crash, exit (with status 0), abort (with a word on it),
  * hang, clash (crash where another one that clashes is in the process), print (on standard output),
  * noise (much of it, on both), signals (take them away from the process), or none.
  *
  * With FAKE_DRIVER_REPORT=FILE, each load adds a line to the file: its name. With
- * FAKE_DRIVER_MENDED=1 it does what a driver should. */
+ * FAKE_DRIVER_MENDED=1 it does what a driver should. With
+ * FAKE_DRIVER_DEVICES="gpu:Alpha,accelerator:Beta", it has devices of these types and names, on
+ * which no context can be made. */
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl_icd.h>
 #include <dlfcn.h>
@@ -100,21 +102,104 @@ static cl_int CL_API_CALL get_platform_info(
     return CL_SUCCESS;
 }
 
+enum { DEVICES_MAX = 8, NAME_MAX_LENGTH = 64 };
+
+static struct _cl_device_id {
+    cl_icd_dispatch *dispatch; /* the loader's only demand on it */
+    cl_device_type type;
+    char name[NAME_MAX_LENGTH];
+} devices_made[DEVICES_MAX];
+
+/* Those that the environment asks for: their number. */
+static cl_uint make_devices(void);
+
 static cl_int CL_API_CALL get_device_ids(cl_platform_id platform, cl_device_type type, cl_uint room,
     cl_device_id *devices, cl_uint *count) {
-    (void)platform, (void)type, (void)room, (void)devices;
+    (void)platform, (void)type;
     reach("devices");
+    const cl_uint made = make_devices();
+    for (cl_uint d = 0; d < made && d < room && devices; d++)
+        devices[d] = &devices_made[d];
     if (count)
-        *count = 0;
-    return CL_DEVICE_NOT_FOUND;
+        *count = made;
+    return made > 0 ? CL_SUCCESS : CL_DEVICE_NOT_FOUND;
 }
 
-static cl_icd_dispatch dispatch = {
-    .clGetPlatformInfo = get_platform_info, .clGetDeviceIDs = get_device_ids};
+static cl_int give(const void *from, size_t bytes, size_t size, void *value, size_t *needed) {
+    if (value && size < bytes)
+        return CL_INVALID_VALUE;
+    if (value)
+        memcpy(value, from, bytes);
+    if (needed)
+        *needed = bytes;
+    return CL_SUCCESS;
+}
+
+static cl_int CL_API_CALL get_device_info(
+    cl_device_id device, cl_device_info what, size_t size, void *value, size_t *needed);
+
+static cl_context CL_API_CALL create_context(const cl_context_properties *properties, cl_uint count,
+    const cl_device_id *devices,
+    void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,
+    cl_int *code) {
+    (void)properties, (void)count, (void)devices, (void)notify, (void)data;
+    *code = CL_DEVICE_NOT_AVAILABLE;
+    return NULL;
+}
+
+static cl_icd_dispatch dispatch = {.clGetPlatformInfo = get_platform_info,
+    .clGetDeviceIDs = get_device_ids,
+    .clGetDeviceInfo = get_device_info,
+    .clCreateContext = create_context};
 
 static struct _cl_platform_id {
     cl_icd_dispatch *dispatch; /* the loader's only demand on it */
 } only = {&dispatch};
+
+static cl_uint make_devices(void) {
+    const char *asked = getenv("FAKE_DRIVER_DEVICES");
+    cl_uint made = 0;
+    for (; asked && *asked && made < DEVICES_MAX; made++) {
+        struct _cl_device_id *device = &devices_made[made];
+        const size_t type = strcspn(asked, ":"), length = strcspn(asked + type + 1, ",");
+        device->dispatch = &dispatch;
+        device->type = strncmp(asked, "gpu", 3) == 0            ? CL_DEVICE_TYPE_GPU
+                       : strncmp(asked, "accelerator", 11) == 0 ? CL_DEVICE_TYPE_ACCELERATOR
+                                                                : CL_DEVICE_TYPE_CPU;
+        snprintf(device->name, sizeof device->name, "%.*s", (int)length, asked + type + 1);
+        asked += type + 1 + length;
+        asked += *asked == ',';
+    }
+    return made;
+}
+
+static cl_int CL_API_CALL get_device_info(
+    cl_device_id device, cl_device_info what, size_t size, void *value, size_t *needed) {
+    static const char version[] = "OpenCL 3.0 FAKE";
+    const cl_platform_id platform = &only;
+    const cl_ulong number = (cl_ulong)1 << 30; /* bytes of memory, or of a buffer */
+    const cl_uint units = 4;                   /* or true */
+    switch (what) {
+    case CL_DEVICE_TYPE:
+        return give(&device->type, sizeof device->type, size, value, needed);
+    case CL_DEVICE_PLATFORM:
+        return give(&platform, sizeof platform, size, value, needed);
+    case CL_DEVICE_NAME:
+        return give(device->name, strlen(device->name) + 1, size, value, needed);
+    case CL_DEVICE_VENDOR:
+    case CL_DRIVER_VERSION:
+    case CL_DEVICE_VERSION:
+    case CL_DEVICE_OPENCL_C_VERSION:
+    case CL_DEVICE_EXTENSIONS:
+        return give(version, sizeof version, size, value, needed);
+    case CL_DEVICE_MAX_COMPUTE_UNITS:
+    case CL_DEVICE_AVAILABLE:
+    case CL_DEVICE_COMPILER_AVAILABLE:
+        return give(&units, sizeof units, size, value, needed);
+    default:
+        return give(&number, sizeof number, size, value, needed);
+    }
+}
 
 static cl_int CL_API_CALL get_platform_ids(
     cl_uint room, cl_platform_id *platforms, cl_uint *count) {

@@ -74,6 +74,28 @@ class Drivers(Folder):
         return f"{icd}: its driver {how} when it was asked for its devices, and is left out"
 
 
+class Chosen(Drivers):
+    """Among devices that are there by name only, so that the one that is tried says which was chosen."""
+
+    def tried(self, *devices, device="opencl"):
+        done = self.trainer(*SMALL, "--device", device, env={"FAKE_DRIVER_DEVICES": ",".join(devices)})
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        found = re.search(r"clCreateContext \((.*?)\) gave CL_DEVICE_NOT_AVAILABLE", done.stderr)
+        return found[1] if found else done.stderr
+
+    def test_best(self):
+        self.add("none-load")
+        self.assertEqual(self.tried("accelerator:Beta", "gpu:Alpha", "gpu:Gamma"), "Alpha")
+        self.assertEqual(self.tried("cpu:Delta", "accelerator:Beta", "accelerator:Epsilon"), "Beta")
+        self.assertEqual(self.tried("gpu:llvmpipe (LLVM 15)", "accelerator:Beta"), "Beta")
+
+    def test_automatic(self):
+        self.add("none-load")
+        self.assertEqual(self.tried("accelerator:Beta", "gpu:Gamma", device="gpu"), "Gamma")
+        for device in ("accelerator:Beta", "gpu:llvmpipe (LLVM 15)", "gpu:softpipe", "cpu:Delta"):
+            self.assertIn("no GPU", self.tried(device, device="gpu"), device)
+
+
 class Broken(Drivers):
     ends = {"crash": r"ended with signal 11 \(SIGSEGV\)", "exit": "ended the process with exit status 0",
             # A control character, and what is not UTF-8, are not for a terminal.
