@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import re
+import resource
 import shutil
 import unittest
 
@@ -205,6 +206,17 @@ class Endings(Case):
         self.assertEqual(sorted(os.listdir(self.out)), ["README.md", "report.html"])
         with open(os.path.join(self.out, "report.html"), encoding="utf-8", newline="") as file:
             self.assertEqual(file.read(), before)
+
+    def test_no_room(self):
+        """What can't be written whole leaves what was there."""
+        path = self.write("alpha", alpha()[:5])
+        before = self.report(path)
+        done = self.tool(path, "--out", self.out, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (1000, 1000)))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("File too large", done.stderr)
+        self.assertEqual(sorted(os.listdir(self.out)), ["README.md", "report.html"])
+        self.assertEqual(self.made(), before)
 
     def test_not_its_own(self):
         """A file of somebody else's is left as it is, and so is what would have been written beside it."""
