@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,7 +263,7 @@ static int set_up(void **state) {
 
 #ifdef TEST_WRAPS_MEMORY
 
-static int allocations, lacking; /* since then; the one that gets nothing, from 1 on */
+static atomic_int allocations, lacking; /* since then; the one that gets nothing, from 1 on */
 void *__real_memory_allocate(size_t bytes);
 void *__wrap_memory_allocate(size_t bytes);
 
