@@ -4,6 +4,7 @@ tools/report, table, sweep and gpu-check without ruling a terminal, a page or Ma
   names.py TOOLS/report
 """
 import json
+import math
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import unittest
 import warnings
+from unittest import mock
 
 from fixtures import fake_records as fake, hostile
 from fixtures.patience import PATIENCE
@@ -71,6 +73,18 @@ class Words(unittest.TestCase):
             "\ud800", "\ufffd").replace("\udfff", "\ufffd")})
         self.assertEqual(line.count("\n"), 1)
 
+    def test_no_number(self):
+        """JSON has none for it."""
+        for value in (math.nan, math.inf, -math.inf):
+            self.assertRaises(ValueError, lines.line_of, {"loss": [value]})
+
+    def test_written_in_parts(self):
+        """A system may take less than it was given."""
+        taken = []
+        with mock.patch("os.write", lambda descriptor, part: taken.append((descriptor, part[:3])) or len(part[:3])):
+            lines.write(7, b"one record\n")
+        self.assertEqual(taken, [(7, part) for part in (b"one", b" re", b"cor", b"d\n")])
+
 
 class Report(Case):
     def hostile_machine(self):
@@ -119,6 +133,12 @@ class Report(Case):
         for _, attributes, _ in parsed.elements:
             self.assertEqual(hostile.found_in("".join(attributes.values())), [])
 
+    def test_command(self):
+        """What would measure what is missing names the file as it is."""
+        parsed = self.page(self.write("a<b>c", [fake.run("cpu", 0.1)]))
+        code = [parsed.texts[index] for index, _ in parsed.of("code")]
+        self.assertEqual([one[-21:] for one in code if one.startswith("tools/sweep ")], ["'results/a<b>c.jsonl'"] * 2)
+
     def test_terminal(self):
         """Of the file's name as well; a line of it is one line."""
         refused = {**fake.run(), "status": "refused", "error": hostile.TEXT}
@@ -130,7 +150,6 @@ class Report(Case):
             f"its status is 'refused', not complete: {hostile.TEXT}"))
         self.assertEqual(len(others), 2)
         self.assertEqual(hostile.found_in(done.stderr), [])
-
 
     def test_letters(self):
         """That a font here lacks are no one's problem: the reader's browser has its own."""
