@@ -2,17 +2,21 @@
 
   fetch.py TRAINER TOOL
 """
+import fcntl
 import functools
 import gzip
 import hashlib
+import http.server
 import io
 import os
 import resource
 import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import unittest
 
 from common import PATIENCE, record
@@ -66,6 +70,11 @@ def bomb(size):
     part = 16 << 20
     header = entry(FOLDER + NAMES[0], size=size).tobuf(tarfile.GNU_FORMAT)
     return gzip.compress(header) + packed_zeros(part) * (size // part) + packed_zeros(1024)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class Folder(unittest.TestCase):
@@ -158,6 +167,44 @@ class Fetch(Folder):
             os.symlink(os.path.join(self.dir + ".real", name), os.path.join(self.dir, name))
         done = self.fetch()
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_two_at_once(self):
+        """The second one leaves to the first what it is fetching."""
+        path, digest = self.archive(good())
+        work = self.dir + ".partial"
+        os.makedirs(work)
+        for name in ("made-by-fetch-cifar10", "archive.tar.gz", "cmake.lock"):
+            with open(os.path.join(work, name), "w"):
+                pass
+        with open(os.path.join(work, "cmake.lock"), "w") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            done = self.fetch("--file", path, "--sha256", digest)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn(f"another run is fetching to {self.dir} (", done.stderr)
+            self.assertEqual(len(os.listdir(work)), 3)
+        self.assertEqual(self.fetch("--file", path, "--sha256", digest).returncode, 0)
+
+    @unittest.skipUnless(shutil.which("openssl"), "needs openssl")
+    def test_certificate(self):
+        """Who answers for a server is believed if somebody who is known says so."""
+        _, digest = self.archive(good())
+        pair = [os.path.join(self.folder, name) for name in ("certificate", "key")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-out", pair[0], "-keyout",
+                        pair[1]], check=True, timeout=PATIENCE, stderr=subprocess.DEVNULL)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        handler = functools.partial(Quiet, directory=self.folder)
+        with http.server.HTTPServer(("localhost", 0), handler) as server:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                self.refused("certificate", "--url", f"https://localhost:{server.server_port}/archive.tar.gz",
+                             "--sha256", digest, code=4)
+            finally:
+                server.shutdown()
+                thread.join()
 
     def test_not_its_own(self):
         """What lies where it would work, or has a name that it might have used, stays as it is."""
