@@ -182,6 +182,12 @@ class Memory(Limits):
                         self.fails(3, f"out of memory: .*, by {words}", "--device", device, *more,
                                    **limited(**{limit: 2 * GIB}))
 
+    def test_images(self):
+        """As many as there are are counted: the test set has its own number."""
+        for samples, images in ((60, 120), (20000, 30000), (50000, 60000)):
+            self.fails(3, f"out of memory: [0-9]+ bytes for {images} images and ", "--device", "reference",
+                       *self.large, "--samples", samples, **limited(data=2 * GIB))
+
     def test_auto(self):
         self.fails(3, "out of memory: ", *self.large, env=NO_GPU, **limited(data=2 * GIB))
 

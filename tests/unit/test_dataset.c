@@ -207,6 +207,8 @@ static void test_default_path(void **state) {
     char path[512];
     struct dataset *dataset;
     setenv("XDG_CACHE_HOME", "/nonexistent", 1);
+    setenv("TRAINER_DATA_DIR", "", 1); /* names none */
+    assert_false(dataset_default_path(path, sizeof path));
     unsetenv("TRAINER_DATA_DIR");
     assert_false(dataset_default_path(path, sizeof path));
     assert_string_equal(path, "/nonexistent/trainer/cifar-10-batches-bin");

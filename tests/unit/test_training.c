@@ -329,17 +329,36 @@ static void test_check(void **state) {
     device->info.doubtful = 0;
 }
 
+/* A run keeps its epochs twice, at its start and as far as it has come. */
+static void test_foretold_epochs(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    plan.epochs = 1000000; /* which outweigh the check of a layer */
+    const size_t few = training_memory(device, &shape, dataset, &plan).host;
+    plan.epochs += 1000000;
+    assert_int_equal(training_memory(device, &shape, dataset, &plan).host - few,
+        2 * 1000000 * sizeof(struct training_epoch));
+}
+
 /* --- What comes of it --- */
 
 static void test_divergence(void **state) {
     (void)state;
-    struct training_plan plan = basic;
-    plan.learning_rate = 1e38;
-    struct training_result result;
-    assert_fails(train(&plan, &result, NULL), STATUS_DIVERGED, "epoch 1, batch ");
-    assert_int_equal(result.reached.epochs_done, 0);
-    assert_false(result.tested);
-    training_result_free(&result);
+    static const struct {
+        double rate;
+        const char *said;
+    } cases[] = {{1e38, "epoch 1, batch "},
+        /* The first batch has the first weights, and leaves what is no number to the second. */
+        {(double)NAN, "epoch 1, batch 2 of 3: the loss is not a number"}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct training_plan plan = basic;
+        plan.learning_rate = cases[c].rate;
+        struct training_result result;
+        assert_fails(train(&plan, &result, NULL), STATUS_DIVERGED, cases[c].said);
+        assert_int_equal(result.reached.epochs_done, 0);
+        assert_false(result.tested);
+        training_result_free(&result);
+    }
 }
 
 static void test_no_epochs(void **state) {
@@ -382,6 +401,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_too_large_data),
         cmocka_unit_test(test_too_large_batch),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_foretold_epochs),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_no_epochs),
         cmocka_unit_test(test_learning),
