@@ -120,6 +120,13 @@ class Builds(Limits):
 
 
 class Threads(Limits):
+    @unittest.skipUnless(HAS_CPU, "needs OpenBLAS")
+    def test_few_asked_for(self):
+        """Who asks for fewer threads than there could be needn't be told."""
+        done = run(*CPU, "--threads", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("computes with", done.stderr)
+
     @unittest.skipUnless(FAKE and HAS_CPU and hasattr(os, "sched_setaffinity"), "needs FAKE on Linux")
     def test_dynamic_teams(self):
         """OMP_DYNAMIC lets OpenMP take threads away; on one processor it leaves one."""

@@ -113,6 +113,32 @@ static void test_memory(void **state) {
     assert_true(device_memory(tested).free_bytes == first.free_bytes);
 }
 
+/* Who releases what enqueued operations use waits for them: they are done with it, and with what is
+ * sent to it. */
+static void test_released(void **state) {
+    (void)state;
+    enum { ROWS = 64, COLUMNS = 48 };
+    float sent[ROWS * COLUMNS], expected[ROWS * COLUMNS], found[ROWS * COLUMNS];
+    struct buffer *first, *second;
+    struct operand index = random_indices(ROWS, ROWS);
+    draw_values(sent, ROWS * COLUMNS);
+    for (size_t i = 0; i < ROWS; i++)
+        memcpy(expected + i * COLUMNS, sent + ((uint32_t *)index.expected)[i] * COLUMNS,
+            COLUMNS * sizeof *sent);
+    assert_ok(device_allocate(tested, ROWS * COLUMNS, &first, &error));
+    assert_ok(device_allocate(tested, ROWS * COLUMNS, &second, &error));
+    assert_ok(device_synchronise(tested, &error));
+    assert_ok(device_upload(tested, device_view(first, ROWS, COLUMNS), sent, &error));
+    assert_ok(device_gather_rows(tested, device_view(first, ROWS, COLUMNS), view_of(&index),
+        device_view(second, ROWS, COLUMNS), &error));
+    device_release(first);
+    memset(sent, 0, sizeof sent);
+    assert_ok(device_download(tested, device_view(second, ROWS, COLUMNS), found, &error));
+    assert_memory_equal(found, expected, sizeof found);
+    device_release(second);
+    release_operand(&index);
+}
+
 #if defined(__linux__)
 /* Where OpenMP gives fewer threads in mid-run than the record has, as within a parallel region of
  * the caller's, nothing is passed off as theirs. */
@@ -161,6 +187,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_run_failing),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_released),
 #if defined(__linux__)
         cmocka_unit_test(test_smaller_team),
 #endif

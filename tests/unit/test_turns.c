@@ -1,0 +1,155 @@
+/* The cpu device's commands, done by threads that take turns: whoever of them is late, the results
+ * are the same.
+ *
+ * In place of a team, the test does all threads' work itself. Between two waits (queue.h) a thread
+ * may be as far ahead of another as can be; with the first thread ahead of all, and with the last
+ * one, any two of them meet in either order. A wait that is missing is seen without any luck. */
+#include "device/cpu/queue.h"
+#include "support.h"
+#include "trainer/dataset.h"
+#include "trainer/random.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct device *device;
+static struct error error;
+
+/* --- Turns --- */
+
+/* Who is ahead. TOGETHER: nobody, each command is done by all before the next one. */
+static enum { TOGETHER, FIRST_AHEAD, LAST_AHEAD, ORDERS } order;
+static size_t unheld; /* commands before which nobody waited */
+
+int __wrap_queue_run(const struct queue *queue, int threads);
+
+int __wrap_queue_run(const struct queue *queue, int threads) {
+    for (size_t first = 0, end; first < queue->count; first = end) {
+        for (end = first + 1; end < queue->count && !queue->commands[end].wait; end++)
+            if (order == TOGETHER)
+                break;
+        unheld += end - first - 1;
+        for (int turn = 0; turn < threads; turn++)
+            for (size_t i = first; i < end; i++)
+                queue->commands[i].run(
+                    &queue->commands[i], order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
+    }
+    return threads;
+}
+
+/* --- Random operations on a few matrices, which meet each other in all roles --- */
+
+enum { SIDE = 32, ELEMENTS = SIDE * SIDE, MATRICES = 6, OPERATIONS = 8, PROGRAMS = 400 };
+
+static struct buffer *matrices[MATRICES], *indices;
+
+/* Takes the next random numbers of a program. */
+struct draws {
+    uint32_t program;
+    uint64_t used;
+};
+
+static uint32_t draw(struct draws *draws, uint32_t bound) {
+    uint32_t bits[4];
+    random_bits(20261128, RANDOM_CHECK, draws->program, draws->used++, bits);
+    return bits[0] % bound;
+}
+
+/* Small values, so that products of products stay finite. */
+static const float *values_of(uint32_t number) {
+    static float values[8][ELEMENTS];
+    float *found = values[number % 8]; /* until the device has waited */
+    random_uniform(number, RANDOM_CHECK, 0, found, ELEMENTS);
+    for (size_t i = 0; i < ELEMENTS; i++)
+        found[i] *= 0.1f;
+    return found;
+}
+
+/* One operation of different matrices. Of the third one it has all, one of the first rows as the
+ * biases, or the start as the scores; pixels go to all of one as if it were an image. */
+static enum status enqueue_one(struct draws *draws) {
+    static const uint8_t pixels[CIFAR10_PIXELS] = {9, 99, 199};
+    uint32_t chosen[MATRICES];
+    random_permutation(draws->program, RANDOM_ORDER, draw(draws, 1 << 30), chosen, MATRICES);
+    struct view of[4];
+    for (int n = 0; n < 4; n++)
+        of[n] = device_view(matrices[chosen[n]], SIDE, SIDE);
+    const struct view row = view_rows(of[2], draw(draws, 3), 1);
+    const struct view start = device_view(of[2].buffer, SIDE, 2);
+    const struct view index = device_view(indices, SIDE, 1);
+    const enum activation activation = (enum activation)draw(draws, 4);
+    switch (draw(draws, 8)) {
+    case 0:
+        return device_dense_forward(device, of[0], of[1], row, activation, of[3], &error);
+    case 1:
+        return device_dense_backward(device, of[0], of[1], of[2], activation, of[3], &error);
+    case 2:
+        return device_dense_update(device, of[0], of[1], 0.01f, of[3], row, &error);
+    case 3:
+        return device_softmax_cross_entropy(device, of[0], index, 0.1f, start, &error);
+    case 4:
+        return device_gather_rows(device, of[0], index, of[1], &error);
+    case 5:
+        return device_upload(device, of[0], values_of(6 + draw(draws, 2)), &error);
+    case 6:
+        return device_upload(device, row, values_of(6 + draw(draws, 2)), &error);
+    default:
+        return device_upload_pixels(
+            device, pixels, COLOR_GREY, device_view(of[0].buffer, 1, ELEMENTS), &error);
+    }
+}
+
+/* What a program makes of the matrices. */
+static void run_program(uint32_t program, float results[MATRICES][ELEMENTS]) {
+    struct draws draws = {program, 0};
+    for (uint32_t m = 0; m < MATRICES; m++)
+        assert_ok(
+            device_upload(device, device_view(matrices[m], SIDE, SIDE), values_of(m), &error));
+    assert_ok(device_synchronise(device, &error));
+    for (int n = 0; n < OPERATIONS; n++)
+        assert_ok(enqueue_one(&draws));
+    for (int m = 0; m < MATRICES; m++) {
+        assert_ok(
+            device_download(device, device_view(matrices[m], SIDE, SIDE), results[m], &error));
+        for (size_t i = 0; i < ELEMENTS; i++)
+            assert_true(isfinite(results[m][i]));
+    }
+}
+
+static void test_turns(void **state) {
+    (void)state;
+    static float expected[MATRICES][ELEMENTS], found[MATRICES][ELEMENTS];
+    uint32_t numbers[SIDE];
+    for (uint32_t i = 0; i < SIDE; i++)
+        numbers[i] = (7 * i + 3) % SIDE / 2;
+    for (int m = 0; m < MATRICES; m++)
+        assert_ok(device_allocate(device, ELEMENTS, &matrices[m], &error));
+    assert_ok(device_allocate(device, SIDE, &indices, &error));
+    assert_ok(device_upload(device, device_view(indices, SIDE, 1), numbers, &error));
+    for (uint32_t program = 0; program < PROGRAMS; program++) {
+        order = TOGETHER;
+        run_program(program, expected);
+        for (order = FIRST_AHEAD; order < ORDERS; order++) {
+            run_program(program, found);
+            if (memcmp(expected, found, sizeof found) != 0)
+                fail_msg("program %u is wrong where the %s thread is ahead", program,
+                    order == FIRST_AHEAD ? "first" : "last");
+        }
+    }
+    assert_true(unheld > PROGRAMS); /* not each command waits */
+    for (int m = 0; m < MATRICES; m++)
+        device_release(matrices[m]);
+    device_release(indices);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_turns)};
+    const int missing = support_open("cpu", NULL, 3, &device);
+    if (missing)
+        return missing;
+    const bool several = device_info(device)->threads > 1;
+    const int result = several ? cmocka_run_group_tests_name("turns", tests, NULL, NULL)
+                               : 77; /* serial OpenBLAS */
+    device_close(device);
+    return result;
+}
