@@ -17,8 +17,11 @@ from common import PATIENCE, TRAINER, Runs, environment, moment, read_safetensor
 
 SMALL = ("--device", "reference", "--threads", 1, "--data", "synthetic", "--samples", 300, "--quiet")
 ONE = (*SMALL, "--epochs", 1)
+EPOCHS = 1000
+LONG = (*SMALL, "--epochs", EPOCHS)  # for some seconds
 ENDLESS = (*SMALL, "--epochs", 100000)  # as far as a test goes
 BYTES = 272512  # of the weights
+SETTINGS = 128 * 1024  # bytes that a checkpoint has for them
 
 
 def own_mounts(script):
@@ -46,12 +49,11 @@ class Saving(Runs):
     def refused(self, message, *arguments, **more):
         """Before the training, and nothing is left behind; also when it is only planned."""
         before = os.listdir(self.folder)
-        for planned in ((), ("--dry-run",)):
-            with self.subTest(arguments=arguments, planned=planned):
-                done = run(*ENDLESS, *arguments, *planned, **more)
-                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
-                self.assertRegex(done.stderr, message)
-                self.assertEqual(os.listdir(self.folder), before)
+        for planned in (("--dry-run",), ()):  # what would not be refused would train for long
+            done = run(*LONG, *arguments, *planned, **more)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), (arguments, planned, done.stderr))
+            self.assertRegex(done.stderr, message)
+            self.assertEqual(os.listdir(self.folder), before)
 
     def modes(self):
         """{name: mode} of all files."""
@@ -91,7 +93,7 @@ class Before(Saving):
 
     def test_too_large(self):
         """For a limit of what files may be, that is known, as is what a run will have of epochs and scores."""
-        for option, room in (("--save", BYTES - 1000), ("--checkpoint", BYTES + 24 * 100000)):
+        for option, room in (("--save", BYTES - 1000), ("--checkpoint", BYTES + SETTINGS + 24 * EPOCHS + 8 * 300)):
             def limit(room=room):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
             self.refused(r": reserve [0-9]+ bytes: File too large\n$", option, self.path("weights"),
@@ -346,14 +348,34 @@ class Held(Saving):
         record(*ONE, "--checkpoint", self.path("run"))
         self.assertEqual(os.listdir(self.folder), ["run"])
 
+    def stopped(self, *arguments, at):
+        """A run that stops at a call."""
+        process = self.begin(*arguments, env=moment(at + ":STOP"))
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        return process
+
+    def test_lock_of_file_that_is_gone(self):
+        """Who gets the lock when its file has just been removed doesn't have the path, but others may by now."""
+        run_ = self.path("run")
+        late = self.stopped(*ONE, "--checkpoint", run_, at="flock:1")
+        os.remove(run_ + ".partial-lock")  # as who has had the path does at last
+        holder = self.stopped(*ONE, "--checkpoint", run_, at="posix_fallocate:1")
+        there = sorted(os.listdir(self.folder))
+        os.kill(late.pid, signal.SIGCONT)
+        output, errors = late.communicate(timeout=PATIENCE)
+        self.assertEqual((late.returncode, output), (2, ""), errors)
+        self.assertIn(f"run: process {holder.pid} has it until it ends", errors)
+        self.assertEqual(sorted(os.listdir(self.folder)), there)
+        os.kill(holder.pid, signal.SIGCONT)
+        _, errors = holder.communicate(timeout=PATIENCE)
+        self.assertEqual((holder.returncode, os.listdir(self.folder)), (0, ["run"]), errors)
+
     def test_replaced_meanwhile(self):
         """A checkpoint that another run has written on since it was opened: its epochs are not done again."""
         run_ = self.path("run")
         record(*ONE, "--checkpoint", run_)
         shutil.copy(run_, self.path("copy"))
-        resumed = subprocess.Popen([TRAINER, "--resume", run_, "--epochs", "3"], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, env=environment(**moment("flock:1:STOP")))
-        os.waitid(os.P_PID, resumed.pid, os.WSTOPPED)
+        resumed = self.stopped("--resume", run_, "--epochs", 3, at="flock:1")
         os.replace(self.path("copy"), run_)
         before = self.bytes_of("run")
         os.kill(resumed.pid, signal.SIGCONT)
