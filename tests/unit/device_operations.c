@@ -87,6 +87,15 @@ void test_long_products(void **state) {
     check_update(516, 3, 5, -0.01f);
 }
 
+/* More results than a group of workers has, so that a simulator sees that no group writes
+ * another's. */
+void test_several_tiles(void **state) {
+    (void)state;
+    check_forward(70, 3, 70, ACTIVATION_RELU);
+    check_backward(70, 70, 3, ACTIVATION_TANH);
+    check_update(3, 70, 70, -0.01f);
+}
+
 /* The default network's. */
 void test_usual_products(void **state) {
     (void)state;
@@ -193,6 +202,23 @@ void test_activations_not_finite(void **state) {
         release_operand(&bias);
         release_operand(&y);
     }
+}
+
+/* Where relu has given 0, of either sign, nothing is passed on: its derivative there is 0. */
+void test_slope_at_zero(void **state) {
+    (void)state;
+    const float given[] = {0.0f, -0.0f, 0.5f}, one[] = {2.0f}, factors[] = {3.0f, 5.0f, 7.0f};
+    float found[3];
+    struct operand d_y = make_operand(1, 1, one), weights = make_operand(3, 1, factors);
+    struct operand x = make_operand(1, 3, given), d_x = random_operand(1, 3);
+    assert_ok(device_dense_backward(tested, view_of(&d_y), view_of(&weights), view_of(&x),
+        ACTIVATION_RELU, view_of(&d_x), &error));
+    assert_ok(device_download(tested, view_of(&d_x), found, &error));
+    assert_true(found[0] == 0.0f && found[1] == 0.0f && found[2] == 14.0f);
+    release_operand(&d_y);
+    release_operand(&weights);
+    release_operand(&x);
+    release_operand(&d_x);
 }
 
 void test_gather_rows(void **state) {

@@ -57,12 +57,14 @@ void test_dense_forward(void **state);
 void test_dense_backward(void **state);
 void test_dense_update(void **state);
 void test_long_products(void **state);
+void test_several_tiles(void **state);
 void test_usual_products(void **state);
 void test_large_products(void **state);
 void test_softmax_cross_entropy(void **state);
 void test_softmax_ties(void **state);
 void test_softmax_not_finite(void **state);
 void test_activations_not_finite(void **state);
+void test_slope_at_zero(void **state);
 void test_gather_rows(void **state);
 void test_upload_pixels(void **state);
 

@@ -171,10 +171,12 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_dense_backward),
         cmocka_unit_test(test_dense_update),
         cmocka_unit_test(test_long_products),
+        cmocka_unit_test(test_several_tiles),
         cmocka_unit_test(test_softmax_cross_entropy),
         cmocka_unit_test(test_softmax_ties),
         cmocka_unit_test(test_softmax_not_finite),
         cmocka_unit_test(test_activations_not_finite),
+        cmocka_unit_test(test_slope_at_zero),
         cmocka_unit_test(test_gather_rows),
         cmocka_unit_test(test_upload_pixels),
         cmocka_unit_test(test_record),
@@ -193,7 +195,7 @@ int main(int argc, char **argv) {
 #endif
         cmocka_unit_test(test_self_check),
     };
-    enum { SMALL_TESTS = 14 };
+    enum { SMALL_TESTS = 16 };
     spec = argc > 1 ? argv[1] : "reference";
     gemm = argc > 2 ? argv[2] : NULL;
     const bool small = argc > 3 && strcmp(argv[3], "small") == 0;
