@@ -26,8 +26,8 @@
 /* --- For tests ----------------------------------------------------------------------------- */
 
 /* What it pretends to be. The first call takes these from the environment, where they are set:
- * EMULATED_CUDA_GPUS, _CAPABILITY, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS. CUDA_VISIBLE_DEVICES=-1
- * hides all GPUs. */
+ * EMULATED_CUDA_GPUS, _CAPABILITY, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER.
+ * CUDA_VISIBLE_DEVICES=-1 hides all GPUs. */
 struct emulated_cuda {
     int gpus, capability;  /* 2 of 9.0 */
     size_t memory;         /* bytes of each: 1 GiB */
@@ -35,6 +35,7 @@ struct emulated_cuda {
     unsigned long lose_at; /* from this one on, the GPU is lost */
     const char *refused;   /* every call of this function fails; or NULL */
     bool no_graphs;        /* captures fail */
+    int driver;            /* the CUDA that its driver is for: CUDART_VERSION */
     bool tolerant;         /* a violation is kept, and does not end the process */
 };
 extern struct emulated_cuda emulated_cuda;
@@ -46,6 +47,7 @@ struct emulated_cuda_state {
     size_t objects;            /* allocations, streams, graphs, libraries, handles, ... not ended */
     unsigned long submissions; /* launches, copies and graphs that the host has enqueued */
     unsigned long commands;    /* kernels and products that were done */
+    unsigned long first_runs; /* of those kernels, the first of each since its library was loaded */
     unsigned long graph_nodes; /* of the graph that was last run */
     int driver_errors;         /* of the OpenCL driver */
 };

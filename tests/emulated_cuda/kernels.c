@@ -186,6 +186,7 @@ struct emulated_kernel {
     char name[64];
     cl_uint count;
     enum { FOUR, EIGHT, ADDRESS } kinds[ARGUMENTS];
+    bool ran; /* since its library was loaded */
 };
 
 /* Programs that were built: each once, for as long as the process lives. */
@@ -265,6 +266,8 @@ cudaError_t cudaLibraryLoadData(cudaLibrary_t *library, const void *code,
         return cudaErrorInvalidKernelImage;
     *library = calloc(1, sizeof **library);
     (*library)->built = build(code);
+    for (cl_uint k = 0; k < (*library)->built->count; k++)
+        (*library)->built->kernels[k].ran = false;
     emulated_cuda_state.objects++;
     return cudaSuccess;
 }
@@ -299,7 +302,9 @@ cudaError_t emulated_copy_arguments(
 }
 
 void emulated_run_kernel(const struct command *command) {
-    const struct emulated_kernel *kernel = command->kernel;
+    struct emulated_kernel *kernel = command->kernel;
+    emulated_cuda_state.first_runs += !kernel->ran;
+    kernel->ran = true;
     for (cl_uint a = 0; a < kernel->count; a++) {
         const void *value = command->arguments[a];
         void *address;

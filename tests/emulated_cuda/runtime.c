@@ -63,6 +63,7 @@ __attribute__((constructor)) static void begin(void) {
         .fail_at = number_from("FAIL", 0),
         .lose_at = number_from("LOSE", 0),
         .no_graphs = number_from("NO_GRAPHS", 0) > 0,
+        .driver = (int)number_from("DRIVER", CUDART_VERSION),
     };
 }
 
@@ -231,7 +232,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
 }
 
 cudaError_t cudaDriverGetVersion(int *version) {
-    *version = CUDART_VERSION;
+    *version = emulated_cuda.driver;
     return cudaSuccess;
 }
 

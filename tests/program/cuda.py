@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 
+from cache_entry import Entry
 from common import NO_CUDA, PATIENCE, record, run, skip_unless_here
 
 TRAINER = sys.argv.pop(1)
@@ -70,6 +71,12 @@ class Choosing(Folder):
             self.assertRegex(line, rf"^cuda:{number} +Emulated GPU {number} .*\(gpu, NVIDIA\); cuBLAS .*; "
                              r"kernels: CUDA C\+\+ sm_90, NVRTC .*; driver: NVIDIA .*CUDA .*; memory: 1.0 GiB; "
                              r"8 compute units$")
+
+    def test_driver(self):
+        """It is named by the newest CUDA that it is for."""
+        for version, text in ((12080, "12.8"), (12000, "12.0"), (13010, "13.1")):
+            device = record(*SMALL, "--device", "cuda", env={"EMULATED_CUDA_DRIVER": str(version)})["device"]
+            self.assertRegex(device["driver"], rf"(^|, )CUDA {text} \(runtime \d+\.\d+\)$")
 
     def test_spec(self):
         for spec, name in (("cuda", "0"), ("cuda:0", "0"), ("cuda:1", "1"), ("auto", "0")):
@@ -148,30 +155,44 @@ class Results(Folder):
                               env={**memory, "EMULATED_CUDA_LOSE": str(call)})
             self.assertEqual(done.stdout, "")
 
-    def test_cache(self):
-        """Compiled once; what is damaged is made again; another GPU has its own."""
-        def files():
-            return sorted(glob.glob(os.path.join(self.folder, "trainer", "programs", "*")))
 
-        def train(**more):
-            return record(*SMALL, "--device", "cuda", "--gemm", "own-small",
-                          env={"XDG_CACHE_HOME": self.folder, **more})["epochs"]
-        first = [epoch["loss"] for epoch in train()]
-        made = files()
+class Cache(Folder):
+    def files(self):
+        return sorted(glob.glob(os.path.join(self.folder, "trainer", "programs", "*")))
+
+    def train(self, **more):
+        found = record(*SMALL, "--device", "cuda", "--gemm", "own-small",
+                       env={"XDG_CACHE_HOME": self.folder, **more})
+        return [epoch["loss"] for epoch in found["epochs"]]
+
+    def test_damage(self):
+        """Compiled once; what is damaged is made again; another GPU has its own."""
+        first = self.train()
+        made = self.files()
         nodes = [os.stat(path).st_ino for path in made]
         self.assertGreaterEqual(len(made), 3)
-        train()
-        self.assertEqual([os.stat(path).st_ino for path in files()], nodes)
+        self.train()
+        self.assertEqual([os.stat(path).st_ino for path in self.files()], nodes)
         for path in made:
             with open(path, "r+b") as file:
                 file.seek(-9, os.SEEK_END)
                 file.write(b"damaged!!")
-        self.assertEqual([epoch["loss"] for epoch in train()], first)
-        self.assertEqual(files(), made)
-        train(EMULATED_CUDA_CAPABILITY="80")
-        self.assertEqual(len(files()), 2 * len(made))
-        train(CUDA_FORCE_PTX_JIT="1")
-        self.assertEqual(len(files()), 3 * len(made))
+        self.assertEqual(self.train(), first)
+        self.assertEqual(self.files(), made)
+        self.train(EMULATED_CUDA_CAPABILITY="80")
+        self.assertEqual(len(self.files()), 2 * len(made))
+        self.train(CUDA_FORCE_PTX_JIT="1")
+        self.assertEqual(len(self.files()), 3 * len(made))
+
+    def test_refused_content(self):
+        """Entries that are whole, and whose content the driver does not take for a program: made again."""
+        first = self.train()
+        made = {path: Entry(path).content for path in self.files()}
+        self.assertGreaterEqual(len(made), 3)
+        for path in made:
+            Entry(path).replace(b"nonsense")
+        self.assertEqual(self.train(), first)
+        self.assertEqual({path: Entry(path).content for path in self.files()}, made)
 
 
 class Faults(Folder):

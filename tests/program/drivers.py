@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 import signal
-import struct
 import sys
 import unittest
 
+from cache_entry import Entry
 from common import NO_CUDA, Folder, closed_pipe, environment, moment, run
 
 DRIVER = os.path.abspath(sys.argv.pop(1))
@@ -205,17 +205,9 @@ class Slow(Drivers):
     def make_older(self, seconds):
         """All answers that are known."""
         for path in glob.glob(self.path("cache/trainer/programs/*")):
-            with open(path, "rb") as file:
-                blob = file.read()
-            content = 32 + struct.unpack("=Q", blob[16:24])[0]
-            time, how = blob[content:-8].split(b" ", 1)
-            older = str(int(time) - seconds).encode()
-            body = blob[:content] + older + b" " + how
-            checksum = 0xcbf29ce484222325  # FNV-1a
-            for byte in body:
-                checksum = (checksum ^ byte) * 0x100000001b3 & 0xffffffffffffffff
-            with open(path, "wb") as file:
-                file.write(body + struct.pack("=Q", checksum))
+            entry = Entry(path)
+            time, how = entry.content.split(b" ", 1)
+            entry.replace(str(int(time) - seconds).encode() + b" " + how)
 
     def test_known_for_a_while(self):
         """Nor for longer because somebody has set the clock."""

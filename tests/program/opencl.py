@@ -6,11 +6,11 @@ import glob
 import os
 import re
 import shutil
-import struct
 import sys
 import tempfile
 import unittest
 
+from cache_entry import Entry
 from common import NO_CUDA, moment, record, run, skip_unless_here, texts
 
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
@@ -33,25 +33,6 @@ class Folder(unittest.TestCase):
         done = run(*arguments, **more)
         self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
         self.assertIn(text, done.stderr)
-
-
-class Entry:
-    """A file of the cache: its content, and putting another there, whole."""
-
-    def __init__(self, path):
-        self.path = path
-        with open(path, "rb") as file:
-            self.blob = file.read()
-        (self.key,) = struct.unpack("=Q", self.blob[16:24])
-        self.content = self.blob[32 + self.key:-8]
-
-    def replace(self, content):
-        body = self.blob[:24] + struct.pack("=Q", len(content)) + self.blob[32:32 + self.key] + content
-        checksum = 0xcbf29ce484222325  # FNV-1a
-        for byte in body:
-            checksum = (checksum ^ byte) * 0x100000001b3 & 0xffffffffffffffff
-        with open(self.path, "wb") as file:
-            file.write(body + struct.pack("=Q", checksum))
 
 
 class Choosing(Folder):

@@ -175,6 +175,29 @@ static void test_too_long(void **state) {
     device_close(device);
 }
 
+/* Each kernel has run when a device was opened and checked: its first use is no epoch's cost. */
+static void test_first_runs(void **state) {
+    (void)state;
+    static const uint8_t pixels[CIFAR10_PIXELS];
+    struct device *device;
+    struct buffer *buffer;
+    assert_ok(device_open("cuda", &own, &device, &error));
+    assert_ok(device_check(device, 2, 3, 4, &error));
+    assert_ok(device_allocate(device, CIFAR10_PLANE, &buffer, &error));
+    const unsigned long before = emulated_cuda_state.first_runs;
+    const struct view row = device_view(buffer, 1, CIFAR10_PLANE), label = {buffer, 0, 1, 1},
+                      logits = {buffer, 1, 1, 3}, gathered = {buffer, 4, 1, 3},
+                      score = {buffer, 7, 1, 2};
+    assert_ok(device_upload_pixels(device, pixels, COLOR_GREY, row, &error));
+    assert_ok(device_gather_rows(device, logits, label, gathered, &error));
+    assert_ok(device_softmax_cross_entropy(device, logits, label, 0.1f, score, &error));
+    assert_ok(device_check(device, 2, 3, 4, &error));
+    assert_true(before > 0);
+    assert_int_equal(emulated_cuda_state.first_runs, before);
+    device_release(buffer);
+    device_close(device);
+}
+
 /* --- Choosing --- */
 
 static void test_submissions(void **state) {
@@ -454,6 +477,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_launches, reset),
         cmocka_unit_test_setup(test_too_long, reset),
+        cmocka_unit_test_setup(test_first_runs, reset),
         cmocka_unit_test_setup(test_submissions, reset),
         cmocka_unit_test_setup(test_precision, reset),
         cmocka_unit_test_setup(test_environment, reset),

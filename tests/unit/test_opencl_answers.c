@@ -157,21 +157,25 @@ static void test_memory_of_host(void **state) {
     assert_true(!cpu || left < BYTES);
 }
 
-/* A tile of each matrix, 16 deep, its rows padded by 4. */
-static void test_shared_memory(void **state) {
+/* Of a group of each tile's: its items, and a part of each matrix, 16 deep, its rows padded by 4.
+ */
+static void test_groups(void **state) {
     (void)state;
     static const struct {
         const char *gemm;
-        cl_ulong bytes;
-    } cases[] = {{"own-small", 2 * 16 * (32 + 4) * sizeof(float)},
-        {"own-medium", 2 * 16 * (64 + 4) * sizeof(float)}};
-    changed.what = CL_DEVICE_LOCAL_MEM_SIZE;
-    for (size_t c = 0; c < 2; c++) {
-        changed.number = cases[c].bytes;
+        cl_device_info what;
+        cl_ulong needed;
+    } cases[] = {{"own-small", CL_DEVICE_MAX_WORK_GROUP_SIZE, 8 * 8},
+        {"own-medium", CL_DEVICE_MAX_WORK_GROUP_SIZE, 16 * 16},
+        {"own-small", CL_DEVICE_LOCAL_MEM_SIZE, 2 * 16 * (32 + 4) * sizeof(float)},
+        {"own-medium", CL_DEVICE_LOCAL_MEM_SIZE, 2 * 16 * (64 + 4) * sizeof(float)}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        changed.what = cases[c].what;
+        changed.number = cases[c].needed;
         assert_ok(open_device(cases[c].gemm));
         device_close(device);
         changed.number--;
-        assert_fails(open_device(cases[c].gemm), STATUS_DEVICE, "bytes of local memory");
+        assert_fails(open_device(cases[c].gemm), STATUS_DEVICE, "needs more than '");
         assert_null(device);
     }
 }
@@ -187,7 +191,7 @@ int main(void) {
         TEST(test_largest_buffer),
         TEST(test_memory),
         TEST(test_memory_of_host),
-        TEST(test_shared_memory),
+        TEST(test_groups),
     };
     return cmocka_run_group_tests_name("opencl, by its driver's answers", tests, NULL, NULL);
 }
