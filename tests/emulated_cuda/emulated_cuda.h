@@ -58,7 +58,7 @@ void emulated_cuda_reset(void);
 
 /* --- Between its files --------------------------------------------------------------------- */
 
-void emulated_violation(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void emulated_violation(const char *format, ...);
 
 /* Counts a call that can fail; gives true when it must. */
 bool emulated_fails(const char *name);

@@ -529,7 +529,7 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void *
     size_t shared, cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchFailure);
     struct command command = {.kind = KERNEL, .grid = grid, .block = block};
-    *(const void **)&command.kernel = function;
+    memcpy(&command.kernel, &function, sizeof function);
     const unsigned long long items = (unsigned long long)block.x * block.y * block.z;
     if (items == 0 || items > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
         grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 || shared > 0) {
