@@ -1,5 +1,6 @@
 /* What an OpenCL driver answers about its device counts: programs are kept for that device and that
- * driver alone, and nothing is asked for that the device has not.
+ * driver alone, and nothing is asked for that the device has not, nor more at once than it should
+ * keep.
  *
  *   test_opencl_answers */
 #include "support.h"
@@ -19,7 +20,11 @@ static struct {
     cl_device_info what; /* that is answered otherwise; 0: none */
     cl_ulong number;     /* in the place of its number; 0: it is a text, which gets a word more */
 } changed;
-static unsigned compiled, buffers;    /* programs and buffers that the driver was asked for */
+static unsigned compiled, buffers; /* programs and buffers that the driver was asked for */
+static struct {
+    size_t commands, marked, done, most; /* `marked` at the last mark; `most` that were not done */
+    cl_event mark;
+} enqueued;
 static unsigned long long host_bytes; /* that the system can give; 0: what it can */
 
 cl_int __real_clGetDeviceInfo(
@@ -60,6 +65,42 @@ cl_mem __wrap_clCreateBuffer(
     cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *code) {
     buffers++;
     return __real_clCreateBuffer(context, flags, size, host, code);
+}
+
+cl_int __real_clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
+    const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
+    const cl_event *events, cl_event *event);
+cl_int __wrap_clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
+    const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
+    const cl_event *events, cl_event *event);
+cl_int __wrap_clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
+    const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
+    const cl_event *events, cl_event *event) {
+    enqueued.commands++;
+    if (enqueued.most < enqueued.commands - enqueued.done)
+        enqueued.most = enqueued.commands - enqueued.done;
+    return __real_clEnqueueNDRangeKernel(
+        queue, kernel, dimensions, offset, global, local, count, events, event);
+}
+
+cl_int __real_clEnqueueMarkerWithWaitList(
+    cl_command_queue queue, cl_uint count, const cl_event *events, cl_event *event);
+cl_int __wrap_clEnqueueMarkerWithWaitList(
+    cl_command_queue queue, cl_uint count, const cl_event *events, cl_event *event);
+cl_int __wrap_clEnqueueMarkerWithWaitList(
+    cl_command_queue queue, cl_uint count, const cl_event *events, cl_event *event) {
+    const cl_int code = __real_clEnqueueMarkerWithWaitList(queue, count, events, event);
+    enqueued.mark = *event;
+    enqueued.marked = enqueued.commands;
+    return code;
+}
+
+cl_int __real_clWaitForEvents(cl_uint count, const cl_event *events);
+cl_int __wrap_clWaitForEvents(cl_uint count, const cl_event *events);
+cl_int __wrap_clWaitForEvents(cl_uint count, const cl_event *events) {
+    if (count == 1 && events[0] == enqueued.mark)
+        enqueued.done = enqueued.marked;
+    return __real_clWaitForEvents(count, events);
 }
 
 unsigned long long __real_host_memory_left(const char **limit);
@@ -180,6 +221,33 @@ static void test_groups(void **state) {
     }
 }
 
+/* A driver keeps memory for each command that is not done, so that there is an end to them. */
+static void test_commands(void **state) {
+    (void)state;
+    enum { MOST = 2 * 4096, ROUNDS = 3 * MOST };
+    struct buffer *buffer;
+    assert_ok(open_device("own-small"));
+    assert_ok(device_allocate(device, 64, &buffer, &error));
+    const struct view all = device_view(buffer, 64, 1), from = view_rows(all, 0, 8),
+                      to = view_rows(all, 8, 8), indices = view_rows(all, 16, 8);
+    static const uint32_t rows[8] = {7, 6, 5, 4, 3, 2, 1, 0};
+    static const float values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    float gathered[8];
+    assert_ok(device_upload(device, from, values, &error));
+    assert_ok(device_upload(device, indices, rows, &error));
+    assert_ok(device_synchronise(device, &error));
+    memset(&enqueued, 0, sizeof enqueued);
+    for (int round = 0; round < ROUNDS; round++)
+        assert_ok(device_gather_rows(device, from, indices, to, &error));
+    assert_int_equal(enqueued.commands, ROUNDS);
+    assert_in_range(enqueued.most, MOST / 2, MOST); /* it runs dry of none */
+    assert_ok(device_download(device, to, gathered, &error));
+    for (int i = 0; i < 8; i++)
+        assert_true(gathered[i] == values[7 - i]);
+    device_release(buffer);
+    device_close(device);
+}
+
 int main(void) {
     const int missing = support_open("opencl", "own-small", 0, &device);
     if (missing)
@@ -192,6 +260,7 @@ int main(void) {
         TEST(test_memory),
         TEST(test_memory_of_host),
         TEST(test_groups),
+        TEST(test_commands),
     };
     return cmocka_run_group_tests_name("opencl, by its driver's answers", tests, NULL, NULL);
 }
