@@ -41,6 +41,8 @@ class Choosing(Folder):
             self.assertRegex(line, r"^opencl:\d+:\d+ +.* \((cpu|gpu|accelerator)(, .*)?\); CLBlast \d+\."
                              r"\d+\.\d+; kernels: OpenCL C \d\.\d.*; driver: .*; memory: [\d.]+ GiB; "
                              r"\d+ compute units?")
+            memory = record("--dry-run", *SMALL, "--device", line.split()[0])["device"]["memory_bytes"]
+            self.assertIn(f"; memory: {memory / 2**30:.1f} GiB; ", line)
 
     def test_by_numbers(self):
         spec = devices()[0].split()[0]

@@ -275,7 +275,7 @@ class Pretended(Swept):
         """What is no file of records stays as it is."""
         record, half = b'{"schema": 1}\n', b'{"sche'
         for content in (b"notes\n", b"notes", b'{"a": 1}\n', b'{\n "schema": 1\n}\n', b"\xff\xfe\0", b"notes\n" + half,
-                        record + b"notes", half, record + b'{"schema": 2}\n'):
+                        b'notes\n{"schema": 1, "a', record + b"notes", half, record + b'{"schema": 2}\n'):
             with open(self.out, "wb") as file:
                 file.write(content)
             done = self.sweep("--device", "cpu", "--repeat", 1, "--no-peak")

@@ -4,10 +4,13 @@ that the test makes up.
   sweep_told.py TRAINER SWEEP
 """
 import contextlib
+import errno
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 import types
 import unittest
 from unittest import mock
@@ -16,7 +19,7 @@ del sys.argv[1]  # the program, which is not needed here
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv.pop(1))))
 from fixtures import fake_records as fake  # noqa: E402
-from sweeping import machine, runs  # noqa: E402
+from sweeping import machine, runs, store  # noqa: E402
 from sweeping.plan import Configuration  # noqa: E402
 
 
@@ -43,6 +46,44 @@ class Store:
 
     def append(self, row):
         self.rows.append(row)
+
+
+class Rows(unittest.TestCase):
+    """Of a file, on a disk that the test makes up."""
+
+    def setUp(self):
+        self.path = os.path.join(tempfile.mkdtemp(), "rows.jsonl")
+        self.addCleanup(shutil.rmtree, os.path.dirname(self.path))
+        self.store = store.Store(self.path)
+        self.addCleanup(os.close, self.store.file)
+        self.store.append({"schema": 1, "row": "first"})
+
+    def content(self):
+        with open(self.path, encoding="utf-8") as file:
+            return file.read()
+
+    def test_on_disk(self):
+        """A row is whole there before the next run begins."""
+        seen = []
+        with mock.patch("os.fsync", lambda file: seen.append((file == self.store.file, self.content()))):
+            self.store.append({"schema": 1, "row": "second"})
+        self.assertEqual(seen, [(True, '{"schema": 1, "row": "first"}\n{"schema": 1, "row": "second"}\n')])
+        self.assertEqual([row["row"] for row in self.store.rows], ["first", "second"])
+
+    def test_full_disk(self):
+        """Which has room for half a row, or gives it to nobody: no part of it stays."""
+        write = os.write
+
+        def write_half(file, text):
+            if len(text) < 20:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(file, text[:len(text) - 10])
+
+        for name, does in (("os.write", write_half), ("os.fsync", mock.Mock(side_effect=OSError(errno.EIO, "")))):
+            with mock.patch(name, does), self.assertRaises(OSError):
+                self.store.append({"schema": 1, "row": "second"})
+            self.assertEqual(self.content(), '{"schema": 1, "row": "first"}\n')
+            self.assertEqual(len(self.store.rows), 1)
 
 
 class Sweep(unittest.TestCase):
