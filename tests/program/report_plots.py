@@ -267,6 +267,16 @@ class Curves(Plot):
                     self.assertAlmostEqual(one, other)
             self.assertEqual(len(lines_of(axes)), 2)
 
+    def test_loss_ticks(self):
+        """In steps of 1, 2, 5 or 10, from before the least to beyond the greatest."""
+        for low, high, expected in ((1.75, 2.31, (1.7, 1.8, 1.9, 2.0, 2.1, 2.2, 2.3, 2.4)),
+                                    (1.1, 2.29, (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4)),
+                                    (0.2, 2.31, (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)),
+                                    (0.5, 6.4, (0, 1, 2, 3, 4, 5, 6, 7)),
+                                    (2.304, 2.305, (2.30, 2.31))):  # no finer than labels are
+            found = plots.loss_ticks(low, high)
+            self.assertEqual([round(tick, 9) for tick in found], list(expected))
+
 
 class Looks(Plot):
     def test_no_two_are_alike(self):
