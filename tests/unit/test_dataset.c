@@ -212,6 +212,14 @@ static void test_default_path(void **state) {
     unsetenv("TRAINER_DATA_DIR");
     assert_false(dataset_default_path(path, sizeof path));
     assert_string_equal(path, "/nonexistent/trainer/cifar-10-batches-bin");
+    char home[512];
+    snprintf(home, sizeof home, "%s", getenv("HOME") ? getenv("HOME") : "");
+    setenv("XDG_CACHE_HOME", "relative", 1);
+    setenv("HOME", "relative", 1);
+    assert_false(dataset_default_path(path, sizeof path));
+    assert_string_equal(path, "");
+    setenv("HOME", home, 1);
+    setenv("XDG_CACHE_HOME", "/nonexistent", 1);
     const struct dataset_options options = {.threads = 2, .samples = 10};
     assert_ok(dataset_load(&options, &dataset, &error));
     assert_string_equal(dataset->source, "synthetic");
