@@ -5,6 +5,7 @@ losses and test score, and its record is one like the trainer's own.
 
 A peer that is not here is skipped, by name; with none at all the exit status is 77.
 """
+import calendar
 import json
 import os
 import random
@@ -25,8 +26,8 @@ FILE_BYTES, RECORD_BYTES = 30730000, 3073
 TRAINING = ("--samples", "600", "--batch-size", "250", "--epochs", "3", "--layers", "64,32")
 SCRIPTS = ("numpy_blas.py", "pytorch.py", "jax_scan.py", "tinygrad_jit.py")
 FOLDER = tempfile.mkdtemp(prefix="trainer-peers-")
-SHORT, WEIGHTS, OTHER_WEIGHTS, WIDE_WEIGHTS = (os.path.join(FOLDER, name)
-                                               for name in ("short", "first", "other", "wide"))
+SHORT, TEN, WEIGHTS, OTHER_WEIGHTS, WIDE_WEIGHTS = (os.path.join(FOLDER, name)
+                                                    for name in ("short", "ten", "first", "other", "wide"))
 # Of losses; those of nine steps differ by less than 1e-6. Of accuracies: a hit or two may hang on rounding.
 CLOSE, CLOSE_HITS = 1e-5, 2 / 600
 PHASES = ("setup", "load", "open", "batching", "release", "evaluate")
@@ -34,7 +35,7 @@ PHASES = ("setup", "load", "open", "batching", "release", "evaluate")
 
 def make_images():
     """Files of CIFAR-10's form, of random images: the training files are one, the test file is another.
-    And a folder with the beginning of one."""
+    And a folder with the beginning of one, and one with a label that is none."""
     print(f"seed {SEED}", file=sys.stderr)
     source = random.Random(SEED)
     training = [os.path.join(FOLDER, f"data_batch_{i}.bin") for i in range(1, 6)]
@@ -48,6 +49,10 @@ def make_images():
     os.mkdir(SHORT)
     with open(os.path.join(SHORT, "data_batch_1.bin"), "wb") as file:
         file.write(images[:-1])
+    os.mkdir(TEN)
+    images[RECORD_BYTES] = 10
+    with open(os.path.join(TEN, "data_batch_1.bin"), "wb") as file:
+        file.write(images)
 
 
 def make_weights(path, layers, seed):
@@ -167,7 +172,8 @@ class Peers(unittest.TestCase):
         for arguments, text in ((("--layers", "65,32"), r"--weights .*: no '0.weight' of the shape \[65, "),
                                 (("--weights", none), "--weights .*: .*No such file"),
                                 (("--data", none), "--data: .*No such file"),
-                                (("--data", SHORT), "--data: .*1.bin: not CIFAR-10's binary version")):
+                                (("--data", SHORT), "--data: .*1.bin: not CIFAR-10's binary version"),
+                                (("--data", TEN), "--data: .*1.bin: a label over 9")):
             done = self.train(script, "--device", "cpu", *arguments)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertRegex(done.stderr, text)
@@ -199,6 +205,25 @@ class Peers(unittest.TestCase):
         self.assertIn("loss 0: ", " ".join(differences(one, self.trainer())))
         done = self.train("numpy_blas.py", "--device", "cpu", weights=WIDE_WEIGHTS)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
+
+    def test_time(self):
+        """Is UTC, wherever the machine is."""
+        start = int(time.time())
+        (one,) = records_of(self.train("numpy_blas.py", "--device", "cpu", TZ="XXX-5:45"))
+        written = calendar.timegm(time.strptime(one["time"], "%Y-%m-%dT%H:%M:%SZ"))
+        self.assertTrue(start <= written <= time.time(), one["time"])
+
+    def test_threads(self):
+        """Whatever a library reads for their number says the same."""
+        script = ("import json, os, sys, types; sys.path.insert(0, sys.argv[1]); import common; "
+                  "common.set_threads(types.SimpleNamespace(device='cpu', threads=3)); "
+                  "print(json.dumps(dict(os.environ)))")
+        done = subprocess.run([PYTHON, "-B", "-c", script, PEERS], check=True, text=True, timeout=PATIENCE,
+                              stdout=subprocess.PIPE)
+        found = json.loads(done.stdout)
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPROC",
+                     "NUM_CPU_THREADS", "CPU_COUNT", "POCL_CPU_MAX_CU_COUNT", "POCL_MAX_PTHREAD_COUNT"):
+            self.assertEqual(found.get(name), "3", name)
 
     def test_environment(self):
         """What a user has set that makes it faster or slower is in its record: no number of threads, which it

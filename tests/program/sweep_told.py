@@ -19,7 +19,7 @@ del sys.argv[1]  # the program, which is not needed here
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv.pop(1))))
 from fixtures import fake_records as fake  # noqa: E402
-from sweeping import machine, runs, store  # noqa: E402
+from sweeping import machine, programs, runs, store  # noqa: E402
 from sweeping.plan import Configuration  # noqa: E402
 
 
@@ -84,6 +84,43 @@ class Rows(unittest.TestCase):
                 self.store.append({"schema": 1, "row": "second"})
             self.assertEqual(self.content(), '{"schema": 1, "row": "first"}\n')
             self.assertEqual(len(self.store.rows), 1)
+
+
+class Comparison(unittest.TestCase):
+    """Of losses: of one and the same training."""
+
+    def test_first_weights(self):
+        """A file for each net and seed, made once."""
+        made, trainer = [], object.__new__(programs.Trainer)
+        trainer.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, trainer.folder)
+
+        def output(*words):
+            options = dict(zip(words[::2], words[1::2]))
+            made.append((options["--layers"], options["--seed"]))
+            with open(words[-1], "w", encoding="utf-8"):
+                pass
+
+        trainer.output = output
+        wanted = [("8", "1"), ("8", "2"), ("9", "1"), ("8", "1")]
+        paths = [trainer.first_weights(*one) for one in wanted]
+        self.assertEqual(made, wanted[:3])
+        self.assertEqual((len(set(paths)), paths[0]), (3, paths[3]))
+
+    def test_other_training(self):
+        """Other losses are those of another training wherever that has another option."""
+        one, sweep = types.SimpleNamespace(peer=None, options={}), types.SimpleNamespace(losses={})
+        first = fake.run()
+        other = fake.run()
+        other["epochs"] = [{**epoch, "loss": epoch["loss"] * 2} for epoch in other["epochs"]]
+        self.assertIsNone(runs.Sweep.disagreement(sweep, one, first))
+        self.assertRegex(runs.Sweep.disagreement(sweep, one, other), "^the loss of epoch 1 is ")
+        for path, value in (("config.batch_size", 7), ("config.layers", [1024, 7, 10]), ("config.activation", "relu"),
+                            ("config.learning_rate", 0.5), ("config.color", "rgb"), ("config.tail", "short"),
+                            ("config.shuffle", True), ("dataset.name", "x"), ("dataset.train", 7),
+                            ("dataset.fingerprint", "00000000000000aa")):
+            with self.subTest(path=path):
+                self.assertIsNone(runs.Sweep.disagreement(sweep, one, fake.changed(other, path, value)))
 
 
 class Sweep(unittest.TestCase):
