@@ -12,8 +12,8 @@ import sys
 import tempfile
 import unittest
 
-from cache_entry import Entry
 from common import NO_CUDA, PATIENCE, record, run, skip_unless_here
+from fixtures.cache_entry import Entry
 
 TRAINER = sys.argv.pop(1)
 

@@ -13,8 +13,8 @@ import signal
 import sys
 import unittest
 
-from cache_entry import Entry
 from common import NO_CUDA, Folder, closed_pipe, environment, moment, run
+from fixtures.cache_entry import Entry
 
 DRIVER = os.path.abspath(sys.argv.pop(1))
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 1, "--batch-size", 20, "--layers", "9,7")

@@ -10,8 +10,8 @@ import sys
 import tempfile
 import unittest
 
-from cache_entry import Entry
 from common import NO_CUDA, moment, record, run, skip_unless_here, texts
+from fixtures.cache_entry import Entry
 
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
 TINY = ("--data", "synthetic", "--samples", 1, "--epochs", 0, "--batch-size", 1, "--layers", "none")
