@@ -94,6 +94,7 @@ class Killed(Swept):
             # Before the first run that counts there are up to nine: what the host is, up to four looks at what
             # rows must be like to count, and four that warm up.
             killed = self.kill_at(chance.randint(1, 12), hold, chance.uniform(0, 0.2) if hold == "no" else 0)
+            self.assertTrue(killed is None or hold == "no")
             kills += killed is None
             if chance.random() < 0.5 and os.path.exists(self.out):
                 with open(self.out, "a", encoding="utf-8") as file:  # as from a write that was cut
