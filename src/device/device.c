@@ -1,12 +1,6 @@
-/* The part of the device interface that is the same for all devices: what is asked of one is
- * checked here. */
+/* The device interface's functions: what is the same for all devices. */
 #include "device/device_type.h"
-#include "trainer/dataset.h"
-
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "device/operation.h"
 
 const char *const activation_names[] = {[ACTIVATION_NONE] = "none",
     [ACTIVATION_SIGMOID] = "sigmoid",
@@ -53,55 +47,14 @@ struct view view_rows(struct view view, size_t first, size_t count) {
     return (struct view){view.buffer, view.offset + first * view.columns, count, view.columns};
 }
 
-/* --- Checks --- */
-
-/* Whether a view lies inside its buffer, on this device. Sides are limited to what BLAS takes. */
-static bool fits(const struct device *device, struct view view) {
-    return view.buffer && view.buffer->device == device && view.rows >= 1 && view.columns >= 1 &&
-           view.rows <= INT_MAX && view.columns <= INT_MAX &&
-           view.offset <= view.buffer->elements &&
-           view.rows <= (view.buffer->elements - view.offset) / view.columns;
-}
-
-static bool is_shape(struct view view, size_t rows, size_t columns) {
-    return view.rows == rows && view.columns == columns;
-}
-
-/* The message for views that don't fit: their shapes, in the order of the call. */
-static enum status refuse(const struct device *device, const char *operation,
-    const struct view *views, size_t count, struct error *error) {
-    char shapes[256] = "";
-    for (size_t i = 0; i < count; i++) {
-        const size_t used = strlen(shapes);
-        snprintf(shapes + used, sizeof shapes - used, " [%zu, %zu]+%zu of %zu", views[i].rows,
-            views[i].columns, views[i].offset, views[i].buffer ? views[i].buffer->elements : 0);
-    }
-    return error_set(error, STATUS_FAILED,
-        "%s: %s: views (shape + offset of elements) that don't fit:%s", device->info.kind,
-        operation, shapes);
-}
-
-/* Refuses the operation unless `condition` holds and all the views named lie in their buffers. */
-#define CHECK_VIEWS(operation, condition, ...)                                                     \
-    do {                                                                                           \
-        const struct view views_[] = {__VA_ARGS__};                                                \
-        const size_t count_ = sizeof views_ / sizeof *views_;                                      \
-        bool right_ = (condition);                                                                 \
-        for (size_t i_ = 0; i_ < count_; i_++)                                                     \
-            right_ = right_ && fits(device, views_[i_]);                                           \
-        if (!right_)                                                                               \
-            return refuse(device, operation, views_, count_, error);                               \
-    } while (0)
-
-enum status device_upload(
-    struct device *device, struct view destination, const void *host, struct error *error) {
-    CHECK_VIEWS("upload", host != NULL, destination);
-    return device->type->upload(device, destination, host, error);
-}
-
 enum status device_download(
     struct device *device, struct view source, void *host, struct error *error) {
-    CHECK_VIEWS("download", host != NULL, source);
+    if (!host || !view_fits(device, source))
+        return error_set(error, STATUS_FAILED,
+            "%s: download: views (shape + offset of elements) that don't fit: [%zu, %zu]+%zu of "
+            "%zu",
+            device->info.kind, source.rows, source.columns, source.offset,
+            source.buffer ? source.buffer->elements : 0);
     return device->type->download(device, source, host, error);
 }
 
@@ -109,86 +62,65 @@ enum status device_synchronise(struct device *device, struct error *error) {
     return device->type->synchronise(device, error);
 }
 
-enum status device_dense_forward(struct device *device, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *error) {
-    CHECK_VIEWS("dense_forward",
-        x.columns == weights.rows && is_shape(bias, 1, weights.columns) &&
-            is_shape(y, x.rows, weights.columns),
-        x, weights, bias, y);
-    return device->type->dense_forward(device, x, weights, bias, activation, y, error);
-}
+/* --- Operations, as data --- */
 
-enum status device_dense_backward(struct device *device, struct view d_y, struct view weights,
-    struct view x, enum activation activation, struct view d_x, struct error *error) {
-    CHECK_VIEWS("dense_backward",
-        d_y.columns == weights.columns && is_shape(x, d_y.rows, weights.rows) &&
-            is_shape(d_x, d_y.rows, weights.rows),
-        d_y, weights, x, d_x);
-    return device->type->dense_backward(device, d_y, weights, x, activation, d_x, error);
-}
-
-enum status device_dense_update(struct device *device, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *error) {
-    CHECK_VIEWS("dense_update",
-        d_y.rows == x.rows && is_shape(weights, x.columns, d_y.columns) &&
-            is_shape(bias, 1, d_y.columns),
-        x, d_y, weights, bias);
-    return device->type->dense_update(device, x, d_y, scale, weights, bias, error);
-}
-
-enum status device_softmax_cross_entropy(struct device *device, struct view logits,
-    struct view labels, float scale, struct view score, struct error *error) {
-    CHECK_VIEWS("softmax_cross_entropy",
-        is_shape(labels, logits.rows, 1) && is_shape(score, logits.rows, 2), logits, labels, score);
-    return device->type->softmax_cross_entropy(device, logits, labels, scale, score, error);
-}
-
-enum status device_gather_rows(struct device *device, struct view source, struct view index,
-    struct view destination, struct error *error) {
-    CHECK_VIEWS("gather_rows",
-        is_shape(index, destination.rows, 1) && source.columns == destination.columns, source,
-        index, destination);
-    return device->type->gather_rows(device, source, index, destination, error);
+enum status device_upload(
+    struct device *device, struct view destination, const void *host, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_UPLOAD, .upload = {destination}, .host = host},
+        error);
 }
 
 enum status device_upload_pixels(struct device *device, const uint8_t *host, enum color color,
     struct view destination, struct error *error) {
-    CHECK_VIEWS("upload_pixels",
-        host != NULL &&
-            destination.columns == (color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS),
-        destination);
-    return device->type->upload_pixels(device, host, color, destination, error);
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_UPLOAD_PIXELS,
+            .upload_pixels = {destination},
+            .host = host,
+            .color = color},
+        error);
 }
 
-/* --- Doing the same again --- */
-
-enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
-    struct recording **recording, struct error *error) {
-    *recording = NULL;
-    if (!device->type->record_begin)
-        return STATUS_OK;
-    enum status status = device->type->record_begin(device, error);
-    if (status != STATUS_OK)
-        return status;
-    status = enqueue(context, error);
-    struct error later; /* what `enqueue` says comes first */
-    const enum status ended =
-        device->type->record_end(device, recording, status == STATUS_OK ? error : &later);
-    if (status == STATUS_OK)
-        status = ended;
-    if (status != STATUS_OK) {
-        device_forget(device, *recording);
-        *recording = NULL;
-    }
-    return status;
+enum status device_gather_rows(struct device *device, struct view source, struct view index,
+    struct view destination, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){
+            .kind = OPERATION_GATHER_ROWS, .gather_rows = {source, index, destination}},
+        error);
 }
 
-void device_forget(struct device *device, struct recording *recording) {
-    if (recording)
-        device->type->forget(device, recording);
+enum status device_dense_forward(struct device *device, struct view x, struct view weights,
+    struct view bias, enum activation activation, struct view y, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_DENSE_FORWARD,
+            .dense_forward = {x, weights, bias, y},
+            .activation = activation},
+        error);
 }
 
-enum status device_run(struct device *device, struct recording *recording, device_enqueue *enqueue,
-    void *context, struct error *error) {
-    return recording ? device->type->replay(device, recording, error) : enqueue(context, error);
+enum status device_dense_backward(struct device *device, struct view d_y, struct view weights,
+    struct view x, enum activation activation, struct view d_x, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_DENSE_BACKWARD,
+            .dense_backward = {d_y, weights, x, d_x},
+            .activation = activation},
+        error);
+}
+
+enum status device_dense_update(struct device *device, struct view x, struct view d_y, float scale,
+    struct view weights, struct view bias, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_DENSE_UPDATE,
+            .dense_update = {x, d_y, weights, bias},
+            .scale = scale},
+        error);
+}
+
+enum status device_softmax_cross_entropy(struct device *device, struct view logits,
+    struct view labels, float scale, struct view score, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_SOFTMAX_CROSS_ENTROPY,
+            .softmax_cross_entropy = {logits, labels, score},
+            .scale = scale},
+        error);
 }

@@ -1,16 +1,17 @@
 /* What a device implements. To add one: write a file (or folder) with a `struct device_type`, and
- * name it in list.c. Choosing one (find.c), the checks of shapes and bounds and the choice between
- * recording and plain calls (device.c), and the self-check (check.c) are done once for all. */
+ * name it in list.c. Choosing one (find.c), the checks of operations (operation.c), their recording
+ * (recording.c) and the self-check (check.c) are done once for all. */
 #ifndef DEVICE_DEVICE_TYPE_H
 #define DEVICE_DEVICE_TYPE_H
 
-#include "trainer/device.h"
+#include "device/operation.h"
 
 /* The first member of each device's own struct, which begins as zeros. */
 struct device {
     const struct device_type *type;
     struct device_info info;
-    char *earlier_choices; /* those of an earlier run (choices.h); NULL: none */
+    char *earlier_choices;           /* those of an earlier run (choices.h); NULL: none */
+    struct operation_list *recorded; /* where operations go while they are recorded (recording.c) */
 };
 
 /* The first member of each device's own buffers. */
@@ -53,33 +54,22 @@ struct device_type {
         struct device *device, size_t elements, struct buffer **buffer, struct error *error);
     void (*release)(struct buffer *buffer);
     struct device_memory (*memory)(const struct device *device); /* NULL: it can't know */
-    enum status (*upload)(
-        struct device *device, struct view destination, const void *host, struct error *error);
     enum status (*download)(
         struct device *device, struct view source, void *host, struct error *error);
     enum status (*synchronise)(struct device *device, struct error *error);
 
-    /* All four, or none (NULL). Between record_begin and record_end, operations are kept and not
-     * done. record_end gives the recording, or NULL with STATUS_OK when these operations can't be
-     * recorded; after a failed `enqueue` its result is forgotten. replay enqueues a recording. */
-    enum status (*record_begin)(struct device *device, struct error *error);
-    enum status (*record_end)(
-        struct device *device, struct recording **recording, struct error *error);
-    enum status (*replay)(struct device *device, struct recording *recording, struct error *error);
-    void (*forget)(struct device *device, struct recording *recording);
+    /* Enqueues an operation, which has been checked. */
+    enum status (*enqueue)(
+        struct device *device, const struct operation *operation, struct error *error);
 
-    enum status (*dense_forward)(struct device *device, struct view x, struct view weights,
-        struct view bias, enum activation activation, struct view y, struct error *error);
-    enum status (*dense_backward)(struct device *device, struct view d_y, struct view weights,
-        struct view x, enum activation activation, struct view d_x, struct error *error);
-    enum status (*dense_update)(struct device *device, struct view x, struct view d_y, float scale,
-        struct view weights, struct view bias, struct error *error);
-    enum status (*softmax_cross_entropy)(struct device *device, struct view logits,
-        struct view labels, float scale, struct view score, struct error *error);
-    enum status (*gather_rows)(struct device *device, struct view source, struct view index,
-        struct view destination, struct error *error);
-    enum status (*upload_pixels)(struct device *device, const uint8_t *host, enum color color,
-        struct view destination, struct error *error);
+    /* All four, or none (0 and NULL). Makes of `count` operations, `longest` at most, what `run`
+     * enqueues as often as it is called. It stays NULL, and that is no error, where they are best
+     * enqueued one by one. Ended by forget. None of them sends. */
+    size_t longest;
+    enum status (*compile)(struct device *device, const struct operation *operations, size_t count,
+        struct recording **recording, struct error *error);
+    enum status (*run)(struct device *device, struct recording *recording, struct error *error);
+    void (*forget)(struct device *device, struct recording *recording);
 };
 
 /* A kind of device that this build does not have. */

@@ -51,13 +51,6 @@ static void reference_close(struct device *device) {
 
 /* --- Memory --- */
 
-static enum status reference_upload(
-    struct device *device, struct view destination, const void *host, struct error *error) {
-    (void)device, (void)error;
-    memcpy(host_floats(destination), host, destination.rows * destination.columns * sizeof(float));
-    return STATUS_OK;
-}
-
 static enum status reference_download(
     struct device *device, struct view source, void *host, struct error *error) {
     (void)device, (void)error;
@@ -127,76 +120,109 @@ static double slope(enum activation activation, double value) {
     return 1.0;
 }
 
-static enum status reference_dense_forward(struct device *device, struct view x,
-    struct view weights, struct view bias, enum activation activation, struct view y,
-    struct error *error) {
-    (void)error;
+/* What each kind does, with a team of so many threads. */
+typedef void operate(const struct operation *operation, int threads);
+
+static void upload(const struct operation *operation, int threads) {
+    (void)threads;
+    const struct view to = operation->upload.destination;
+    memcpy(host_floats(to), operation->host, to.rows * to.columns * sizeof(float));
+}
+
+static void upload_pixels(const struct operation *operation, int threads) {
+    const struct view destination = operation->upload_pixels.destination;
+    const uint8_t *pixels = operation->host;
+    const size_t columns = destination.columns;
+#pragma omp parallel for num_threads(team_whole(threads))
+    for (size_t i = 0; i < destination.rows; i++) {
+        const uint8_t *red = pixels + i * CIFAR10_PIXELS;
+        const uint8_t *green = red + CIFAR10_PLANE, *blue = green + CIFAR10_PLANE;
+        float *row = host_floats(destination) + i * columns;
+        for (size_t j = 0; j < columns; j++)
+            row[j] = operation->color == COLOR_RGB
+                         ? (float)(red[j] / 255.0)
+                         : (float)((0.299 * red[j] + 0.587 * green[j] + 0.114 * blue[j]) / 255.0);
+    }
+}
+
+static void gather_rows(const struct operation *operation, int threads) {
+    (void)threads;
+    const struct view to = operation->gather_rows.destination;
+    const float *source = host_floats(operation->gather_rows.source);
+    const uint32_t *index = host_integers(operation->gather_rows.index);
+    for (size_t i = 0; i < to.rows; i++)
+        memcpy(host_floats(to) + i * to.columns, source + index[i] * to.columns,
+            to.columns * sizeof(float));
+}
+
+static void dense_forward(const struct operation *operation, int threads) {
+    const struct view x = operation->dense_forward.x, y = operation->dense_forward.y;
     const size_t batch = x.rows, in = x.columns, out = y.columns;
-    const struct strided a = {host_floats(x), in, 1}, b = {host_floats(weights), out, 1};
-    const float *add = host_floats(bias);
+    const struct strided a = {host_floats(x), in, 1};
+    const struct strided b = {host_floats(operation->dense_forward.weights), out, 1};
+    const float *bias = host_floats(operation->dense_forward.bias);
     float *result = host_floats(y);
-#pragma omp parallel for num_threads(team_whole(device->info.threads))
+#pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
             product_tile(a, b, i, first, out, in, sums);
             for (size_t j = first; j < out && j < first + TILE; j++)
-                result[i * out + j] = (float)activate(activation, sums[j - first] + add[j]);
+                result[i * out + j] =
+                    (float)activate(operation->activation, sums[j - first] + bias[j]);
         }
-    return STATUS_OK;
 }
 
-static enum status reference_dense_backward(struct device *device, struct view d_y,
-    struct view weights, struct view x, enum activation activation, struct view d_x,
-    struct error *error) {
-    (void)error;
+static void dense_backward(const struct operation *operation, int threads) {
+    const struct view d_y = operation->dense_backward.d_y, d_x = operation->dense_backward.d_x;
     const size_t batch = d_x.rows, in = d_x.columns, out = d_y.columns;
-    const struct strided a = {host_floats(d_y), out, 1}, b = {host_floats(weights), 1, out};
-    const float *value = host_floats(x);
+    const struct strided a = {host_floats(d_y), out, 1};
+    const struct strided b = {host_floats(operation->dense_backward.weights), 1, out};
+    const float *value = host_floats(operation->dense_backward.x);
     float *result = host_floats(d_x);
-#pragma omp parallel for num_threads(team_whole(device->info.threads))
+#pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < in; first += TILE) {
             double sums[TILE];
             product_tile(a, b, i, first, in, out, sums);
             for (size_t j = first; j < in && j < first + TILE; j++)
                 result[i * in + j] =
-                    (float)(sums[j - first] * slope(activation, value[i * in + j]));
+                    (float)(sums[j - first] * slope(operation->activation, value[i * in + j]));
         }
-    return STATUS_OK;
 }
 
-static enum status reference_dense_update(struct device *device, struct view x, struct view d_y,
-    float scale, struct view weights, struct view bias, struct error *error) {
-    (void)error;
+static void dense_update(const struct operation *operation, int threads) {
+    const struct view x = operation->dense_update.x, d_y = operation->dense_update.d_y;
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
     const struct strided a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
-    float *result = host_floats(weights), *sum = host_floats(bias);
-#pragma omp parallel for num_threads(team_whole(device->info.threads))
+    const float scale = operation->scale;
+    float *weights = host_floats(operation->dense_update.weights);
+    float *bias = host_floats(operation->dense_update.bias);
+#pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < in; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
             product_tile(a, b, i, first, out, batch, sums);
             for (size_t j = first; j < out && j < first + TILE; j++)
-                result[i * out + j] += (float)(scale * sums[j - first]);
+                weights[i * out + j] += (float)(scale * sums[j - first]);
         }
     for (size_t j = 0; j < out; j++) {
         double column = 0.0;
         for (size_t i = 0; i < batch; i++)
             column += b.data[i * out + j];
-        sum[j] += (float)(scale * column);
+        bias[j] += (float)(scale * column);
     }
-    return STATUS_OK;
 }
 
-static enum status reference_softmax_cross_entropy(struct device *device, struct view logits,
-    struct view labels, float scale, struct view score, struct error *error) {
-    (void)error;
+static void softmax_cross_entropy(const struct operation *operation, int threads) {
+    const struct view logits = operation->softmax_cross_entropy.logits;
     const size_t classes = logits.columns;
-#pragma omp parallel for num_threads(team_whole(device->info.threads))
+    const uint32_t *labels = host_integers(operation->softmax_cross_entropy.labels);
+    float *score = host_floats(operation->softmax_cross_entropy.score);
+#pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < logits.rows; i++) {
-        float *z = host_floats(logits) + i * classes, *result = host_floats(score) + i * 2;
-        const size_t label = host_integers(labels)[i];
+        float *z = host_floats(logits) + i * classes;
+        const size_t label = labels[i];
         size_t best = 0;
         for (size_t j = 1; j < classes; j++)
             if (z[j] > z[best])
@@ -205,38 +231,27 @@ static enum status reference_softmax_cross_entropy(struct device *device, struct
         double sum = 0.0;
         for (size_t j = 0; j < classes; j++)
             sum += exp(z[j] - largest);
-        result[0] = (float)(log(sum) - (of_label - largest));
-        result[1] = best == label;
+        score[2 * i] = (float)(log(sum) - (of_label - largest));
+        score[2 * i + 1] = best == label;
         for (size_t j = 0; j < classes; j++)
-            z[j] = (float)(scale * (exp(z[j] - largest) / sum - (j == label)));
+            z[j] = (float)(operation->scale * (exp(z[j] - largest) / sum - (j == label)));
     }
-    return STATUS_OK;
 }
 
-static enum status reference_gather_rows(struct device *device, struct view source,
-    struct view index, struct view destination, struct error *error) {
-    (void)device, (void)error;
-    const size_t columns = source.columns;
-    for (size_t i = 0; i < destination.rows; i++)
-        memcpy(host_floats(destination) + i * columns,
-            host_floats(source) + host_integers(index)[i] * columns, columns * sizeof(float));
-    return STATUS_OK;
-}
+static operate *const operations[OPERATION_KINDS] = {
+    [OPERATION_UPLOAD] = upload,
+    [OPERATION_UPLOAD_PIXELS] = upload_pixels,
+    [OPERATION_GATHER_ROWS] = gather_rows,
+    [OPERATION_DENSE_FORWARD] = dense_forward,
+    [OPERATION_DENSE_BACKWARD] = dense_backward,
+    [OPERATION_DENSE_UPDATE] = dense_update,
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
+};
 
-static enum status reference_upload_pixels(struct device *device, const uint8_t *host,
-    enum color color, struct view destination, struct error *error) {
+static enum status reference_enqueue(
+    struct device *device, const struct operation *operation, struct error *error) {
     (void)error;
-    const size_t columns = destination.columns;
-#pragma omp parallel for num_threads(team_whole(device->info.threads))
-    for (size_t i = 0; i < destination.rows; i++) {
-        const uint8_t *red = host + i * CIFAR10_PIXELS;
-        const uint8_t *green = red + CIFAR10_PLANE, *blue = green + CIFAR10_PLANE;
-        float *row = host_floats(destination) + i * columns;
-        for (size_t j = 0; j < columns; j++)
-            row[j] = color == COLOR_RGB
-                         ? (float)(red[j] / 255.0)
-                         : (float)((0.299 * red[j] + 0.587 * green[j] + 0.114 * blue[j]) / 255.0);
-    }
+    operations[operation->kind](operation, device->info.threads);
     return STATUS_OK;
 }
 
@@ -250,13 +265,7 @@ const struct device_type reference_device_type = {
     .allocate = host_buffer_allocate,
     .memory = host_device_memory,
     .release = host_buffer_release,
-    .upload = reference_upload,
     .download = reference_download,
     .synchronise = reference_synchronise,
-    .dense_forward = reference_dense_forward,
-    .dense_backward = reference_dense_backward,
-    .dense_update = reference_dense_update,
-    .softmax_cross_entropy = reference_softmax_cross_entropy,
-    .gather_rows = reference_gather_rows,
-    .upload_pixels = reference_upload_pixels,
+    .enqueue = reference_enqueue,
 };

@@ -18,6 +18,14 @@ static struct layer make_layer(size_t batch, size_t in, size_t out) {
         random_operand(1, out), random_operand(batch, out), random_operand(batch, in)};
 }
 
+static void release_layer(struct layer *at) {
+    release_operand(&at->x);
+    release_operand(&at->weights);
+    release_operand(&at->bias);
+    release_operand(&at->y);
+    release_operand(&at->d_x);
+}
+
 static enum status enqueue_layer(void *context, struct error *problem) {
     const struct layer *at = context;
     const struct view x = view_of(&at->x), weights = view_of(&at->weights);
@@ -203,19 +211,23 @@ void test_run(void **state) {
 
 /* --- Failing --- */
 
+/* A layer, and then no more. */
 static enum status enqueue_failing(void *context, struct error *problem) {
-    (void)context;
-    return error_set(problem, STATUS_DIVERGED, "on purpose");
+    const enum status status = enqueue_layer(context, problem);
+    return status == STATUS_OK ? error_set(problem, STATUS_DIVERGED, "on purpose") : status;
 }
 
 /* What fails while it is recorded fails, and leaves the device usable. */
 void test_run_failing(void **state) {
     (void)state;
+    struct layer at = make_layer(6, 19, 11);
     struct recording *recording = NULL;
-    assert_int_equal(device_record(tested, enqueue_failing, NULL, &recording, &error),
+    assert_int_equal(device_record(tested, enqueue_failing, &at, &recording, &error),
         records ? STATUS_DIVERGED : STATUS_OK);
     assert_null(recording);
+    assert_untouched(&at.y);
     assert_fails(
-        device_run(tested, NULL, enqueue_failing, NULL, &error), STATUS_DIVERGED, "on purpose");
+        device_run(tested, NULL, enqueue_failing, &at, &error), STATUS_DIVERGED, "on purpose");
+    release_layer(&at);
     check_forward(3, 4, 5, ACTIVATION_NONE);
 }

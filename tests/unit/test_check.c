@@ -12,7 +12,7 @@ static struct device_type wrong; /* the reference device's, but for one product 
 static const struct device_type *right;
 static struct error error;
 
-static enum { FORWARD, BACKWARD, UPDATE } product;
+static enum operation_kind product = OPERATION_DENSE_FORWARD; /* it */
 static void (*spoil)(float *values, size_t rows, size_t columns);
 static size_t only_rows, only_columns; /* of results that are spoilt; 0: of any */
 
@@ -28,28 +28,15 @@ static void spoil_view(struct view view) {
     free(values);
 }
 
-static enum status forward(struct device *self, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *problem) {
-    const enum status status = right->dense_forward(self, x, weights, bias, activation, y, problem);
-    if (product == FORWARD)
-        spoil_view(y);
-    return status;
-}
-
-static enum status backward(struct device *self, struct view d_y, struct view weights,
-    struct view x, enum activation activation, struct view d_x, struct error *problem) {
-    const enum status status =
-        right->dense_backward(self, d_y, weights, x, activation, d_x, problem);
-    if (product == BACKWARD)
-        spoil_view(d_x);
-    return status;
-}
-
-static enum status update(struct device *self, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *problem) {
-    const enum status status = right->dense_update(self, x, d_y, scale, weights, bias, problem);
-    if (product == UPDATE)
-        spoil_view(weights);
+static enum status enqueue(
+    struct device *self, const struct operation *operation, struct error *problem) {
+    const enum status status = right->enqueue(self, operation, problem);
+    const struct operation_type *type = &operation_types[operation->kind];
+    if (operation->kind != product)
+        return status;
+    for (size_t v = 0; v < operation_operands(type); v++)
+        if (type->operands[v].use != OPERAND_READ && operation->views[v].rows > 1) /* no bias */
+            spoil_view(operation->views[v]);
     return status;
 }
 
@@ -84,12 +71,14 @@ static void test_right(void **state) {
 
 static void test_wrong(void **state) {
     (void)state;
-    static const char *const names[] = {"forward product", "backward product", "update product"};
+    static const char *const names[] = {[OPERATION_DENSE_FORWARD] = "forward product",
+        [OPERATION_DENSE_BACKWARD] = "backward product",
+        [OPERATION_DENSE_UPDATE] = "update product"};
     static void (*const spoils[])(float *, size_t, size_t) = {
         spoil_last, spoil_to_nan, spoil_digits};
     for (size_t s = 0; s < 3; s++)
-        for (int p = FORWARD; p <= UPDATE; p++) {
-            product = p;
+        for (int p = OPERATION_DENSE_FORWARD; p <= OPERATION_DENSE_UPDATE; p++) {
+            product = (enum operation_kind)p;
             spoil = spoils[s];
             assert_fails(device_check(device, 30, 20, 10, &error), STATUS_DEVICE, names[p]);
             assert_fails(
@@ -103,8 +92,8 @@ static void test_large(void **state) {
     spoil = leave;
     assert_ok(device_check(device, 64, 1024, 1024, &error));
     spoil = spoil_last;
-    for (int p = FORWARD; p <= UPDATE; p++) {
-        product = p;
+    for (int p = OPERATION_DENSE_FORWARD; p <= OPERATION_DENSE_UPDATE; p++) {
+        product = (enum operation_kind)p;
         assert_fails(
             device_check(device, 64, 1024, 1024, &error), STATUS_DEVICE, "fails its self-check");
     }
@@ -122,7 +111,7 @@ static void test_all_shapes(void **state) {
     static const size_t wrong_sizes[][2] = {/* rows, columns */
         {30, 10}, {30, 20}, {30, 7}, {17, 0}, {20, 0}, {DOUBTFUL, DOUBTFUL}};
     device->info.doubtful = DOUBTFUL;
-    product = FORWARD;
+    product = OPERATION_DENSE_FORWARD;
     spoil = leave;
     assert_ok(training_check(device, &shape, &dataset, &plan, &error));
     spoil = spoil_last;
@@ -148,9 +137,7 @@ int main(void) {
         return 1;
     right = device->type;
     wrong = *right;
-    wrong.dense_forward = forward;
-    wrong.dense_backward = backward;
-    wrong.dense_update = update;
+    wrong.enqueue = enqueue;
     device->type = &wrong;
     const int failed = cmocka_run_group_tests_name("check", tests, NULL, NULL);
     device_close(device);

@@ -164,8 +164,8 @@ static void release(struct buffer *buffer) {
 }
 
 static enum status upload(
-    struct device *device, struct view destination, const void *host, struct error *problem) {
-    (void)device, (void)destination, (void)host, (void)problem;
+    struct gpu *gpu, struct view destination, const void *host, struct error *problem) {
+    (void)gpu, (void)destination, (void)host, (void)problem;
     return STATUS_OK;
 }
 
@@ -176,14 +176,14 @@ static enum status synchronise(struct device *device, struct error *problem) {
 static const struct device_type type = {.kind = "opencl",
     .allocate = allocate,
     .release = release,
-    .upload = upload,
     .synchronise = synchronise,
+    .longest = 4096,
     GPU_OPERATIONS};
 
 #define DRIVER                                                                                     \
-    .library = "blas", .longest = 4096, .joins = true, .compile = compile,                         \
-    .free_program = free_program, .create_function = create_function,                              \
-    .free_function = free_function, .gemm_work = gemm_work, .enqueue = enqueue, .finish = finish
+    .library = "blas", .joins = true, .compile = compile, .free_program = free_program,            \
+    .create_function = create_function, .free_function = free_function, .upload = upload,          \
+    .gemm_work = gemm_work, .enqueue = enqueue, .finish = finish
 
 static const struct gpu_driver launching = {DRIVER, .library_share = 0.8};
 static const struct gpu_driver recording = {DRIVER, .library_share = 1.0, .make_graph = make_graph,

@@ -30,20 +30,18 @@ static const double product_seconds[PRODUCTS] = {0.0625, 0.0625, 1.0};
 
 static int products[PRODUCTS], copies;
 
-static enum status forward(struct device *of, struct view x, struct view weights, struct view bias,
-    enum activation activation, struct view y, struct error *problem) {
-    if (x.rows < sides[0]) /* the self-check */
-        return real->dense_forward(of, x, weights, bias, activation, y, problem);
+static enum status enqueue(
+    struct device *of, const struct operation *operation, struct error *problem) {
+    const size_t rows = operation->views[0].rows;
+    if (operation->kind == OPERATION_GATHER_ROWS) {
+        due += slowed(0.5, &copies);
+        return STATUS_OK;
+    }
+    if (operation->kind != OPERATION_DENSE_FORWARD || rows < sides[0]) /* the self-check */
+        return real->enqueue(of, operation, problem);
     for (int p = 0; p < PRODUCTS; p++)
-        if (x.rows == sides[p])
+        if (rows == sides[p])
             due += slowed(product_seconds[p], &products[p]);
-    return STATUS_OK;
-}
-
-static enum status gather(struct device *of, struct view source, struct view index,
-    struct view destination, struct error *problem) {
-    (void)of, (void)source, (void)index, (void)destination, (void)problem;
-    due += slowed(0.5, &copies);
     return STATUS_OK;
 }
 
@@ -79,8 +77,7 @@ int main(void) {
         return 1;
     real = device->type;
     struct device_type slow = *real;
-    slow.dense_forward = forward;
-    slow.gather_rows = gather;
+    slow.enqueue = enqueue;
     slow.synchronise = synchronise;
     slow.memory = memory;
     device->type = &slow;

@@ -1,65 +1,89 @@
 /* The cpu device's queue: where the team waits, and that each row is done once. */
-#include "device/cpu/queue.h"
+#include "device/cpu/cpu.h"
 #include "support.h"
 
 #include <sched.h>
 
-static float memory[6][1024];
+enum { ELEMENTS = 1024, MATRICES = 6 };
 
-static struct operand rows_of(int index, size_t rows, bool written) {
-    return (struct operand){memory[index], sizeof memory[index], rows, written};
+static float memory[MATRICES][ELEMENTS];
+static struct host_buffer matrices[MATRICES];
+
+/* All of a matrix, in so many rows. */
+static struct view rows_of(int index, size_t rows) {
+    return (struct view){&matrices[index].base, 0, rows, ELEMENTS / rows};
 }
 
-static void do_nothing(const struct command *command, int thread, int threads) {
-    (void)command, (void)thread, (void)threads;
-}
-
-static bool waits(struct queue *queue, struct operand a, struct operand b, struct operand c) {
-    const struct command command = {.run = do_nothing, .operands = {a, b, c}};
-    queue_append(queue, &command);
+static bool waits(struct queue *queue, struct operation operation) {
+    queue_append(queue, &operation, &cpu_operations[operation.kind]);
     return queue->commands[queue->count - 1].wait;
+}
+
+static struct operation forward(struct view x, struct view weights, struct view y) {
+    const struct view bias = rows_of(MATRICES - 1, 1);
+    return (struct operation){
+        .kind = OPERATION_DENSE_FORWARD, .dense_forward = {x, weights, bias, y}};
+}
+
+static struct operation update(struct view x, struct view d_y, struct view weights) {
+    const struct view bias = rows_of(MATRICES - 2, 1);
+    return (struct operation){
+        .kind = OPERATION_DENSE_UPDATE, .dense_update = {x, d_y, weights, bias}};
+}
+
+static struct operation upload(struct view to) {
+    return (struct operation){.kind = OPERATION_UPLOAD, .upload = {to}, .host = memory};
+}
+
+/* Every thread meets all of the source. */
+static struct operation gather(struct view source, struct view to) {
+    const struct view index = rows_of(MATRICES - 1, ELEMENTS);
+    return (struct operation){.kind = OPERATION_GATHER_ROWS, .gather_rows = {source, index, to}};
 }
 
 /* A training step: nobody waits while threads stay on their rows, and all do where they meet. */
 static void test_training_step(void **state) {
     (void)state;
     enum { X, WEIGHTS, VALUES, GRADIENTS };
-    const size_t batch = 30, in = 17;
+    const size_t batch = 32, in = 16;
+    const struct view x = rows_of(X, batch), weights = rows_of(WEIGHTS, in);
+    const struct view values = rows_of(VALUES, batch), gradients = rows_of(GRADIENTS, batch);
     struct queue queue = {0};
     assert_true(queue_reserve(&queue, 16));
     for (int step = 0; step < 2; step++) {
         /* forward: own rows of X, all weights -> own rows of VALUES */
-        assert_int_equal(step > 0, waits(&queue, rows_of(X, batch, false),
-                                       rows_of(WEIGHTS, 0, false), rows_of(VALUES, batch, true)));
-        /* backward: own rows again */
-        assert_false(waits(&queue, rows_of(VALUES, batch, false), rows_of(WEIGHTS, 0, false),
-            rows_of(GRADIENTS, batch, true)));
+        assert_int_equal(step > 0, waits(&queue, forward(x, weights, values)));
+        /* the same of them again */
+        assert_false(waits(&queue, forward(values, weights, gradients)));
         /* update: all rows of the batch -> own rows of the weights */
-        assert_true(waits(&queue, rows_of(X, 0, false), rows_of(GRADIENTS, 0, false),
-            rows_of(WEIGHTS, in, true)));
+        assert_true(waits(&queue, update(x, gradients, weights)));
     }
     queue_free(&queue);
 }
 
 static void test_conflicts(void **state) {
     (void)state;
-    const struct operand none = {0};
+    enum { BIAS = MATRICES - 2 };
     struct queue queue = {0};
     assert_true(queue_reserve(&queue, 256));
-    assert_false(waits(&queue, rows_of(0, 8, true), none, none));
-    assert_true(waits(&queue, rows_of(0, 9, false), none, none));  /* split otherwise */
-    assert_false(waits(&queue, rows_of(0, 0, false), none, none)); /* both only read */
-    assert_true(waits(&queue, rows_of(0, 0, true), none, none));
-    assert_true(waits(&queue, rows_of(0, 0, true), none, none)); /* all threads, the same place */
-    struct operand part = rows_of(0, 8, true);
-    part.data = &memory[0][4];
-    part.bytes = 16;
-    assert_true(waits(&queue, part, none, none)); /* overlaps from the middle */
-    part.data = &memory[0][8];
-    assert_false(waits(&queue, part, none, none)); /* begins where the other ends */
+    assert_false(waits(&queue, upload(rows_of(0, 8))));
+    assert_true(waits(&queue, forward(rows_of(0, 4), rows_of(1, 4), rows_of(2, 4)))); /* otherwise
+                                                                                         split */
+    assert_false(waits(&queue, gather(rows_of(0, 8), rows_of(3, 8)))); /* both only read it */
+    assert_false(waits(&queue, update(rows_of(0, 8), rows_of(1, 8), rows_of(2, 4)))); /* its rows */
+    assert_true(waits(&queue, gather(rows_of(2, 4), rows_of(3, 8))));
+    assert_true(waits(&queue, update(rows_of(0, 8), rows_of(0, 8), rows_of(2, 4))));
+    /* All threads, the same place: the bias. */
+    assert_true(waits(&queue, update(rows_of(0, 8), rows_of(0, 8), rows_of(3, 4))));
+    assert_true(waits(&queue, upload(rows_of(BIAS, 1))));
+    assert_false(waits(&queue, upload(rows_of(BIAS, 1)))); /* each its rows of it */
+    assert_true(waits(&queue, upload((struct view){&matrices[BIAS].base, 4, 8, 1}))); /* its middle
+                                                                                       */
+    assert_false(waits(&queue, upload((struct view){&matrices[BIAS].base, 12, 8, 1}))); /* begins
+        where the other ends */
     int met = 0;
     for (int n = 0; n < 200; n++) /* however many there are, looking back ends */
-        met += waits(&queue, rows_of(1, 8, false), none, none);
+        met += waits(&queue, gather(rows_of(0, 8), rows_of(1, 8)));
     assert_in_range(met, 1, 10);
     queue_free(&queue);
 }
@@ -81,7 +105,7 @@ static void test_slices(void **state) {
         }
 }
 
-enum { ROWS = 1000, COMMANDS = 400, SLOW = 40 };
+enum { ROWS = ELEMENTS, COMMANDS = 400, SLOW = 40 };
 
 /* What one row becomes of another and itself: whole numbers below a prime, so that what is wrong
  * once stays wrong. (Sums that grow would end as infinities, which are all equal.) */
@@ -92,13 +116,15 @@ static float mix_row(const float *from, size_t i) {
 }
 
 /* A thread's rows, each made of one of its own and one of another thread's: wrong if anyone runs
- * ahead. At every SLOW-th command (its number is `in`) one thread lets all others go first, so that
- * they do run ahead if nothing holds them. */
-static void mix(const struct command *command, int thread, int threads) {
-    const float *from = command->operands[0].data;
-    float *to = (float *)(uintptr_t)command->operands[1].data;
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    for (int n = 0; n < 200 && thread == 0 && command->in % SLOW == 0; n++)
+ * ahead. Some are slow: one thread lets all others go first, so that they do run ahead if nothing
+ * holds them. */
+static void mix(const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    (void)cpu;
+    const float *from = host_floats(operation->gather_rows.source);
+    float *to = host_floats(operation->gather_rows.destination);
+    const struct slice slice = slice_rows(ROWS, thread, threads);
+    const bool slow = operation->scale > 0.0f;
+    for (int n = 0; n < 200 && thread == 0 && slow; n++)
         sched_yield();
     for (size_t i = slice.first; i < slice.end; i++)
         to[i] = mix_row(from, i);
@@ -106,6 +132,7 @@ static void mix(const struct command *command, int thread, int threads) {
 
 static void test_team(void **state) {
     (void)state;
+    static const struct cpu_operation mixing = {mix, {false, true, true}};
     struct queue queue = {0};
     assert_true(queue_reserve(&queue, COMMANDS));
     float expected[2][ROWS];
@@ -113,15 +140,13 @@ static void test_team(void **state) {
         expected[0][i] = memory[0][i] = (float)i;
     for (size_t n = 0; n < COMMANDS; n++) {
         const int from = n % 2, to = 1 - from;
-        const struct command command = {.run = mix,
-            .rows = ROWS,
-            .in = n,
-            .operands = {rows_of(from, 0, false), rows_of(to, ROWS, true)}};
-        queue_append(&queue, &command);
+        struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
+        operation.scale = n % SLOW == 0;
+        queue_append(&queue, &operation, &mixing);
         for (size_t i = 0; i < ROWS; i++)
             expected[to][i] = mix_row(expected[from], i);
     }
-    queue_run(&queue, 4);
+    queue_run(&queue, NULL, 4);
     assert_memory_equal(memory[0], expected[0], sizeof expected[0]);
     assert_memory_equal(memory[1], expected[1], sizeof expected[1]);
     queue_free(&queue);
@@ -134,5 +159,7 @@ int main(void) {
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_team),
     };
+    for (int m = 0; m < MATRICES; m++)
+        matrices[m] = (struct host_buffer){{NULL, ELEMENTS}, memory[m]};
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }

@@ -34,64 +34,39 @@ static double now(void) {
 
 /* --- A slow device: `reference`, later --- */
 
-struct operation {
-    enum { UPLOAD, PIXELS, GATHER, FORWARD, BACKWARD, UPDATE, SOFTMAX } kind;
-    struct view views[4];
-    const void *host;
-    enum activation activation;
-    enum color color;
-    float scale;
-};
-
 struct recording {
     size_t count;
     struct operation operations[500];
 };
 
-static struct recording queue, *recording; /* `recording`: where operations are kept, not done */
-static double due;                         /* when all that is in the queue is done */
-static double enqueued;                    /* seconds of work that the device was ever given */
+static struct recording queue;
+static double due;      /* when all that is in the queue is done */
+static double enqueued; /* seconds of work that the device was ever given */
 
-static void enqueue(const struct operation *operation) {
-    struct recording *to = recording ? recording : &queue;
+static void append(struct recording *to, const struct operation *operation) {
     assert_true(to->count < sizeof to->operations / sizeof *to->operations);
     to->operations[to->count++] = *operation;
-    const double seconds = operation->kind == SOFTMAX ? STEP : operation->kind <= GATHER ? MOVE : 0;
-    if (!recording) {
-        due = (due > now() ? due : now()) + seconds;
-        enqueued += seconds;
-    }
 }
 
-static enum status work(struct operation *o, struct error *problem) {
-    struct view *v = o->views;
-    switch (o->kind) {
-    case UPLOAD:
-        return real->upload(device, v[0], o->host, problem);
-    case PIXELS:
-        return real->upload_pixels(device, o->host, o->color, v[0], problem);
-    case GATHER:
-        return real->gather_rows(device, v[0], v[1], v[2], problem);
-    case FORWARD:
-        return real->dense_forward(device, v[0], v[1], v[2], o->activation, v[3], problem);
-    case BACKWARD:
-        return real->dense_backward(device, v[0], v[1], v[2], o->activation, v[3], problem);
-    case UPDATE:
-        return real->dense_update(device, v[0], v[1], o->scale, v[2], v[3], problem);
-    case SOFTMAX:
-        break;
-    }
-    return real->softmax_cross_entropy(device, v[0], v[1], o->scale, v[2], problem);
+static enum status slow_enqueue(
+    struct device *of, const struct operation *operation, struct error *problem) {
+    (void)of, (void)problem;
+    const enum operation_kind kind = operation->kind;
+    const bool moves = kind == OPERATION_GATHER_ROWS || operation_types[kind].sends;
+    const double seconds = kind == OPERATION_SOFTMAX_CROSS_ENTROPY ? STEP : moves ? MOVE : 0;
+    append(&queue, operation);
+    due = (due > now() ? due : now()) + seconds;
+    enqueued += seconds;
+    return STATUS_OK;
 }
 
 static enum status slow_synchronise(struct device *of, struct error *problem) {
     (void)of;
-    assert_null(recording);
     for (double left; (left = due - now()) > 0;)
         nanosleep(&(struct timespec){(time_t)left, (long)(fmod(left, 1.0) * 1e9) + 1}, NULL);
     enum status status = STATUS_OK;
     for (size_t o = 0; o < queue.count && status == STATUS_OK; o++)
-        status = work(&queue.operations[o], problem);
+        status = real->enqueue(device, &queue.operations[o], problem);
     queue.count = 0;
     return status;
 }
@@ -107,81 +82,26 @@ static void slow_release(struct buffer *buffer) {
     real->release(buffer);
 }
 
-static enum status slow_upload(
-    struct device *of, struct view destination, const void *host, struct error *problem) {
+static enum status slow_compile(struct device *of, const struct operation *operations, size_t count,
+    struct recording **recording, struct error *problem) {
     (void)of, (void)problem;
-    enqueue(&(struct operation){UPLOAD, {destination}, .host = host});
+    *recording = calloc(1, sizeof **recording);
+    assert_non_null(*recording);
+    for (size_t o = 0; o < count; o++)
+        append(*recording, &operations[o]);
     return STATUS_OK;
 }
 
-static enum status slow_upload_pixels(struct device *of, const uint8_t *host, enum color color,
-    struct view destination, struct error *problem) {
-    (void)of, (void)problem;
-    enqueue(&(struct operation){PIXELS, {destination}, .host = host, .color = color});
-    return STATUS_OK;
+static enum status slow_run(struct device *of, struct recording *recording, struct error *problem) {
+    enum status status = STATUS_OK;
+    for (size_t o = 0; o < recording->count && status == STATUS_OK; o++)
+        status = slow_enqueue(of, &recording->operations[o], problem);
+    return status;
 }
 
-static enum status slow_gather_rows(struct device *of, struct view source, struct view index,
-    struct view destination, struct error *problem) {
-    (void)of, (void)problem;
-    enqueue(&(struct operation){GATHER, {source, index, destination}});
-    return STATUS_OK;
-}
-
-static enum status slow_dense_forward(struct device *of, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *problem) {
-    (void)of, (void)problem;
-    enqueue(&(struct operation){FORWARD, {x, weights, bias, y}, .activation = activation});
-    return STATUS_OK;
-}
-
-static enum status slow_dense_backward(struct device *of, struct view d_y, struct view weights,
-    struct view x, enum activation activation, struct view d_x, struct error *problem) {
-    (void)of, (void)problem;
-    enqueue(&(struct operation){BACKWARD, {d_y, weights, x, d_x}, .activation = activation});
-    return STATUS_OK;
-}
-
-static enum status slow_dense_update(struct device *of, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *problem) {
-    (void)of, (void)problem;
-    enqueue(&(struct operation){UPDATE, {x, d_y, weights, bias}, .scale = scale});
-    return STATUS_OK;
-}
-
-static enum status slow_softmax_cross_entropy(struct device *of, struct view logits,
-    struct view labels, float scale, struct view score, struct error *problem) {
-    (void)of, (void)problem;
-    enqueue(&(struct operation){SOFTMAX, {logits, labels, score}, .scale = scale});
-    return STATUS_OK;
-}
-
-static enum status slow_record_begin(struct device *of, struct error *problem) {
-    (void)of, (void)problem;
-    recording = calloc(1, sizeof *recording);
-    assert_non_null(recording);
-    return STATUS_OK;
-}
-
-static enum status slow_record_end(
-    struct device *of, struct recording **ended, struct error *problem) {
-    (void)of, (void)problem;
-    *ended = recording;
-    recording = NULL;
-    return STATUS_OK;
-}
-
-static enum status slow_replay(
-    struct device *of, struct recording *recorded, struct error *problem) {
-    (void)of, (void)problem;
-    for (size_t o = 0; o < recorded->count; o++)
-        enqueue(&recorded->operations[o]);
-    return STATUS_OK;
-}
-
-static void slow_forget(struct device *of, struct recording *recorded) {
+static void slow_forget(struct device *of, struct recording *recording) {
     (void)of;
-    free(recorded);
+    free(recording);
 }
 
 /* Makes the open device a slow one. */
@@ -189,19 +109,13 @@ static void slow_down(bool records) {
     static struct device_type slow;
     slow = *real;
     slow.release = slow_release;
-    slow.upload = slow_upload;
     slow.download = slow_download;
     slow.synchronise = slow_synchronise;
-    slow.record_begin = records ? slow_record_begin : NULL;
-    slow.record_end = records ? slow_record_end : NULL;
-    slow.replay = records ? slow_replay : NULL;
+    slow.enqueue = slow_enqueue;
+    slow.longest = records ? SIZE_MAX : 0;
+    slow.compile = records ? slow_compile : NULL;
+    slow.run = records ? slow_run : NULL;
     slow.forget = records ? slow_forget : NULL;
-    slow.dense_forward = slow_dense_forward;
-    slow.dense_backward = slow_dense_backward;
-    slow.dense_update = slow_dense_update;
-    slow.softmax_cross_entropy = slow_softmax_cross_entropy;
-    slow.gather_rows = slow_gather_rows;
-    slow.upload_pixels = slow_upload_pixels;
     device->type = &slow;
     device->info.synchronous = false;
 }

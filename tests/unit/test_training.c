@@ -284,11 +284,13 @@ static void test_too_large_batch(void **state) {
 static const struct device_type *watched;
 static size_t seen[8], seen_count; /* rows of the products forward, with those out of a layer */
 
-static enum status watch_forward(struct device *of, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *problem) {
-    if (x.columns == shape.widths[0] || x.rows == x.columns)
+static enum status watch(
+    struct device *of, const struct operation *operation, struct error *problem) {
+    const struct view x = operation->dense_forward.x;
+    if (operation->kind == OPERATION_DENSE_FORWARD &&
+        (x.columns == shape.widths[0] || x.rows == x.columns))
         seen[seen_count++ % 8] = x.rows;
-    return watched->dense_forward(of, x, weights, bias, activation, y, problem);
+    return watched->enqueue(of, operation, problem);
 }
 
 /* Every size of batch that there will be, each once, and large products where they are in doubt. */
@@ -307,7 +309,7 @@ static void test_check(void **state) {
     struct dataset fewer = *dataset;
     fewer.test.count = TESTS;
     struct device_type watching = *device->type;
-    watching.dense_forward = watch_forward;
+    watching.enqueue = watch;
     watched = device->type;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct training_plan plan = basic;

@@ -21,9 +21,9 @@ static struct error error;
 static enum { TOGETHER, FIRST_AHEAD, LAST_AHEAD, ORDERS } order;
 static size_t unheld; /* commands before which nobody waited */
 
-int __wrap_queue_run(const struct queue *queue, int threads);
+int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads);
 
-int __wrap_queue_run(const struct queue *queue, int threads) {
+int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
     for (size_t first = 0, end; first < queue->count; first = end) {
         for (end = first + 1; end < queue->count && !queue->commands[end].wait; end++)
             if (order == TOGETHER)
@@ -31,8 +31,8 @@ int __wrap_queue_run(const struct queue *queue, int threads) {
         unheld += end - first - 1;
         for (int turn = 0; turn < threads; turn++)
             for (size_t i = first; i < end; i++)
-                queue->commands[i].run(
-                    &queue->commands[i], order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
+                queue->commands[i].how->run(cpu, &queue->commands[i].operation,
+                    order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
     }
     return threads;
 }

@@ -1,5 +1,5 @@
-/* What the interface refuses before a device sees it: views that don't lie in their buffer, and
- * shapes that don't fit together. */
+/* What the interface refuses before a device sees it: views that don't lie in their buffer, shapes
+ * that don't fit together, and results that overlap what they are made of. */
 #include "support.h"
 #include "trainer/dataset.h"
 
@@ -38,9 +38,9 @@ static void test_outside(void **state) {
     device_close(other);
 }
 
-enum operation { FORWARD, BACKWARD, UPDATE, SOFTMAX, GATHER, PIXELS, OPERATIONS };
+enum called { FORWARD, BACKWARD, UPDATE, SOFTMAX, GATHER, PIXELS, OPERATIONS };
 
-static enum status compute(enum operation operation, const struct view *v) {
+static enum status compute(enum called operation, const struct view *v) {
     static const uint8_t pixels[CIFAR10_PIXELS];
     switch (operation) {
     case FORWARD:
@@ -84,8 +84,57 @@ static void test_shapes(void **state) {
                     device_view(buffer, operations[o].shapes[v][0], operations[o].shapes[v][1]);
             ++*(side == 0 ? &views[operand].rows : &views[operand].columns);
             if (operand != operations[o].free_operand || side != operations[o].free_side)
-                assert_fails(compute((enum operation)o, views), STATUS_FAILED, operations[o].name);
+                assert_fails(compute((enum called)o, views), STATUS_FAILED, operations[o].name);
         }
+    device_release(buffer);
+}
+
+enum { APART = 64, ZEROS = 5 * APART };
+
+/* All elements are 0 before, which are indices, too. */
+static enum status compute_anew(enum called operation, const struct view *views) {
+    static const float zeros[ZEROS];
+    assert_ok(device_upload(device, device_view(views[0].buffer, 1, ZEROS), zeros, &error));
+    return compute(operation, views);
+}
+
+/* What is written overlaps nothing else, be it by one element; what is only read may. */
+static void test_overlaps(void **state) {
+    (void)state;
+    static const struct {
+        enum called operation;
+        size_t count, shapes[4][2];
+        bool written[4];
+    } operations[] = {
+        {FORWARD, 4, {{3, 3}, {3, 3}, {1, 3}, {3, 3}}, {[3] = true}},
+        {BACKWARD, 4, {{3, 3}, {3, 3}, {3, 3}, {3, 3}}, {[3] = true}},
+        {UPDATE, 4, {{3, 3}, {3, 3}, {3, 3}, {1, 3}}, {[2] = true, [3] = true}},
+        {SOFTMAX, 3, {{3, 3}, {3, 1}, {3, 2}}, {[0] = true, [2] = true}},
+        {GATHER, 3, {{3, 3}, {3, 1}, {3, 3}}, {[2] = true}},
+    };
+    struct buffer *buffer;
+    assert_ok(device_allocate(device, ZEROS, &buffer, &error));
+    for (size_t o = 0; o < sizeof operations / sizeof *operations; o++)
+        for (size_t v = 0; v < operations[o].count; v++)
+            for (size_t other = 0; other < operations[o].count; other++) {
+                struct view views[4];
+                for (size_t n = 0; n < operations[o].count; n++)
+                    views[n] = (struct view){buffer, (n + 1) * APART, operations[o].shapes[n][0],
+                        operations[o].shapes[n][1]};
+                assert_ok(compute_anew(operations[o].operation, views));
+                if (v == other)
+                    continue;
+                /* One ends where the other begins; and one element further. */
+                views[v].offset = views[other].offset - views[v].rows * views[v].columns;
+                assert_ok(compute_anew(operations[o].operation, views));
+                views[v].offset++;
+                const bool wrong = operations[o].written[v] || operations[o].written[other];
+                const enum status status = compute_anew(operations[o].operation, views);
+                if (wrong)
+                    assert_fails(status, STATUS_FAILED, "that overlap where one is written");
+                else
+                    assert_ok(status);
+            }
     device_release(buffer);
 }
 
@@ -93,6 +142,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_overlaps),
     };
     const struct device_options options = {.threads = 1};
     if (device_open("reference", &options, &device, &error) != STATUS_OK)

@@ -1,10 +1,7 @@
 /* The `cpu` device: OpenBLAS for products, called for the rows of each thread of our own team with
  * its own threads off, and vectorised kernels for the rest. Calls only enqueue (queue.h); the team
  * starts when something waits, or when the queue is full. */
-#include "device/cpu/openblas.h"
-#include "device/cpu/queue.h"
-#include "device/host_device.h"
-#include "trainer/dataset.h"
+#include "device/cpu/cpu.h"
 #include "trainer/host.h"
 
 #include <stdio.h>
@@ -12,21 +9,8 @@
 #include <string.h>
 
 enum {
-    PENDING_COMMANDS = 512,      /* enqueued before the team starts on them by itself */
-    RECORDING_COMMANDS = 1 << 16 /* in a recording: 16 MiB; a longer one is done as plain calls */
-};
-
-struct cpu_device {
-    struct host_device host;
-    struct openblas openblas;
-    const struct cpu_kernels *kernels;
-    struct queue pending;
-    struct queue *recorded; /* while recording: where commands go; else NULL */
-    bool too_long;          /* the recording has outgrown its limit */
-};
-
-struct recording {
-    struct queue queue;
+    PENDING = 512,             /* operations that are enqueued before the team starts by itself */
+    RECORDED_LONGEST = 1 << 16 /* operations of a recording: about 12 MiB */
 };
 
 /* --- Finding and opening --- */
@@ -101,7 +85,7 @@ static enum status cpu_find(
 }
 
 static void cpu_close(struct device *device) {
-    struct cpu_device *cpu = (struct cpu_device *)device;
+    struct cpu *cpu = (struct cpu *)device;
     queue_free(&cpu->pending);
     openblas_close(&cpu->openblas);
     free(cpu);
@@ -112,7 +96,7 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
     const char *shortly;
     if (cpu_find(rest, false, &shortly, error) != STATUS_OK)
         return STATUS_DEVICE;
-    struct cpu_device *cpu = calloc(1, sizeof *cpu);
+    struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu)
         return error_memory(error, "the cpu device", sizeof *cpu);
     enum status status = openblas_open(&cpu->openblas, error);
@@ -120,8 +104,8 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
     if (status == STATUS_OK)
         status = host_team_size("cpu", options->threads, usual_threads(&cpu->openblas),
             cpu->openblas.callers, cpu->openblas.why, &threads, error);
-    if (status == STATUS_OK && !queue_reserve(&cpu->pending, PENDING_COMMANDS))
-        status = error_memory(error, "the cpu device", PENDING_COMMANDS * sizeof(struct command));
+    if (status == STATUS_OK && !queue_reserve(&cpu->pending, PENDING))
+        status = error_memory(error, "the cpu device", PENDING * sizeof(struct command));
     if (status != STATUS_OK) {
         cpu_close(&cpu->host.base);
         return status;
@@ -136,10 +120,9 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
 
 /* --- The queue --- */
 
-/* Does a queue's commands with all of the team: its size is part of the record. */
-static enum status run_whole(
-    struct cpu_device *cpu, const struct queue *queue, struct error *error) {
-    const int threads = cpu->host.base.info.threads, team = queue_run(queue, threads);
+/* Does a queue's operations with all of the team: its size is part of the record. */
+static enum status run_whole(struct cpu *cpu, const struct queue *queue, struct error *error) {
+    const int threads = cpu->host.base.info.threads, team = queue_run(queue, cpu, threads);
     return team == threads
                ? STATUS_OK
                : error_set(error, STATUS_DEVICE,
@@ -148,52 +131,29 @@ static enum status run_whole(
                      team, threads);
 }
 
-static enum status flush(struct cpu_device *cpu, struct error *error) {
+static enum status flush(struct cpu *cpu, struct error *error) {
     const enum status status = run_whole(cpu, &cpu->pending, error);
-    cpu->pending.count = cpu->pending.met = 0;
+    queue_empty(&cpu->pending);
     return status;
 }
 
-/* Makes room in the recording; false when it is, or has become, too long. */
-static bool grow_recording(struct cpu_device *cpu) {
-    const size_t capacity = cpu->recorded->capacity;
-    if (cpu->recorded->count == capacity)
-        cpu->too_long = cpu->too_long || capacity >= RECORDING_COMMANDS ||
-                        !queue_reserve(cpu->recorded, capacity * 2);
-    return !cpu->too_long;
-}
-
-static enum status enqueue(struct device *device, struct command command, struct error *error) {
-    struct cpu_device *cpu = (struct cpu_device *)device;
-    command.kernels = cpu->kernels;
-    command.openblas = &cpu->openblas;
-    if (cpu->recorded) {
-        if (grow_recording(cpu))
-            queue_append(cpu->recorded, &command);
-        return STATUS_OK;
-    }
-    enum status status = STATUS_OK;
-    if (cpu->pending.count == cpu->pending.capacity)
-        status = flush(cpu, error);
-    queue_append(&cpu->pending, &command);
+static enum status cpu_enqueue(
+    struct device *device, const struct operation *operation, struct error *error) {
+    struct cpu *cpu = (struct cpu *)device;
+    const enum status status = queue_is_full(&cpu->pending) ? flush(cpu, error) : STATUS_OK;
+    queue_append(&cpu->pending, operation, &cpu_operations[operation->kind]);
     return status;
 }
 
 static enum status cpu_synchronise(struct device *device, struct error *error) {
-    return flush((struct cpu_device *)device, error);
+    return flush((struct cpu *)device, error);
 }
 
-static enum status cpu_record_begin(struct device *device, struct error *error) {
-    struct cpu_device *cpu = (struct cpu_device *)device;
-    struct recording *recording = calloc(1, sizeof *recording);
-    if (!recording || !queue_reserve(&recording->queue, PENDING_COMMANDS)) {
-        free(recording);
-        return error_memory(error, "a recording", PENDING_COMMANDS * sizeof(struct command));
-    }
-    cpu->recorded = &recording->queue;
-    cpu->too_long = false;
-    return STATUS_OK;
-}
+/* --- Recordings: queues in which it is known where to wait --- */
+
+struct recording {
+    struct queue queue;
+};
 
 static void cpu_forget(struct device *device, struct recording *recording) {
     (void)device;
@@ -201,22 +161,23 @@ static void cpu_forget(struct device *device, struct recording *recording) {
     free(recording);
 }
 
-static enum status cpu_record_end(
-    struct device *device, struct recording **recording, struct error *error) {
-    (void)error;
-    struct cpu_device *cpu = (struct cpu_device *)device;
-    *recording = (struct recording *)cpu->recorded; /* its first member */
-    cpu->recorded = NULL;
-    if (cpu->too_long) {
-        cpu_forget(device, *recording);
-        *recording = NULL;
+static enum status cpu_compile(struct device *device, const struct operation *operations,
+    size_t count, struct recording **recording, struct error *error) {
+    (void)device;
+    struct recording *made = calloc(1, sizeof *made);
+    if (!made || !queue_reserve(&made->queue, count)) {
+        free(made);
+        return error_memory(error, "a recording", count * sizeof(struct command));
     }
+    for (size_t o = 0; o < count; o++)
+        queue_append(&made->queue, &operations[o], &cpu_operations[operations[o].kind]);
+    *recording = made;
     return STATUS_OK;
 }
 
-static enum status cpu_replay(
+static enum status cpu_run(
     struct device *device, struct recording *recording, struct error *error) {
-    struct cpu_device *cpu = (struct cpu_device *)device;
+    struct cpu *cpu = (struct cpu *)device;
     const enum status status = flush(cpu, error);
     return status == STATUS_OK ? run_whole(cpu, &recording->queue, error) : status;
 }
@@ -224,210 +185,16 @@ static enum status cpu_replay(
 /* --- Memory --- */
 
 static void cpu_release(struct buffer *buffer) {
-    (void)flush((struct cpu_device *)buffer->device, NULL); /* commands may still use it */
+    (void)flush((struct cpu *)buffer->device, NULL); /* commands may still use it */
     host_buffer_release(buffer);
 }
 
 static enum status cpu_download(
     struct device *device, struct view source, void *host, struct error *error) {
-    const enum status status = flush((struct cpu_device *)device, error);
+    const enum status status = flush((struct cpu *)device, error);
     if (status == STATUS_OK)
         memcpy(host, host_floats(source), source.rows * source.columns * sizeof(float));
     return status;
-}
-
-/* --- Operands: what a command uses, and how the team shares it --- */
-
-static struct operand operand(struct view view, size_t rows, bool written) {
-    return (struct operand){
-        host_floats(view), view.rows * view.columns * sizeof(float), rows, written};
-}
-
-static struct operand whole(struct view view) {
-    return operand(view, 0, false);
-}
-
-static struct operand own_rows(struct view view) {
-    return operand(view, view.rows, false);
-}
-
-static struct operand written_rows(struct view view) {
-    return operand(view, view.rows, true);
-}
-
-static struct operand on_host(const void *host, size_t bytes, size_t rows) {
-    return (struct operand){host, bytes, rows, false};
-}
-
-static const float *read_floats(const struct command *command, int index) {
-    return command->operands[index].data;
-}
-
-/* The operand that the command writes; enqueue's caller had it as a view of a buffer. */
-static float *written_floats(const struct command *command, int index) {
-    return (float *)(uintptr_t)command->operands[index].data;
-}
-
-/* --- Operations: for each, what a thread does, then how it is enqueued --- */
-
-static void run_dense_forward(const struct command *command, int thread, int threads) {
-    const size_t in = command->in, out = command->out;
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    const size_t rows = slice.end - slice.first;
-    if (rows == 0)
-        return;
-    const float *x = read_floats(command, 0) + slice.first * in; /* (rows, in) */
-    const float *weights = read_floats(command, 1);              /* (in, out) */
-    float *y = written_floats(command, 3) + slice.first * out;   /* (rows, out) */
-    command->openblas->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out,
-        (blasint)in, 1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
-    command->kernels->bias_activate(y, read_floats(command, 2), rows, out, command->activation);
-}
-
-static enum status cpu_dense_forward(struct device *device, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *error) {
-    return enqueue(device,
-        (struct command){.run = run_dense_forward,
-            .operands = {own_rows(x), whole(weights), whole(bias), written_rows(y)},
-            .rows = x.rows,
-            .in = x.columns,
-            .out = y.columns,
-            .activation = activation},
-        error);
-}
-
-static void run_dense_backward(const struct command *command, int thread, int threads) {
-    const size_t in = command->in, out = command->out;
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    const size_t rows = slice.end - slice.first;
-    if (rows == 0)
-        return;
-    const float *d_y = read_floats(command, 0) + slice.first * out; /* (rows, out) */
-    const float *weights = read_floats(command, 1);                 /* (in, out) */
-    const float *x = read_floats(command, 2) + slice.first * in;    /* (rows, in) */
-    float *d_x = written_floats(command, 3) + slice.first * in;     /* (rows, in) */
-    command->openblas->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)in,
-        (blasint)out, 1.0f, d_y, (blasint)out, weights, (blasint)out, 0.0f, d_x, (blasint)in);
-    command->kernels->multiply_slope(d_x, x, rows * in, command->activation);
-}
-
-static enum status cpu_dense_backward(struct device *device, struct view d_y, struct view weights,
-    struct view x, enum activation activation, struct view d_x, struct error *error) {
-    return enqueue(device,
-        (struct command){.run = run_dense_backward,
-            .operands = {own_rows(d_y), whole(weights), own_rows(x), written_rows(d_x)},
-            .rows = x.rows,
-            .in = x.columns,
-            .out = d_y.columns,
-            .activation = activation},
-        error);
-}
-
-/* Each thread has rows of the weights, and columns of the bias. */
-static void run_dense_update(const struct command *command, int thread, int threads) {
-    const size_t batch = command->rows, in = command->in, out = command->out;
-    const struct slice slice = slice_rows(in, thread, threads);
-    const size_t rows = slice.end - slice.first;
-    const float *x = read_floats(command, 0) + slice.first;          /* (batch, rows) of in */
-    const float *d_y = read_floats(command, 1);                      /* (batch, out) */
-    float *weights = written_floats(command, 2) + slice.first * out; /* (rows, out) */
-    if (rows > 0)
-        command->openblas->sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows,
-            (blasint)out, (blasint)batch, command->scale, x, (blasint)in, d_y, (blasint)out, 1.0f,
-            weights, (blasint)out);
-    const struct slice columns = slice_rows(out, thread, threads);
-    command->kernels->add_column_sums(
-        written_floats(command, 3), d_y, batch, out, columns.first, columns.end, command->scale);
-}
-
-static enum status cpu_dense_update(struct device *device, struct view x, struct view d_y,
-    float scale, struct view weights, struct view bias, struct error *error) {
-    return enqueue(device,
-        (struct command){.run = run_dense_update,
-            .operands = {whole(x), whole(d_y), written_rows(weights), operand(bias, 0, true)},
-            .rows = x.rows,
-            .in = x.columns,
-            .out = d_y.columns,
-            .scale = scale},
-        error);
-}
-
-static void run_softmax_cross_entropy(const struct command *command, int thread, int threads) {
-    const size_t classes = command->out;
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    const uint32_t *labels = command->operands[1].data;
-    command->kernels->softmax_cross_entropy(written_floats(command, 0) + slice.first * classes,
-        labels + slice.first, slice.end - slice.first, classes, command->scale,
-        written_floats(command, 2) + slice.first * 2);
-}
-
-static enum status cpu_softmax_cross_entropy(struct device *device, struct view logits,
-    struct view labels, float scale, struct view score, struct error *error) {
-    return enqueue(device,
-        (struct command){.run = run_softmax_cross_entropy,
-            .operands = {written_rows(logits), own_rows(labels), written_rows(score)},
-            .rows = logits.rows,
-            .out = logits.columns,
-            .scale = scale},
-        error);
-}
-
-static void run_gather_rows(const struct command *command, int thread, int threads) {
-    const size_t columns = command->out;
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    const float *source = read_floats(command, 0);
-    const uint32_t *index = command->operands[1].data;
-    float *destination = written_floats(command, 2);
-    for (size_t i = slice.first; i < slice.end; i++)
-        memcpy(destination + i * columns, source + index[i] * columns, columns * sizeof(float));
-}
-
-static enum status cpu_gather_rows(struct device *device, struct view source, struct view index,
-    struct view destination, struct error *error) {
-    return enqueue(device,
-        (struct command){.run = run_gather_rows,
-            .operands = {whole(source), own_rows(index), written_rows(destination)},
-            .rows = destination.rows,
-            .out = destination.columns},
-        error);
-}
-
-static void run_upload(const struct command *command, int thread, int threads) {
-    const size_t row = command->out * sizeof(float);
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    memcpy((char *)written_floats(command, 1) + slice.first * row,
-        (const char *)command->operands[0].data + slice.first * row,
-        (slice.end - slice.first) * row);
-}
-
-static enum status cpu_upload(
-    struct device *device, struct view destination, const void *host, struct error *error) {
-    const size_t bytes = destination.rows * destination.columns * sizeof(float);
-    return enqueue(device,
-        (struct command){.run = run_upload,
-            .operands = {on_host(host, bytes, destination.rows), written_rows(destination)},
-            .rows = destination.rows,
-            .out = destination.columns},
-        error);
-}
-
-static void run_upload_pixels(const struct command *command, int thread, int threads) {
-    const struct slice slice = slice_rows(command->rows, thread, threads);
-    const uint8_t *pixels = command->operands[0].data;
-    command->kernels->convert_pixels(written_floats(command, 1) + slice.first * command->out,
-        pixels + slice.first * CIFAR10_PIXELS, slice.end - slice.first, command->color);
-}
-
-static enum status cpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
-    struct view destination, struct error *error) {
-    return enqueue(device,
-        (struct command){.run = run_upload_pixels,
-            .operands = {on_host(host, destination.rows * CIFAR10_PIXELS, destination.rows),
-                written_rows(destination)},
-            .rows = destination.rows,
-            .out = destination.columns,
-            .color = color},
-        error);
 }
 
 const struct device_type cpu_device_type = {
@@ -442,17 +209,11 @@ const struct device_type cpu_device_type = {
     .allocate = host_buffer_allocate,
     .memory = host_device_memory,
     .release = cpu_release,
-    .upload = cpu_upload,
     .download = cpu_download,
     .synchronise = cpu_synchronise,
-    .record_begin = cpu_record_begin,
-    .record_end = cpu_record_end,
-    .replay = cpu_replay,
+    .enqueue = cpu_enqueue,
+    .longest = RECORDED_LONGEST,
+    .compile = cpu_compile,
+    .run = cpu_run,
     .forget = cpu_forget,
-    .dense_forward = cpu_dense_forward,
-    .dense_backward = cpu_dense_backward,
-    .dense_update = cpu_dense_update,
-    .softmax_cross_entropy = cpu_softmax_cross_entropy,
-    .gather_rows = cpu_gather_rows,
-    .upload_pixels = cpu_upload_pixels,
 };

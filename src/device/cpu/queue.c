@@ -3,7 +3,6 @@
 #include "system/team.h"
 
 #include <omp.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 struct slice slice_rows(size_t rows, int thread, int threads) {
@@ -29,20 +28,34 @@ void queue_free(struct queue *queue) {
     *queue = (struct queue){0};
 }
 
-/* Whether a thread doing `later` could meet what another thread still does to `earlier`. */
-static bool conflict(const struct operand *earlier, const struct operand *later) {
-    const uintptr_t a = (uintptr_t)earlier->data, b = (uintptr_t)later->data;
-    if (!(earlier->written || later->written) || a + earlier->bytes <= b || b + later->bytes <= a)
+void queue_empty(struct queue *queue) {
+    queue->count = queue->met = 0;
+}
+
+bool queue_is_full(const struct queue *queue) {
+    return queue->count == queue->capacity;
+}
+
+/* Whether a thread at operand `j` of the later command could meet what another thread still does to
+ * operand `i` of the earlier one. */
+static bool operands_conflict(
+    const struct command *earlier, size_t i, const struct command *later, size_t j) {
+    const struct view a = earlier->operation.views[i], b = later->operation.views[j];
+    const bool written = operation_types[earlier->operation.kind].operands[i].use != OPERAND_READ ||
+                         operation_types[later->operation.kind].operands[j].use != OPERAND_READ;
+    if (!written || !view_overlaps(a, b))
         return false;
-    const bool same_rows = earlier->rows > 0 && earlier->rows == later->rows && a == b &&
-                           earlier->bytes == later->bytes;
+    const bool same_rows = earlier->how->by_rows[i] && later->how->by_rows[j] &&
+                           a.offset == b.offset && a.rows == b.rows && a.columns == b.columns;
     return !same_rows;
 }
 
 static bool commands_conflict(const struct command *earlier, const struct command *later) {
-    for (int i = 0; i < COMMAND_OPERANDS; i++)
-        for (int j = 0; j < COMMAND_OPERANDS; j++)
-            if (conflict(&earlier->operands[i], &later->operands[j]))
+    const size_t befores = operation_operands(&operation_types[earlier->operation.kind]);
+    const size_t afters = operation_operands(&operation_types[later->operation.kind]);
+    for (size_t i = 0; i < befores; i++)
+        for (size_t j = 0; j < afters; j++)
+            if (operands_conflict(earlier, i, later, j))
                 return true;
     return false;
 }
@@ -50,17 +63,18 @@ static bool commands_conflict(const struct command *earlier, const struct comman
 /* Commands since the last wait that a new one is compared with; past that, it waits. */
 enum { LOOK_BACK = 64 };
 
-void queue_append(struct queue *queue, const struct command *command) {
-    bool wait = queue->count - queue->met >= LOOK_BACK;
-    for (size_t i = queue->met; i < queue->count && !wait; i++)
-        wait = commands_conflict(&queue->commands[i], command);
-    if (wait)
+void queue_append(
+    struct queue *queue, const struct operation *operation, const struct cpu_operation *how) {
+    struct command *command = &queue->commands[queue->count];
+    *command = (struct command){*operation, how, queue->count - queue->met >= LOOK_BACK};
+    for (size_t i = queue->met; i < queue->count && !command->wait; i++)
+        command->wait = commands_conflict(&queue->commands[i], command);
+    if (command->wait)
         queue->met = queue->count;
-    queue->commands[queue->count] = *command;
-    queue->commands[queue->count++].wait = wait;
+    queue->count++;
 }
 
-int queue_run(const struct queue *queue, int threads) {
+int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
     int size = threads;
     if (queue->count == 0)
         return size;
@@ -74,7 +88,7 @@ int queue_run(const struct queue *queue, int threads) {
             if (command->wait) {
 #pragma omp barrier
             }
-            command->run(command, thread, team);
+            command->how->run(cpu, &command->operation, thread, team);
         }
     }
     return size;

@@ -91,12 +91,12 @@ static enum status count_memory(struct cuda *cuda, struct error *error) {
 static const struct gpu_driver driver = {
     .library = "cublas",
     .library_share = 1.0,
-    .longest = 1 << 16, /* about as many kilobytes */
     .joins = true,
     .compile = cuda_load_program,
     .free_program = cuda_free_program,
     .create_function = cuda_create_function,
     .free_function = cuda_free_function,
+    .upload = cuda_upload,
     .gemm_work = cuda_gemm_work,
     .enqueue = cuda_enqueue,
     .finish = cuda_finish,
@@ -195,18 +195,6 @@ static void cuda_release(struct buffer *buffer) {
     free(buffer);
 }
 
-static enum status cuda_upload(
-    struct device *device, struct view destination, const void *host, struct error *error) {
-    struct cuda *cuda = cuda_of_device(device);
-    const enum status status = cuda_enter(cuda, error);
-    if (status != STATUS_OK)
-        return status;
-    const cudaError_t code = cudaMemcpyAsync(cuda_memory(destination.buffer, destination.offset),
-        host, destination.rows * destination.columns * sizeof(float), cudaMemcpyHostToDevice,
-        cuda->stream);
-    return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaMemcpyAsync", code, "upload", error);
-}
-
 static enum status cuda_download(
     struct device *device, struct view source, void *host, struct error *error) {
     struct cuda *cuda = cuda_of_device(device);
@@ -237,8 +225,8 @@ const struct device_type cuda_device_type = {
     .close = cuda_close,
     .allocate = cuda_allocate,
     .release = cuda_release,
-    .upload = cuda_upload,
     .download = cuda_download,
     .synchronise = cuda_synchronise,
+    .longest = 1 << 16, /* about as many kilobytes */
     GPU_OPERATIONS,
 };

@@ -62,6 +62,8 @@ void cuda_free_function(struct gpu_function *function);
 
 /* --- The stream (stream.c): as in struct gpu_driver --- */
 
+enum status cuda_upload(
+    struct gpu *gpu, struct view destination, const void *host, struct error *error);
 enum status cuda_gemm_work(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
 enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error);

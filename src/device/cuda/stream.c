@@ -28,6 +28,18 @@ enum status cuda_finish(struct gpu *gpu, struct error *error) {
 
 /* --- Commands --- */
 
+enum status cuda_upload(
+    struct gpu *gpu, struct view destination, const void *host, struct error *error) {
+    const struct cuda *cuda = cuda_of(gpu);
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code = cudaMemcpyAsync(cuda_memory(destination.buffer, destination.offset),
+        host, destination.rows * destination.columns * sizeof(float), cudaMemcpyHostToDevice,
+        cuda->stream);
+    return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaMemcpyAsync", code, "upload", error);
+}
+
 /* It has its workspace from the start. */
 enum status cuda_gemm_work(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {

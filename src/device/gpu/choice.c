@@ -90,16 +90,16 @@ struct racer {
     enum product product;
     const struct product_views *views;
     size_t repeats;
-    struct recording *recording; /* of the repeats, as an epoch is recorded; or NULL */
-    double least;                /* seconds for a product; INFINITY: it can't */
+    struct gpu_commands recorded; /* the repeats, as an epoch is recorded; or none */
+    double least;                 /* seconds for a product; INFINITY: it can't */
 };
 
-static enum status enqueue_repeats(void *context, struct error *error) {
-    const struct racer *racer = context;
+/* Adds the repeats to a list; NULL: enqueues them. */
+static enum status repeat(const struct racer *racer, struct gpu_commands *to, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t r = 0; r < racer->repeats && status == STATUS_OK; r++)
-        status =
-            products_compute(racer->products, racer->method, racer->product, racer->views, error);
+        status = products_compute(
+            racer->products, to, racer->method, racer->product, racer->views, error);
     return status;
 }
 
@@ -107,7 +107,8 @@ static enum status enqueue_repeats(void *context, struct error *error) {
 static enum status take_turn(struct racer *racer, struct error *error) {
     struct gpu *gpu = racer->products->gpu;
     const double start = clock_seconds();
-    enum status status = device_run(&gpu->base, racer->recording, enqueue_repeats, racer, error);
+    enum status status = racer->recorded.count > 0 ? gpu_commands_run(gpu, &racer->recorded, error)
+                                                   : repeat(racer, NULL, error);
     if (status == STATUS_OK)
         status = gpu->driver->finish(gpu, error);
     const double seconds = (clock_seconds() - start) / (double)racer->repeats;
@@ -121,8 +122,8 @@ static enum status take_turn(struct racer *racer, struct error *error) {
 static enum status get_ready(struct racer *racer, struct error *error) {
     enum { LAUNCHED_MAX = 16, RECORDED_MAX = 200 };
     const double turn = 1e-3; /* seconds */
-    struct device *device = &racer->products->gpu->base;
-    const bool recorded = racer->products->gpu->driver->make_graph;
+    struct gpu *gpu = racer->products->gpu;
+    const bool recorded = gpu->driver->make_graph;
     racer->repeats = 1;
     racer->least = INFINITY;
     enum status status = take_turn(racer, error);
@@ -134,7 +135,9 @@ static enum status get_ready(struct racer *racer, struct error *error) {
     const double wanted = turn / racer->least, most = recorded ? RECORDED_MAX : LAUNCHED_MAX;
     racer->repeats = (size_t)(wanted < 1.0 ? 1.0 : wanted < most ? wanted : most);
     if (recorded)
-        status = device_record(device, enqueue_repeats, racer, &racer->recording, error);
+        status = repeat(racer, &racer->recorded, error);
+    if (status == STATUS_OK)
+        status = gpu_commands_join(gpu, &racer->recorded, error);
     if (status != STATUS_OK)
         racer->least = INFINITY;
     return status;
@@ -163,7 +166,8 @@ static enum status race(struct products *products, enum product product,
     struct racer racers[PRODUCT_METHODS_MAX];
     enum status failure = STATUS_OK;
     for (size_t m = 0; m < products->methods_count; m++) {
-        racers[m] = (struct racer){products, m, product, views, 1, NULL, INFINITY};
+        racers[m] =
+            (struct racer){.products = products, .method = m, .product = product, .views = views};
         const enum status status = get_ready(&racers[m], error);
         failure = status != STATUS_OK ? status : failure;
     }
@@ -177,7 +181,7 @@ static enum status race(struct products *products, enum product product,
             failure = status != STATUS_OK ? status : failure;
         }
     for (size_t m = 0; m < products->methods_count; m++)
-        device_forget(&products->gpu->base, racers[m].recording);
+        gpu_commands_free(products->gpu, &racers[m].recorded);
     *fastest = fastest_of(products, racers);
     return isinf(racers[*fastest].least) ? failure : STATUS_OK;
 }
@@ -200,12 +204,7 @@ static enum status time_methods(struct products *products, enum product product,
     apart.result = device_view(written, result.rows, result.columns);
     if (product == PRODUCT_UPDATE)
         apart.bias = (struct view){written, elements, 1, result.columns};
-    struct recording *recorded = gpu->recorded;
-    const char *submission = gpu->base.info.submission; /* which is not told of trials */
-    gpu->recorded = NULL;                               /* this is done now */
     const enum status status = race(products, product, &apart, fastest, error);
-    gpu->recorded = recorded;
-    gpu->base.info.submission = submission;
     device_release(written);
     return status;
 }

@@ -1,15 +1,8 @@
-/* Commands: enqueued at once, or recorded. */
+/* Commands: enqueued at once, or kept in lists. */
 #include "device/gpu/gpu.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct recording {
-    struct gpu_command *commands;
-    size_t count, room;
-    bool unfit;              /* too long, or with what can't be recorded */
-    struct gpu_graph *graph; /* the commands as one; NULL: they are enqueued one by one */
-};
 
 /* --- Kernels --- */
 
@@ -27,102 +20,108 @@ void gpu_kernel_free(struct gpu *gpu, struct gpu_kernel *kernel) {
 
 /* --- Enqueueing --- */
 
-/* A place for one more command; NULL when the recording is too long, or memory is refused. */
-static struct gpu_command *grow(const struct gpu *gpu) {
-    struct recording *recording = gpu->recorded;
-    if (recording->count == recording->room && !recording->unfit) {
-        const size_t room = recording->room > 0 ? recording->room * 2 : 256;
-        struct gpu_command *grown = room <= gpu->driver->longest
-                                        ? realloc(recording->commands, room * sizeof *grown)
-                                        : NULL;
-        if (grown) {
-            recording->commands = grown;
-            recording->room = room;
-        }
-        recording->unfit = !grown;
+/* A place for one more; NULL when memory is refused. */
+static struct gpu_command *grow(struct gpu_commands *commands) {
+    if (commands->count == commands->capacity) {
+        const size_t capacity = commands->capacity > 0 ? commands->capacity * 2 : 256;
+        struct gpu_command *grown = realloc(commands->all, capacity * sizeof *grown);
+        if (!grown)
+            return NULL;
+        commands->all = grown;
+        commands->capacity = capacity;
     }
-    return recording->unfit ? NULL : &recording->commands[recording->count];
+    return &commands->all[commands->count];
 }
 
 /* `kernel`: the command's; NULL for a gemm. */
-static enum status submit(struct gpu *gpu, const struct gpu_kernel *kernel,
+static enum status submit(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
     const struct gpu_command *command, struct error *error) {
-    if (!gpu->recorded)
+    if (!to)
         return gpu->driver->enqueue(gpu, command, error);
-    struct gpu_command *recorded = grow(gpu);
-    if (!recorded)
-        return STATUS_OK;
-    *recorded = *command;
-    const enum status status = kernel && gpu->driver->prepare
-                                   ? gpu->driver->prepare(gpu, kernel, recorded, error)
-                                   : STATUS_OK;
+    struct gpu_command *kept = grow(to);
+    if (!kept)
+        return error_memory(error, "a recording", (to->count + 1) * sizeof *kept);
+    *kept = *command;
+    const enum status status =
+        kernel && gpu->driver->prepare ? gpu->driver->prepare(gpu, kernel, kept, error) : STATUS_OK;
     if (status == STATUS_OK)
-        gpu->recorded->count++;
+        to->count++;
     return status;
 }
 
-enum status gpu_launch(struct gpu *gpu, const struct gpu_kernel *kernel, struct gpu_grid grid,
-    const struct gpu_argument *arguments, size_t count, struct error *error) {
+enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
+    struct gpu_grid grid, const struct gpu_argument *arguments, size_t count, struct error *error) {
     struct gpu_command command = {
         .name = kernel->name, .function = kernel->function, .grid = grid, .arguments_count = count};
     memcpy(command.arguments, arguments, count * sizeof *arguments);
-    return submit(gpu, kernel, &command, error);
+    return submit(gpu, to, kernel, &command, error);
 }
 
-enum status gpu_gemm(struct gpu *gpu, const struct gpu_gemm *gemm, struct error *error) {
+enum status gpu_gemm(
+    struct gpu *gpu, struct gpu_commands *to, const struct gpu_gemm *gemm, struct error *error) {
     const struct gpu_command command = {.name = "a matrix product", .gemm = *gemm};
-    return submit(gpu, NULL, &command, error);
+    return submit(gpu, to, NULL, &command, error);
 }
 
-/* --- Recording --- */
+/* --- Lists --- */
 
-bool gpu_spoil_recording(struct gpu *gpu) {
-    if (gpu->recorded)
-        gpu->recorded->unfit = true;
-    return gpu->recorded != NULL;
+enum status gpu_commands_join(struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
+    return gpu->driver->make_graph && commands->count > 0
+               ? gpu->driver->make_graph(
+                     gpu, commands->all, commands->count, &commands->graph, error)
+               : STATUS_OK;
 }
 
-enum status gpu_record_begin(struct device *device, struct error *error) {
-    struct gpu *gpu = (struct gpu *)device;
-    gpu->recorded = calloc(1, sizeof *gpu->recorded);
-    return gpu->recorded ? STATUS_OK : error_memory(error, "a recording", sizeof *gpu->recorded);
-}
-
-enum status gpu_record_end(
-    struct device *device, struct recording **recording, struct error *error) {
-    struct gpu *gpu = (struct gpu *)device;
-    struct recording *made = gpu->recorded;
-    gpu->recorded = NULL;
+enum status gpu_commands_run(
+    struct gpu *gpu, const struct gpu_commands *commands, struct error *error) {
+    if (commands->graph)
+        return gpu->driver->run_graph(gpu, commands->graph, error);
     enum status status = STATUS_OK;
-    if (!made->unfit && gpu->driver->make_graph && made->count > 0)
-        status = gpu->driver->make_graph(gpu, made->commands, made->count, &made->graph, error);
-    if (gpu->driver->make_graph)
-        gpu->base.info.submission = made->graph ? "graph" : "stream";
-    if (made->unfit || status != STATUS_OK) {
-        gpu_forget(device, made);
-        made = NULL;
-    }
-    *recording = made;
+    for (size_t c = 0; c < commands->count && status == STATUS_OK; c++)
+        status = gpu->driver->enqueue(gpu, &commands->all[c], error);
     return status;
 }
 
-enum status gpu_replay(struct device *device, struct recording *recording, struct error *error) {
-    struct gpu *gpu = (struct gpu *)device;
-    if (recording->graph)
-        return gpu->driver->run_graph(gpu, recording->graph, error);
-    enum status status = STATUS_OK;
-    for (size_t c = 0; c < recording->count && status == STATUS_OK; c++)
-        status = gpu->driver->enqueue(gpu, &recording->commands[c], error);
-    return status;
+void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands) {
+    if (commands->graph)
+        gpu->driver->free_graph(gpu, commands->graph);
+    for (size_t c = 0; c < commands->count; c++)
+        if (commands->all[c].prepared)
+            gpu->driver->free_function(commands->all[c].function);
+    free(commands->all);
+    *commands = (struct gpu_commands){0};
 }
+
+/* --- Recordings --- */
+
+struct recording {
+    struct gpu_commands commands;
+};
 
 void gpu_forget(struct device *device, struct recording *recording) {
-    struct gpu *gpu = (struct gpu *)device;
-    if (recording->graph)
-        gpu->driver->free_graph(gpu, recording->graph);
-    for (size_t c = 0; c < recording->count; c++)
-        if (recording->commands[c].prepared)
-            gpu->driver->free_function(recording->commands[c].function);
-    free(recording->commands);
+    gpu_commands_free((struct gpu *)device, &recording->commands);
     free(recording);
+}
+
+/* Where commands can be submitted as one, a list that can't is no better than plain calls. */
+enum status gpu_compile(struct device *device, const struct operation *operations, size_t count,
+    struct recording **recording, struct error *error) {
+    struct gpu *gpu = (struct gpu *)device;
+    struct recording *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_memory(error, "a recording", sizeof *made);
+    enum status status = STATUS_OK;
+    for (size_t o = 0; o < count && status == STATUS_OK; o++)
+        status = gpu_operate(gpu, &made->commands, &operations[o], error);
+    if (status == STATUS_OK)
+        status = gpu_commands_join(gpu, &made->commands, error);
+    if (status == STATUS_OK && (made->commands.graph || !gpu->driver->make_graph))
+        *recording = made;
+    else
+        gpu_forget(device, made);
+    return status;
+}
+
+enum status gpu_run(struct device *device, struct recording *recording, struct error *error) {
+    return gpu_commands_run((struct gpu *)device, &recording->commands, error);
 }

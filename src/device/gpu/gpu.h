@@ -1,8 +1,7 @@
 /* What the devices that run our own kernels (kernels/) share: all of the device interface's
  * operations, in terms of the few things that a driver does. OpenCL is one driver, CUDA another.
  *
- * The operations become commands: a kernel with its arguments, or a matrix product by the driver's
- * library. A command is enqueued at once or, while recording, kept. */
+ * An operation becomes commands, which are enqueued at once or, of a recording, kept in a list. */
 #ifndef DEVICE_GPU_GPU_H
 #define DEVICE_GPU_GPU_H
 
@@ -74,6 +73,7 @@ struct gpu_gemm {
     float alpha, beta;
 };
 
+/* A kernel with its arguments, or a matrix product by the driver's library. */
 struct gpu_command {
     const char *name;
     struct gpu_function *function; /* NULL: it is the gemm */
@@ -82,6 +82,13 @@ struct gpu_command {
     size_t arguments_count;
     bool prepared; /* by gpu_driver.prepare */
     struct gpu_gemm gemm;
+};
+
+/* A list of them. Where a function takes one to add to, NULL has the device do it now. */
+struct gpu_commands {
+    struct gpu_command *all;
+    size_t count, capacity;
+    struct gpu_graph *graph; /* they as one; NULL: they are enqueued one by one */
 };
 
 /* --- A driver ------------------------------------------------------------------------------ */
@@ -98,7 +105,6 @@ struct gpu {
                              * has another one */
     char *environment; /* what else its driver goes by, and libraries: the variables (environment.h)
                         */
-    struct recording *recorded;  /* while recording: where commands go; else NULL */
     struct products *products;   /* (products.h) */
     struct gpu_program *samples; /* kernels/samples.cl */
     struct gpu_kernel softmax_cross_entropy, gather_rows, convert_pixels;
@@ -110,7 +116,6 @@ struct gpu_driver {
     const char *library;  /* the name of its matrix library, for --gemm */
     size_t doubtful;      /* as in struct device_info, where the library is used */
     double library_share; /* of our kernels' time that its library may take, and be chosen */
-    size_t longest;       /* commands that a recording may have */
     bool joins; /* groups see what others wrote before: slices of a product are added up in
                  * the same kernel */
 
@@ -122,6 +127,8 @@ struct gpu_driver {
         struct gpu_function **function, struct error *error);
     void (*free_function)(struct gpu_function *function);
 
+    enum status (*upload)(
+        struct gpu *gpu, struct view destination, const void *host, struct error *error);
     /* Elements that a gemm's `work` must have; 0: none. */
     enum status (*gemm_work)(
         struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
@@ -165,45 +172,39 @@ enum status gpu_kernel_create(struct gpu *gpu, struct gpu_program *program, cons
     struct gpu_kernel *kernel, struct error *error);
 void gpu_kernel_free(struct gpu *gpu, struct gpu_kernel *kernel);
 
-/* Enqueues a kernel with `count` arguments, or a matrix product; while recording, keeps it. */
-enum status gpu_launch(struct gpu *gpu, const struct gpu_kernel *kernel, struct gpu_grid grid,
-    const struct gpu_argument *arguments, size_t count, struct error *error);
-#define GPU_LAUNCH(gpu, kernel, grid, error, ...)                                                  \
-    gpu_launch(gpu, kernel, grid, (const struct gpu_argument[]){__VA_ARGS__},                      \
+/* Adds a kernel with `count` arguments, or a matrix product, to a list; NULL: enqueues it. */
+enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
+    struct gpu_grid grid, const struct gpu_argument *arguments, size_t count, struct error *error);
+#define GPU_LAUNCH(gpu, to, kernel, grid, error, ...)                                              \
+    gpu_launch(gpu, to, kernel, grid, (const struct gpu_argument[]){__VA_ARGS__},                  \
         sizeof((const struct gpu_argument[]){__VA_ARGS__}) / sizeof(struct gpu_argument), error)
-enum status gpu_gemm(struct gpu *gpu, const struct gpu_gemm *gemm, struct error *error);
+enum status gpu_gemm(
+    struct gpu *gpu, struct gpu_commands *to, const struct gpu_gemm *gemm, struct error *error);
 
-/* Whether a recording is being made; if so it ends as none, since it can't have what comes next. */
-bool gpu_spoil_recording(struct gpu *gpu);
+/* Makes one of a list that is complete, where the driver can. */
+enum status gpu_commands_join(struct gpu *gpu, struct gpu_commands *commands, struct error *error);
+enum status gpu_commands_run(
+    struct gpu *gpu, const struct gpu_commands *commands, struct error *error);
+void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands);
+
+/* Adds an operation's commands to a list; NULL: enqueues it. */
+enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
+    struct error *error);
 
 /* --- As in struct device_type -------------------------------------------------------------- */
 
 size_t gpu_choices(const struct device *device, char *text, size_t size);
 struct device_memory gpu_memory_left(const struct device *device);
-enum status gpu_record_begin(struct device *device, struct error *error);
-enum status gpu_record_end(
-    struct device *device, struct recording **recording, struct error *error);
-enum status gpu_replay(struct device *device, struct recording *recording, struct error *error);
+enum status gpu_enqueue(
+    struct device *device, const struct operation *operation, struct error *error);
+enum status gpu_compile(struct device *device, const struct operation *operations, size_t count,
+    struct recording **recording, struct error *error);
+enum status gpu_run(struct device *device, struct recording *recording, struct error *error);
 void gpu_forget(struct device *device, struct recording *recording);
-enum status gpu_dense_forward(struct device *device, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *error);
-enum status gpu_dense_backward(struct device *device, struct view d_y, struct view weights,
-    struct view x, enum activation activation, struct view d_x, struct error *error);
-enum status gpu_dense_update(struct device *device, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *error);
-enum status gpu_softmax_cross_entropy(struct device *device, struct view logits, struct view labels,
-    float scale, struct view score, struct error *error);
-enum status gpu_gather_rows(struct device *device, struct view source, struct view index,
-    struct view destination, struct error *error);
-enum status gpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
-    struct view destination, struct error *error);
 
 /* All of these, for a device_type. */
 #define GPU_OPERATIONS                                                                             \
-    .choices = gpu_choices, .memory = gpu_memory_left, .record_begin = gpu_record_begin,           \
-    .record_end = gpu_record_end, .replay = gpu_replay, .forget = gpu_forget,                      \
-    .dense_forward = gpu_dense_forward, .dense_backward = gpu_dense_backward,                      \
-    .dense_update = gpu_dense_update, .softmax_cross_entropy = gpu_softmax_cross_entropy,          \
-    .gather_rows = gpu_gather_rows, .upload_pixels = gpu_upload_pixels
+    .choices = gpu_choices, .memory = gpu_memory_left, .enqueue = gpu_enqueue,                     \
+    .compile = gpu_compile, .run = gpu_run, .forget = gpu_forget
 
 #endif

@@ -10,10 +10,6 @@
 /* Items of the groups of kernels/samples.cl, and the samples whose pixels are sent in one go. */
 enum { GROUP = 64, STAGED_SAMPLES = 4096, SAMPLE_ELEMENTS = CIFAR10_PIXELS / 4 };
 
-static struct gpu *gpu_of(struct device *device) {
-    return (struct gpu *)device;
-}
-
 /* --- Opening --- */
 
 static enum status create_kernels(struct gpu *gpu, const char *gemm, struct error *error) {
@@ -113,38 +109,69 @@ static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t row
     return (struct gpu_grid){{(columns + items - 1) / items, rows, 1}, {items, 1, 1}};
 }
 
-enum status gpu_softmax_cross_entropy(struct device *device, struct view logits, struct view labels,
-    float scale, struct view score, struct error *error) {
-    struct gpu *gpu = gpu_of(device);
-    return GPU_LAUNCH(gpu, &gpu->softmax_cross_entropy, grid_of(gpu, logits.rows, 1), error,
-        ARGUMENT_VIEW(logits), ARGUMENT_VIEW(labels), ARGUMENT_VIEW(score),
-        ARGUMENT_NUMBER(logits.rows), ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(scale));
+static enum status upload(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    (void)to; /* what sends is in no recording */
+    return gpu->driver->upload(gpu, operation->upload.destination, operation->host, error);
 }
 
-enum status gpu_gather_rows(struct device *device, struct view source, struct view index,
-    struct view destination, struct error *error) {
-    struct gpu *gpu = gpu_of(device);
-    return GPU_LAUNCH(gpu, &gpu->gather_rows, grid_of(gpu, destination.columns, destination.rows),
-        error, ARGUMENT_VIEW(source), ARGUMENT_VIEW(index), ARGUMENT_VIEW(destination),
-        ARGUMENT_NUMBER(destination.rows), ARGUMENT_NUMBER(destination.columns));
-}
-
-enum status gpu_upload_pixels(struct device *device, const uint8_t *host, enum color color,
-    struct view destination, struct error *error) {
-    struct gpu *gpu = gpu_of(device);
-    if (gpu_spoil_recording(gpu))
-        return STATUS_OK;
+static enum status upload_pixels(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    const struct view destination = operation->upload_pixels.destination;
+    const uint8_t *pixels = operation->host;
     enum status status = STATUS_OK;
     for (size_t done = 0; done < destination.rows && status == STATUS_OK; done += STAGED_SAMPLES) {
         const size_t left = destination.rows - done;
         const size_t count = left < STAGED_SAMPLES ? left : STAGED_SAMPLES;
         const struct view rows = view_rows(destination, done, count);
-        status = device_upload(device, device_view(gpu->staged, count, SAMPLE_ELEMENTS),
-            host + done * CIFAR10_PIXELS, error);
+        status = gpu->driver->upload(gpu, device_view(gpu->staged, count, SAMPLE_ELEMENTS),
+            pixels + done * CIFAR10_PIXELS, error);
         if (status == STATUS_OK)
-            status = GPU_LAUNCH(gpu, &gpu->convert_pixels, grid_of(gpu, rows.columns, count), error,
-                ARGUMENT_BUFFER(gpu->staged), ARGUMENT_VIEW(rows),
-                ARGUMENT_NUMBER(color == COLOR_GREY));
+            status = GPU_LAUNCH(gpu, to, &gpu->convert_pixels, grid_of(gpu, rows.columns, count),
+                error, ARGUMENT_BUFFER(gpu->staged), ARGUMENT_VIEW(rows),
+                ARGUMENT_NUMBER(operation->color == COLOR_GREY));
     }
     return status;
+}
+
+static enum status gather_rows(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    const struct view destination = operation->gather_rows.destination;
+    return GPU_LAUNCH(gpu, to, &gpu->gather_rows,
+        grid_of(gpu, destination.columns, destination.rows), error,
+        ARGUMENT_VIEW(operation->gather_rows.source), ARGUMENT_VIEW(operation->gather_rows.index),
+        ARGUMENT_VIEW(destination), ARGUMENT_NUMBER(destination.rows),
+        ARGUMENT_NUMBER(destination.columns));
+}
+
+static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    const struct view logits = operation->softmax_cross_entropy.logits;
+    return GPU_LAUNCH(gpu, to, &gpu->softmax_cross_entropy, grid_of(gpu, logits.rows, 1), error,
+        ARGUMENT_VIEW(logits), ARGUMENT_VIEW(operation->softmax_cross_entropy.labels),
+        ARGUMENT_VIEW(operation->softmax_cross_entropy.score), ARGUMENT_NUMBER(logits.rows),
+        ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(operation->scale));
+}
+
+typedef enum status operate(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error);
+
+static operate *const operations[OPERATION_KINDS] = {
+    [OPERATION_UPLOAD] = upload,
+    [OPERATION_UPLOAD_PIXELS] = upload_pixels,
+    [OPERATION_GATHER_ROWS] = gather_rows,
+    [OPERATION_DENSE_FORWARD] = products_operate,
+    [OPERATION_DENSE_BACKWARD] = products_operate,
+    [OPERATION_DENSE_UPDATE] = products_operate,
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
+};
+
+enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
+    struct error *error) {
+    return operations[operation->kind](gpu, to, operation, error);
+}
+
+enum status gpu_enqueue(
+    struct device *device, const struct operation *operation, struct error *error) {
+    return gpu_operate((struct gpu *)device, NULL, operation, error);
 }

@@ -215,7 +215,7 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
 }
 
 /* What follows a product: `count` slices in `slices`, which may be the result itself. */
-static enum status finish(struct products *products, enum product product,
+static enum status finish(struct products *products, struct gpu_commands *to, enum product product,
     const struct product_views *views, struct view slices, size_t count, struct error *error) {
     struct gpu *gpu = products->gpu;
     const struct gpu_kernel *kernel = &products->finish[product];
@@ -223,17 +223,17 @@ static enum status finish(struct products *products, enum product product,
     const size_t elements = result.rows * result.columns;
     switch (product) {
     case PRODUCT_FORWARD:
-        return GPU_LAUNCH(gpu, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
+        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->bias), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
             ARGUMENT_NUMBER(views->activation));
     case PRODUCT_BACKWARD:
-        return GPU_LAUNCH(gpu, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
+        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->x), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
             ARGUMENT_NUMBER(views->activation));
     default:
-        return GPU_LAUNCH(gpu, kernel, flat_grid(gpu, elements + result.columns), error,
+        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements + result.columns), error,
             ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result),
             ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(result.rows),
             ARGUMENT_NUMBER(result.columns), ARGUMENT_REAL(views->scale));
@@ -249,8 +249,9 @@ struct product_shape product_shape_of(enum product product, const struct product
     };
 }
 
-static enum status compute_own(struct products *products, const struct product_method *method,
-    enum product product, const struct product_views *views, struct error *error) {
+static enum status compute_own(struct products *products, struct gpu_commands *to,
+    const struct product_method *method, enum product product, const struct product_views *views,
+    struct error *error) {
     struct gpu *gpu = products->gpu;
     const struct product_tile *tile = &method->tile;
     const struct view result = views->result;
@@ -283,14 +284,14 @@ static enum status compute_own(struct products *products, const struct product_m
         ARGUMENT_BUFFER(products->arrivals)};
     const size_t count = sizeof arguments / sizeof *arguments - (joins ? 0 : 1);
     const enum status status =
-        gpu_launch(gpu, &method->kernels[product], grid, arguments, count, error);
+        gpu_launch(gpu, to, &method->kernels[product], grid, arguments, count, error);
     return status == STATUS_OK && slices.count > 1 && !joins
-               ? finish(products, product, views, scratch, slices.count, error)
+               ? finish(products, to, product, views, scratch, slices.count, error)
                : status;
 }
 
-static enum status compute_by_library(struct products *products, enum product product,
-    const struct product_views *views, struct error *error) {
+static enum status compute_by_library(struct products *products, struct gpu_commands *to,
+    enum product product, const struct product_views *views, struct error *error) {
     struct gpu *gpu = products->gpu;
     const struct view result = views->result;
     struct gpu_gemm gemm = {
@@ -310,53 +311,61 @@ static enum status compute_by_library(struct products *products, enum product pr
     if (status == STATUS_OK && work > 0)
         status = get_scratch(products, work, &gemm.work, error);
     if (status == STATUS_OK)
-        status = gpu_gemm(gpu, &gemm, error);
+        status = gpu_gemm(gpu, to, &gemm, error);
     if (status != STATUS_OK)
         return status;
     if (product != PRODUCT_UPDATE)
-        return finish(products, product, views, result, 1, error);
+        return finish(products, to, product, views, result, 1, error);
     const size_t columns = views->bias.columns;
     const struct gpu_grid grid = {
         {(columns + BIAS_SIDE - 1) / BIAS_SIDE, 1, 1}, {BIAS_SIDE, BIAS_SIDE, 1}};
-    return GPU_LAUNCH(gpu, &products->bias_update, grid, error, ARGUMENT_VIEW(views->right),
+    return GPU_LAUNCH(gpu, to, &products->bias_update, grid, error, ARGUMENT_VIEW(views->right),
         ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows), ARGUMENT_NUMBER(columns),
         ARGUMENT_REAL(views->scale));
 }
 
-enum status products_compute(struct products *products, size_t method, enum product product,
-    const struct product_views *views, struct error *error) {
+enum status products_compute(struct products *products, struct gpu_commands *to, size_t method,
+    enum product product, const struct product_views *views, struct error *error) {
     return products->methods[method].library
-               ? compute_by_library(products, product, views, error)
-               : compute_own(products, &products->methods[method], product, views, error);
+               ? compute_by_library(products, to, product, views, error)
+               : compute_own(products, to, &products->methods[method], product, views, error);
 }
 
 /* --- The operations --- */
 
-static enum status compute(struct device *device, enum product product,
-    const struct product_views *views, struct error *error) {
-    struct products *products = ((struct gpu *)device)->products;
+/* The product that an operation is, and its views. */
+static enum product product_of(const struct operation *operation, struct product_views *views) {
+    switch (operation->kind) {
+    case OPERATION_DENSE_FORWARD:
+        *views = (struct product_views){.left = operation->dense_forward.x,
+            .right = operation->dense_forward.weights,
+            .bias = operation->dense_forward.bias,
+            .result = operation->dense_forward.y,
+            .activation = operation->activation};
+        return PRODUCT_FORWARD;
+    case OPERATION_DENSE_BACKWARD:
+        *views = (struct product_views){.left = operation->dense_backward.d_y,
+            .right = operation->dense_backward.weights,
+            .x = operation->dense_backward.x,
+            .result = operation->dense_backward.d_x,
+            .activation = operation->activation};
+        return PRODUCT_BACKWARD;
+    default:
+        *views = (struct product_views){.left = operation->dense_update.x,
+            .right = operation->dense_update.d_y,
+            .bias = operation->dense_update.bias,
+            .result = operation->dense_update.weights,
+            .scale = operation->scale};
+        return PRODUCT_UPDATE;
+    }
+}
+
+enum status products_operate(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    struct product_views views;
+    const enum product product = product_of(operation, &views);
     size_t method;
-    const enum status status = product_choose(products, product, views, &method, error);
-    return status == STATUS_OK ? products_compute(products, method, product, views, error) : status;
-}
-
-enum status gpu_dense_forward(struct device *device, struct view x, struct view weights,
-    struct view bias, enum activation activation, struct view y, struct error *error) {
-    const struct product_views views = {
-        .left = x, .right = weights, .bias = bias, .result = y, .activation = activation};
-    return compute(device, PRODUCT_FORWARD, &views, error);
-}
-
-enum status gpu_dense_backward(struct device *device, struct view d_y, struct view weights,
-    struct view x, enum activation activation, struct view d_x, struct error *error) {
-    const struct product_views views = {
-        .left = d_y, .right = weights, .x = x, .result = d_x, .activation = activation};
-    return compute(device, PRODUCT_BACKWARD, &views, error);
-}
-
-enum status gpu_dense_update(struct device *device, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *error) {
-    const struct product_views views = {
-        .left = x, .right = d_y, .bias = bias, .result = weights, .scale = scale};
-    return compute(device, PRODUCT_UPDATE, &views, error);
+    const enum status status = product_choose(gpu->products, product, &views, &method, error);
+    return status == STATUS_OK ? products_compute(gpu->products, to, method, product, &views, error)
+                               : status;
 }

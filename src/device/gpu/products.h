@@ -65,11 +65,14 @@ void products_free(struct products *products);
 
 struct product_shape product_shape_of(enum product product, const struct product_views *views);
 
-/* Enqueues a product by one of the methods. */
-enum status products_compute(struct products *products, size_t method, enum product product,
-    const struct product_views *views, struct error *error);
+/* Adds a product by one of the methods to a list; NULL: enqueues it. */
+enum status products_compute(struct products *products, struct gpu_commands *to, size_t method,
+    enum product product, const struct product_views *views, struct error *error);
 
-/* The operations (gpu.h): the first time that a shape occurs, the methods there are for it are
- * timed, and the fastest is taken from then on; with one method there is no choice. */
+/* An operation that is a product, as gpu_operate: the first time that a shape occurs, the methods
+ * there are for it are timed, and the fastest is taken from then on; with one method there is no
+ * choice. */
+enum status products_operate(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error);
 
 #endif

@@ -91,6 +91,16 @@ enum status opencl_finish(struct gpu *gpu, struct error *error) {
     return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFinish", code, "", error);
 }
 
+enum status opencl_upload(
+    struct gpu *gpu, struct view destination, const void *host, struct error *error) {
+    struct opencl *opencl = opencl_of(gpu);
+    const cl_int code = clEnqueueWriteBuffer(opencl->queue, opencl_memory(destination.buffer),
+        CL_FALSE, destination.offset * sizeof(cl_float),
+        destination.rows * destination.columns * sizeof(cl_float), host, 0, NULL, NULL);
+    return code == CL_SUCCESS ? opencl_flush(opencl, error)
+                              : opencl_failed("clEnqueueWriteBuffer", code, "upload", error);
+}
+
 static CLBlastTranspose transposed(bool yes) {
     return yes ? CLBlastTransposeYes : CLBlastTransposeNo;
 }

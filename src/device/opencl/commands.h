@@ -9,6 +9,8 @@
 enum status opencl_create_function(struct gpu_program *program, const char *name,
     struct gpu_function **function, struct error *error);
 void opencl_free_function(struct gpu_function *function);
+enum status opencl_upload(
+    struct gpu *gpu, struct view destination, const void *host, struct error *error);
 enum status opencl_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error);
 enum status opencl_prepare(struct gpu *gpu, const struct gpu_kernel *kernel,
     struct gpu_command *command, struct error *error);

@@ -95,11 +95,11 @@ static const struct gpu_driver driver = {
     /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
      * side on: github.com/CNugteren/CLBlast/issues/542. */
     .doubtful = 1152,
-    .longest = 1 << 14, /* a kernel each */
     .compile = opencl_compile,
     .free_program = opencl_free_program,
     .create_function = opencl_create_function,
     .free_function = opencl_free_function,
+    .upload = opencl_upload,
     .gemm_work = opencl_gemm_work,
     .enqueue = opencl_enqueue,
     .finish = opencl_finish,
@@ -200,16 +200,6 @@ static void opencl_release(struct buffer *buffer) {
     free(buffer);
 }
 
-static enum status opencl_upload(
-    struct device *device, struct view destination, const void *host, struct error *error) {
-    struct opencl *opencl = opencl_of_device(device);
-    const cl_int code = clEnqueueWriteBuffer(opencl->queue, opencl_memory(destination.buffer),
-        CL_FALSE, destination.offset * sizeof(cl_float),
-        destination.rows * destination.columns * sizeof(cl_float), host, 0, NULL, NULL);
-    return code == CL_SUCCESS ? opencl_flush(opencl, error)
-                              : opencl_failed("clEnqueueWriteBuffer", code, "upload", error);
-}
-
 static enum status opencl_download(
     struct device *device, struct view source, void *host, struct error *error) {
     struct opencl *opencl = opencl_of_device(device);
@@ -239,8 +229,8 @@ const struct device_type opencl_device_type = {
     .driver_environment = opencl_driver_environment,
     .allocate = opencl_allocate,
     .release = opencl_release,
-    .upload = opencl_upload,
     .download = opencl_download,
     .synchronise = opencl_synchronise,
+    .longest = 1 << 13, /* a kernel or two each */
     GPU_OPERATIONS,
 };

@@ -1,0 +1,113 @@
+/* The cpu device's operations: what each thread of the team does of one, and how they share its
+ * operands. */
+#include "device/cpu/cpu.h"
+#include "trainer/dataset.h"
+
+#include <string.h>
+
+static void upload(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    (void)cpu;
+    const struct view to = operation->upload.destination;
+    const size_t row = to.columns * sizeof(float);
+    const struct slice slice = slice_rows(to.rows, thread, threads);
+    memcpy((char *)host_floats(to) + slice.first * row,
+        (const char *)operation->host + slice.first * row, (slice.end - slice.first) * row);
+}
+
+static void upload_pixels(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct view to = operation->upload_pixels.destination;
+    const struct slice slice = slice_rows(to.rows, thread, threads);
+    const uint8_t *pixels = operation->host;
+    cpu->kernels->convert_pixels(host_floats(to) + slice.first * to.columns,
+        pixels + slice.first * CIFAR10_PIXELS, slice.end - slice.first, operation->color);
+}
+
+static void gather_rows(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    (void)cpu;
+    const struct view to = operation->gather_rows.destination;
+    const struct slice slice = slice_rows(to.rows, thread, threads);
+    const float *source = host_floats(operation->gather_rows.source);
+    const uint32_t *index = host_integers(operation->gather_rows.index);
+    float *destination = host_floats(to);
+    for (size_t i = slice.first; i < slice.end; i++)
+        memcpy(destination + i * to.columns, source + index[i] * to.columns,
+            to.columns * sizeof(float));
+}
+
+static void dense_forward(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct view to = operation->dense_forward.y;
+    const size_t in = operation->dense_forward.x.columns, out = to.columns;
+    const struct slice slice = slice_rows(to.rows, thread, threads);
+    const size_t rows = slice.end - slice.first;
+    if (rows == 0)
+        return;
+    const float *x = host_floats(operation->dense_forward.x) + slice.first * in; /* (rows, in) */
+    const float *weights = host_floats(operation->dense_forward.weights);        /* (in, out) */
+    float *y = host_floats(to) + slice.first * out;                              /* (rows, out) */
+    cpu->openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out,
+        (blasint)in, 1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
+    cpu->kernels->bias_activate(
+        y, host_floats(operation->dense_forward.bias), rows, out, operation->activation);
+}
+
+static void dense_backward(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct view from = operation->dense_backward.d_y;
+    const size_t in = operation->dense_backward.d_x.columns, out = from.columns;
+    const struct slice slice = slice_rows(from.rows, thread, threads);
+    const size_t rows = slice.end - slice.first;
+    if (rows == 0)
+        return;
+    const float *d_y = host_floats(from) + slice.first * out;                     /* (rows, out) */
+    const float *weights = host_floats(operation->dense_backward.weights);        /* (in, out) */
+    const float *x = host_floats(operation->dense_backward.x) + slice.first * in; /* (rows, in) */
+    float *d_x = host_floats(operation->dense_backward.d_x) + slice.first * in;   /* (rows, in) */
+    cpu->openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)in,
+        (blasint)out, 1.0f, d_y, (blasint)out, weights, (blasint)out, 0.0f, d_x, (blasint)in);
+    cpu->kernels->multiply_slope(d_x, x, rows * in, operation->activation);
+}
+
+/* Each thread has rows of the weights, and columns of the bias. */
+static void dense_update(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const size_t batch = operation->dense_update.x.rows, in = operation->dense_update.x.columns;
+    const size_t out = operation->dense_update.d_y.columns;
+    const struct slice slice = slice_rows(in, thread, threads);
+    const size_t rows = slice.end - slice.first;
+    const float *x = host_floats(operation->dense_update.x) + slice.first; /* (batch, rows) of in */
+    const float *d_y = host_floats(operation->dense_update.d_y);           /* (batch, out) */
+    float *weights =
+        host_floats(operation->dense_update.weights) + slice.first * out; /* (rows, out) */
+    if (rows > 0)
+        cpu->openblas.sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows, (blasint)out,
+            (blasint)batch, operation->scale, x, (blasint)in, d_y, (blasint)out, 1.0f, weights,
+            (blasint)out);
+    const struct slice columns = slice_rows(out, thread, threads);
+    cpu->kernels->add_column_sums(host_floats(operation->dense_update.bias), d_y, batch, out,
+        columns.first, columns.end, operation->scale);
+}
+
+static void softmax_cross_entropy(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct view logits = operation->softmax_cross_entropy.logits;
+    const struct slice slice = slice_rows(logits.rows, thread, threads);
+    cpu->kernels->softmax_cross_entropy(host_floats(logits) + slice.first * logits.columns,
+        host_integers(operation->softmax_cross_entropy.labels) + slice.first,
+        slice.end - slice.first, logits.columns, operation->scale,
+        host_floats(operation->softmax_cross_entropy.score) + slice.first * 2);
+}
+
+/* By the names of struct operation: true where a thread meets only its own rows of an operand. */
+const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
+    [OPERATION_UPLOAD] = {upload, {true}},
+    [OPERATION_UPLOAD_PIXELS] = {upload_pixels, {true}},
+    [OPERATION_GATHER_ROWS] = {gather_rows, {false, true, true}},
+    [OPERATION_DENSE_FORWARD] = {dense_forward, {true, false, false, true}},
+    [OPERATION_DENSE_BACKWARD] = {dense_backward, {true, false, true, true}},
+    [OPERATION_DENSE_UPDATE] = {dense_update, {false, false, true, false}},
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = {softmax_cross_entropy, {true, true, true}},
+};

@@ -1,0 +1,116 @@
+#include "device/operation.h"
+
+#include "device/device_type.h"
+#include "trainer/dataset.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* B: samples of a batch, I and O: inputs and outputs of a layer, C: classes, N: rows to choose
+ * from, R and S: any. */
+const struct operation_type operation_types[OPERATION_KINDS] = {
+    [OPERATION_UPLOAD] = {"upload", {{"destination", 'R', 'S', OPERAND_WRITTEN, false}},
+        .sends = true},
+    [OPERATION_UPLOAD_PIXELS] = {"upload_pixels",
+        {{"destination", 'R', 'p', OPERAND_WRITTEN, false}}, .sends = true},
+    [OPERATION_GATHER_ROWS] = {"gather_rows",
+        {{"source", 'N', 'S', OPERAND_READ, false}, {"index", 'B', '1', OPERAND_READ, true},
+            {"destination", 'B', 'S', OPERAND_WRITTEN, false}}},
+    [OPERATION_DENSE_FORWARD] = {"dense_forward",
+        {{"x", 'B', 'I', OPERAND_READ, false}, {"weights", 'I', 'O', OPERAND_READ, false},
+            {"bias", '1', 'O', OPERAND_READ, false}, {"y", 'B', 'O', OPERAND_WRITTEN, false}}},
+    [OPERATION_DENSE_BACKWARD] = {"dense_backward",
+        {{"d_y", 'B', 'O', OPERAND_READ, false}, {"weights", 'I', 'O', OPERAND_READ, false},
+            {"x", 'B', 'I', OPERAND_READ, false}, {"d_x", 'B', 'I', OPERAND_WRITTEN, false}}},
+    [OPERATION_DENSE_UPDATE] = {"dense_update",
+        {{"x", 'B', 'I', OPERAND_READ, false}, {"d_y", 'B', 'O', OPERAND_READ, false},
+            {"weights", 'I', 'O', OPERAND_CHANGED, false},
+            {"bias", '1', 'O', OPERAND_CHANGED, false}}},
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"softmax_cross_entropy",
+        {{"logits", 'B', 'C', OPERAND_CHANGED, false}, {"labels", 'B', '1', OPERAND_READ, true},
+            {"score", 'B', '2', OPERAND_WRITTEN, false}}},
+};
+
+size_t operation_operands(const struct operation_type *type) {
+    size_t count = 0;
+    while (count < OPERATION_VIEWS && type->operands[count].name)
+        count++;
+    return count;
+}
+
+/* --- Checks --- */
+
+/* Sides are limited to what BLAS takes. */
+bool view_fits(const struct device *device, struct view view) {
+    return view.buffer && view.buffer->device == device && view.rows >= 1 && view.columns >= 1 &&
+           view.rows <= INT_MAX && view.columns <= INT_MAX &&
+           view.offset <= view.buffer->elements &&
+           view.rows <= (view.buffer->elements - view.offset) / view.columns;
+}
+
+bool view_overlaps(struct view a, struct view b) {
+    return a.buffer == b.buffer && a.offset < b.offset + b.rows * b.columns &&
+           b.offset < a.offset + a.rows * a.columns;
+}
+
+/* Whether a side is what the table says: `sizes` are those of the letters so far, 0 where there was
+ * none. */
+static bool is_side(char said, size_t side, size_t sizes[CHAR_MAX + 1]) {
+    if (said >= '0' && said <= '9')
+        return side == (size_t)(said - '0');
+    size_t *size = &sizes[(int)said];
+    *size = *size == 0 ? side : *size;
+    return side == *size;
+}
+
+static bool has_shapes(const struct operation *operation) {
+    const struct operation_type *type = &operation_types[operation->kind];
+    size_t sizes[CHAR_MAX + 1] = {0};
+    sizes['p'] = operation->color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
+    for (size_t v = 0; v < operation_operands(type); v++)
+        if (!is_side(type->operands[v].rows, operation->views[v].rows, sizes) ||
+            !is_side(type->operands[v].columns, operation->views[v].columns, sizes))
+            return false;
+    return true;
+}
+
+/* The first operand that is written where it overlaps another; OPERATION_VIEWS when none is. */
+static size_t find_overlap(const struct operation *operation) {
+    const struct operation_type *type = &operation_types[operation->kind];
+    const size_t count = operation_operands(type);
+    for (size_t v = 0; v < count; v++)
+        for (size_t other = 0; type->operands[v].use != OPERAND_READ && other < count; other++)
+            if (other != v && view_overlaps(operation->views[v], operation->views[other]))
+                return v;
+    return OPERATION_VIEWS;
+}
+
+/* The message for views that don't fit: what is wrong, and their shapes. */
+static enum status refuse(const struct device *device, const struct operation *operation,
+    const char *wrong, struct error *error) {
+    const struct operation_type *type = &operation_types[operation->kind];
+    char shapes[512] = "";
+    for (size_t v = 0; v < operation_operands(type); v++) {
+        const struct view view = operation->views[v];
+        const size_t used = strlen(shapes);
+        snprintf(shapes + used, sizeof shapes - used, " %s [%zu, %zu]+%zu of %zu",
+            type->operands[v].name, view.rows, view.columns, view.offset,
+            view.buffer ? view.buffer->elements : 0);
+    }
+    return error_set(error, STATUS_FAILED, "%s: %s: views (shape + offset of elements) %s:%s",
+        device->info.kind, type->name, wrong, shapes);
+}
+
+enum status operation_check(
+    const struct device *device, const struct operation *operation, struct error *error) {
+    const struct operation_type *type = &operation_types[operation->kind];
+    bool fit = !type->sends || operation->host;
+    for (size_t v = 0; v < operation_operands(type); v++)
+        fit = fit && view_fits(device, operation->views[v]);
+    if (!fit || !has_shapes(operation))
+        return refuse(device, operation, "that don't fit", error);
+    return find_overlap(operation) == OPERATION_VIEWS
+               ? STATUS_OK
+               : refuse(device, operation, "that overlap where one is written", error);
+}

@@ -1,0 +1,76 @@
+/* Recordings: an epoch's operations are collected here, for every device, and given to it as a list
+ * to make something of that it can run again and again. What it can't, is done as plain calls. */
+#include "device/device_type.h"
+
+#include <stdlib.h>
+
+/* What is being recorded. */
+struct operation_list {
+    struct operation *operations;
+    size_t count, capacity;
+    bool unfit; /* too long, or with what can't be done again */
+};
+
+static void make_unfit(struct operation_list *list) {
+    free(list->operations);
+    *list = (struct operation_list){.unfit = true};
+}
+
+static bool grow(struct operation_list *list, size_t longest) {
+    if (list->count < list->capacity)
+        return true;
+    const size_t capacity = list->capacity > 0 ? list->capacity * 2 : 256;
+    struct operation *grown =
+        list->count < longest ? realloc(list->operations, capacity * sizeof *grown) : NULL;
+    if (!grown)
+        return false;
+    list->operations = grown;
+    list->capacity = capacity;
+    return true;
+}
+
+/* What is sent is somewhere else, or freed, by the next time. */
+static void append(struct operation_list *list, const struct operation *operation, size_t longest) {
+    if (list->unfit)
+        return;
+    if (operation_types[operation->kind].sends || !grow(list, longest))
+        make_unfit(list);
+    else
+        list->operations[list->count++] = *operation;
+}
+
+enum status operation_enqueue(
+    struct device *device, const struct operation *operation, struct error *error) {
+    const enum status status = operation_check(device, operation, error);
+    if (status != STATUS_OK || !device->recorded)
+        return status == STATUS_OK ? device->type->enqueue(device, operation, error) : status;
+    append(device->recorded, operation, device->type->longest);
+    return STATUS_OK;
+}
+
+enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
+    struct recording **recording, struct error *error) {
+    struct operation_list list = {0};
+    *recording = NULL;
+    if (!device->type->compile)
+        return STATUS_OK;
+    device->recorded = &list;
+    enum status status = enqueue(context, error);
+    device->recorded = NULL;
+    if (status == STATUS_OK && list.count > 0)
+        status = device->type->compile(device, list.operations, list.count, recording, error);
+    free(list.operations);
+    if (device->type->submissions)
+        device->info.submission = *recording ? "graph" : "stream";
+    return status;
+}
+
+void device_forget(struct device *device, struct recording *recording) {
+    if (recording)
+        device->type->forget(device, recording);
+}
+
+enum status device_run(struct device *device, struct recording *recording, device_enqueue *enqueue,
+    void *context, struct error *error) {
+    return recording ? device->type->run(device, recording, error) : enqueue(context, error);
+}
