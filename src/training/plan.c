@@ -68,11 +68,11 @@ static size_t own_bytes(
     return 2 * position + network_parameters_length(shape) * sizeof(float);
 }
 
-/* --- Sources --- */
+/* --- Loaders --- */
 
-static struct source_options make_source(
+static struct loader_options make_loader(
     const struct training_plan *plan, const struct images *images, size_t samples) {
-    return (struct source_options){.images = images,
+    return (struct loader_options){.images = images,
         .color = plan->color,
         .samples = samples,
         .batch_size = plan->batch_size,
@@ -81,16 +81,16 @@ static struct source_options make_source(
         .seed = plan->seed};
 }
 
-struct source_options plan_epoch_source(const struct training_plan *plan, struct device *device,
+struct loader_options plan_epoch_loader(const struct training_plan *plan, struct device *device,
     const struct network_shape *shape, const struct images *images, size_t samples) {
-    struct source_options options = make_source(plan, images, samples);
+    struct loader_options options = make_loader(plan, images, samples);
     options.others = shares_host(device) ? own_bytes(shape, plan, samples) : 0;
     return options;
 }
 
-struct source_options plan_test_source(
+struct loader_options plan_test_loader(
     const struct training_plan *plan, const struct images *images) {
-    struct source_options options = make_source(plan, images, images->count);
+    struct loader_options options = make_loader(plan, images, images->count);
     options.shuffle = false;
     return options;
 }
@@ -101,21 +101,21 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const struct dataset *dataset, const struct training_plan *plan) {
     const size_t batch = plan->batch_size, score = 2 * sizeof(float);
     const size_t samples = plan_samples(plan, dataset->train.count);
-    const struct source_options test = plan_test_source(plan, &dataset->test);
-    const struct source_options epoch =
-        plan_epoch_source(plan, device, shape, &dataset->train, samples);
+    const struct loader_options test = plan_test_loader(plan, &dataset->test);
+    const struct loader_options epoch =
+        plan_epoch_loader(plan, device, shape, &dataset->train, samples);
     const size_t network = network_bytes(shape, batch), check = network_check_bytes(shape, batch);
     const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
     const size_t own = own_bytes(shape, plan, samples);
     const bool shared = shares_host(device);
     const size_t absent = shared ? absent_bytes(shape, dataset) : 0;
     struct training_memory memory = {
-        .streamed = source_is_streamed(device, &epoch, network + absent)};
-    const bool test_streamed = source_is_streamed(device, &test, network);
+        .streamed = loader_is_streamed(device, &epoch, network + absent)};
+    const bool test_streamed = loader_is_streamed(device, &test, network);
     const size_t training =
-        network + larger(source_device_bytes(&epoch, memory.streamed) + samples * score,
-                      source_device_bytes(&test, test_streamed) + dataset->test.count * score);
-    const size_t host = own + source_host_bytes(&epoch, memory.streamed);
+        network + larger(loader_device_bytes(&epoch, memory.streamed) + samples * score,
+                      loader_device_bytes(&test, test_streamed) + dataset->test.count * score);
+    const size_t host = own + loader_host_bytes(&epoch, memory.streamed);
     /* Before it, the check of a layer has its matrices on both sides. */
     const bool checking = shared && 2 * check > training + host;
     memory.device = shared ? (checking ? check : training) : larger(training, check);

@@ -14,7 +14,7 @@ struct training {
     const struct training_plan *plan;
     const struct training_observer *observer;
     struct training_result *result;
-    struct source source;        /* of the batches of an epoch */
+    struct loader loader;        /* of the batches of an epoch */
     struct buffer *scores;       /* [samples of an epoch, 2] */
     struct recording *recording; /* of the steps of an epoch */
     bool recording_now;          /* nobody is told or asked then */
@@ -69,12 +69,12 @@ static enum status make_ready(
     struct training *training, const struct images *images, struct error *error) {
     struct training_result *result = training->result;
     const double start = clock_seconds();
-    const struct source_options options = plan_epoch_source(training->plan, training->device,
+    const struct loader_options options = plan_epoch_loader(training->plan, training->device,
         network_shape(training->network), images, result->samples);
-    enum status status = source_create(training->device, &options, &training->source, error);
+    enum status status = loader_create(training->device, &options, &training->loader, error);
     if (status == STATUS_OK)
         status = device_allocate(training->device, result->samples * 2, &training->scores, error);
-    result->streamed = training->source.streamed;
+    result->streamed = training->loader.streamed;
     result->batching = clock_seconds() - start;
     return status;
 }
@@ -93,7 +93,7 @@ static enum status enqueue_batch(struct training *training, size_t b, struct err
     const size_t count = left < plan->batch_size ? left : plan->batch_size;
     const struct view scores = device_view(training->scores, samples, 2);
     struct batch batch;
-    const enum status status = source_take(&training->source, first, count, &batch, error);
+    const enum status status = loader_take(&training->loader, first, count, &batch, error);
     return status == STATUS_OK
                ? network_train(training->network, batch.x, batch.labels, (float)plan->learning_rate,
                      view_rows(scores, first, count), error)
@@ -126,7 +126,7 @@ static enum status enqueue_epoch(void *context, struct error *error) {
 /* What a device needs once, so that it does not fall into the first epoch. Sending batches can't be
  * recorded. */
 static enum status record_epoch(struct training *training, struct error *error) {
-    if (training->source.streamed)
+    if (training->loader.streamed)
         return STATUS_OK;
     const double start = clock_seconds();
     training->recording_now = true;
@@ -183,7 +183,7 @@ static enum status run_epoch(struct training *training, struct error *error) {
     struct training_position *reached = &result->reached;
     const size_t first = reached->batches_done;
     const double start = clock_seconds();
-    enum status status = source_begin(&training->source, reached->epochs_done, error);
+    enum status status = loader_begin(&training->loader, reached->epochs_done, error);
     training->batch = first;
     if (status == STATUS_OK)
         status = device_run(training->device, first == 0 ? training->recording : NULL,
@@ -241,12 +241,12 @@ static enum status run_epochs(struct training *training, struct error *error) {
 static enum status evaluate(
     struct training *training, const struct images *images, struct error *error) {
     const size_t samples = images->count, batch_size = training->plan->batch_size;
-    const struct source_options options = plan_test_source(training->plan, images);
+    const struct loader_options options = plan_test_loader(training->plan, images);
     const double start = clock_seconds();
-    struct source source = {0};
+    struct loader loader = {0};
     struct buffer *device_scores = NULL;
     float *scores = malloc(samples * 2 * sizeof *scores);
-    enum status status = scores ? source_create(training->device, &options, &source, error)
+    enum status status = scores ? loader_create(training->device, &options, &loader, error)
                                 : error_memory(error, "test scores", samples * 2 * sizeof *scores);
     if (status == STATUS_OK)
         status = device_allocate(training->device, samples * 2, &device_scores, error);
@@ -259,7 +259,7 @@ static enum status evaluate(
         }
         const size_t left = samples - first, count = left < batch_size ? left : batch_size;
         struct batch batch;
-        status = source_take(&source, first, count, &batch, error);
+        status = loader_take(&loader, first, count, &batch, error);
         if (status == STATUS_OK)
             status = network_evaluate(
                 training->network, batch.x, batch.labels, view_rows(scored, first, count), error);
@@ -274,7 +274,7 @@ static enum status evaluate(
             sample, not_finite_text(scores[2 * sample]), training->plan->learning_rate);
     training->result->tested = status == STATUS_OK;
     device_release(device_scores);
-    source_free(&source);
+    loader_free(&loader);
     free(scores);
     training->result->evaluate = clock_seconds() - start;
     return status;
@@ -304,7 +304,7 @@ enum status training_run(struct network *network, const struct dataset *dataset,
     const double released = clock_seconds();
     device_forget(training.device, training.recording);
     device_release(training.scores);
-    source_free(&training.source);
+    loader_free(&training.loader);
     result->release = clock_seconds() - released;
     if (status == STATUS_OK)
         status = evaluate(&training, &dataset->test, error);

@@ -13,7 +13,7 @@
 #include "trainer/device.h"
 #include "trainer/host.h"
 #include "trainer/network.h"
-#include "training/source.h"
+#include "training/loader.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -104,10 +104,10 @@ PACED(40, device_record,
 
 /* --- Batching; and in the test --- */
 
-PACED(100, source_create,
-    (struct device * device, const struct source_options *options, struct source *source,
+PACED(100, loader_create,
+    (struct device * device, const struct loader_options *options, struct loader *loader,
         struct error *error),
-    (device, options, source, error))
+    (device, options, loader, error))
 
 /* --- Epochs: the Nth takes N times as long --- */
 
@@ -135,7 +135,7 @@ PACED(step(), network_train,
 /* --- Release; and in the test --- */
 
 PACED_VOID(1000, device_forget, (struct device * of, struct recording *recording), (of, recording))
-PACED_VOID(2000, source_free, (struct source * source), (source))
+PACED_VOID(2000, loader_free, (struct loader * loader), (loader))
 
 /* --- Evaluate --- */
 
