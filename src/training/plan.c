@@ -1,7 +1,5 @@
 #include "training/plan.h"
 
-#include "trainer/host.h"
-
 const char *const tail_names[] = {
     [TAIL_WRAP] = "wrap", [TAIL_SHORT] = "short", [TAIL_DROP] = "drop", NULL};
 const char *const batches_names[] = {[BATCHES_AUTO] = "auto",
@@ -16,10 +14,21 @@ size_t training_batches(const struct training_plan *plan, size_t samples) {
     return plan->tail == TAIL_DROP ? full : full + (samples % plan->batch_size > 0);
 }
 
-/* Samples of an epoch over `count` of them. */
 size_t plan_samples(const struct training_plan *plan, size_t count) {
     const size_t whole = training_batches(plan, count) * plan->batch_size;
     return plan->tail == TAIL_SHORT && whole > count ? count : whole;
+}
+
+enum status plan_check(const struct training_plan *plan, const struct network_shape *shape,
+    size_t count, struct error *error) {
+    if (shape->widths[shape->layers] < CIFAR10_CLASSES)
+        return error_set(error, STATUS_USAGE, "the network has %zu classes, the data set %d",
+            shape->widths[shape->layers], CIFAR10_CLASSES);
+    return plan->batch_size > 0 && training_batches(plan, count) > 0
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                     "no batch is left: %zu samples, batches of %zu, tail: %s", count,
+                     plan->batch_size, tail_names[plan->tail]);
 }
 
 enum status training_check_position(const struct training_plan *plan, size_t samples,
@@ -37,140 +46,25 @@ enum status training_check_position(const struct training_plan *plan, size_t sam
                      plan->epochs, batches, plan->batch_size);
 }
 
-/* --- Memory --- */
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
-/* Whether what the device holds is host memory. */
-static bool shares_host(const struct device *device) {
-    return device_memory(device).host_limit != NULL;
-}
-
-/* What a run has before its device is opened. */
-static size_t first_bytes(const struct network_shape *shape, size_t images) {
-    return images * CIFAR10_RECORD + network_parameters_length(shape) * sizeof(float);
-}
-
-/* The same, as long as it is not there: of a data set that was only planned. */
-static size_t absent_bytes(const struct network_shape *shape, const struct dataset *dataset) {
-    return dataset->train.pixels ? 0
-                                 : first_bytes(shape, dataset->train.count + dataset->test.count);
-}
-
-/* What the training itself has on the host, at its height: its position, and that of its start; a
- * checkpoint has the weights once more. */
-static size_t own_bytes(
-    const struct network_shape *shape, const struct training_plan *plan, size_t samples) {
-    const size_t position =
-        plan->epochs * sizeof(struct training_epoch) + samples * 2 * sizeof(float);
-    return 2 * position + network_parameters_length(shape) * sizeof(float);
-}
-
 /* --- Loaders --- */
 
-static struct loader_options make_loader(
-    const struct training_plan *plan, const struct images *images, size_t samples) {
+struct loader_options plan_epoch_loader(
+    const struct training_plan *plan, const struct images *images, size_t others) {
     return (struct loader_options){.images = images,
         .color = plan->color,
-        .samples = samples,
+        .samples = plan_samples(plan, images->count),
         .batch_size = plan->batch_size,
         .batches = plan->batches,
+        .others = others,
         .shuffle = plan->shuffle,
         .seed = plan->seed};
 }
 
-struct loader_options plan_epoch_loader(const struct training_plan *plan, struct device *device,
-    const struct network_shape *shape, const struct images *images, size_t samples) {
-    struct loader_options options = make_loader(plan, images, samples);
-    options.others = shares_host(device) ? own_bytes(shape, plan, samples) : 0;
-    return options;
-}
-
 struct loader_options plan_test_loader(
     const struct training_plan *plan, const struct images *images) {
-    struct loader_options options = make_loader(plan, images, images->count);
-    options.shuffle = false;
-    return options;
-}
-
-/* --- Foretelling and checking --- */
-
-struct training_memory training_memory(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan) {
-    const size_t batch = plan->batch_size, score = 2 * sizeof(float);
-    const size_t samples = plan_samples(plan, dataset->train.count);
-    const struct loader_options test = plan_test_loader(plan, &dataset->test);
-    const struct loader_options epoch =
-        plan_epoch_loader(plan, device, shape, &dataset->train, samples);
-    const size_t network = network_bytes(shape, batch), check = network_check_bytes(shape, batch);
-    const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
-    const size_t own = own_bytes(shape, plan, samples);
-    const bool shared = shares_host(device);
-    const size_t absent = shared ? absent_bytes(shape, dataset) : 0;
-    struct training_memory memory = {
-        .streamed = loader_is_streamed(device, &epoch, network + absent)};
-    const bool test_streamed = loader_is_streamed(device, &test, network);
-    const size_t training =
-        network + larger(loader_device_bytes(&epoch, memory.streamed) + samples * score,
-                      loader_device_bytes(&test, test_streamed) + dataset->test.count * score);
-    const size_t host = own + loader_host_bytes(&epoch, memory.streamed);
-    /* Before it, the check of a layer has its matrices on both sides. */
-    const bool checking = shared && 2 * check > training + host;
-    memory.device = shared ? (checking ? check : training) : larger(training, check);
-    memory.host = first + (shared ? (checking ? check : host) : larger(host, check));
-    return memory;
-}
-
-enum status training_check_host(
-    const struct network_shape *shape, size_t images, struct error *error) {
-    const char *limit;
-    const unsigned long long left = host_memory_left(&limit);
-    const size_t bytes = first_bytes(shape, images);
-    return bytes <= left
-               ? STATUS_OK
-               : error_set(error, STATUS_DEVICE,
-                     "out of memory: %zu bytes for %zu images and the %zu parameters of the "
-                     "network: the host has %llu free, by %s; use narrower --layers, or fewer "
-                     "--samples",
-                     bytes, images, network_parameters_length(shape), left, limit);
-}
-
-enum status training_check_room(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    const size_t scored = dataset->train.count + plan->batch_size; /* at most, with their order */
-    const size_t scores = 3 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
-    const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
-    if (shares_host(device))
-        return network_check_room(device, shape, plan->batch_size, absent,
-            scores + own_bytes(shape, plan, scored), error);
-    const char *limit;
-    const unsigned long long left = host_memory_left(&limit);
-    const size_t more = training_memory(device, shape, dataset, plan).host - first + absent;
-    return more <= left ? network_check_room(device, shape, plan->batch_size, 0, scores, error)
-                        : error_set(error, STATUS_DEVICE,
-                              "out of memory: this training needs %zu bytes more of the host, "
-                              "which has %llu free, by %s; lower --batch-size or the widths of "
-                              "--layers",
-                              more, left, limit);
-}
-
-enum status training_check(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    const size_t batch = plan->batch_size;
-    if (batch == 0)
-        return error_set(error, STATUS_USAGE, "batches of 0 samples");
-    const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
-        dataset->test.count % batch};
-    enum status status = training_check_room(device, shape, dataset, plan, error);
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
-        bool checked = sizes[s] == 0;
-        for (size_t e = 0; e < s; e++)
-            checked = checked || sizes[e] == sizes[s];
-        if (!checked)
-            status = network_check(device, shape, sizes[s], error);
-    }
-    const size_t side = device_info(device)->doubtful;
-    return status == STATUS_OK && side > 0 ? device_check(device, side, side, side, error) : status;
+    return (struct loader_options){.images = images,
+        .color = plan->color,
+        .samples = images->count,
+        .batch_size = plan->batch_size,
+        .batches = plan->batches};
 }

@@ -1,0 +1,177 @@
+#include "training/epochs.h"
+
+#include "system/clock.h"
+#include "training/budget.h"
+#include "training/observer.h"
+#include "training/plan.h"
+#include "training/score.h"
+
+/* Samples in the first `batches` batches of an epoch. */
+static size_t samples_in(const struct epochs *epochs, size_t batches) {
+    const size_t whole = batches * epochs->plan->batch_size, all = epochs->result->samples;
+    return whole < all ? whole : all;
+}
+
+/* --- Steps --- */
+
+/* The steps that a call enqueues: one for each of `count` batches of an epoch from `first` on. */
+struct steps {
+    struct epochs *epochs;
+    size_t first;
+    size_t count; /* becomes smaller when the observer stops them: as many as were enqueued */
+    const struct training_observer *observer; /* is told of each and may stop them; NULL: nobody */
+};
+
+static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *error) {
+    const size_t first = samples_in(epochs, b), count = samples_in(epochs, b + 1) - first;
+    struct batch batch;
+    const enum status status = loader_take(&epochs->loader, first, count, &batch, error);
+    return status == STATUS_OK ? network_train(epochs->network, batch.x, batch.labels,
+                                     (float)epochs->plan->learning_rate,
+                                     view_rows(epochs->scores, first, count), error)
+                               : status;
+}
+
+/* To record an epoch and to run one. */
+static enum status enqueue_steps(void *context, struct error *error) {
+    struct steps *steps = context;
+    struct epochs *epochs = steps->epochs;
+    const struct training_observer *observer = steps->observer;
+    const bool told = observer && observer->batch && device_info(epochs->device)->synchronous;
+    for (size_t s = 0; s < steps->count; s++) {
+        const enum status status = enqueue_step(epochs, steps->first + s, error);
+        if (status != STATUS_OK)
+            return status;
+        if (told)
+            observer->batch(observer->context, epochs->result->reached.epochs_done,
+                steps->first + s + 1, epochs->result->batches);
+        if (observer_stops(observer))
+            steps->count = s + 1;
+    }
+    return STATUS_OK;
+}
+
+/* --- Before the epochs --- */
+
+static enum status make_batches(
+    struct epochs *epochs, const struct images *images, struct error *error) {
+    struct training_result *result = epochs->result;
+    const double start = clock_seconds();
+    const size_t others =
+        budget_beside(epochs->plan, epochs->device, network_shape(epochs->network), images->count);
+    const struct loader_options options = plan_epoch_loader(epochs->plan, images, others);
+    struct buffer *scores = NULL;
+    enum status status = loader_create(epochs->device, &options, &epochs->loader, error);
+    if (status == STATUS_OK)
+        status = device_allocate(epochs->device, result->samples * 2, &scores, error);
+    epochs->scores = device_view(scores, result->samples, 2);
+    result->streamed = epochs->loader.streamed;
+    result->batching = clock_seconds() - start;
+    return status;
+}
+
+/* What a device does once for a recording should not fall into the first epoch. Sending batches
+ * can't be recorded. */
+static enum status record_epoch(struct epochs *epochs, struct error *error) {
+    if (epochs->loader.streamed)
+        return STATUS_OK;
+    struct steps steps = {epochs, 0, epochs->result->batches, NULL};
+    const double start = clock_seconds();
+    const enum status status =
+        device_record(epochs->device, enqueue_steps, &steps, &epochs->recording, error);
+    epochs->result->recording = clock_seconds() - start;
+    return status;
+}
+
+enum status epochs_prepare(
+    struct epochs *epochs, const struct images *images, struct error *error) {
+    const enum status status = make_batches(epochs, images, error);
+    return status == STATUS_OK && epochs->plan->epochs > epochs->result->reached.epochs_done
+               ? record_epoch(epochs, error)
+               : status;
+}
+
+/* --- An epoch --- */
+
+static enum status fetch_scores(
+    struct epochs *epochs, const struct steps *steps, struct error *error) {
+    const size_t first = samples_in(epochs, steps->first);
+    const size_t end = samples_in(epochs, steps->first + steps->count);
+    return device_download(epochs->device, view_rows(epochs->scores, first, end - first),
+        epochs->result->reached.scores + 2 * first, error);
+}
+
+/* What a whole epoch came to. */
+static void end_epoch(struct training_position *reached, struct score score) {
+    reached->epochs[reached->epochs_done++] = (struct training_epoch){reached->seconds, score};
+    reached->batches_done = reached->samples_done = 0;
+    reached->seconds = 0.0;
+}
+
+/* Moves result->reached behind these steps, which took so long, unless a loss is not finite. */
+static enum status move_on(
+    struct epochs *epochs, const struct steps *steps, double seconds, struct error *error) {
+    struct training_result *result = epochs->result;
+    struct training_position *reached = &result->reached;
+    const size_t batches = steps->first + steps->count, samples = samples_in(epochs, batches);
+    struct score score;
+    size_t sample;
+    if (!score_average(reached->scores, samples, &score, &sample))
+        return error_set(error, STATUS_DIVERGED,
+            "training diverged: epoch %zu, batch %zu of %zu: the loss is %s; try a smaller "
+            "--learning-rate than %g",
+            reached->epochs_done + 1, sample / epochs->plan->batch_size + 1, result->batches,
+            score_not_finite(reached->scores[2 * sample]), epochs->plan->learning_rate);
+    reached->seconds += seconds;
+    reached->batches_done = batches;
+    reached->samples_done = samples;
+    if (batches == result->batches) {
+        end_epoch(reached, score);
+        result->unfinished = 0.0;
+    }
+    return STATUS_OK;
+}
+
+/* What is left of an epoch: all of its steps, in one submission where they were recorded, or those
+ * behind the position at which it was interrupted. */
+static enum status run_epoch(struct epochs *epochs, struct error *error) {
+    const struct training_position *reached = &epochs->result->reached;
+    const size_t first = reached->batches_done;
+    struct steps steps = {epochs, first, epochs->result->batches - first, epochs->observer};
+    const double start = clock_seconds();
+    enum status status = loader_begin(&epochs->loader, reached->epochs_done, error);
+    if (status == STATUS_OK)
+        status = device_run(
+            epochs->device, first == 0 ? epochs->recording : NULL, enqueue_steps, &steps, error);
+    if (status == STATUS_OK)
+        status = fetch_scores(epochs, &steps, error);
+    const double seconds = clock_seconds() - start;
+    epochs->result->unfinished += seconds;
+    return status == STATUS_OK ? move_on(epochs, &steps, seconds, error) : status;
+}
+
+enum status epochs_run(struct epochs *epochs, struct error *error) {
+    const struct training_position *reached = &epochs->result->reached;
+    const struct training_observer *observer = epochs->observer;
+    const size_t count = epochs->plan->epochs;
+    while (reached->epochs_done < count && !observer_stops(observer)) {
+        const size_t epoch = reached->epochs_done;
+        const enum status status = run_epoch(epochs, error);
+        if (status != STATUS_OK)
+            return status;
+        if (reached->epochs_done > epoch && observer && observer->epoch)
+            observer->epoch(observer->context, epoch, epochs->result);
+    }
+    return reached->epochs_done == count
+               ? STATUS_OK
+               : error_set(error, STATUS_INTERRUPTED,
+                     "interrupted in epoch %zu of %zu, after batch %zu of %zu",
+                     reached->epochs_done + 1, count, reached->batches_done,
+                     epochs->result->batches);
+}
+
+void epochs_free(struct epochs *epochs) {
+    device_forget(epochs->device, epochs->recording);
+    device_release(epochs->scores.buffer);
+    loader_free(&epochs->loader);
+}
