@@ -31,29 +31,33 @@ KERNEL(dense_backward_finish)
                           slope(x[x_at + i], activation);
 }
 
-/* With the sums of slices[count, rows + 1, columns]: weights[rows, columns] += scale * the first
- * rows, bias[columns] += scale * the last. */
+/* A sum of a gradient takes its place; or, where it is not told to `store`, is a step there. */
+DEVICE void put_gradient(
+    GLOBAL float *to, float sum, GLOBAL const float *scale, ulong scale_at, uint store) {
+    *to = store ? sum : *to + scale[scale_at] * sum;
+}
+
+/* With the sums of slices[count, rows + 1, columns]: weights[rows, columns] += *scale * the first
+ * rows, bias[columns] += *scale * the last. Or they take their place, as in dense_update. */
 KERNEL(dense_update_finish)
 (GLOBAL const float *slices, uint count, GLOBAL float *weights, ulong weights_at,
-    GLOBAL float *bias, ulong bias_at, uint rows, uint columns, float scale) {
+    GLOBAL float *bias, ulong bias_at, uint rows, uint columns, GLOBAL const float *scale,
+    ulong scale_at, uint store) {
     const ulong i = get_global_id(0), inside = (ulong)rows * columns, elements = inside + columns;
     if (i < elements) {
-        const float sum = scale * add_slices(slices + i, count, elements);
-        if (i < inside)
-            weights[weights_at + i] += sum;
-        else
-            bias[bias_at + i - inside] += sum;
+        GLOBAL float *to = i < inside ? weights + weights_at + i : bias + bias_at + (i - inside);
+        put_gradient(to, add_slices(slices + i, count, elements), scale, scale_at, store);
     }
 }
 
 #define BIAS_COLUMNS 8
 #define BIAS_ROWS 8
 
-/* bias[columns] += scale * the sums of the columns of d_y[batch, columns]: BIAS_ROWS items to a
- * column, BIAS_COLUMNS columns to a group. */
+/* bias[columns] += *scale * the sums of the columns of d_y[batch, columns], or these sums, as in
+ * dense_update: BIAS_ROWS items to a column, BIAS_COLUMNS columns to a group. */
 KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *bias, ulong bias_at, uint batch,
-    uint columns, float scale) {
+    uint columns, GLOBAL const float *scale, ulong scale_at, uint store) {
     SHARED float sums[BIAS_ROWS][BIAS_COLUMNS];
     const uint c = get_local_id(0), r = get_local_id(1);
     const uint column = (uint)get_group_id(0) * BIAS_COLUMNS + c;
@@ -68,5 +72,5 @@ KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
             sums[r][c] += sums[r + left][c];
     }
     if (r == 0 && column < columns)
-        bias[bias_at + column] += scale * sums[0][c];
+        put_gradient(bias + bias_at + column, sums[0][c], scale, scale_at, store);
 }

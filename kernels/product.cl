@@ -330,12 +330,13 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
         }                                                                                          \
     }
 
-/* weights[in, out] += scale * x[batch, in]^T * d_y[batch, out]; bias[out] += scale * the sums of
- * d_y's columns, which are row `in` of a slice. */
+/* weights[in, out] += *scale * x[batch, in]^T * d_y[batch, out]; bias[out] += *scale * the sums of
+ * d_y's columns, which are row `in` of a slice. Or, where it is told to `store`, these sums take the
+ * place of weights and bias, and there is no scale. */
 KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
     ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *slices, uint batch, uint in,
-    uint out, uint terms_each, float scale ARRIVALS) {
+    uint out, uint terms_each, GLOBAL const float *scale, ulong scale_at, uint store ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
     SHARED_COUNT
@@ -353,9 +354,16 @@ KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
         return;
     JOIN_SLICES(sums, part, (ulong)(in + 1) * out)
     JOIN_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
+    if (store) {
+        FOR_EACH_SUM(
+            sums, part, store_some(value, weights + weights_at + (ulong)m * out + n, count);)
+        FOR_EACH_BIAS(part, bias[bias_at + n] = sums.columns[c];)
+        return;
+    }
+    const float factor = scale[scale_at];
     FOR_EACH_SUM(sums, part, {
         GLOBAL float *weight = weights + weights_at + (ulong)m * out + n;
-        store_some(load_some(weight, count) + scale * value, weight, count);
+        store_some(load_some(weight, count) + factor * value, weight, count);
     })
-    FOR_EACH_BIAS(part, bias[bias_at + n] += scale * sums.columns[c];)
+    FOR_EACH_BIAS(part, bias[bias_at + n] += factor * sums.columns[c];)
 }

@@ -196,11 +196,27 @@ enum status device_dense_forward(struct device *device, struct view x, struct vi
 enum status device_dense_backward(struct device *device, struct view d_y, struct view weights,
     struct view x, enum activation activation, struct view d_x, struct error *error);
 
-/* weights[in, out] += scale * x[B, in]^T * d_y[B, out], and bias[1, out] += scale * the sum of
- * d_y's rows. With scale = -learning rate: the step of gradient descent, with no gradient stored.
- */
-enum status device_dense_update(struct device *device, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *error);
+/* The gradient by a layer's parameters, summed over the batch:
+ * d_weights[in, out] = x[B, in]^T * d_y[B, out], and d_bias[1, out] = the sum of d_y's rows. */
+enum status device_dense_gradient(struct device *device, struct view x, struct view d_y,
+    struct view d_weights, struct view d_bias, struct error *error);
+
+/* What a step with a gradient is taken by. Gradient descent: parameters += scale * gradient, with
+ * scale = -learning rate. */
+enum optimizer { OPTIMIZER_GRADIENT_DESCENT };
+
+/* One step of an optimiser, over all parameters at once: parameters[R, C] change by their
+ * gradient[R, C]. `scale`[1, 1] is read from the device's memory when the step is done, so that it
+ * may be another one each time that a recording is run. */
+enum status device_optimize(struct device *device, enum optimizer optimizer, struct view gradient,
+    struct view scale, struct view parameters, struct error *error);
+
+/* The fast path of gradient descent, with no gradient stored, and otherwise as
+ * device_dense_gradient and then device_optimize would do it: weights[in, out] += scale * x[B,
+ * in]^T * d_y[B, out], and bias[1, out] += scale * the sum of d_y's rows, where scale[1, 1] =
+ * -learning rate, as there. */
+enum status device_dense_update(struct device *device, struct view x, struct view d_y,
+    struct view scale, struct view weights, struct view bias, struct error *error);
 
 /* With p = softmax of each row of logits[B, C], and labels[B, 1] (uint32, each below C):
  * score[B, 2] = (-log p[label], 1 if the first largest p is the label's, else 0) per row, then

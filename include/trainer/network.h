@@ -70,10 +70,10 @@ enum status network_upload(struct network *network, const float *parameters, str
 enum status network_download(struct network *network, float *parameters, struct error *error);
 
 /* One step of gradient descent on the batch x[B, inputs], labels[B, 1], enqueued: the objective is
- * the sum over the batch of -log p[label] / classes. score[B, 2] is (-log p[label], correct) of
- * each sample, before the step. */
+ * the sum over the batch of -log p[label] / classes. scale[1, 1] = -learning rate, on the device.
+ * score[B, 2] is (-log p[label], correct) of each sample, before the step. */
 enum status network_train(struct network *network, struct view x, struct view labels,
-    float learning_rate, struct view score, struct error *error);
+    struct view scale, struct view score, struct error *error);
 
 /* score[B, 2] of a batch, enqueued; the parameters stay. */
 enum status network_evaluate(struct network *network, struct view x, struct view labels,

@@ -103,7 +103,7 @@ static void fill(float *values, size_t count, uint32_t part) {
             (count - done < PERIOD ? count - done : PERIOD) * sizeof *values);
 }
 
-enum { X, WEIGHTS, BIAS, D_Y, Y, D_X, MATRICES };
+enum { X, WEIGHTS, BIAS, D_Y, Y, D_X, SCALE, MATRICES };
 
 /* The matrices of one dense layer, on the host and on the device. */
 struct check {
@@ -128,6 +128,8 @@ static enum status create(
                 check->host[m][i] = NAN;
         else
             fill(check->host[m], elements, (uint32_t)m);
+        if (m == SCALE)
+            *check->host[m] = -0.5f;
         struct buffer *buffer;
         enum status status = device_allocate(device, elements, &buffer, error);
         if (status != STATUS_OK)
@@ -147,7 +149,6 @@ static enum status create(
 
 static enum status run(struct device *device, struct check *check, size_t batch, size_t in,
     size_t out, struct error *error) {
-    const float scale = -0.5f;
     const float zero = 0.0f;
     const struct view *view = check->views;
     float *const *host = check->host;
@@ -158,7 +159,7 @@ static enum status run(struct device *device, struct check *check, size_t batch,
             device, view[D_Y], view[WEIGHTS], view[X], ACTIVATION_NONE, view[D_X], error);
     if (status == STATUS_OK)
         status = device_dense_update(
-            device, view[X], view[D_Y], scale, view[WEIGHTS], view[BIAS], error);
+            device, view[X], view[D_Y], view[SCALE], view[WEIGHTS], view[BIAS], error);
     const struct {
         int result;
         struct product product;
@@ -168,7 +169,7 @@ static enum status run(struct device *device, struct check *check, size_t batch,
         {D_X, {"backward product", check->result, batch, in, out, {host[D_Y], out, 1},
                   {host[WEIGHTS], 1, out}, {&zero, 0, 0}, 1.0}},
         {WEIGHTS, {"update product", check->result, in, out, batch, {host[X], 1, in},
-                      {host[D_Y], out, 1}, {host[WEIGHTS], out, 1}, scale}},
+                      {host[D_Y], out, 1}, {host[WEIGHTS], out, 1}, *host[SCALE]}},
     };
     for (size_t p = 0; p < sizeof products / sizeof *products && status == STATUS_OK; p++) {
         status = device_download(device, view[products[p].result], check->result, error);
@@ -187,6 +188,7 @@ enum status device_check(
         [D_Y] = {batch, out},
         [Y] = {batch, out},
         [D_X] = {batch, in},
+        [SCALE] = {1, 1},
     };
     struct check check = {0};
     enum status status = create(device, shapes, &check, error);

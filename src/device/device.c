@@ -107,12 +107,28 @@ enum status device_dense_backward(struct device *device, struct view d_y, struct
         error);
 }
 
-enum status device_dense_update(struct device *device, struct view x, struct view d_y, float scale,
-    struct view weights, struct view bias, struct error *error) {
+enum status device_dense_gradient(struct device *device, struct view x, struct view d_y,
+    struct view d_weights, struct view d_bias, struct error *error) {
     return operation_enqueue(device,
-        &(struct operation){.kind = OPERATION_DENSE_UPDATE,
-            .dense_update = {x, d_y, weights, bias},
-            .scale = scale},
+        &(struct operation){
+            .kind = OPERATION_DENSE_GRADIENT, .dense_gradient = {x, d_y, d_weights, d_bias}},
+        error);
+}
+
+enum status device_optimize(struct device *device, enum optimizer optimizer, struct view gradient,
+    struct view scale, struct view parameters, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_OPTIMIZE,
+            .optimize = {gradient, scale, parameters},
+            .optimizer = optimizer},
+        error);
+}
+
+enum status device_dense_update(struct device *device, struct view x, struct view d_y,
+    struct view scale, struct view weights, struct view bias, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){
+            .kind = OPERATION_DENSE_UPDATE, .dense_update = {x, d_y, scale, weights, bias}},
         error);
 }
 

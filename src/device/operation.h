@@ -14,12 +14,14 @@ enum operation_kind {
     OPERATION_GATHER_ROWS,
     OPERATION_DENSE_FORWARD,
     OPERATION_DENSE_BACKWARD,
+    OPERATION_DENSE_GRADIENT,
+    OPERATION_OPTIMIZE,
     OPERATION_DENSE_UPDATE,
     OPERATION_SOFTMAX_CROSS_ENTROPY,
     OPERATION_KINDS
 };
 
-enum { OPERATION_VIEWS = 4 };
+enum { OPERATION_VIEWS = 5 };
 
 /* One operation. Its views have the names that the table gives them; numbers that its kind has not
  * are 0. */
@@ -40,7 +42,13 @@ struct operation {
             struct view d_y, weights, x, d_x;
         } dense_backward;
         struct {
-            struct view x, d_y, weights, bias;
+            struct view x, d_y, d_weights, d_bias;
+        } dense_gradient;
+        struct {
+            struct view gradient, scale, parameters;
+        } optimize;
+        struct {
+            struct view x, d_y, scale, weights, bias;
         } dense_update;
         struct {
             struct view logits, labels, score;
@@ -49,7 +57,8 @@ struct operation {
     const void *host; /* what is sent, read until the next wait */
     enum activation activation;
     enum color color;
-    float scale;
+    enum optimizer optimizer;
+    float scale; /* of softmax_cross_entropy */
 };
 
 /* What becomes of an operand: it is read, written whatever it was, or read and changed. */
@@ -61,7 +70,7 @@ struct operand_type {
      * itself. 'p' is the number of values of an image (upload_pixels). */
     char rows, columns;
     enum operand_use use;
-    bool integers; /* uint32 */
+    char below; /* its elements are uint32, below the size with this letter; 0: float32 */
 };
 
 struct operation_type {

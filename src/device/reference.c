@@ -191,27 +191,51 @@ static void dense_backward(const struct operation *operation, int threads) {
         }
 }
 
-static void dense_update(const struct operation *operation, int threads) {
-    const struct view x = operation->dense_update.x, d_y = operation->dense_update.d_y;
+/* A sum of a gradient takes its place; or, where there is a scale, is a step there. */
+static void put_gradient(float *to, const float *scale, double sum) {
+    *to = scale ? *to + (float)(*scale * sum) : (float)sum;
+}
+
+/* x[B, in]^T * d_y[B, out] to weights[in, out], and the sums of d_y's columns to bias[out]. */
+static void put_gradients(struct view x, struct view d_y, const float *scale, struct view weights,
+    struct view bias, int threads) {
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
     const struct strided a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
-    const float scale = operation->scale;
-    float *weights = host_floats(operation->dense_update.weights);
-    float *bias = host_floats(operation->dense_update.bias);
 #pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < in; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
             product_tile(a, b, i, first, out, batch, sums);
             for (size_t j = first; j < out && j < first + TILE; j++)
-                weights[i * out + j] += (float)(scale * sums[j - first]);
+                put_gradient(host_floats(weights) + i * out + j, scale, sums[j - first]);
         }
     for (size_t j = 0; j < out; j++) {
         double column = 0.0;
         for (size_t i = 0; i < batch; i++)
             column += b.data[i * out + j];
-        bias[j] += (float)(scale * column);
+        put_gradient(host_floats(bias) + j, scale, column);
     }
+}
+
+static void dense_gradient(const struct operation *operation, int threads) {
+    put_gradients(operation->dense_gradient.x, operation->dense_gradient.d_y, NULL,
+        operation->dense_gradient.d_weights, operation->dense_gradient.d_bias, threads);
+}
+
+static void optimize(const struct operation *operation, int threads) {
+    (void)threads;
+    const struct view of = operation->optimize.parameters;
+    const float *gradient = host_floats(operation->optimize.gradient);
+    const float scale = *host_floats(operation->optimize.scale);
+    float *parameters = host_floats(of);
+    for (size_t i = 0; i < of.rows * of.columns; i++)
+        parameters[i] += (float)((double)scale * gradient[i]);
+}
+
+static void dense_update(const struct operation *operation, int threads) {
+    put_gradients(operation->dense_update.x, operation->dense_update.d_y,
+        host_floats(operation->dense_update.scale), operation->dense_update.weights,
+        operation->dense_update.bias, threads);
 }
 
 static void softmax_cross_entropy(const struct operation *operation, int threads) {
@@ -244,6 +268,8 @@ static operate *const operations[OPERATION_KINDS] = {
     [OPERATION_GATHER_ROWS] = gather_rows,
     [OPERATION_DENSE_FORWARD] = dense_forward,
     [OPERATION_DENSE_BACKWARD] = dense_backward,
+    [OPERATION_DENSE_GRADIENT] = dense_gradient,
+    [OPERATION_OPTIMIZE] = optimize,
     [OPERATION_DENSE_UPDATE] = dense_update,
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
 };

@@ -90,9 +90,10 @@ static bool read_updates(struct reader *reader, struct step *step) {
         if (!o || !is_same(o->dense_update.x, layer->x) ||
             !is_same(o->dense_update.d_y, layer->d_y) ||
             !is_same(o->dense_update.weights, layer->weights) ||
-            !is_same(o->dense_update.bias, layer->bias) || (l > 0 && o->scale != step->scale))
+            !is_same(o->dense_update.bias, layer->bias) ||
+            (l > 0 && !is_same(o->dense_update.scale, step->scale)))
             return false;
-        step->scale = o->scale;
+        step->scale = o->dense_update.scale;
     }
     return true;
 }
@@ -100,11 +101,12 @@ static bool read_updates(struct reader *reader, struct step *step) {
 /* --- Memory --- */
 
 /* Every memory of a step once: of a layer what it has of its own, and what is the batch's. */
-static size_t list_views(const struct step *step, struct view views[4 * STEP_LAYERS_MAX + 6]) {
+static size_t list_views(const struct step *step, struct view views[4 * STEP_LAYERS_MAX + 7]) {
     size_t count = 0;
     views[count++] = step->layers[0].x;
     views[count++] = step->labels;
     views[count++] = step->score;
+    views[count++] = step->scale;
     if (step->gathered) {
         views[count++] = step->all_x;
         views[count++] = step->all_labels;
@@ -122,7 +124,7 @@ static size_t list_views(const struct step *step, struct view views[4 * STEP_LAY
 }
 
 static bool is_apart(const struct step *step) {
-    struct view views[4 * STEP_LAYERS_MAX + 6];
+    struct view views[4 * STEP_LAYERS_MAX + 7];
     const size_t count = list_views(step, views);
     for (size_t a = 0; a < count; a++)
         for (size_t b = 0; b < a; b++)

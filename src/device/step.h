@@ -25,7 +25,7 @@ struct step {
     struct step_layer layers[STEP_LAYERS_MAX];
     struct view labels, score; /* [B, 1], [B, 2] */
     float loss_scale;          /* of softmax_cross_entropy */
-    float scale;               /* of every update */
+    struct view scale;         /* [1, 1]: of every update */
     /* Whether the batch is gathered first: x and labels are rows index[B, 1] of all_x[N, I] and
      * all_labels[N, 1]. */
     bool gathered;

@@ -83,11 +83,11 @@ static struct room training_room(const struct network_shape *shape) {
     return (struct room){network_parameters_length(shape) * sizeof(float), sample * sizeof(float)};
 }
 
-/* The self-check of a layer: weights, a result of their size, operands and results of both sides.
- */
+/* The self-check of a layer: weights, a result of their size, operands and results of both sides,
+ * and a scale. */
 static struct room check_room(const struct network_shape *shape, size_t layer) {
     const size_t in = shape->widths[layer], out = shape->widths[layer + 1];
-    return (struct room){2 * (in + 1) * out * sizeof(float), 3 * (in + out) * sizeof(float)};
+    return (struct room){(2 * (in + 1) * out + 1) * sizeof(float), 3 * (in + out) * sizeof(float)};
 }
 
 size_t network_bytes(const struct network_shape *shape, size_t batch) {
@@ -280,7 +280,7 @@ static enum status forward(struct network *network, struct view x, struct error 
 }
 
 /* The scores; and the logits become their gradient. */
-static enum status score_batch(struct network *network, struct view x, struct view labels,
+static enum status loss(struct network *network, struct view x, struct view labels,
     struct view score, struct error *error) {
     const size_t last = network->shape.layers - 1;
     const float scale = 1.0f / (float)network->shape.widths[last + 1];
@@ -297,34 +297,43 @@ static enum status backward(struct network *network, struct view x, struct error
     return status;
 }
 
-/* After all of backward, which needs the weights as they were. */
-static enum status update(
-    struct network *network, struct view x, float learning_rate, struct error *error) {
+/* Of every layer, after all of backward, which needs the weights as they were. */
+static enum status step(
+    struct network *network, struct view x, struct view scale, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++)
         status = device_dense_update(network->device, input_of(network, x, l),
-            gradient_of(network, x, l), -learning_rate, weights_of(network, l), bias_of(network, l),
-            error);
+            gradient_of(network, x, l), scale, weights_of(network, l), bias_of(network, l), error);
     return status;
 }
 
+static enum status check_batch(const struct network *network, size_t samples, struct error *error) {
+    return samples <= network->batch ? STATUS_OK
+                                     : error_set(error, STATUS_FAILED,
+                                           "network: a batch of %zu samples; it has room for %zu",
+                                           samples, network->batch);
+}
+
 enum status network_train(struct network *network, struct view x, struct view labels,
-    float learning_rate, struct view score, struct error *error) {
-    enum status status = network_evaluate(network, x, labels, score, error);
+    struct view scale, struct view score, struct error *error) {
+    enum status status = check_batch(network, x.rows, error);
+    if (status == STATUS_OK)
+        status = forward(network, x, error);
+    if (status == STATUS_OK)
+        status = loss(network, x, labels, score, error);
     if (status == STATUS_OK)
         status = backward(network, x, error);
     if (status == STATUS_OK)
-        status = update(network, x, learning_rate, error);
+        status = step(network, x, scale, error);
     return status;
 }
 
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
     struct view score, struct error *error) {
-    if (x.rows > network->batch)
-        return error_set(error, STATUS_FAILED,
-            "network: a batch of %zu samples; it has room for "
-            "%zu",
-            x.rows, network->batch);
-    const enum status status = forward(network, x, error);
-    return status == STATUS_OK ? score_batch(network, x, labels, score, error) : status;
+    enum status status = check_batch(network, x.rows, error);
+    if (status == STATUS_OK)
+        status = forward(network, x, error);
+    if (status == STATUS_OK)
+        status = loss(network, x, labels, score, error);
+    return status;
 }

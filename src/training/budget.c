@@ -57,7 +57,8 @@ struct training_memory training_memory(struct device *device, const struct netwo
         .streamed = loader_is_streamed(device, &epoch, network + absent)};
     const bool test_streamed = loader_is_streamed(device, &test, network);
     const size_t training =
-        network + larger(loader_device_bytes(&epoch, memory.streamed) + samples * score,
+        network + larger(loader_device_bytes(&epoch, memory.streamed) + samples * score +
+                             training_batches(plan, dataset->train.count) * sizeof(float),
                       loader_device_bytes(&test, test_streamed) + dataset->test.count * score);
     const size_t host = own + loader_host_bytes(&epoch, memory.streamed);
     /* Before it, the check of a layer has its matrices on both sides. */
@@ -84,7 +85,7 @@ enum status training_check_host(
 enum status training_check_room(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
     const size_t scored = dataset->train.count + plan->batch_size; /* at most, with their order */
-    const size_t scores = 3 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
+    const size_t scores = 4 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
     const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
     if (shares_host(device))
         return network_check_room(device, shape, plan->batch_size, absent,

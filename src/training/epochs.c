@@ -6,6 +6,8 @@
 #include "training/plan.h"
 #include "training/score.h"
 
+#include <stdlib.h>
+
 /* Samples in the first `batches` batches of an epoch. */
 static size_t samples_in(const struct epochs *epochs, size_t batches) {
     const size_t whole = batches * epochs->plan->batch_size, all = epochs->result->samples;
@@ -27,7 +29,7 @@ static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *e
     struct batch batch;
     const enum status status = loader_take(&epochs->loader, first, count, &batch, error);
     return status == STATUS_OK ? network_train(epochs->network, batch.x, batch.labels,
-                                     (float)epochs->plan->learning_rate,
+                                     view_rows(epochs->device_scales, b, 1),
                                      view_rows(epochs->scores, first, count), error)
                                : status;
 }
@@ -53,6 +55,20 @@ static enum status enqueue_steps(void *context, struct error *error) {
 
 /* --- Before the epochs --- */
 
+/* A step's learning rate is on the device, so that no recording holds it. */
+static enum status make_scales(struct epochs *epochs, struct error *error) {
+    const size_t batches = epochs->result->batches;
+    epochs->scales = malloc(batches * sizeof *epochs->scales);
+    if (!epochs->scales)
+        return error_memory(error, "the learning rates", batches * sizeof *epochs->scales);
+    for (size_t b = 0; b < batches; b++)
+        epochs->scales[b] = -(float)epochs->plan->learning_rate;
+    struct buffer *buffer = NULL;
+    const enum status status = device_allocate(epochs->device, batches, &buffer, error);
+    epochs->device_scales = device_view(buffer, batches, 1);
+    return status;
+}
+
 static enum status make_batches(
     struct epochs *epochs, const struct images *images, struct error *error) {
     struct training_result *result = epochs->result;
@@ -65,6 +81,8 @@ static enum status make_batches(
     if (status == STATUS_OK)
         status = device_allocate(epochs->device, result->samples * 2, &scores, error);
     epochs->scores = device_view(scores, result->samples, 2);
+    if (status == STATUS_OK)
+        status = make_scales(epochs, error);
     result->streamed = epochs->loader.streamed;
     result->batching = clock_seconds() - start;
     return status;
@@ -141,6 +159,8 @@ static enum status run_epoch(struct epochs *epochs, struct error *error) {
     const double start = clock_seconds();
     enum status status = loader_begin(&epochs->loader, reached->epochs_done, error);
     if (status == STATUS_OK)
+        status = device_upload(epochs->device, epochs->device_scales, epochs->scales, error);
+    if (status == STATUS_OK)
         status = device_run(
             epochs->device, first == 0 ? epochs->recording : NULL, enqueue_steps, &steps, error);
     if (status == STATUS_OK)
@@ -173,5 +193,7 @@ enum status epochs_run(struct epochs *epochs, struct error *error) {
 void epochs_free(struct epochs *epochs) {
     device_forget(epochs->device, epochs->recording);
     device_release(epochs->scores.buffer);
+    device_release(epochs->device_scales.buffer);
+    free(epochs->scales);
     loader_free(&epochs->loader);
 }

@@ -12,6 +12,8 @@ struct epochs {
     struct training_result *result;           /* says how many batches and samples an epoch has */
     struct loader loader;
     struct view scores;          /* [samples of an epoch, 2] */
+    float *scales;               /* [batches of an epoch]: -learning rate of each step */
+    struct view device_scales;   /* [batches of an epoch, 1]: the same, on the device */
     struct recording *recording; /* of all steps of an epoch; NULL: they are enqueued one by one */
 };
 

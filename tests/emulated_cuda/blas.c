@@ -5,6 +5,7 @@
 
 struct cublasContext {
     cudaStream_t stream;
+    cublasPointerMode_t pointers;
     void *workspace; /* NULL: its own, which it would allocate at the first product */
 };
 
@@ -45,6 +46,12 @@ cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t
     return CUBLAS_STATUS_SUCCESS;
 }
 
+cublasStatus_t cublasSetPointerMode(cublasHandle_t handle, cublasPointerMode_t mode) {
+    MAY_FAIL(CUBLAS_STATUS_INTERNAL_ERROR);
+    handle->pointers = mode;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
 cublasStatus_t cublasGetProperty(libraryPropertyType type, int *value) {
     *value = type == MAJOR_VERSION   ? CUBLAS_VER_MAJOR
              : type == MINOR_VERSION ? CUBLAS_VER_MINOR
@@ -79,8 +86,12 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
     command.product.tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
     command.product.m = m, command.product.n = n, command.product.k = k;
     command.product.lda = lda, command.product.ldb = ldb, command.product.ldc = ldc;
-    memcpy(&command.product.alpha, alpha, sizeof(float));
-    memcpy(&command.product.beta, beta, sizeof(float));
+    if (handle->pointers == CUBLAS_POINTER_MODE_DEVICE) {
+        command.product.alpha_at = alpha, command.product.beta_at = beta;
+    } else {
+        memcpy(&command.product.alpha, alpha, sizeof(float));
+        memcpy(&command.product.beta, beta, sizeof(float));
+    }
     command.product.a = a, command.product.b = b, command.product.c = c;
     if (m <= 0 || n <= 0 || k <= 0 || lda < (op_a == CUBLAS_OP_N ? m : k) ||
         ldb < (op_b == CUBLAS_OP_N ? k : n) || ldc < m || type_a != CUDA_R_32F ||
@@ -137,6 +148,13 @@ CHECKED void emulated_multiply(const struct command *command) {
             "cublasGemmEx, B") ||
         !emulated_memory(command->product.c, extent(m, n, ldc), "cublasGemmEx, C"))
         return;
+    float alpha = command->product.alpha, beta = command->product.beta;
+    if (command->product.alpha_at) {
+        if (!emulated_memory(command->product.alpha_at, sizeof alpha, "cublasGemmEx, alpha") ||
+            !emulated_memory(command->product.beta_at, sizeof beta, "cublasGemmEx, beta"))
+            return;
+        alpha = *command->product.alpha_at, beta = *command->product.beta_at;
+    }
     float *a = take(command->product.a, turned_a, m, k, lda, command->product.tf32);
     float *b = take(command->product.b, turned_b, k, n, ldb, command->product.tf32);
     double *sums = malloc((size_t)m * sizeof *sums);
@@ -150,8 +168,8 @@ CHECKED void emulated_multiply(const struct command *command) {
         }
         float *result = command->product.c + (size_t)j * (size_t)ldc;
         for (int i = 0; i < m; i++) {
-            const double before = command->product.beta == 0.0f ? 0.0 : result[i];
-            result[i] = (float)(command->product.alpha * sums[i] + command->product.beta * before);
+            const double before = beta == 0.0f ? 0.0 : result[i];
+            result[i] = (float)(alpha * sums[i] + beta * before);
         }
     }
     free(a);

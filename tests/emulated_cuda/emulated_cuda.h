@@ -76,11 +76,12 @@ struct command {
     enum cudaMemcpyKind direction;
     struct emulated_kernel *kernel; /* KERNEL */
     dim3 grid, block;
-    unsigned char arguments[16][8];
+    unsigned char arguments[18][8];
     struct {
         bool transpose_a, transpose_b, tf32; /* PRODUCT: column-major */
         int m, n, k, lda, ldb, ldc;
-        float alpha, beta;
+        float alpha, beta;               /* where the next two are NULL */
+        const float *alpha_at, *beta_at; /* on the GPU: read when it is computed */
         const float *a, *b;
         float *c;
     } product;

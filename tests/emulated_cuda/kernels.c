@@ -179,7 +179,7 @@ void emulated_unwrap(void *wrapped) {
 
 /* --- Libraries and kernels --- */
 
-enum { ARGUMENTS = 16, KERNELS = 8 };
+enum { ARGUMENTS = 18, KERNELS = 8 };
 
 struct emulated_kernel {
     cl_kernel kernel;

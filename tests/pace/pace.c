@@ -128,9 +128,9 @@ static double step(void) {
 }
 
 PACED(step(), network_train,
-    (struct network * network, struct view x, struct view labels, float learning_rate,
+    (struct network * network, struct view x, struct view labels, struct view scale,
         struct view scores, struct error *error),
-    (network, x, labels, learning_rate, scores, error))
+    (network, x, labels, scale, scores, error))
 
 /* --- Release; and in the test --- */
 

@@ -56,12 +56,18 @@ struct operand make_operand(size_t rows, size_t columns, const void *content) {
     return operand;
 }
 
-struct operand random_operand(size_t rows, size_t columns) {
+struct operand spread_operand(size_t rows, size_t columns, float spread) {
     float *values = malloc(rows * columns * sizeof *values);
     draw_values(values, rows * columns);
+    for (size_t i = 0; i < rows * columns; i++)
+        values[i] *= spread;
     const struct operand operand = make_operand(rows, columns, values);
     free(values);
     return operand;
+}
+
+struct operand random_operand(size_t rows, size_t columns) {
+    return spread_operand(rows, columns, 1.0f);
 }
 
 struct operand random_indices(size_t rows, uint32_t bound) {

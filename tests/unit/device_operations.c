@@ -1,6 +1,9 @@
 /* Every operation against plain loops. */
 #include "device_suite.h"
 
+#include "device/operation.h"
+
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,75 +11,142 @@ static struct error error;
 
 enum { ACTIVATIONS = 4 };
 
+/* --- Plain loops, by the names of struct operation --- */
+
+/* What plain loops make of its operands, which are given as arrays of the host. */
+typedef void plain(const struct operation *operation, void *const *operands);
+
+static void plain_gather(const struct operation *o, void *const *of) {
+    plain_gather_rows(
+        o->gather_rows.destination.rows, o->gather_rows.destination.columns, of[0], of[1], of[2]);
+}
+
+static void plain_forward(const struct operation *o, void *const *of) {
+    plain_dense_forward(o->dense_forward.x.rows, o->dense_forward.x.columns,
+        o->dense_forward.y.columns, of[0], of[1], of[2], o->activation, of[3]);
+}
+
+static void plain_backward(const struct operation *o, void *const *of) {
+    plain_dense_backward(o->dense_backward.x.rows, o->dense_backward.x.columns,
+        o->dense_backward.d_y.columns, of[0], of[1], of[2], o->activation, of[3]);
+}
+
+static void plain_gradient(const struct operation *o, void *const *of) {
+    plain_dense_gradient(o->dense_gradient.x.rows, o->dense_gradient.x.columns,
+        o->dense_gradient.d_y.columns, of[0], of[1], of[2], of[3]);
+}
+
+static void plain_step(const struct operation *o, void *const *of) {
+    plain_optimize(o->optimize.parameters.rows * o->optimize.parameters.columns, of[0],
+        *(const float *)of[1], of[2]);
+}
+
+static void plain_update(const struct operation *o, void *const *of) {
+    plain_dense_update(o->dense_update.x.rows, o->dense_update.x.columns,
+        o->dense_update.d_y.columns, of[0], of[1], *(const float *)of[2], of[3], of[4]);
+}
+
+static void plain_softmax(const struct operation *o, void *const *of) {
+    plain_softmax_cross_entropy(o->softmax_cross_entropy.logits.rows,
+        o->softmax_cross_entropy.logits.columns, of[0], of[1], o->scale, of[2]);
+}
+
+/* depth: the size, by its letter, of the sums that a result is; 0: it is none. Those that send are
+ * tested by themselves. */
+static const struct {
+    plain *compute;
+    char depth;
+} plain_operations[OPERATION_KINDS] = {
+    [OPERATION_GATHER_ROWS] = {plain_gather, 0},
+    [OPERATION_DENSE_FORWARD] = {plain_forward, 'I'},
+    [OPERATION_DENSE_BACKWARD] = {plain_backward, 'O'},
+    [OPERATION_DENSE_GRADIENT] = {plain_gradient, 'B'},
+    [OPERATION_OPTIMIZE] = {plain_step, 0},
+    [OPERATION_DENSE_UPDATE] = {plain_update, 'B'},
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = {plain_softmax, 'C'},
+};
+
+/* --- An operation of random operands --- */
+
+/* The sizes of an operation, by the letters of its type. */
+struct sizes {
+    size_t of[CHAR_MAX + 1];
+};
+
+static size_t side_of(char said, const struct sizes *sizes) {
+    return said >= '0' && said <= '9' ? (size_t)(said - '0') : sizes->of[(int)said];
+}
+
+/* Does it, on operands of these sizes, and compares all of them with what they should be. Logits
+ * are up to `spread`. */
+static void check(struct operation operation, struct sizes sizes, float spread) {
+    const struct operation_type *type = &operation_types[operation.kind];
+    const size_t count = operation_operands(type);
+    struct operand operands[OPERATION_VIEWS];
+    void *expected[OPERATION_VIEWS];
+    print_message("%s", type->name);
+    for (size_t v = 0; v < count; v++) {
+        const struct operand_type *of = &type->operands[v];
+        const size_t rows = side_of(of->rows, &sizes), columns = side_of(of->columns, &sizes);
+        operands[v] = of->below ? random_indices(rows, (uint32_t)sizes.of[(int)of->below])
+                                : spread_operand(rows, columns, spread);
+        operation.views[v] = view_of(&operands[v]);
+        expected[v] = operands[v].expected;
+        print_message(" %s [%zu, %zu]", of->name, rows, columns);
+    }
+    print_message(", %s\n", activation_names[operation.activation]);
+    assert_ok(operation_enqueue(tested, &operation, &error));
+    plain_operations[operation.kind].compute(&operation, expected);
+    const char letter = plain_operations[operation.kind].depth;
+    const double depth = letter ? (double)sizes.of[(int)letter] : 0.0;
+    /* An activation passes the sums' error on, which goes by their size: sqrt(depth) / 3. */
+    const double size = operation.kind == OPERATION_DENSE_FORWARD && operation.activation
+                            ? fmax(1.0, sqrt(depth) / 3.0)
+                            : 1.0;
+    for (size_t v = 0; v < count; v++)
+        if (type->operands[v].use == OPERAND_READ)
+            finish_read(&operands[v]);
+        else
+            finish_written(type->operands[v].name, &operands[v],
+                operation.kind == OPERATION_GATHER_ROWS ? 0.0
+                                                        : size * sum_tolerance((size_t)depth));
+}
+
+static struct sizes layer_sizes(size_t batch, size_t in, size_t out) {
+    return (struct sizes){.of = {['B'] = batch, ['I'] = in, ['O'] = out}};
+}
+
 void check_forward(size_t batch, size_t in, size_t out, enum activation activation) {
-    print_message("dense_forward [%zu, %zu] * [%zu, %zu], %s\n", batch, in, in, out,
-        activation_names[activation]);
-    struct operand x = random_operand(batch, in), weights = random_operand(in, out);
-    struct operand bias = random_operand(1, out), y = random_operand(batch, out);
-    assert_ok(device_dense_forward(
-        tested, view_of(&x), view_of(&weights), view_of(&bias), activation, view_of(&y), &error));
-    plain_dense_forward(
-        batch, in, out, x.expected, weights.expected, bias.expected, activation, y.expected);
-    /* An activation passes the sums' error on, which goes by their size: sqrt(in) / 3. */
-    const double size = activation == ACTIVATION_NONE ? 1.0 : fmax(1.0, sqrt((double)in) / 3.0);
-    finish_written("y", &y, size * sum_tolerance(in));
-    finish_read(&x);
-    finish_read(&weights);
-    finish_read(&bias);
+    check((struct operation){.kind = OPERATION_DENSE_FORWARD, .activation = activation},
+        layer_sizes(batch, in, out), 1.0f);
 }
 
 static void check_backward(size_t batch, size_t in, size_t out, enum activation activation) {
-    print_message("dense_backward [%zu, %zu] * [%zu, %zu]^T, %s\n", batch, out, in, out,
-        activation_names[activation]);
-    struct operand d_y = random_operand(batch, out), weights = random_operand(in, out);
-    struct operand x = random_operand(batch, in), d_x = random_operand(batch, in);
-    assert_ok(device_dense_backward(
-        tested, view_of(&d_y), view_of(&weights), view_of(&x), activation, view_of(&d_x), &error));
-    plain_dense_backward(
-        batch, in, out, d_y.expected, weights.expected, x.expected, activation, d_x.expected);
-    finish_written("d_x", &d_x, sum_tolerance(out));
-    finish_read(&d_y);
-    finish_read(&weights);
-    finish_read(&x);
+    check((struct operation){.kind = OPERATION_DENSE_BACKWARD, .activation = activation},
+        layer_sizes(batch, in, out), 1.0f);
 }
 
-static void check_update(size_t batch, size_t in, size_t out, float scale) {
-    print_message(
-        "dense_update [%zu, %zu]^T * [%zu, %zu], scale %g\n", batch, in, batch, out, (double)scale);
-    struct operand x = random_operand(batch, in), d_y = random_operand(batch, out);
-    struct operand weights = random_operand(in, out), bias = random_operand(1, out);
-    assert_ok(device_dense_update(
-        tested, view_of(&x), view_of(&d_y), scale, view_of(&weights), view_of(&bias), &error));
-    plain_dense_update(
-        batch, in, out, x.expected, d_y.expected, scale, weights.expected, bias.expected);
-    finish_written("weights", &weights, sum_tolerance(batch));
-    finish_written("bias", &bias, sum_tolerance(batch));
-    finish_read(&x);
-    finish_read(&d_y);
+/* The gradient, and the step by it. */
+static void check_update(size_t batch, size_t in, size_t out) {
+    const struct sizes sizes = layer_sizes(batch, in, out);
+    check((struct operation){.kind = OPERATION_DENSE_GRADIENT}, sizes, 1.0f);
+    check((struct operation){.kind = OPERATION_DENSE_UPDATE}, sizes, 1.0f);
 }
 
-void test_dense_forward(void **state) {
+/* Every operation that there is, at random sizes. */
+void test_operations(void **state) {
     (void)state;
-    for (int n = 0; n < cases; n++) {
-        const size_t batch = draw_side(), in = draw_side(), out = draw_side();
-        check_forward(batch, in, out, (enum activation)(n % ACTIVATIONS));
-    }
-}
-
-void test_dense_backward(void **state) {
-    (void)state;
-    for (int n = 0; n < cases; n++) {
-        const size_t batch = draw_side(), in = draw_side(), out = draw_side();
-        check_backward(batch, in, out, (enum activation)(n % ACTIVATIONS));
-    }
-}
-
-void test_dense_update(void **state) {
-    (void)state;
-    for (int n = 0; n < cases; n++) {
-        const size_t batch = draw_side(), in = draw_side(), out = draw_side();
-        check_update(batch, in, out, n % 2 ? -0.01f : 1.0f);
-    }
+    for (int kind = 0; kind < OPERATION_KINDS; kind++)
+        for (int n = 0; n < cases && !operation_types[kind].sends; n++) {
+            struct sizes sizes;
+            for (size_t letter = 0; letter <= CHAR_MAX; letter++)
+                sizes.of[letter] = draw_side();
+            assert_non_null(plain_operations[kind].compute);
+            check((struct operation){.kind = (enum operation_kind)kind,
+                      .activation = (enum activation)(n % ACTIVATIONS),
+                      .scale = n % 2 ? 0.1f : 1.0f},
+                sizes, 1.0f);
+        }
 }
 
 /* Few results of many terms, which a device may divide among several workers. */
@@ -84,7 +154,7 @@ void test_long_products(void **state) {
     (void)state;
     check_forward(3, 516, 5, ACTIVATION_SIGMOID);
     check_backward(3, 5, 516, ACTIVATION_RELU);
-    check_update(516, 3, 5, -0.01f);
+    check_update(516, 3, 5);
 }
 
 /* More results than a group of workers has, so that a simulator sees that no group writes
@@ -93,7 +163,7 @@ void test_several_tiles(void **state) {
     (void)state;
     check_forward(70, 3, 70, ACTIVATION_RELU);
     check_backward(70, 70, 3, ACTIVATION_TANH);
-    check_update(3, 70, 70, -0.01f);
+    check_update(3, 70, 70);
 }
 
 /* The default network's. */
@@ -104,43 +174,30 @@ void test_usual_products(void **state) {
     check_forward(300, 3072, 64, ACTIVATION_TANH);
     check_backward(1, 64, 32, ACTIVATION_SIGMOID);
     check_backward(200, 64, 32, ACTIVATION_SIGMOID);
-    check_update(1, 1024, 64, -0.01f);
-    check_update(200, 1024, 64, -0.01f);
+    check_update(1, 1024, 64);
+    check_update(200, 1024, 64);
 }
 
 void test_large_products(void **state) {
     (void)state;
     check_forward(large_side, large_side, large_side, ACTIVATION_NONE);
     check_backward(large_side + 1, large_side + 8, 256, ACTIVATION_NONE);
-    check_update(300, large_side + 1, large_side + 3, -0.01f);
+    check_update(300, large_side + 1, large_side + 3);
 }
 
-static void check_softmax(size_t batch, uint32_t classes, float spread, float scale) {
-    print_message(
-        "softmax_cross_entropy [%zu, %u], logits to %g\n", batch, classes, (double)spread);
-    float *values = malloc(batch * classes * sizeof *values);
-    draw_values(values, batch * classes);
-    for (size_t i = 0; i < batch * classes; i++)
-        values[i] *= spread;
-    struct operand logits = make_operand(batch, classes, values);
-    struct operand labels = random_indices(batch, classes), score = random_operand(batch, 2);
-    assert_ok(device_softmax_cross_entropy(
-        tested, view_of(&logits), view_of(&labels), scale, view_of(&score), &error));
-    plain_softmax_cross_entropy(
-        batch, classes, logits.expected, labels.expected, scale, score.expected);
-    finish_written("gradient", &logits, sum_tolerance(classes));
-    finish_written("score", &score, sum_tolerance(classes));
-    finish_read(&labels);
-    free(values);
+static void check_softmax(size_t batch, uint32_t classes, float spread) {
+    print_message("logits to %g: ", (double)spread);
+    check((struct operation){.kind = OPERATION_SOFTMAX_CROSS_ENTROPY, .scale = 0.1f},
+        (struct sizes){.of = {['B'] = batch, ['C'] = classes}}, spread);
 }
 
 void test_softmax_cross_entropy(void **state) {
     (void)state;
     for (int n = 0; n < cases; n++)
-        check_softmax(draw_side(), 1 + draw() % 40, n % 2 ? 1.0f : 20.0f, 0.1f);
-    check_softmax(1, 10, 1.0f, 0.1f);
-    check_softmax(cases * 5, 10, 1.0f, 0.1f);
-    check_softmax(cases * 7, 10, 80.0f, 0.1f);
+        check_softmax(draw_side(), 1 + draw() % 40, n % 2 ? 1.0f : 20.0f);
+    check_softmax(1, 10, 1.0f);
+    check_softmax(cases * 5, 10, 1.0f);
+    check_softmax(cases * 7, 10, 80.0f);
 }
 
 /* Of several largest, the first counts. */
@@ -219,22 +276,6 @@ void test_slope_at_zero(void **state) {
     release_operand(&weights);
     release_operand(&x);
     release_operand(&d_x);
-}
-
-void test_gather_rows(void **state) {
-    (void)state;
-    for (int n = 0; n < cases; n++) {
-        const size_t from = draw_side(), rows = draw_side(), columns = draw_side();
-        struct operand source = random_operand(from, columns);
-        struct operand index = random_indices(rows, (uint32_t)from);
-        struct operand destination = random_operand(rows, columns);
-        assert_ok(device_gather_rows(
-            tested, view_of(&source), view_of(&index), view_of(&destination), &error));
-        plain_gather_rows(rows, columns, source.expected, index.expected, destination.expected);
-        finish_written("destination", &destination, 0);
-        finish_read(&source);
-        finish_read(&index);
-    }
 }
 
 void test_upload_pixels(void **state) {

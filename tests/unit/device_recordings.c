@@ -10,18 +10,20 @@ static struct error error;
 
 /* A layer's three operations, one after another on the same operands. */
 struct layer {
-    struct operand x, weights, bias, y, d_x;
+    struct operand x, weights, bias, scale, y, d_x;
 };
 
 static struct layer make_layer(size_t batch, size_t in, size_t out) {
     return (struct layer){random_operand(batch, in), random_operand(in, out),
-        random_operand(1, out), random_operand(batch, out), random_operand(batch, in)};
+        random_operand(1, out), random_operand(1, 1), random_operand(batch, out),
+        random_operand(batch, in)};
 }
 
 static void release_layer(struct layer *at) {
     release_operand(&at->x);
     release_operand(&at->weights);
     release_operand(&at->bias);
+    release_operand(&at->scale);
     release_operand(&at->y);
     release_operand(&at->d_x);
 }
@@ -33,7 +35,7 @@ static enum status enqueue_layer(void *context, struct error *problem) {
     enum status status =
         device_dense_forward(tested, x, weights, bias, ACTIVATION_TANH, y, problem);
     if (status == STATUS_OK)
-        status = device_dense_update(tested, x, y, 0.1f, weights, bias, problem);
+        status = device_dense_update(tested, x, y, view_of(&at->scale), weights, bias, problem);
     return status == STATUS_OK
                ? device_dense_backward(tested, y, weights, x, ACTIVATION_TANH, d_x, problem)
                : status;
@@ -45,13 +47,14 @@ static void finish_layer(struct layer *at, struct recording *recording) {
     assert_ok(device_run(tested, recording, enqueue_layer, at, &error));
     plain_dense_forward(batch, in, out, at->x.expected, at->weights.expected, at->bias.expected,
         ACTIVATION_TANH, at->y.expected);
-    plain_dense_update(batch, in, out, at->x.expected, at->y.expected, 0.1f, at->weights.expected,
-        at->bias.expected);
+    plain_dense_update(batch, in, out, at->x.expected, at->y.expected,
+        *(const float *)at->scale.expected, at->weights.expected, at->bias.expected);
     plain_dense_backward(batch, in, out, at->y.expected, at->weights.expected, at->x.expected,
         ACTIVATION_TANH, at->d_x.expected);
     assert_ok(device_synchronise(tested, &error));
     device_forget(tested, recording);
     finish_read(&at->x);
+    finish_read(&at->scale);
     finish_written("d_x", &at->d_x, 10 * sum_tolerance(in));
     finish_written("weights", &at->weights, 10 * sum_tolerance(in));
     finish_written("bias", &at->bias, 10 * sum_tolerance(in));
@@ -128,7 +131,7 @@ enum { BATCH = 9, IN = 21, OUT = 5, CONTENTS = 3 };
 /* Updates of the same weights, `repeats` in one submission, for each of several x in turn. */
 struct updates {
     float x[CONTENTS][BATCH * IN], d_y[BATCH * OUT];
-    struct view x_view, d_y_view, weights, bias;
+    struct view x_view, d_y_view, scale, weights, bias;
     int repeats, calls; /* calls: how often they were enqueued */
 };
 
@@ -139,23 +142,24 @@ static enum status enqueue_updates(void *context, struct error *problem) {
     updates->calls++;
     enum status status = STATUS_OK;
     for (int n = 0; n < updates->repeats && status == STATUS_OK; n++)
-        status = device_dense_update(tested, updates->x_view, updates->d_y_view, SCALE,
+        status = device_dense_update(tested, updates->x_view, updates->d_y_view, updates->scale,
             updates->weights, updates->bias, problem);
     return status;
 }
 
 /* weights[IN, OUT] and, after them, bias[OUT] = what all updates make of 0, recorded or called. */
 static void run_updates(struct updates *updates, bool recorded, float *weights) {
-    static const size_t sides[4][2] = {{BATCH, IN}, {BATCH, OUT}, {IN, OUT}, {1, OUT}};
+    static const size_t sides[5][2] = {{BATCH, IN}, {BATCH, OUT}, {1, 1}, {IN, OUT}, {1, OUT}};
     static const float zeros[IN * OUT];
-    struct view *const views[4] = {
-        &updates->x_view, &updates->d_y_view, &updates->weights, &updates->bias};
-    for (int v = 0; v < 4; v++) {
+    struct view *const views[5] = {
+        &updates->x_view, &updates->d_y_view, &updates->scale, &updates->weights, &updates->bias};
+    for (int v = 0; v < 5; v++) {
         struct buffer *buffer;
         assert_ok(device_allocate(tested, sides[v][0] * sides[v][1], &buffer, &error));
         *views[v] = device_view(buffer, sides[v][0], sides[v][1]);
     }
     assert_ok(device_upload(tested, updates->d_y_view, updates->d_y, &error));
+    assert_ok(device_upload(tested, updates->scale, &SCALE, &error));
     assert_ok(device_upload(tested, updates->weights, zeros, &error));
     assert_ok(device_upload(tested, updates->bias, zeros, &error));
     struct recording *recording = NULL;
@@ -171,7 +175,7 @@ static void run_updates(struct updates *updates, bool recorded, float *weights) 
     assert_ok(device_download(tested, updates->weights, weights, &error));
     assert_ok(device_download(tested, updates->bias, weights + IN * OUT, &error));
     device_forget(tested, recording);
-    for (int v = 0; v < 4; v++)
+    for (int v = 0; v < 5; v++)
         device_release(views[v]->buffer);
 }
 
@@ -207,6 +211,58 @@ void test_run(void **state) {
     /* More than a recording may hold. It takes long, and is the same however one multiplies. */
     if (records && (!gemm || strcmp(gemm, "own") == 0))
         check_run(70000);
+}
+
+/* --- What changes between two runs --- */
+
+/* A step by the fast path, and one by the gradient: each of parameters of its own. */
+struct steps {
+    struct operand x, d_y, scale, weights, bias, d_weights, d_bias, parameters;
+};
+
+static enum status enqueue_steps(void *context, struct error *problem) {
+    const struct steps *at = context;
+    const struct view x = view_of(&at->x), d_y = view_of(&at->d_y), scale = view_of(&at->scale);
+    enum status status = device_dense_update(
+        tested, x, d_y, scale, view_of(&at->weights), view_of(&at->bias), problem);
+    if (status == STATUS_OK)
+        status = device_dense_gradient(
+            tested, x, d_y, view_of(&at->d_weights), view_of(&at->d_bias), problem);
+    return status == STATUS_OK
+               ? device_optimize(tested, OPTIMIZER_GRADIENT_DESCENT, view_of(&at->d_weights), scale,
+                     view_of(&at->parameters), problem)
+               : status;
+}
+
+/* A recording takes each step by the scale that the device has then, not by that of its making. */
+void test_other_scale(void **state) {
+    (void)state;
+    static const float scales[] = {-0.5f, 0.25f, 0.0f};
+    struct steps at = {random_operand(BATCH, IN), random_operand(BATCH, OUT), random_operand(1, 1),
+        random_operand(IN, OUT), random_operand(1, OUT), random_operand(IN, OUT),
+        random_operand(1, OUT), random_operand(IN, OUT)};
+    struct recording *recording;
+    assert_ok(device_record(tested, enqueue_steps, &at, &recording, &error));
+    for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
+        assert_ok(device_upload(tested, view_of(&at.scale), &scales[s], &error));
+        assert_ok(device_run(tested, recording, enqueue_steps, &at, &error));
+        plain_dense_update(BATCH, IN, OUT, at.x.expected, at.d_y.expected, scales[s],
+            at.weights.expected, at.bias.expected);
+        plain_dense_gradient(BATCH, IN, OUT, at.x.expected, at.d_y.expected, at.d_weights.expected,
+            at.d_bias.expected);
+        plain_optimize(IN * OUT, at.d_weights.expected, scales[s], at.parameters.expected);
+    }
+    assert_ok(device_synchronise(tested, &error));
+    device_forget(tested, recording);
+    const double tolerance = 3 * sum_tolerance(BATCH);
+    finish_written("weights", &at.weights, tolerance);
+    finish_written("bias", &at.bias, tolerance);
+    finish_written("d_weights", &at.d_weights, tolerance);
+    finish_written("d_bias", &at.d_bias, tolerance);
+    finish_written("parameters", &at.parameters, tolerance);
+    finish_read(&at.x);
+    finish_read(&at.d_y);
+    release_operand(&at.scale);
 }
 
 /* --- Failing --- */

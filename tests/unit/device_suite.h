@@ -30,7 +30,8 @@ struct operand {
 };
 
 struct operand make_operand(size_t rows, size_t columns, const void *content);
-struct operand random_operand(size_t rows, size_t columns); /* values in [-1, 1) */
+struct operand spread_operand(size_t rows, size_t columns, float spread); /* [-spread, spread) */
+struct operand random_operand(size_t rows, size_t columns);               /* [-1, 1) */
 struct operand random_indices(size_t rows, uint32_t bound); /* whole numbers below `bound` */
 struct view view_of(const struct operand *operand);         /* on the device */
 
@@ -48,14 +49,12 @@ void release_operand(struct operand *operand); /* without comparing */
 #define TOLERANCE 1e-6
 double sum_tolerance(size_t depth);
 
-/* A product of random operands against plain loops. */
+/* A layer's values, of random operands, against plain loops. */
 void check_forward(size_t batch, size_t in, size_t out, enum activation activation);
 
 /* --- The tests: device_operations.c --- */
 
-void test_dense_forward(void **state);
-void test_dense_backward(void **state);
-void test_dense_update(void **state);
+void test_operations(void **state);
 void test_long_products(void **state);
 void test_several_tiles(void **state);
 void test_usual_products(void **state);
@@ -65,7 +64,6 @@ void test_softmax_ties(void **state);
 void test_softmax_not_finite(void **state);
 void test_activations_not_finite(void **state);
 void test_slope_at_zero(void **state);
-void test_gather_rows(void **state);
 void test_upload_pixels(void **state);
 
 /* --- device_recordings.c --- */
@@ -74,6 +72,7 @@ void test_record(void **state);
 void test_record_before_larger(void **state);
 void test_record_pixels(void **state);
 void test_run(void **state);
+void test_other_scale(void **state);
 void test_run_failing(void **state);
 
 #endif

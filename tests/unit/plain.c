@@ -59,6 +59,20 @@ void plain_dense_update(size_t batch, size_t in, size_t out, const float *x, con
     free(gradient);
 }
 
+void plain_dense_gradient(size_t batch, size_t in, size_t out, const float *x, const float *d_y,
+    float *d_weights, float *d_bias) {
+    for (size_t e = 0; e < in * out; e++)
+        d_weights[e] = 0.0f;
+    for (size_t j = 0; j < out; j++)
+        d_bias[j] = 0.0f;
+    plain_dense_update(batch, in, out, x, d_y, 1.0, d_weights, d_bias);
+}
+
+void plain_optimize(size_t count, const float *gradient, double scale, float *parameters) {
+    for (size_t i = 0; i < count; i++)
+        parameters[i] = (float)(parameters[i] + scale * gradient[i]);
+}
+
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
     const uint32_t *labels, double scale, float *score) {
     for (size_t i = 0; i < batch; i++) {

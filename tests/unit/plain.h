@@ -19,6 +19,13 @@ void plain_dense_backward(size_t batch, size_t in, size_t out, const float *d_y,
 void plain_dense_update(size_t batch, size_t in, size_t out, const float *x, const float *d_y,
     double scale, float *weights, float *bias);
 
+/* d_weights[in, out] and d_bias[out] */
+void plain_dense_gradient(size_t batch, size_t in, size_t out, const float *x, const float *d_y,
+    float *d_weights, float *d_bias);
+
+/* parameters[count] */
+void plain_optimize(size_t count, const float *gradient, double scale, float *parameters);
+
 /* score[batch, 2], and logits[batch, classes] become the gradient */
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
     const uint32_t *labels, double scale, float *score);

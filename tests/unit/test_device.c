@@ -28,30 +28,30 @@ static struct error error;
 static void test_same_bits(void **state) {
     (void)state;
     enum { BATCH = 300, IN = 1024, OUT = 64 };
-    struct buffer *buffers[4];
-    static const size_t sides[4][2] = {{BATCH, IN}, {IN, OUT}, {1, OUT}, {BATCH, OUT}};
-    struct view views[4];
+    struct buffer *buffers[5];
+    static const size_t sides[5][2] = {{BATCH, IN}, {IN, OUT}, {1, OUT}, {1, 1}, {BATCH, OUT}};
+    struct view views[5];
     float *values = malloc(BATCH * IN * sizeof *values);
     float *found[2] = {malloc(IN * OUT * sizeof(float)), malloc(IN * OUT * sizeof(float))};
-    for (int b = 0; b < 4; b++) {
+    for (int b = 0; b < 5; b++) {
         assert_ok(device_allocate(tested, sides[b][0] * sides[b][1], &buffers[b], &error));
         views[b] = device_view(buffers[b], sides[b][0], sides[b][1]);
     }
     draw_values(values, BATCH * IN);
     for (int n = 0; n < 10; n++) {
         float *result = found[n > 0];
-        for (int b = 0; b < 3; b++)
+        for (int b = 0; b < 4; b++)
             assert_ok(device_upload(tested, views[b], values, &error));
         assert_ok(device_dense_forward(
-            tested, views[0], views[1], views[2], ACTIVATION_TANH, views[3], &error));
+            tested, views[0], views[1], views[2], ACTIVATION_TANH, views[4], &error));
         assert_ok(
-            device_dense_update(tested, views[0], views[3], -0.01f, views[1], views[2], &error));
+            device_dense_update(tested, views[0], views[4], views[3], views[1], views[2], &error));
         assert_ok(device_download(tested, views[1], result, &error));
         assert_memory_equal(found[0], result, IN * OUT * sizeof *result);
     }
     assert_memory_not_equal(
         found[0], values, IN * OUT * sizeof *values); /* and something was done */
-    for (int b = 0; b < 4; b++)
+    for (int b = 0; b < 5; b++)
         device_release(buffers[b]);
     free(values);
     free(found[0]);
@@ -167,9 +167,7 @@ static void test_self_check(void **state) {
 int main(int argc, char **argv) {
     /* Those up to the first large one are the small ones. */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense_forward),
-        cmocka_unit_test(test_dense_backward),
-        cmocka_unit_test(test_dense_update),
+        cmocka_unit_test(test_operations),
         cmocka_unit_test(test_long_products),
         cmocka_unit_test(test_several_tiles),
         cmocka_unit_test(test_softmax_cross_entropy),
@@ -177,11 +175,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_softmax_not_finite),
         cmocka_unit_test(test_activations_not_finite),
         cmocka_unit_test(test_slope_at_zero),
-        cmocka_unit_test(test_gather_rows),
         cmocka_unit_test(test_upload_pixels),
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_record_before_larger),
         cmocka_unit_test(test_record_pixels),
+        cmocka_unit_test(test_other_scale),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_usual_products),
         cmocka_unit_test(test_large_products),
@@ -195,7 +193,7 @@ int main(int argc, char **argv) {
 #endif
         cmocka_unit_test(test_self_check),
     };
-    enum { SMALL_TESTS = 16 };
+    enum { SMALL_TESTS = 14 };
     spec = argc > 1 ? argv[1] : "reference";
     gemm = argc > 2 ? argv[2] : NULL;
     const bool small = argc > 3 && strcmp(argv[3], "small") == 0;

@@ -75,7 +75,9 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
     assert_ok(network_upload(network, before, &error));
     const struct view x_view = upload(x, batch, inputs), labels_view = upload(labels, batch, 1);
     const struct view score_view = upload(scores, batch, 2);
-    assert_ok(network_train(network, x_view, labels_view, 1.0f, score_view, &error));
+    const float scale = -1.0f; /* the learning rate is 1 */
+    const struct view scale_view = upload(&scale, 1, 1);
+    assert_ok(network_train(network, x_view, labels_view, scale_view, score_view, &error));
     assert_ok(network_download(network, after, &error));
     assert_ok(device_download(device, score_view, scores, &error));
 
@@ -115,6 +117,7 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
     device_release(x_view.buffer);
     device_release(labels_view.buffer);
     device_release(score_view.buffer);
+    device_release(scale_view.buffer);
     free(before);
     free(after);
     free(parameters);

@@ -64,7 +64,9 @@ static void test_others(void **state) {
         "dense_update_finish", "bias_update", NULL};
     static const char *const samples[] = {
         "softmax_cross_entropy", "gather_rows", "convert_pixels", NULL};
+    static const char *const optimizers[] = {"gradient_descent", NULL};
     compile("finish.cl", "", finish);
+    compile("optimize.cl", "", optimizers);
     compile("samples.cl", "", samples);
 }
 

@@ -27,8 +27,9 @@ static struct operation forward(struct view x, struct view weights, struct view 
 
 static struct operation update(struct view x, struct view d_y, struct view weights) {
     const struct view bias = rows_of(MATRICES - 2, 1);
+    const struct view scale = {&matrices[MATRICES - 1].base, 0, 1, 1};
     return (struct operation){
-        .kind = OPERATION_DENSE_UPDATE, .dense_update = {x, d_y, weights, bias}};
+        .kind = OPERATION_DENSE_UPDATE, .dense_update = {x, d_y, scale, weights, bias}};
 }
 
 static struct operation upload(struct view to) {

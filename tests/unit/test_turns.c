@@ -71,20 +71,25 @@ static enum status enqueue_one(struct draws *draws) {
     static const uint8_t pixels[CIFAR10_PIXELS] = {9, 99, 199};
     uint32_t chosen[MATRICES];
     random_permutation(draws->program, RANDOM_ORDER, draw(draws, 1 << 30), chosen, MATRICES);
-    struct view of[4];
-    for (int n = 0; n < 4; n++)
+    struct view of[5];
+    for (int n = 0; n < 5; n++)
         of[n] = device_view(matrices[chosen[n]], SIDE, SIDE);
     const struct view row = view_rows(of[2], draw(draws, 3), 1);
     const struct view start = device_view(of[2].buffer, SIDE, 2);
+    const struct view scale = {of[4].buffer, draw(draws, ELEMENTS), 1, 1};
     const struct view index = device_view(indices, SIDE, 1);
     const enum activation activation = (enum activation)draw(draws, 4);
-    switch (draw(draws, 8)) {
+    switch (draw(draws, 10)) {
     case 0:
         return device_dense_forward(device, of[0], of[1], row, activation, of[3], &error);
     case 1:
         return device_dense_backward(device, of[0], of[1], of[2], activation, of[3], &error);
     case 2:
-        return device_dense_update(device, of[0], of[1], 0.01f, of[3], row, &error);
+        return device_dense_update(device, of[0], of[1], scale, of[3], row, &error);
+    case 8:
+        return device_dense_gradient(device, of[0], of[1], of[3], row, &error);
+    case 9:
+        return device_optimize(device, OPTIMIZER_GRADIENT_DESCENT, of[0], scale, of[1], &error);
     case 3:
         return device_softmax_cross_entropy(device, of[0], index, 0.1f, start, &error);
     case 4:

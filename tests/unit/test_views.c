@@ -38,7 +38,8 @@ static void test_outside(void **state) {
     device_close(other);
 }
 
-enum called { FORWARD, BACKWARD, UPDATE, SOFTMAX, GATHER, PIXELS, OPERATIONS };
+enum called { FORWARD, BACKWARD, GRADIENT, OPTIMIZE, UPDATE, SOFTMAX, GATHER, PIXELS, OPERATIONS };
+enum { VIEWS = 5 };
 
 static enum status compute(enum called operation, const struct view *v) {
     static const uint8_t pixels[CIFAR10_PIXELS];
@@ -47,8 +48,12 @@ static enum status compute(enum called operation, const struct view *v) {
         return device_dense_forward(device, v[0], v[1], v[2], ACTIVATION_NONE, v[3], &error);
     case BACKWARD:
         return device_dense_backward(device, v[0], v[1], v[2], ACTIVATION_NONE, v[3], &error);
+    case GRADIENT:
+        return device_dense_gradient(device, v[0], v[1], v[2], v[3], &error);
+    case OPTIMIZE:
+        return device_optimize(device, OPTIMIZER_GRADIENT_DESCENT, v[0], v[1], v[2], &error);
     case UPDATE:
-        return device_dense_update(device, v[0], v[1], 1.0f, v[2], v[3], &error);
+        return device_dense_update(device, v[0], v[1], v[2], v[3], v[4], &error);
     case SOFTMAX:
         return device_softmax_cross_entropy(device, v[0], v[1], 1.0f, v[2], &error);
     case GATHER:
@@ -63,12 +68,14 @@ static void test_shapes(void **state) {
     (void)state;
     static const struct {
         const char *name;
-        size_t count, shapes[4][2];
+        size_t count, shapes[VIEWS][2];
         int free_operand, free_side; /* that may be anything; -1: none */
     } operations[OPERATIONS] = {
         {"dense_forward", 4, {{2, 3}, {3, 4}, {1, 4}, {2, 4}}, -1, -1},
         {"dense_backward", 4, {{2, 4}, {3, 4}, {2, 3}, {2, 3}}, -1, -1},
-        {"dense_update", 4, {{2, 3}, {2, 4}, {3, 4}, {1, 4}}, -1, -1},
+        {"dense_gradient", 4, {{2, 3}, {2, 4}, {3, 4}, {1, 4}}, -1, -1},
+        {"optimize", 3, {{2, 3}, {1, 1}, {2, 3}}, -1, -1},
+        {"dense_update", 5, {{2, 3}, {2, 4}, {1, 1}, {3, 4}, {1, 4}}, -1, -1},
         {"softmax_cross_entropy", 3, {{2, 4}, {2, 1}, {2, 2}}, 0, 1}, /* classes */
         {"gather_rows", 3, {{5, 3}, {2, 1}, {2, 3}}, 0, 0},           /* rows to choose from */
         {"upload_pixels", 1, {{1, CIFAR10_PLANE}}, 0, 0},             /* samples */
@@ -78,7 +85,7 @@ static void test_shapes(void **state) {
     for (int o = FORWARD; o < OPERATIONS; o++)
         for (size_t wrong = 0; wrong < 2 * operations[o].count; wrong++) {
             const int operand = (int)(wrong / 2), side = (int)(wrong % 2);
-            struct view views[4];
+            struct view views[VIEWS];
             for (size_t v = 0; v < operations[o].count; v++)
                 views[v] =
                     device_view(buffer, operations[o].shapes[v][0], operations[o].shapes[v][1]);
@@ -89,7 +96,7 @@ static void test_shapes(void **state) {
     device_release(buffer);
 }
 
-enum { APART = 64, ZEROS = 5 * APART };
+enum { APART = 64, ZEROS = (VIEWS + 1) * APART };
 
 /* All elements are 0 before, which are indices, too. */
 static enum status compute_anew(enum called operation, const struct view *views) {
@@ -103,12 +110,14 @@ static void test_overlaps(void **state) {
     (void)state;
     static const struct {
         enum called operation;
-        size_t count, shapes[4][2];
-        bool written[4];
+        size_t count, shapes[VIEWS][2];
+        bool written[VIEWS];
     } operations[] = {
         {FORWARD, 4, {{3, 3}, {3, 3}, {1, 3}, {3, 3}}, {[3] = true}},
         {BACKWARD, 4, {{3, 3}, {3, 3}, {3, 3}, {3, 3}}, {[3] = true}},
-        {UPDATE, 4, {{3, 3}, {3, 3}, {3, 3}, {1, 3}}, {[2] = true, [3] = true}},
+        {GRADIENT, 4, {{3, 3}, {3, 3}, {3, 3}, {1, 3}}, {[2] = true, [3] = true}},
+        {OPTIMIZE, 3, {{3, 3}, {1, 1}, {3, 3}}, {[2] = true}},
+        {UPDATE, 5, {{3, 3}, {3, 3}, {1, 1}, {3, 3}, {1, 3}}, {[3] = true, [4] = true}},
         {SOFTMAX, 3, {{3, 3}, {3, 1}, {3, 2}}, {[0] = true, [2] = true}},
         {GATHER, 3, {{3, 3}, {3, 1}, {3, 3}}, {[2] = true}},
     };
@@ -117,7 +126,7 @@ static void test_overlaps(void **state) {
     for (size_t o = 0; o < sizeof operations / sizeof *operations; o++)
         for (size_t v = 0; v < operations[o].count; v++)
             for (size_t other = 0; other < operations[o].count; other++) {
-                struct view views[4];
+                struct view views[VIEWS];
                 for (size_t n = 0; n < operations[o].count; n++)
                     views[n] = (struct view){buffer, (n + 1) * APART, operations[o].shapes[n][0],
                         operations[o].shapes[n][1]};

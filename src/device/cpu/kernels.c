@@ -115,6 +115,11 @@ static void add_column_sums(float *restrict sum, const float *restrict d, size_t
     }
 }
 
+static void add_scaled(float *restrict sum, const float *restrict d, size_t count, float scale) {
+    for (size_t i = 0; i < count; i++)
+        sum[i] += scale * d[i];
+}
+
 static void softmax_cross_entropy(float *restrict logits, const uint32_t *restrict labels,
     size_t rows, size_t classes, float scale, float *restrict score) {
     for (size_t i = 0; i < rows; i++) {
@@ -165,6 +170,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .bias_activate = bias_activate,
     .multiply_slope = multiply_slope,
     .add_column_sums = add_column_sums,
+    .add_scaled = add_scaled,
     .softmax_cross_entropy = softmax_cross_entropy,
     .convert_pixels = convert_pixels,
 };

@@ -20,6 +20,9 @@ struct cpu_kernels {
     void (*add_column_sums)(float *sum, const float *d, size_t rows, size_t columns, size_t first,
         size_t end, float scale);
 
+    /* sum[count] += scale * d[count] */
+    void (*add_scaled)(float *sum, const float *d, size_t count, float scale);
+
     /* See device_softmax_cross_entropy. exp errs by less than 2 units in the last place. */
     void (*softmax_cross_entropy)(float *logits, const uint32_t *labels, size_t rows,
         size_t classes, float scale, float *score);

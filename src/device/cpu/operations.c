@@ -71,24 +71,47 @@ static void dense_backward(
     cpu->kernels->multiply_slope(d_x, x, rows * in, operation->activation);
 }
 
-/* Each thread has rows of the weights, and columns of the bias. */
-static void dense_update(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
-    const size_t batch = operation->dense_update.x.rows, in = operation->dense_update.x.columns;
-    const size_t out = operation->dense_update.d_y.columns;
+/* A gradient, times `alpha`, is added to `beta` times the parameters, of which each thread has rows
+ * of the weights and columns of the bias. */
+static void add_gradient(const struct cpu *cpu, struct view all_x, struct view all_d_y, float alpha,
+    float beta, struct view all_weights, struct view all_bias, int thread, int threads) {
+    const size_t batch = all_x.rows, in = all_x.columns, out = all_d_y.columns;
     const struct slice slice = slice_rows(in, thread, threads);
     const size_t rows = slice.end - slice.first;
-    const float *x = host_floats(operation->dense_update.x) + slice.first; /* (batch, rows) of in */
-    const float *d_y = host_floats(operation->dense_update.d_y);           /* (batch, out) */
-    float *weights =
-        host_floats(operation->dense_update.weights) + slice.first * out; /* (rows, out) */
+    const float *x = host_floats(all_x) + slice.first;             /* (batch, rows) of in */
+    const float *d_y = host_floats(all_d_y);                       /* (batch, out) */
+    float *weights = host_floats(all_weights) + slice.first * out; /* (rows, out) */
     if (rows > 0)
         cpu->openblas.sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows, (blasint)out,
-            (blasint)batch, operation->scale, x, (blasint)in, d_y, (blasint)out, 1.0f, weights,
-            (blasint)out);
+            (blasint)batch, alpha, x, (blasint)in, d_y, (blasint)out, beta, weights, (blasint)out);
     const struct slice columns = slice_rows(out, thread, threads);
-    cpu->kernels->add_column_sums(host_floats(operation->dense_update.bias), d_y, batch, out,
-        columns.first, columns.end, operation->scale);
+    float *bias = host_floats(all_bias);
+    if (beta == 0.0f)
+        memset(bias + columns.first, 0, (columns.end - columns.first) * sizeof *bias);
+    cpu->kernels->add_column_sums(bias, d_y, batch, out, columns.first, columns.end, alpha);
+}
+
+static void dense_gradient(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    add_gradient(cpu, operation->dense_gradient.x, operation->dense_gradient.d_y, 1.0f, 0.0f,
+        operation->dense_gradient.d_weights, operation->dense_gradient.d_bias, thread, threads);
+}
+
+static void optimize(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct view of = operation->optimize.parameters;
+    const struct slice slice = slice_rows(of.rows, thread, threads);
+    const size_t first = slice.first * of.columns, end = slice.end * of.columns;
+    cpu->kernels->add_scaled(host_floats(of) + first,
+        host_floats(operation->optimize.gradient) + first, end - first,
+        *host_floats(operation->optimize.scale));
+}
+
+static void dense_update(
+    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    add_gradient(cpu, operation->dense_update.x, operation->dense_update.d_y,
+        *host_floats(operation->dense_update.scale), 1.0f, operation->dense_update.weights,
+        operation->dense_update.bias, thread, threads);
 }
 
 static void softmax_cross_entropy(
@@ -108,6 +131,8 @@ const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
     [OPERATION_GATHER_ROWS] = {gather_rows, {false, true, true}},
     [OPERATION_DENSE_FORWARD] = {dense_forward, {true, false, false, true}},
     [OPERATION_DENSE_BACKWARD] = {dense_backward, {true, false, true, true}},
-    [OPERATION_DENSE_UPDATE] = {dense_update, {false, false, true, false}},
+    [OPERATION_DENSE_GRADIENT] = {dense_gradient, {false, false, true, false}},
+    [OPERATION_OPTIMIZE] = {optimize, {true, false, true}},
+    [OPERATION_DENSE_UPDATE] = {dense_update, {false, false, false, true, false}},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {softmax_cross_entropy, {true, true, true}},
 };

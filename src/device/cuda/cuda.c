@@ -54,6 +54,29 @@ static void identify(struct cuda *cuda) {
         cuda->graphs ? "graph" : "stream");
 }
 
+/* Memory of the GPU that cuBLAS needs. */
+static enum status allocate_for_blas(
+    void **memory, size_t bytes, const char *what, struct error *error) {
+    const cudaError_t code = cudaMalloc(memory, bytes);
+    if (code == cudaSuccess)
+        return STATUS_OK;
+    *memory = NULL;
+    return cuda_failed("cudaMalloc", code, what, error);
+}
+
+static enum status create_one(struct cuda *cuda, struct error *error) {
+    static const float one = 1.0f;
+    void *memory;
+    const enum status status = allocate_for_blas(&memory, sizeof one, "a factor of cuBLAS", error);
+    cuda->one = memory;
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code =
+        cudaMemcpyAsync(cuda->one, &one, sizeof one, cudaMemcpyHostToDevice, cuda->stream);
+    return code == cudaSuccess ? STATUS_OK
+                               : cuda_failed("cudaMemcpyAsync", code, "a factor of cuBLAS", error);
+}
+
 /* cuBLAS with its stream, and after it its workspace, which the stream would else reset. Its own
  * would be allocated when it is first needed, which may be within a capture. */
 static enum status create_blas(struct cuda *cuda, struct error *error) {
@@ -66,15 +89,14 @@ static enum status create_blas(struct cuda *cuda, struct error *error) {
         code = cublasSetStream(cuda->blas, cuda->stream);
     }
     if (code == CUBLAS_STATUS_SUCCESS) {
-        const cudaError_t result = cudaMalloc(&cuda->workspace, bytes);
-        if (result != cudaSuccess) {
-            cuda->workspace = NULL;
-            return cuda_failed("cudaMalloc", result, "the workspace of cuBLAS", error);
-        }
+        const enum status status =
+            allocate_for_blas(&cuda->workspace, bytes, "the workspace of cuBLAS", error);
+        if (status != STATUS_OK)
+            return status;
         call = "cublasSetWorkspace";
         code = cublasSetWorkspace(cuda->blas, cuda->workspace, bytes);
     }
-    return code == CUBLAS_STATUS_SUCCESS ? STATUS_OK
+    return code == CUBLAS_STATUS_SUCCESS ? create_one(cuda, error)
                                          : cublas_failed(call, code, cuda->stream, error);
 }
 
@@ -90,6 +112,7 @@ static enum status count_memory(struct cuda *cuda, struct error *error) {
 
 static const struct gpu_driver driver = {
     .library = "cublas",
+    .library_scales = true,
     .library_share = 1.0,
     .joins = true,
     .compile = cuda_load_program,
@@ -154,6 +177,8 @@ static void cuda_close(struct device *device) {
         cublasDestroy(cuda->blas);
     if (cuda->workspace)
         cudaFree(cuda->workspace);
+    if (cuda->one)
+        cudaFree(cuda->one);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
     cudaGetLastError(); /* not the next device's */

@@ -21,6 +21,7 @@ struct cuda {
     cudaStream_t stream;
     cublasHandle_t blas;
     void *workspace; /* of cuBLAS */
+    float *one;      /* on the GPU: a factor for cuBLAS */
 };
 
 static inline struct cuda *cuda_of(struct gpu *gpu) {

@@ -50,17 +50,27 @@ enum status cuda_gemm_work(
 
 /* cuBLAS's matrices are column-major. A row-major c = op(a) * op(b) is, column-major, the
  * transposed c = op(b)^T * op(a)^T; and a row-major matrix, read as column-major, is transposed
- * already. So the operands change places and keep their ops. */
+ * already. So the operands change places and keep their ops.
+ *
+ * A scale is read from where it is on the GPU when the product is computed, and so is the factor
+ * that goes with it. */
 static enum status enqueue_gemm(
     const struct cuda *cuda, const struct gpu_gemm *gemm, struct error *error) {
+    static const float zero = 0.0f, one = 1.0f;
     const struct view a = gemm->a, b = gemm->b, c = gemm->c;
-    const cublasStatus_t code =
-        cublasGemmEx(cuda->blas, gemm->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-            gemm->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, (int)gemm->n, (int)gemm->m, (int)gemm->k,
-            &gemm->alpha, cuda_memory(b.buffer, b.offset), CUDA_R_32F, (int)b.columns,
-            cuda_memory(a.buffer, a.offset), CUDA_R_32F, (int)a.columns, &gemm->beta,
-            cuda_memory(c.buffer, c.offset), CUDA_R_32F, (int)c.columns,
-            cuda->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+    const bool scaled = gemm->scale.buffer;
+    const float *alpha = scaled ? cuda_memory(gemm->scale.buffer, gemm->scale.offset) : &one;
+    const float *beta = scaled ? cuda->one : &zero;
+    cublasStatus_t code = cublasSetPointerMode(
+        cuda->blas, scaled ? CUBLAS_POINTER_MODE_DEVICE : CUBLAS_POINTER_MODE_HOST);
+    if (code != CUBLAS_STATUS_SUCCESS)
+        return cublas_failed("cublasSetPointerMode", code, cuda->stream, error);
+    code = cublasGemmEx(cuda->blas, gemm->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+        gemm->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, (int)gemm->n, (int)gemm->m, (int)gemm->k,
+        alpha, cuda_memory(b.buffer, b.offset), CUDA_R_32F, (int)b.columns,
+        cuda_memory(a.buffer, a.offset), CUDA_R_32F, (int)a.columns, beta,
+        cuda_memory(c.buffer, c.offset), CUDA_R_32F, (int)c.columns,
+        cuda->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
     return code == CUBLAS_STATUS_SUCCESS ? STATUS_OK
                                          : cublas_failed("cublasGemmEx", code, cuda->stream, error);
 }

@@ -202,7 +202,7 @@ static enum status time_methods(struct products *products, enum product product,
     if (!*timed)
         return STATUS_OK;
     apart.result = device_view(written, result.rows, result.columns);
-    if (product == PRODUCT_UPDATE)
+    if (product_sums_batch(product))
         apart.bias = (struct view){written, elements, 1, result.columns};
     const enum status status = race(products, product, &apart, fastest, error);
     device_release(written);

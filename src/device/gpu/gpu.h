@@ -57,20 +57,20 @@ struct gpu_argument {
         }                                                                                          \
     }
 
-enum { GPU_ARGUMENTS_MAX = 16 };
+enum { GPU_ARGUMENTS_MAX = 18 };
 
 /* groups x items: the groups of a kernel, and the items of each. */
 struct gpu_grid {
     size_t groups[3], items[3];
 };
 
-/* c[m, n] = alpha * op(a) * op(b) + beta * c, where op transposes if it says so, and k is the
- * number of terms. `work` is memory for the library, of as many elements as it asked for. */
+/* c[m, n] = op(a) * op(b), where op transposes if it says so, and k is the number of terms. With a
+ * `scale`[1, 1] (else its buffer is NULL), c += scale * op(a) * op(b). `work` is memory for the
+ * library, of as many elements as it asked for. */
 struct gpu_gemm {
-    struct view a, b, c, work;
+    struct view a, b, c, scale, work;
     bool transpose_a, transpose_b;
     size_t m, n, k;
-    float alpha, beta;
 };
 
 /* A kernel with its arguments, or a matrix product by the driver's library. */
@@ -105,9 +105,9 @@ struct gpu {
                              * has another one */
     char *environment; /* what else its driver goes by, and libraries: the variables (environment.h)
                         */
-    struct products *products;   /* (products.h) */
-    struct gpu_program *samples; /* kernels/samples.cl */
-    struct gpu_kernel softmax_cross_entropy, gather_rows, convert_pixels;
+    struct products *products;                /* (products.h) */
+    struct gpu_program *samples, *optimizers; /* kernels/samples.cl, kernels/optimize.cl */
+    struct gpu_kernel softmax_cross_entropy, gather_rows, convert_pixels, gradient_descent;
     struct buffer *staged; /* bytes of pixels on their way */
 };
 
@@ -115,6 +115,7 @@ struct gpu {
 struct gpu_driver {
     const char *library;  /* the name of its matrix library, for --gemm */
     size_t doubtful;      /* as in struct device_info, where the library is used */
+    bool library_scales;  /* it takes a gemm's scale from memory */
     double library_share; /* of our kernels' time that its library may take, and be chosen */
     bool joins; /* groups see what others wrote before: slices of a product are added up in
                  * the same kernel */
@@ -186,6 +187,10 @@ enum status gpu_commands_join(struct gpu *gpu, struct gpu_commands *commands, st
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error);
 void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands);
+
+/* Adds a step of gradient descent, as device_optimize, to a list; NULL: enqueues it. */
+enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,
+    struct view scale, struct view parameters, struct error *error);
 
 /* Adds an operation's commands to a list; NULL: enqueues it. */
 enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,

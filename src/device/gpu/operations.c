@@ -7,22 +7,29 @@
 
 #include <stdlib.h>
 
-/* Items of the groups of kernels/samples.cl, and the samples whose pixels are sent in one go. */
+/* Items of the groups of kernels/samples.cl and kernels/optimize.cl, and the samples whose pixels
+ * are sent in one go. */
 enum { GROUP = 64, STAGED_SAMPLES = 4096, SAMPLE_ELEMENTS = CIFAR10_PIXELS / 4 };
 
 /* --- Opening --- */
 
 static enum status create_kernels(struct gpu *gpu, const char *gemm, struct error *error) {
     struct {
+        struct gpu_program **program;
         const char *name;
         struct gpu_kernel *kernel;
-    } const kernels[] = {{"softmax_cross_entropy", &gpu->softmax_cross_entropy},
-        {"gather_rows", &gpu->gather_rows}, {"convert_pixels", &gpu->convert_pixels}};
+    } const kernels[] = {{&gpu->samples, "softmax_cross_entropy", &gpu->softmax_cross_entropy},
+        {&gpu->samples, "gather_rows", &gpu->gather_rows},
+        {&gpu->samples, "convert_pixels", &gpu->convert_pixels},
+        {&gpu->optimizers, "gradient_descent", &gpu->gradient_descent}};
     enum status status = products_create(gpu, gemm, &gpu->products, error);
     if (status == STATUS_OK)
         status = gpu->driver->compile(gpu, "samples.cl", "", &gpu->samples, error);
+    if (status == STATUS_OK)
+        status = gpu->driver->compile(gpu, "optimize.cl", "", &gpu->optimizers, error);
     for (size_t k = 0; k < sizeof kernels / sizeof *kernels && status == STATUS_OK; k++)
-        status = gpu_kernel_create(gpu, gpu->samples, kernels[k].name, kernels[k].kernel, error);
+        status =
+            gpu_kernel_create(gpu, *kernels[k].program, kernels[k].name, kernels[k].kernel, error);
     return status;
 }
 
@@ -42,6 +49,9 @@ static enum status run_kernels(struct device *device, struct error *error) {
         status = device_softmax_cross_entropy(device, small, label, 0.0f, score, error);
     if (status == STATUS_OK)
         status = device_gather_rows(device, small, label, score, error);
+    if (status == STATUS_OK)
+        status = device_optimize(
+            device, OPTIMIZER_GRADIENT_DESCENT, small, view_rows(label, 0, 1), score, error);
     if (status == STATUS_OK)
         status = device_upload_pixels(
             device, pixels, COLOR_GREY, device_view(buffer, 1, CIFAR10_PLANE), error);
@@ -70,8 +80,11 @@ void gpu_close(struct gpu *gpu) {
     gpu_kernel_free(gpu, &gpu->softmax_cross_entropy);
     gpu_kernel_free(gpu, &gpu->gather_rows);
     gpu_kernel_free(gpu, &gpu->convert_pixels);
+    gpu_kernel_free(gpu, &gpu->gradient_descent);
     if (gpu->samples)
         gpu->driver->free_program(gpu->samples);
+    if (gpu->optimizers)
+        gpu->driver->free_program(gpu->optimizers);
     device_release(gpu->staged);
     free(gpu->environment);
 }
@@ -153,6 +166,20 @@ static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *t
         ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(operation->scale));
 }
 
+enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,
+    struct view scale, struct view parameters, struct error *error) {
+    const size_t count = parameters.rows * parameters.columns;
+    return GPU_LAUNCH(gpu, to, &gpu->gradient_descent, grid_of(gpu, count, 1), error,
+        ARGUMENT_VIEW(gradient), ARGUMENT_VIEW(scale), ARGUMENT_VIEW(parameters),
+        {GPU_OFFSET, {.offset = count}});
+}
+
+static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    return gpu_descend(gpu, to, operation->optimize.gradient, operation->optimize.scale,
+        operation->optimize.parameters, error);
+}
+
 typedef enum status operate(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error);
 
@@ -162,6 +189,8 @@ static operate *const operations[OPERATION_KINDS] = {
     [OPERATION_GATHER_ROWS] = gather_rows,
     [OPERATION_DENSE_FORWARD] = products_operate,
     [OPERATION_DENSE_BACKWARD] = products_operate,
+    [OPERATION_DENSE_GRADIENT] = products_operate,
+    [OPERATION_OPTIMIZE] = optimize,
     [OPERATION_DENSE_UPDATE] = products_operate,
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
 };

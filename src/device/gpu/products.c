@@ -11,7 +11,18 @@
  * BIAS_SIDE x BIAS_SIDE of bias_update. */
 enum { FLAT = 64, BIAS_SIDE = 8 };
 
-const char *const product_names[PRODUCTS] = {"dense_forward", "dense_backward", "dense_update"};
+const char *const product_names[PRODUCTS] = {
+    "dense_forward", "dense_backward", "dense_gradient", "dense_update"};
+
+/* A gradient and an update by it are one kernel. */
+static const char *const kernel_names[PRODUCTS] = {
+    "dense_forward", "dense_backward", "dense_update", "dense_update"};
+static const char *const finish_names[PRODUCTS] = {
+    "dense_forward_finish", "dense_backward_finish", "dense_update_finish", "dense_update_finish"};
+
+bool product_sums_batch(enum product product) {
+    return product == PRODUCT_GRADIENT || product == PRODUCT_UPDATE;
+}
 
 /* Groups of sliced products that a compute unit gets. */
 enum { UNIT_GROUPS = 4 };
@@ -48,7 +59,7 @@ static enum status add_own(
     enum status status = gpu->driver->compile(gpu, "product.cl", options, &method->program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status =
-            gpu_kernel_create(gpu, method->program, product_names[p], &method->kernels[p], error);
+            gpu_kernel_create(gpu, method->program, kernel_names[p], &method->kernels[p], error);
     return status;
 }
 
@@ -102,8 +113,6 @@ static enum status create_arrivals(struct products *products, struct error *erro
 
 enum status products_create(
     struct gpu *gpu, const char *gemm, struct products **created, struct error *error) {
-    static const char *const finish_names[PRODUCTS] = {
-        "dense_forward_finish", "dense_backward_finish", "dense_update_finish"};
     struct products *products = *created = calloc(1, sizeof *products);
     if (!products)
         return error_memory(error, "the products", sizeof *products);
@@ -214,6 +223,11 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
     return (struct gpu_grid){{(elements + items - 1) / items, 1, 1}, {items, 1, 1}};
 }
 
+/* A kernel's scale, and whether it has none: anything is given in its place then. */
+#define ARGUMENTS_SCALE(product, views)                                                            \
+    ARGUMENT_VIEW((product) == PRODUCT_UPDATE ? (views)->scale : (views)->result),                 \
+        ARGUMENT_NUMBER((product) == PRODUCT_GRADIENT)
+
 /* What follows a product: `count` slices in `slices`, which may be the result itself. */
 static enum status finish(struct products *products, struct gpu_commands *to, enum product product,
     const struct product_views *views, struct view slices, size_t count, struct error *error) {
@@ -236,7 +250,7 @@ static enum status finish(struct products *products, struct gpu_commands *to, en
         return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements + result.columns), error,
             ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result),
             ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(result.rows),
-            ARGUMENT_NUMBER(result.columns), ARGUMENT_REAL(views->scale));
+            ARGUMENT_NUMBER(result.columns), ARGUMENTS_SCALE(product, views));
     }
 }
 
@@ -256,13 +270,12 @@ static enum status compute_own(struct products *products, struct gpu_commands *t
     const struct product_tile *tile = &method->tile;
     const struct view result = views->result;
     const struct product_shape shape = product_shape_of(product, views);
-    const size_t terms = product == PRODUCT_FORWARD    ? shape.in
-                         : product == PRODUCT_BACKWARD ? shape.out
-                                                       : shape.batch;
+    const bool batch = product_sums_batch(product);
+    const size_t terms = batch ? shape.batch : product == PRODUCT_BACKWARD ? shape.out : shape.in;
     const struct slices slices = divide(gpu, tile, result.rows, result.columns, terms);
     struct view scratch = result; /* not used with one slice */
     if (slices.count > 1) {
-        const size_t rows = result.rows + (product == PRODUCT_UPDATE); /* the bias's sums */
+        const size_t rows = result.rows + batch; /* the bias's sums */
         const enum status status =
             get_scratch(products, slices.count * rows * result.columns, &scratch, error);
         if (status != STATUS_OK)
@@ -272,17 +285,21 @@ static enum status compute_own(struct products *products, struct gpu_commands *t
     const struct gpu_grid grid = {{(result.columns + tile_columns - 1) / tile_columns,
                                       (result.rows + tile_rows - 1) / tile_rows, slices.count},
         {tile->group_n, tile->group_m, 1}};
-    const bool update = product == PRODUCT_UPDATE, joins = gpu->driver->joins;
-    const struct view third = update ? result : product == PRODUCT_FORWARD ? views->bias : views->x;
-    const struct view fourth = update ? views->bias : result;
-    const struct gpu_argument arguments[] = {ARGUMENT_VIEW(views->left),
+    const bool joins = gpu->driver->joins;
+    const struct view third = batch ? result : product == PRODUCT_FORWARD ? views->bias : views->x;
+    const struct view fourth = batch ? views->bias : result;
+    struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_VIEW(views->left),
         ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(third), ARGUMENT_VIEW(fourth),
         ARGUMENT_BUFFER(scratch.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
-        ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(slices.terms_each),
-        update ? (struct gpu_argument)ARGUMENT_REAL(views->scale)
-               : (struct gpu_argument)ARGUMENT_NUMBER(views->activation),
-        ARGUMENT_BUFFER(products->arrivals)};
-    const size_t count = sizeof arguments / sizeof *arguments - (joins ? 0 : 1);
+        ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(slices.terms_each)};
+    size_t count = 13;
+    const struct gpu_argument scale[] = {ARGUMENTS_SCALE(product, views)};
+    for (size_t a = 0; batch && a < sizeof scale / sizeof *scale; a++)
+        arguments[count++] = scale[a];
+    if (!batch)
+        arguments[count++] = (struct gpu_argument)ARGUMENT_NUMBER(views->activation);
+    if (joins)
+        arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(products->arrivals);
     const enum status status =
         gpu_launch(gpu, to, &method->kernels[product], grid, arguments, count, error);
     return status == STATUS_OK && slices.count > 1 && !joins
@@ -290,38 +307,51 @@ static enum status compute_own(struct products *products, struct gpu_commands *t
                : status;
 }
 
+/* The sums of d_y's columns, for the bias. */
+static enum status sum_columns(struct products *products, struct gpu_commands *to,
+    enum product product, const struct product_views *views, struct error *error) {
+    const size_t columns = views->bias.columns;
+    const struct gpu_grid grid = {
+        {(columns + BIAS_SIDE - 1) / BIAS_SIDE, 1, 1}, {BIAS_SIDE, BIAS_SIDE, 1}};
+    return GPU_LAUNCH(products->gpu, to, &products->bias_update, grid, error,
+        ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows),
+        ARGUMENT_NUMBER(columns), ARGUMENTS_SCALE(product, views));
+}
+
+/* A library that can't read a scale from memory gives the gradient, and the step is ours. */
 static enum status compute_by_library(struct products *products, struct gpu_commands *to,
     enum product product, const struct product_views *views, struct error *error) {
     struct gpu *gpu = products->gpu;
     const struct view result = views->result;
+    const bool batch = product_sums_batch(product);
+    const bool apart = product == PRODUCT_UPDATE && !gpu->driver->library_scales;
+    const size_t gradient = apart ? result.rows * result.columns : 0;
     struct gpu_gemm gemm = {
         .a = views->left,
         .b = views->right,
         .c = result,
-        .transpose_a = product == PRODUCT_UPDATE,
+        .transpose_a = batch,
         .transpose_b = product == PRODUCT_BACKWARD,
         .m = result.rows,
         .n = result.columns,
-        .k = product == PRODUCT_UPDATE ? views->left.rows : views->left.columns,
-        .alpha = product == PRODUCT_UPDATE ? views->scale : 1.0f,
-        .beta = product == PRODUCT_UPDATE ? 1.0f : 0.0f,
+        .k = batch ? views->left.rows : views->left.columns,
     };
+    if (product == PRODUCT_UPDATE && !apart)
+        gemm.scale = views->scale;
     size_t work;
     enum status status = gpu->driver->gemm_work(gpu, &gemm, &work, error);
-    if (status == STATUS_OK && work > 0)
-        status = get_scratch(products, work, &gemm.work, error);
+    if (status == STATUS_OK && work + gradient > 0)
+        status = get_scratch(products, work + gradient, &gemm.work, error);
+    if (apart)
+        gemm.c = (struct view){gemm.work.buffer, work, result.rows, result.columns};
     if (status == STATUS_OK)
         status = gpu_gemm(gpu, to, &gemm, error);
+    if (status == STATUS_OK && apart)
+        status = gpu_descend(gpu, to, gemm.c, views->scale, result, error);
     if (status != STATUS_OK)
         return status;
-    if (product != PRODUCT_UPDATE)
-        return finish(products, to, product, views, result, 1, error);
-    const size_t columns = views->bias.columns;
-    const struct gpu_grid grid = {
-        {(columns + BIAS_SIDE - 1) / BIAS_SIDE, 1, 1}, {BIAS_SIDE, BIAS_SIDE, 1}};
-    return GPU_LAUNCH(gpu, to, &products->bias_update, grid, error, ARGUMENT_VIEW(views->right),
-        ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows), ARGUMENT_NUMBER(columns),
-        ARGUMENT_REAL(views->scale));
+    return batch ? sum_columns(products, to, product, views, error)
+                 : finish(products, to, product, views, result, 1, error);
 }
 
 enum status products_compute(struct products *products, struct gpu_commands *to, size_t method,
@@ -350,12 +380,18 @@ static enum product product_of(const struct operation *operation, struct product
             .result = operation->dense_backward.d_x,
             .activation = operation->activation};
         return PRODUCT_BACKWARD;
+    case OPERATION_DENSE_GRADIENT:
+        *views = (struct product_views){.left = operation->dense_gradient.x,
+            .right = operation->dense_gradient.d_y,
+            .bias = operation->dense_gradient.d_bias,
+            .result = operation->dense_gradient.d_weights};
+        return PRODUCT_GRADIENT;
     default:
         *views = (struct product_views){.left = operation->dense_update.x,
             .right = operation->dense_update.d_y,
             .bias = operation->dense_update.bias,
             .result = operation->dense_update.weights,
-            .scale = operation->scale};
+            .scale = operation->dense_update.scale};
         return PRODUCT_UPDATE;
     }
 }

@@ -5,8 +5,8 @@
 #include "device/gpu/gpu.h"
 #include "device/gpu/product_tile.h"
 
-enum product { PRODUCT_FORWARD, PRODUCT_BACKWARD, PRODUCT_UPDATE, PRODUCTS };
-extern const char *const product_names[PRODUCTS]; /* of their operations and kernels */
+enum product { PRODUCT_FORWARD, PRODUCT_BACKWARD, PRODUCT_GRADIENT, PRODUCT_UPDATE, PRODUCTS };
+extern const char *const product_names[PRODUCTS]; /* of their operations */
 
 /* A product of a layer x [batch, in], weights [in, out]. */
 struct product_shape {
@@ -49,12 +49,15 @@ struct products {
     struct gpu_kernel finish[PRODUCTS], bias_update;
 };
 
-/* What a product is given. `result` and, in an update, `bias` are written. */
+/* What a product is given. `result` and, of a gradient or an update, `bias` are written; only an
+ * update has a scale. */
 struct product_views {
-    struct view left, right, bias, result, x;
+    struct view left, right, bias, result, x, scale;
     enum activation activation;
-    float scale;
 };
+
+/* Whether it gives the sums of weights and bias: a gradient, or an update by it. */
+bool product_sums_batch(enum product product);
 
 /* Compiles what `gemm` needs: the driver's library by its name, "own" for our kernels with the tile
  * that is fastest, one tile by its name, or NULL or "auto" for the fastest of all. Ended by

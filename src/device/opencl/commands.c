@@ -107,9 +107,9 @@ static CLBlastTranspose transposed(bool yes) {
 
 static cl_int enqueue_gemm(struct opencl *opencl, const struct gpu_gemm *gemm) {
     return (cl_int)CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transposed(gemm->transpose_a),
-        transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k, gemm->alpha,
+        transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k, 1.0f,
         opencl_memory(gemm->a.buffer), gemm->a.offset, gemm->a.columns,
-        opencl_memory(gemm->b.buffer), gemm->b.offset, gemm->b.columns, gemm->beta,
+        opencl_memory(gemm->b.buffer), gemm->b.offset, gemm->b.columns, 0.0f,
         opencl_memory(gemm->c.buffer), gemm->c.offset, gemm->c.columns, &opencl->queue, NULL,
         opencl_memory(gemm->work.buffer));
 }
