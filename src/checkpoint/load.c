@@ -1,7 +1,7 @@
 #include "checkpoint/layout.h"
-#include "strict_math.h"
 #include "system/file.h"
 #include "system/locale.h"
+#include "system/strict_math.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 #include "checkpoint/layout.h"
-#include "json_text.h"
-#include "strict_math.h"
+#include "system/json_text.h"
 #include "system/locale.h"
 #include "system/reservation.h"
-#include "utf8.h"
+#include "system/strict_math.h"
+#include "system/utf8.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The self-check of a device's matrix products against plain double-precision loops. */
 #include "device/device_type.h"
-#include "strict_math.h"
 #include "system/memory.h"
+#include "system/strict_math.h"
 #include "trainer/random.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 #include "device/choices.h"
 
-#include "utf8.h"
+#include "system/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
 #include "device/choices.h"
 #include "device/device_type.h"
 #include "device/environment.h"
-#include "nearest.h"
 #include "system/locale.h"
-#include "utf8.h"
+#include "system/nearest.h"
+#include "system/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

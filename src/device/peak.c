@@ -1,8 +1,8 @@
 /* The peak rates of a device, measured through its own operations. */
 #include "device/device_type.h"
-#include "strict_math.h"
 #include "system/clock.h"
 #include "system/memory.h"
+#include "system/strict_math.h"
 #include "trainer/host.h"
 #include "trainer/random.h"
 

@@ -2,7 +2,7 @@
  * each operation is done when its call returns. What another device gives can be held against it;
  * it is the row "the language without libraries" of a comparison. */
 #include "device/host_device.h"
-#include "strict_math.h"
+#include "system/strict_math.h"
 #include "system/team.h"
 #include "trainer/dataset.h"
 

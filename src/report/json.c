@@ -1,7 +1,7 @@
 /* The record as JSON. Its keys are a schema that other programs read: add, never rename. */
-#include "json_text.h"
+#include "system/json_text.h"
+#include "system/utf8.h"
 #include "trainer/record.h"
-#include "utf8.h"
 
 #include <jansson.h>
 #include <stdlib.h>

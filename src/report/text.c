@@ -1,8 +1,8 @@
 /* The record as CSV, as Markdown, and as the table that people see. Names of hardware and of files
  * are foreign text: it becomes UTF-8 and, but for CSV, which quotes it, one line. */
 #include "system/locale.h"
+#include "system/utf8.h"
 #include "trainer/record.h"
-#include "utf8.h"
 
 #include <stdarg.h>
 #include <string.h>

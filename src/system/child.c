@@ -2,7 +2,7 @@
 
 #include "system/clock.h"
 #include "system/locale.h"
-#include "utf8.h"
+#include "system/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "training/score.h"
 
-#include "strict_math.h"
+#include "system/strict_math.h"
 
 #include <math.h>
 

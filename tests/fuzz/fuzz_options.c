@@ -3,7 +3,7 @@
  * stored with a run and restored. Whatever was stored with a run is taken or refused likewise. The
  * input: an argument on each line; after a line of "---", "--name=value" of what was stored. */
 #include "fuzz.h"
-#include "options.h"
+#include "program/options.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -63,9 +63,9 @@ class Build(unittest.TestCase):
         self.must(*git[:-2], "-C", self.source, "add", "src", "results")
         self.must(*git[:-2], "-C", self.source, "commit", "--quiet", "--message", "ours")
         results = os.path.join(self.source, "results")
-        for folder, commit in ((results, r"\(commit [0-9a-f]{12}\)"),  # a new result is no change of the program
-                               (os.path.join(self.source, "src"), r"\(commit [0-9a-f]{12}-dirty\)")):
-            with open(os.path.join(folder, "README.md" if folder == results else "inform.h"), "a") as file:
+        for path, commit in ((("results", "README.md"), r"\(commit [0-9a-f]{12}\)"),  # no change of the program
+                             (("src", "program", "main.c"), r"\(commit [0-9a-f]{12}-dirty\)")):
+            with open(os.path.join(self.source, *path), "a") as file:
                 file.write("\n")
             self.must(CMAKE, "--build", build)
             self.check_program(trainer, commit)

@@ -1,5 +1,5 @@
 /* The command line: what each option takes and refuses, where it goes, and what help says of it. */
-#include "options.h"
+#include "program/options.h"
 #include "support.h"
 
 #include <stdio.h>

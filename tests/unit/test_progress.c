@@ -1,9 +1,9 @@
 /* The line of progress: where it stands, and the time that is left, by a clock of the test's own.
  */
-#include "progress.h"
+#include "program/progress.h"
+#include "program/terminal.h"
 #include "support.h"
 #include "system/clock.h"
-#include "terminal.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
 /* Text that comes from anywhere: what is UTF-8, how anything else is shown, how a word stands in a
  * command line, which numbers a device has there, and which word was meant. */
 #include "device/spec.h"
-#include "nearest.h"
-#include "quote.h"
+#include "program/quote.h"
 #include "support.h"
-#include "utf8.h"
+#include "system/nearest.h"
+#include "system/utf8.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * instruction set, with CPU_KERNELS the name of the table and CPU_KERNELS_NAME its text. */
 #include "device/cpu/kernels.h"
 
-#include "strict_math.h"
+#include "system/strict_math.h"
 #include "trainer/dataset.h"
 
 #include <math.h>

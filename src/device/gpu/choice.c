@@ -3,8 +3,8 @@
 #include "device/choices.h"
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program_cache.h"
-#include "strict_math.h"
 #include "system/clock.h"
+#include "system/strict_math.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "device/opencl/pocl.h"
 #include "device/opencl/status.h"
 #include "device/spec.h"
-#include "utf8.h"
+#include "system/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* JSON as text. */
-#ifndef JSON_TEXT_H
-#define JSON_TEXT_H
+#ifndef SYSTEM_JSON_TEXT_H
+#define SYSTEM_JSON_TEXT_H
 
 #include <jansson.h>
 

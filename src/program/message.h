@@ -1,7 +1,7 @@
 /* What the program says on standard error: the one place where paths, names of hardware, words of
  * the command line and what libraries report come to a terminal. */
-#ifndef MESSAGE_H
-#define MESSAGE_H
+#ifndef PROGRAM_MESSAGE_H
+#define PROGRAM_MESSAGE_H
 
 /* Prints "trainer: " and the message, in one write. What is not UTF-8 or would command the terminal
  * is shown as '?'. A message may have several lines, such as a compiler's: those after the first

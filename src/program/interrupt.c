@@ -1,4 +1,4 @@
-#include "interrupt.h"
+#include "program/interrupt.h"
 
 #include <errno.h>
 #include <signal.h>

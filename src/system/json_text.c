@@ -1,4 +1,4 @@
-#include "json_text.h"
+#include "system/json_text.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* A line on a terminal that says how far the training is and how long it will still take. */
-#ifndef PROGRESS_H
-#define PROGRESS_H
+#ifndef PROGRAM_PROGRESS_H
+#define PROGRAM_PROGRESS_H
 
 #include "trainer/training.h"
 

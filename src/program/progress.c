@@ -1,7 +1,7 @@
-#include "progress.h"
+#include "program/progress.h"
 
+#include "program/terminal.h"
 #include "system/clock.h"
-#include "terminal.h"
 
 #include <string.h>
 

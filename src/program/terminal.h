@@ -1,6 +1,6 @@
 /* What a terminal can show. */
-#ifndef TERMINAL_H
-#define TERMINAL_H
+#ifndef PROGRAM_TERMINAL_H
+#define PROGRAM_TERMINAL_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
-#include "inform.h"
+#include "program/inform.h"
 
+#include "program/version.h"
+#include "system/utf8.h"
 #include "trainer/device.h"
-#include "utf8.h"
-#include "version.h"
 
 /* Prints foreign text, as a part of a line. */
 static void put(const char *before, const char *text, FILE *file) {

@@ -1,6 +1,6 @@
 /* What the program can say without training. */
-#ifndef INFORM_H
-#define INFORM_H
+#ifndef PROGRAM_INFORM_H
+#define PROGRAM_INFORM_H
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* Words of a command line that is shown, to be typed. */
-#ifndef QUOTE_H
-#define QUOTE_H
+#ifndef PROGRAM_QUOTE_H
+#define PROGRAM_QUOTE_H
 
 #include <limits.h>
 

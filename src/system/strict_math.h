@@ -1,8 +1,8 @@
 /* For files that ask whether a value is finite, or whose sums must be taken as they are written.
  * With -ffast-math, or -Ofast, a diverged training would end as if nothing had happened, and its
  * weights would take the place of good ones. */
-#ifndef STRICT_MATH_H
-#define STRICT_MATH_H
+#ifndef SYSTEM_STRICT_MATH_H
+#define SYSTEM_STRICT_MATH_H
 
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #error "needs NaN and infinity: take -ffast-math, -Ofast or -ffinite-math-only out of CFLAGS"

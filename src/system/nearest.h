@@ -1,6 +1,6 @@
 /* What somebody who mistyped a word may have meant. */
-#ifndef NEAREST_H
-#define NEAREST_H
+#ifndef SYSTEM_NEAREST_H
+#define SYSTEM_NEAREST_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "output.h"
+#include "program/output.h"
 
 #include "system/file.h"
 #include "system/locale.h"

@@ -1,9 +1,9 @@
-#include "options.h"
+#include "program/options.h"
 
-#include "nearest.h"
-#include "quote.h"
+#include "program/quote.h"
 #include "system/file.h"
 #include "system/locale.h"
+#include "system/nearest.h"
 
 #include <errno.h>
 #include <getopt.h>

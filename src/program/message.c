@@ -1,7 +1,7 @@
-#include "message.h"
+#include "program/message.h"
 
+#include "system/utf8.h"
 #include "trainer/error.h"
-#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "quote.h"
+#include "program/quote.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* What this program was built from and with; filled in by CMake. */
-#ifndef VERSION_H
-#define VERSION_H
+#ifndef PROGRAM_VERSION_H
+#define PROGRAM_VERSION_H
 
 extern const char *const version_number;   /* of the project */
 extern const char *const version_commit;   /* of its own repository; "unknown" without one */

@@ -2,8 +2,8 @@
  * prints there, too, would damage a record. It is put together in memory and handed to the system
  * whole: a line of a record is one write, so that programs which append to the same file at the
  * same time never mix their lines. */
-#ifndef OUTPUT_H
-#define OUTPUT_H
+#ifndef PROGRAM_OUTPUT_H
+#define PROGRAM_OUTPUT_H
 
 #include "trainer/error.h"
 

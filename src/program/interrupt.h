@@ -1,7 +1,7 @@
 /* Signals that ask the program to end: SIGINT (Ctrl-C), SIGTERM (a batch system) and SIGHUP (a
  * terminal that is closed). */
-#ifndef INTERRUPT_H
-#define INTERRUPT_H
+#ifndef PROGRAM_INTERRUPT_H
+#define PROGRAM_INTERRUPT_H
 
 /* Handles them from now on: each ends the program at once, with 128 + its number. One that the
  * program was started to ignore (nohup, a shell's background job) stays ignored. SIGPIPE and

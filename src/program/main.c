@@ -1,13 +1,13 @@
 /* trainer: options -> dataset -> device -> network -> training -> record -> what is printed. */
-#include "inform.h"
-#include "interrupt.h"
-#include "message.h"
-#include "quote.h"
-#include "run.h"
+#include "program/inform.h"
+#include "program/interrupt.h"
+#include "program/message.h"
+#include "program/quote.h"
+#include "program/run.h"
+#include "program/terminal.h"
+#include "program/version.h"
 #include "system/clock.h"
 #include "system/locale.h"
-#include "terminal.h"
-#include "version.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Text of any bytes (names of files and of hardware) where UTF-8 is asked for. */
-#ifndef UTF8_H
-#define UTF8_H
+#ifndef SYSTEM_UTF8_H
+#define SYSTEM_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "terminal.h"
+#include "program/terminal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
-#include "run.h"
+#include "program/run.h"
 
-#include "interrupt.h"
-#include "quote.h"
+#include "program/interrupt.h"
+#include "program/quote.h"
+#include "program/version.h"
 #include "system/clock.h"
 #include "system/file.h"
 #include "system/reservation.h"
-#include "version.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "nearest.h"
+#include "system/nearest.h"
 
 #include "system/locale.h"
 

@@ -50,7 +50,7 @@ foreach(text VERSION COMMIT WHY COMPILER FLAGS)
   string(REGEX REPLACE "[\r\n]+" " " ${text} "${${text}}")
 endforeach()
 file(CONFIGURE OUTPUT "${OUTPUT}" CONTENT [[
-#include "version.h"
+#include "program/version.h"
 
 const char *const version_number = "@VERSION@";
 const char *const version_commit = "@COMMIT@";

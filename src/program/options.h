@@ -1,6 +1,6 @@
 /* The command line as one checked struct. */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#ifndef PROGRAM_OPTIONS_H
+#define PROGRAM_OPTIONS_H
 
 #include "trainer/checkpoint.h"
 

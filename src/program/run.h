@@ -1,10 +1,10 @@
 /* A run of the program, and what it keeps in files. */
-#ifndef RUN_H
-#define RUN_H
+#ifndef PROGRAM_RUN_H
+#define PROGRAM_RUN_H
 
-#include "options.h"
-#include "output.h"
-#include "progress.h"
+#include "program/options.h"
+#include "program/output.h"
+#include "program/progress.h"
 #include "trainer/record.h"
 
 #include <sys/types.h>
