@@ -52,7 +52,7 @@ void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *im
         const int contrast = 16 + bytes[1] % 48; /* out of 128 */
         const int16_t *prototype = prototypes[class];
         uint8_t *pixels = images->pixels + i * CIFAR10_PIXELS;
-        images->labels[i] = (uint8_t) class;
+        images->labels[i] = (uint8_t)class;
         for (int j = 0; j < CIFAR10_PIXELS; j++) {
             if (j % 16 == 0)
                 random_bytes(seed, RANDOM_NOISE, part, i * BLOCKS + 1 + (uint64_t)j / 16, bytes);

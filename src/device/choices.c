@@ -78,7 +78,7 @@ void choices_forget(struct device *device) {
 bool choices_find(const struct device *device, const char *what, char name[CHOICE_NAME]) {
     const size_t length = strlen(what);
     for (const char *line = device->earlier_choices; line && *line;
-         line += strcspn(line, "\n"), line += *line == '\n')
+        line += strcspn(line, "\n"), line += *line == '\n')
         if (strncmp(line, what, length) == 0 && line[length] == ' ') {
             snprintf(name, CHOICE_NAME, "%.*s", (int)strcspn(line + length + 1, "\n"),
                 line + length + 1);

@@ -89,8 +89,8 @@ static enum status time_best(
     double spent = 0.0;
     *seconds = INFINITY;
     for (int r = 0;
-         status == STATUS_OK && r < REPETITIONS_MAX && (r < REPETITIONS_MIN || spent < BUDGET);
-         r++) {
+        status == STATUS_OK && r < REPETITIONS_MAX && (r < REPETITIONS_MIN || spent < BUDGET);
+        r++) {
         double once;
         status = time_once(peak, run, &once, error);
         spent += once;

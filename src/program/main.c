@@ -357,7 +357,7 @@ static enum status run_options(const struct options *options, struct checkpoint 
  * writing to it fails, as it should. */
 static void fill_standard_streams(void) {
     for (int descriptor = open("/dev/null", O_RDONLY); descriptor >= 0;
-         descriptor = open("/dev/null", O_RDONLY))
+        descriptor = open("/dev/null", O_RDONLY))
         if (descriptor > STDERR_FILENO) {
             close(descriptor);
             break;

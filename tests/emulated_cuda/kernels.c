@@ -196,7 +196,7 @@ static struct built {
     cl_program program;
     struct emulated_kernel kernels[KERNELS];
     cl_uint count;
-} * all_built;
+} *all_built;
 
 struct CUlib_st {
     struct built *built;

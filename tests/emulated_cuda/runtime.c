@@ -259,8 +259,7 @@ static const struct {
     cudaError_t code;
     const char *name, *text;
 } errors[] = {
-#define ERROR(code, text)                                                                          \
-    { code, #code, text }
+#define ERROR(code, text) {code, #code, text}
     ERROR(cudaErrorInvalidValue, "invalid argument"),
     ERROR(cudaErrorMemoryAllocation, "out of memory"),
     ERROR(cudaErrorInitializationError, "initialization error"),

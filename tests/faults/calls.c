@@ -231,7 +231,7 @@ CALL(int, clock_gettime, (clockid_t clock, struct timespec *now)) {
     return 0;
 }
 
-CALL(time_t, time, (time_t * now)) {
+CALL(time_t, time, (time_t *now)) {
     const time_t off = clock_fault ? (time_t)strtoll(clock_fault, NULL, 10) : 0;
     const time_t told = __real_time(NULL) + off;
     if (now)

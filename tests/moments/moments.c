@@ -120,7 +120,7 @@ static bool is_action(const char *action, size_t length, const char *name) {
 
 static void act(const char *actions) {
     for (const char *action = actions; *action;
-         action += strcspn(action, ","), action += *action == ',') {
+        action += strcspn(action, ","), action += *action == ',') {
         const size_t length = strcspn(action, ",");
         if (*action == '+')
             atomic_fetch_add(&ahead, strtoll(action + 1, NULL, 10) * 1000000);

@@ -67,7 +67,9 @@ static struct pending {
     struct label *label;
 } pending[PENDING]; /* commands whose times are not known yet */
 static size_t pending_count, unmeasured;
-static struct interval { cl_ulong start, end; } intervals[PENDING];
+static struct interval {
+    cl_ulong start, end;
+} intervals[PENDING];
 static struct span {
     size_t commands;
     double seconds, busy;

@@ -52,14 +52,14 @@ REPLACED(double, clock_seconds, (void)) {
 
 enum { TIME_OF_DAY = 1709249445 };
 
-REPLACED(time_t, time, (time_t * at)) {
+REPLACED(time_t, time, (time_t *at)) {
     if (at)
         *at = TIME_OF_DAY;
     return TIME_OF_DAY;
 }
 
 /* That of a C library with more than one width of time. */
-REPLACED(time_t, __time64, (time_t * at)) {
+REPLACED(time_t, __time64, (time_t *at)) {
     return __wrap_time(at);
 }
 

@@ -24,7 +24,7 @@ static void write_file(const char *name, const char *text) {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", support_folder, name);
     for (char *slash = strchr(path + strlen(support_folder) + 1, '/'); slash;
-         slash = strchr(slash + 1, '/')) {
+        slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(path, 0777);
         *slash = '/';

@@ -59,7 +59,7 @@ enum { OPTIONS_MAX = 32 };
 static int split_options(char *text, const char *options[OPTIONS_MAX]) {
     int count = 0;
     for (char *option = strtok(text, " "); option && count < OPTIONS_MAX;
-         option = strtok(NULL, " "))
+        option = strtok(NULL, " "))
         options[count++] = option;
     return count;
 }

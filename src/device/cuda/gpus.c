@@ -60,7 +60,7 @@ static const char *driver_version(char text[64]) {
     char *rest;
     if (fgets(line, sizeof line, file))
         for (char *word = strtok_r(line, " \t\n", &rest); word && !text[0];
-             word = strtok_r(NULL, " \t\n", &rest))
+            word = strtok_r(NULL, " \t\n", &rest))
             if (*word >= '0' && *word <= '9' && strchr(word, '.'))
                 snprintf(text, 64, "%.32s, ", word);
     fclose(file);

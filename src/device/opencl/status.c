@@ -13,8 +13,7 @@ struct name {
 #define DRIVER_ADVICE "; the driver may have reset the device: try again, or take another --device"
 
 static const struct name names[] = {
-#define NAME(code)                                                                                 \
-    { code, #code, "" }
+#define NAME(code) {code, #code, ""}
     NAME(CL_DEVICE_NOT_FOUND),
     NAME(CL_DEVICE_NOT_AVAILABLE),
     NAME(CL_COMPILER_NOT_AVAILABLE),
