@@ -1,4 +1,4 @@
-"""tools/test, quickstart and setup, among commands that only write down how they were called.
+"""tools/test, quickstart, setup and format, among commands that only write down how they were called.
 
   scripts.py TOOLS_FOLDER
 """
@@ -143,6 +143,26 @@ class Quickstart(Case):
         self.assertIn("tools/quickstart", self.done.stderr)
 
 
+class Format(Case):
+    def test_version(self):
+        """Another version changes nothing."""
+        self.command("clang-format", "echo Debian clang-format version 14.0.6")
+        for environment in ({}, {"CLANG_FORMAT": "clang-format"}):
+            called = self.start("format", expected=1, **environment)
+            self.assertEqual(called, ["clang-format --version"])
+            self.assertEqual(self.done.stderr, "format: clang-format 19 is needed; clang-format here is: Debian "
+                             "clang-format version 14.0.6. apt install clang-format-19, or python3 -m pip install "
+                             "'clang-format==19.*'\n")
+        self.command("clang-format-19", "echo Debian clang-format version 19.1.7")
+        self.command("git", r"printf 'tools/format\0gone.c\0'")
+        self.assertEqual(self.start("format", "--check")[-1], "clang-format-19 --dry-run -Werror -- tools/format")
+        self.assertEqual(self.start("format", "a.c")[-1], "clang-format-19 -i -- a.c")
+
+    def test_usage(self):
+        self.assertEqual(self.start("format", "--nonsense", expected=2), [])
+        self.assertIn("tools/format [--check] [FILE...]", self.done.stderr)
+
+
 class Setup(Case):
     """On a machine that lacks most."""
 
@@ -179,11 +199,12 @@ class Setup(Case):
             self.command("id", f"echo {who}")
             self.command("sudo", '[[ $1 != -n ]] || shift; "$@"')
             self.command("env", "true")
-            called = self.start("setup", "tests", "browser")
+            called = self.start("setup", "tests", "format", "browser")
             installed = [line for line in called if line.startswith(f"{prefix}env ") and " install " in line]
             self.assertEqual(len(installed), 1, called)
-            self.assertRegex(installed[0], "DEBIAN_FRONTEND=noninteractive apt-get install -y .* gcc .*chromium")
-            self.assertNotIn("clang", installed[0])
+            self.assertRegex(installed[0], "DEBIAN_FRONTEND=noninteractive apt-get install -y .* gcc .*chromium .*"
+                             "clang-format-19")
+            self.assertNotIn(" clang ", installed[0])
 
     def test_absent(self):
         """Of what the distribution has not, what can be done without is told, and what can't is an error."""
