@@ -1,7 +1,7 @@
-"""Fuzzes one target: run.py TARGET LENGTH FOLDER [INPUTS...]
+"""Fuzzes one target: run.py TARGET LENGTH FOLDER INPUTS
 
 LENGTH is the largest input's, in bytes. FOLDER is of the build tree. Its corpus begins anew as a
-copy of the files in the INPUTS folders, and gets all that is of interest; its artefacts are inputs
+copy of the files in the folder INPUTS, and gets all that is of interest; its artefacts are inputs
 that broke something, and stay.
 
 TRAINER_FUZZ_SECONDS says how long (60), or TRAINER_FUZZ_RUNS how many executions; TRAINER_FUZZ_SEED
@@ -11,21 +11,22 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 
+INPUTS = pathlib.Path(__file__).with_name("inputs")
 # An input may take a second of the processor (limit.c); this is for one that never ends.
 LIMITS = ["-timeout=1800", "-malloc_limit_mb=64", "-rss_limit_mb=512"]
 
 
-def copy_inputs(folders, corpus):
-    for folder in folders:
-        for path in sorted(folder.iterdir()):
-            shutil.copyfile(path, corpus / f"{folder.parent.name}-{path.name}")
+def copy_inputs(folder, corpus):
+    for path in sorted(folder.glob("[!.]*")):
+        shutil.copyfile(path, corpus / path.name)
     if not any(corpus.iterdir()):
-        sys.exit(f"no inputs in {', '.join(map(str, folders)) or 'no folder'}")
+        sys.exit(f"no inputs in {folder}")
 
 
 def limit():
@@ -56,8 +57,10 @@ def report_failure(target, seed, done):
     print(done.stdout[-20000:])
     print(f"failed with exit status {done.returncode} and TRAINER_FUZZ_SEED={seed}:", *done.args)
     for path in re.findall(r"Test unit written to (\S+)$", done.stdout, re.MULTILINE):
-        print(f"again: {target} {path}")
-        print(f"in fewer bytes: {target} -minimize_crash=1 -runs=100000 {path}")
+        for what, command in (("again", [target, path]),
+                              ("in fewer bytes", [target, "-minimize_crash=1", "-runs=100000", path]),
+                              ("keep it", [INPUTS, "add", pathlib.Path(target).name[len("fuzz_"):], path, "NAME"])):
+            print(f"{what}: {shlex.join(map(str, command))}")
 
 
 def report(output, seconds):
@@ -75,7 +78,7 @@ def main():
     shutil.rmtree(corpus, ignore_errors=True)
     corpus.mkdir(parents=True)
     artefacts.mkdir(exist_ok=True)
-    copy_inputs([pathlib.Path(inputs) for inputs in sys.argv[4:]], corpus)
+    copy_inputs(pathlib.Path(sys.argv[4]), corpus)
     seed = os.environ.get("TRAINER_FUZZ_SEED") or str(random.randrange(1, 2**31))
     print("seed", seed, flush=True)
     done, seconds = fuzz(target, length, seed, corpus, artefacts)
