@@ -1,6 +1,6 @@
 /* Every kernel compiled as CUDA C++ by NVRTC, as the `cuda` device does it, down to machine code
  * for GPUs from 2018 to 2025. This needs the CUDA toolkit, and no GPU. */
-#include "device/cuda/compile.h"
+#include "device/cuda/compiler.h"
 #include "device/gpu/product_tile.h"
 #include "support.h"
 

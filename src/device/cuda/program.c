@@ -1,6 +1,6 @@
 /* Our kernels on a GPU: from the cache where it has them, else compiled. */
-#include "device/cuda/compile.h"
-#include "device/cuda/cuda.h"
+#include "device/cuda/compiler.h"
+#include "device/cuda/device.h"
 #include "device/cuda/status.h"
 #include "device/gpu/program_cache.h"
 

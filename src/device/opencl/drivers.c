@@ -1,7 +1,7 @@
 #include "device/opencl/drivers.h"
 
 #include "device/gpu/program_cache.h"
-#include "device/opencl/platforms.h"
+#include "device/opencl/discovery.h"
 #include "device/opencl/vendors.h"
 #include "system/child.h"
 

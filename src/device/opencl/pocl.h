@@ -3,7 +3,7 @@
 #ifndef DEVICE_OPENCL_POCL_H
 #define DEVICE_OPENCL_POCL_H
 
-#include "device/opencl/opencl.h"
+#include "device/opencl/device.h"
 
 /* Of a platform whose devices were not asked for yet. STATUS_DEVICE, saying what is missing, when
  * it is PoCL and lacks it; of any other platform nothing is asked. */

@@ -2,7 +2,7 @@
 
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program_cache.h"
-#include "device/opencl/platforms.h"
+#include "device/opencl/discovery.h"
 #include "device/opencl/status.h"
 
 #include <stdio.h>

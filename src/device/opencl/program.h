@@ -2,7 +2,7 @@
 #ifndef DEVICE_OPENCL_PROGRAM_H
 #define DEVICE_OPENCL_PROGRAM_H
 
-#include "device/opencl/opencl.h"
+#include "device/opencl/device.h"
 
 /* As in struct gpu_driver. STATUS_DEVICE, with the start of the compiler's messages, when it can't
  * be compiled. */

@@ -1,6 +1,6 @@
 #include "device/opencl/status.h"
 
-#include "device/opencl/opencl.h"
+#include "device/opencl/device.h"
 
 #include <stddef.h>
 

@@ -1,11 +1,11 @@
 /* The `opencl` device: our own kernels (kernels/) and CLBlast, through whatever driver the OpenCL
  * loader finds. Calls only enqueue, on one queue that keeps their order. */
-#include "device/opencl/opencl.h"
+#include "device/opencl/device.h"
 
-#include "device/opencl/commands.h"
+#include "device/opencl/discovery.h"
 #include "device/opencl/drivers.h"
-#include "device/opencl/platforms.h"
 #include "device/opencl/program.h"
+#include "device/opencl/queue.h"
 #include "device/opencl/status.h"
 
 #include "trainer/host.h"

@@ -1,8 +1,8 @@
 /* The `cuda` device: cuBLAS and our own kernels (kernels/, compiled by NVRTC for the GPU at hand).
  * Calls only enqueue, on one stream; what is recorded becomes a graph, which is one submission. */
-#include "device/cuda/cuda.h"
+#include "device/cuda/device.h"
 
-#include "device/cuda/compile.h"
+#include "device/cuda/compiler.h"
 #include "device/cuda/status.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What is enqueued on a GPU: kernels, cuBLAS's products, and whole graphs of them. There is one
  * stream, and nothing but cuda_finish waits for it. */
-#include "device/cuda/cuda.h"
+#include "device/cuda/device.h"
 #include "device/cuda/status.h"
 
 #include <stdio.h>

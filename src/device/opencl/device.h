@@ -1,6 +1,6 @@
 /* What the files of the OpenCL device share. */
-#ifndef DEVICE_OPENCL_OPENCL_H
-#define DEVICE_OPENCL_OPENCL_H
+#ifndef DEVICE_OPENCL_DEVICE_H
+#define DEVICE_OPENCL_DEVICE_H
 
 /* OpenCL 1.2 is what every driver has; CLBlast's header brings OpenCL's, wherever it lies. */
 #define CL_TARGET_OPENCL_VERSION 120

@@ -1,4 +1,4 @@
-#include "device/opencl/commands.h"
+#include "device/opencl/queue.h"
 
 #include "device/opencl/status.h"
 

@@ -1,6 +1,6 @@
 /* What the files of the CUDA device share. */
-#ifndef DEVICE_CUDA_CUDA_H
-#define DEVICE_CUDA_CUDA_H
+#ifndef DEVICE_CUDA_DEVICE_H
+#define DEVICE_CUDA_DEVICE_H
 
 #include "device/gpu/gpu.h"
 
@@ -41,7 +41,7 @@ enum status cuda_enter(const struct cuda *cuda, struct error *error);
  * failed before, or will at the next call that computes. */
 void cuda_settle(const struct cuda *cuda);
 
-/* --- Which GPU (gpus.c) --- */
+/* --- Which GPU (discovery.c) --- */
 
 /* As in struct device_type. */
 void cuda_list(device_visitor *visit, void *context);
@@ -61,7 +61,7 @@ enum status cuda_create_function(struct gpu_program *program, const char *name,
     struct gpu_function **function, struct error *error);
 void cuda_free_function(struct gpu_function *function);
 
-/* --- The stream (stream.c): as in struct gpu_driver --- */
+/* --- The stream (queue.c): as in struct gpu_driver --- */
 
 enum status cuda_upload(
     struct gpu *gpu, struct view destination, const void *host, struct error *error);

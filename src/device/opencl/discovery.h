@@ -1,8 +1,8 @@
 /* The OpenCL hardware that is there: finding, choosing and describing it. */
-#ifndef DEVICE_OPENCL_PLATFORMS_H
-#define DEVICE_OPENCL_PLATFORMS_H
+#ifndef DEVICE_OPENCL_DISCOVERY_H
+#define DEVICE_OPENCL_DISCOVERY_H
 
-#include "device/opencl/opencl.h"
+#include "device/opencl/device.h"
 
 /* A device by its numbers: "opencl:P:D". */
 struct opencl_place {

@@ -1,9 +1,9 @@
 /* What is enqueued on an OpenCL device: kernels and CLBlast's products. The queue is in order, and
  * no command has an event. */
-#ifndef DEVICE_OPENCL_COMMANDS_H
-#define DEVICE_OPENCL_COMMANDS_H
+#ifndef DEVICE_OPENCL_QUEUE_H
+#define DEVICE_OPENCL_QUEUE_H
 
-#include "device/opencl/opencl.h"
+#include "device/opencl/device.h"
 
 /* As in struct gpu_driver. */
 enum status opencl_create_function(struct gpu_program *program, const char *name,

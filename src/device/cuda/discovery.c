@@ -1,6 +1,6 @@
 /* Which GPUs there are, and which one is meant. Nothing here makes a context on a GPU. */
-#include "device/cuda/compile.h"
-#include "device/cuda/cuda.h"
+#include "device/cuda/compiler.h"
+#include "device/cuda/device.h"
 #include "device/cuda/status.h"
 #include "device/spec.h"
 

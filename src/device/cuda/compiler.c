@@ -1,4 +1,4 @@
-#include "device/cuda/compile.h"
+#include "device/cuda/compiler.h"
 
 #include "device/gpu/kernel_text.h"
 

@@ -1,6 +1,6 @@
 /* Our kernels, compiled as CUDA C++ by NVRTC. This needs no GPU. */
-#ifndef DEVICE_CUDA_COMPILE_H
-#define DEVICE_CUDA_COMPILE_H
+#ifndef DEVICE_CUDA_COMPILER_H
+#define DEVICE_CUDA_COMPILER_H
 
 #include "trainer/error.h"
 

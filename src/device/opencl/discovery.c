@@ -1,4 +1,4 @@
-#include "device/opencl/platforms.h"
+#include "device/opencl/discovery.h"
 
 #include "device/opencl/drivers.h"
 #include "device/opencl/pocl.h"
