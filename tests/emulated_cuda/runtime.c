@@ -226,8 +226,17 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
     properties->minor = emulated_cuda.capability % 10;
     properties->totalGlobalMem = emulated_cuda.memory;
     properties->multiProcessorCount = 8;
-    properties->maxThreadsPerBlock = 1024;
-    properties->sharedMemPerBlock = 48 << 10;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int ordinal) {
+    MAY_FAIL(cudaErrorInvalidDevice);
+    if (ordinal < 0 || ordinal >= emulated_cuda.gpus)
+        return note(cudaErrorInvalidDevice);
+    if (attribute != cudaDevAttrMaxThreadsPerBlock &&
+        attribute != cudaDevAttrMaxSharedMemoryPerBlock)
+        return note(cudaErrorInvalidValue);
+    *value = attribute == cudaDevAttrMaxThreadsPerBlock ? 1024 : 48 << 10;
     return cudaSuccess;
 }
 

@@ -169,16 +169,8 @@ static enum status upload(
     return STATUS_OK;
 }
 
-static enum status synchronise(struct device *device, struct error *problem) {
-    return finish((struct gpu *)device, problem);
-}
-
-static const struct device_type type = {.kind = "opencl",
-    .allocate = allocate,
-    .release = release,
-    .synchronise = synchronise,
-    .longest = 4096,
-    GPU_OPERATIONS};
+static const struct device_type type = {
+    .kind = "opencl", .allocate = allocate, .release = release, .longest = 4096, GPU_OPERATIONS};
 
 #define DRIVER                                                                                     \
     .library = "blas", .joins = true, .compile = compile, .free_program = free_program,            \

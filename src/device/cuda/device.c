@@ -2,22 +2,17 @@
  * Calls only enqueue, on one stream; what is recorded becomes a graph, which is one submission. */
 #include "device/cuda/device.h"
 
-#include "device/cuda/compiler.h"
+#include "device/cuda/discovery.h"
+#include "device/cuda/memory.h"
+#include "device/cuda/program.h"
+#include "device/cuda/queue.h"
 #include "device/cuda/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct cuda *cuda_of_device(struct device *device) {
-    return (struct cuda *)device;
-}
-
 /* --- Opening --- */
-
-static const char *const gemms[] = {"cublas", "own", "own-small", "own-medium", NULL};
-static const char *const precisions[] = {"fp32", "tf32", NULL};
-static const char *const submissions[] = {"graph", "stream", NULL};
 
 /* Whether it will do without cuBLAS. */
 static bool takes_own(const struct device_options *options) {
@@ -100,13 +95,37 @@ static enum status create_blas(struct cuda *cuda, struct error *error) {
                                          : cublas_failed(call, code, cuda->stream, error);
 }
 
-/* The memory that is free now is ours to count, but for a little that the driver may want. */
-static enum status count_memory(struct cuda *cuda, struct error *error) {
-    size_t available = 0, all = 0;
-    const cudaError_t code = cudaMemGetInfo(&available, &all);
+/* Not the default stream, which waits for others, and can't be captured. */
+static enum status create_queue(
+    struct cuda *cuda, const struct device_options *options, struct error *error) {
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
     if (code != cudaSuccess)
-        return cuda_failed("cudaMemGetInfo", code, "", error);
-    cuda->gpu.memory_bytes = cuda->gpu.buffer_bytes = available - available / 32;
+        return cuda_failed("cudaStreamCreateWithFlags", code, cuda->gpu.base.info.name, error);
+    return takes_own(options) ? STATUS_OK : create_blas(cuda, error);
+}
+
+/* The memory that is free now is ours to count, but for a little that the driver may want. */
+static enum status get_limits(struct cuda *cuda, struct error *error) {
+    struct gpu *gpu = &cuda->gpu;
+    const char *call = "cudaDeviceGetAttribute";
+    int items = 0, shared = 0;
+    size_t available = 0, all = 0;
+    cudaError_t code = cudaDeviceGetAttribute(&items, cudaDevAttrMaxThreadsPerBlock, cuda->ordinal);
+    if (code == cudaSuccess)
+        code = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlock, cuda->ordinal);
+    if (code == cudaSuccess) {
+        call = "cudaMemGetInfo";
+        code = cudaMemGetInfo(&available, &all);
+    }
+    if (code != cudaSuccess)
+        return cuda_failed(call, code, "", error);
+    gpu->largest_group = (size_t)items;
+    gpu->group_bytes = (size_t)shared;
+    gpu->vector_width = 1;
+    gpu->memory_bytes = gpu->buffer_bytes = available - available / 32;
     return STATUS_OK;
 }
 
@@ -115,7 +134,7 @@ static const struct gpu_driver driver = {
     .library_scales = true,
     .library_share = 1.0,
     .joins = true,
-    .compile = cuda_load_program,
+    .compile = cuda_compile_program,
     .free_program = cuda_free_program,
     .create_function = cuda_create_function,
     .free_function = cuda_free_function,
@@ -139,17 +158,9 @@ static enum status set_up(struct cuda *cuda, const char *rest, const struct devi
     if (status != STATUS_OK)
         return status;
     identify(cuda);
-    status = cuda_enter(cuda, error);
-    if (status != STATUS_OK)
-        return status;
-    /* Not the default stream, which waits for others, and can't be captured. */
-    const cudaError_t code = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
-    if (code != cudaSuccess)
-        return cuda_failed("cudaStreamCreateWithFlags", code, cuda->gpu.base.info.name, error);
-    if (!takes_own(options))
-        status = create_blas(cuda, error);
+    status = create_queue(cuda, options, error);
     if (status == STATUS_OK)
-        status = count_memory(cuda, error);
+        status = get_limits(cuda, error);
     return status == STATUS_OK ? gpu_open(&cuda->gpu, &cuda_device_type, options->gemm, error)
                                : status;
 }
@@ -171,7 +182,7 @@ static enum status cuda_open(const char *rest, const struct device_options *opti
 static void cuda_close(struct device *device) {
     struct cuda *cuda = cuda_of_device(device);
     if (cuda->stream)
-        cuda_settle(cuda);
+        cuda_finish(&cuda->gpu, NULL);
     gpu_close(&cuda->gpu);
     if (cuda->blas)
         cublasDestroy(cuda->blas);
@@ -185,56 +196,11 @@ static void cuda_close(struct device *device) {
     free(cuda);
 }
 
-/* --- Memory --- */
+/* --- The device --- */
 
-static enum status cuda_allocate(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
-    struct cuda *cuda = cuda_of_device(device);
-    const size_t bytes = elements * sizeof(float);
-    const enum status status = cuda_enter(cuda, error);
-    if (status != STATUS_OK)
-        return status;
-    struct cuda_buffer *allocated = calloc(1, sizeof *allocated);
-    if (!allocated)
-        return error_memory(error, "a buffer", sizeof *allocated);
-    const bool room = gpu_has_room(&cuda->gpu, bytes);
-    const cudaError_t code =
-        room ? cudaMalloc(&allocated->memory, bytes) : cudaErrorMemoryAllocation;
-    if (code != cudaSuccess) {
-        free(allocated);
-        cudaGetLastError();
-        if (code != cudaErrorMemoryAllocation)
-            return cuda_failed("cudaMalloc", code, "a buffer", error);
-        return gpu_out_of_memory(&cuda->gpu, bytes, cudaGetErrorName(code), error);
-    }
-    cuda->gpu.used_bytes += bytes;
-    *buffer = &allocated->base;
-    return STATUS_OK;
-}
-
-static void cuda_release(struct buffer *buffer) {
-    struct cuda *cuda = cuda_of_device(buffer->device);
-    cuda_settle(cuda);
-    cudaFree(cuda_memory(buffer, 0));
-    cuda->gpu.used_bytes -= buffer->elements * sizeof(float);
-    free(buffer);
-}
-
-static enum status cuda_download(
-    struct device *device, struct view source, void *host, struct error *error) {
-    struct cuda *cuda = cuda_of_device(device);
-    const enum status status = cuda_enter(cuda, error);
-    if (status != STATUS_OK)
-        return status;
-    const cudaError_t code = cudaMemcpyAsync(host, cuda_memory(source.buffer, source.offset),
-        source.rows * source.columns * sizeof(float), cudaMemcpyDeviceToHost, cuda->stream);
-    return code == cudaSuccess ? cuda_finish(&cuda->gpu, error)
-                               : cuda_failed("cudaMemcpyAsync", code, "download", error);
-}
-
-static enum status cuda_synchronise(struct device *device, struct error *error) {
-    return cuda_finish((struct gpu *)device, error);
-}
+static const char *const gemms[] = {"cublas", "own", "own-small", "own-medium", NULL};
+static const char *const precisions[] = {"fp32", "tf32", NULL};
+static const char *const submissions[] = {"graph", "stream", NULL};
 
 const struct device_type cuda_device_type = {
     .kind = "cuda",
@@ -251,7 +217,6 @@ const struct device_type cuda_device_type = {
     .allocate = cuda_allocate,
     .release = cuda_release,
     .download = cuda_download,
-    .synchronise = cuda_synchronise,
     .longest = 1 << 16, /* about as many kilobytes */
     GPU_OPERATIONS,
 };

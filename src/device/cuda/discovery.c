@@ -1,12 +1,14 @@
-/* Which GPUs there are, and which one is meant. Nothing here makes a context on a GPU. */
+#include "device/cuda/discovery.h"
+
 #include "device/cuda/compiler.h"
-#include "device/cuda/device.h"
 #include "device/cuda/status.h"
 #include "device/spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* --- What there is --- */
 
 /* "13.0" for 13000. */
 static const char *version_text(int version, char text[32]) {
@@ -47,6 +49,8 @@ static enum status count_gpus(int *count, const char **shortly, struct error *er
         code = cudaErrorNoDevice;
     return code == cudaSuccess ? STATUS_OK : explain(code, shortly, error);
 }
+
+/* --- Describing --- */
 
 /* "580.95.05, ", or nothing where the driver does not say: the runtime knows only what CUDA it is
  * for. The first word that begins with a digit and has a point in it, after "NVRM version: NVIDIA
@@ -122,6 +126,8 @@ void cuda_list(device_visitor *visit, void *context) {
     }
 }
 
+/* --- Choosing --- */
+
 /* "cuda:0 NVIDIA H200, cuda:1 ..." */
 static const char *list_gpus(int count, char *text, size_t size) {
     text[0] = '\0';
@@ -161,18 +167,13 @@ enum status cuda_find(const char *rest, bool automatic, const char **shortly, st
 }
 
 enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error) {
-    struct gpu *gpu = &cuda->gpu;
     const char *shortly;
     enum status status = find_ordinal(rest, automatic, &cuda->ordinal, &shortly, error);
     if (status != STATUS_OK)
         return status;
     struct cudaDeviceProp properties;
-    status = describe(cuda->ordinal, &properties, &gpu->base.info, error);
-    if (status != STATUS_OK)
-        return status;
-    cuda->capability = 10 * properties.major + properties.minor;
-    gpu->largest_group = (size_t)properties.maxThreadsPerBlock;
-    gpu->group_bytes = properties.sharedMemPerBlock;
-    gpu->vector_width = 1;
-    return STATUS_OK;
+    status = describe(cuda->ordinal, &properties, &cuda->gpu.base.info, error);
+    if (status == STATUS_OK)
+        cuda->capability = 10 * properties.major + properties.minor;
+    return status;
 }

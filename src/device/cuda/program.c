@@ -1,6 +1,7 @@
-/* Our kernels on a GPU: from the cache where it has them, else compiled. */
+#include "device/cuda/program.h"
+
 #include "device/cuda/compiler.h"
-#include "device/cuda/device.h"
+#include "device/cuda/queue.h"
 #include "device/cuda/status.h"
 #include "device/gpu/program_cache.h"
 
@@ -27,7 +28,7 @@ static char *make_key(
     return key;
 }
 
-enum status cuda_load_program(struct gpu *gpu, const char *file, const char *defines,
+enum status cuda_compile_program(struct gpu *gpu, const char *file, const char *defines,
     struct gpu_program **program, struct error *error) {
     const struct cuda *cuda = cuda_of(gpu);
     size_t key_length = 0, length = 0;

@@ -1,20 +1,16 @@
-/* What is enqueued on a GPU: kernels, cuBLAS's products, and whole graphs of them. There is one
- * stream, and nothing but cuda_finish waits for it. */
-#include "device/cuda/device.h"
+#include "device/cuda/queue.h"
+
 #include "device/cuda/status.h"
 
 #include <stdio.h>
+
+/* --- Waiting --- */
 
 enum status cuda_enter(const struct cuda *cuda, struct error *error) {
     const cudaError_t code = cudaSetDevice(cuda->ordinal);
     return code == cudaSuccess
                ? STATUS_OK
                : cuda_failed("cudaSetDevice", code, cuda->gpu.base.info.name, error);
-}
-
-void cuda_settle(const struct cuda *cuda) {
-    cudaSetDevice(cuda->ordinal);
-    cudaStreamSynchronize(cuda->stream);
 }
 
 /* Whatever goes wrong, it is waited for: the caller frees what commands read or write. */
@@ -26,19 +22,7 @@ enum status cuda_finish(struct gpu *gpu, struct error *error) {
     return cuda_failed("cudaStreamSynchronize", code, "waiting for what was enqueued", error);
 }
 
-/* --- Commands --- */
-
-enum status cuda_upload(
-    struct gpu *gpu, struct view destination, const void *host, struct error *error) {
-    const struct cuda *cuda = cuda_of(gpu);
-    const enum status status = cuda_enter(cuda, error);
-    if (status != STATUS_OK)
-        return status;
-    const cudaError_t code = cudaMemcpyAsync(cuda_memory(destination.buffer, destination.offset),
-        host, destination.rows * destination.columns * sizeof(float), cudaMemcpyHostToDevice,
-        cuda->stream);
-    return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaMemcpyAsync", code, "upload", error);
-}
+/* --- Enqueueing --- */
 
 /* It has its workspace from the start. */
 enum status cuda_gemm_work(
@@ -108,7 +92,7 @@ enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, str
     return status == STATUS_OK ? enqueue(cuda, command, error) : status;
 }
 
-/* --- Graphs --- */
+/* --- Recordings --- */
 
 /* The commands as a graph. STATUS_DEVICE when one of them, or all in all, can't be captured. */
 static enum status capture(const struct cuda *cuda, const struct gpu_command *commands,
@@ -189,6 +173,6 @@ enum status cuda_run_graph(struct gpu *gpu, struct gpu_graph *graph, struct erro
 }
 
 void cuda_free_graph(struct gpu *gpu, struct gpu_graph *graph) {
-    cuda_settle(cuda_of(gpu));
+    cuda_finish(gpu, NULL);
     cudaGraphExecDestroy((cudaGraphExec_t)graph);
 }

@@ -200,6 +200,7 @@ enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct o
 
 size_t gpu_choices(const struct device *device, char *text, size_t size);
 struct device_memory gpu_memory_left(const struct device *device);
+enum status gpu_synchronise(struct device *device, struct error *error);
 enum status gpu_enqueue(
     struct device *device, const struct operation *operation, struct error *error);
 enum status gpu_compile(struct device *device, const struct operation *operations, size_t count,
@@ -209,7 +210,7 @@ void gpu_forget(struct device *device, struct recording *recording);
 
 /* All of these, for a device_type. */
 #define GPU_OPERATIONS                                                                             \
-    .choices = gpu_choices, .memory = gpu_memory_left, .enqueue = gpu_enqueue,                     \
-    .compile = gpu_compile, .run = gpu_run, .forget = gpu_forget
+    .choices = gpu_choices, .memory = gpu_memory_left, .synchronise = gpu_synchronise,             \
+    .enqueue = gpu_enqueue, .compile = gpu_compile, .run = gpu_run, .forget = gpu_forget
 
 #endif

@@ -204,3 +204,8 @@ enum status gpu_enqueue(
     struct device *device, const struct operation *operation, struct error *error) {
     return gpu_operate((struct gpu *)device, NULL, operation, error);
 }
+
+enum status gpu_synchronise(struct device *device, struct error *error) {
+    struct gpu *gpu = (struct gpu *)device;
+    return gpu->driver->finish(gpu, error);
+}

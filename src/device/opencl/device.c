@@ -4,26 +4,24 @@
 
 #include "device/opencl/discovery.h"
 #include "device/opencl/drivers.h"
+#include "device/opencl/memory.h"
 #include "device/opencl/program.h"
 #include "device/opencl/queue.h"
 #include "device/opencl/status.h"
-
 #include "trainer/host.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct opencl *opencl_of_device(struct device *device) {
-    return (struct opencl *)device;
-}
-
 /* --- Opening --- */
 
 /* With a number of threads, a CPU is divided: the first `threads` of its compute units are taken.
  */
-static enum status divide(struct opencl *opencl, int threads, struct error *error) {
+static enum status set_options(
+    struct opencl *opencl, const struct device_options *options, struct error *error) {
     struct device_info *info = &opencl->gpu.base.info;
+    const int threads = options->threads;
     if (threads == 0 || !opencl_is_cpu(opencl) || threads == info->units)
         return STATUS_OK;
     if (threads > info->units)
@@ -40,6 +38,26 @@ static enum status divide(struct opencl *opencl, int threads, struct error *erro
     opencl->divided = true;
     info->units = info->threads = threads;
     return STATUS_OK;
+}
+
+static enum status identify(struct opencl *opencl, struct error *error) {
+    const struct device_info *info = &opencl->gpu.base.info;
+    char version[128] = "";
+    const enum status status =
+        opencl_device_info(opencl->id, CL_DEVICE_VERSION, version, sizeof version - 1, error);
+    snprintf(opencl->gpu.identity, sizeof opencl->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%s\n%d\n",
+        info->platform, info->vendor, info->name, info->driver, version, info->kernels,
+        info->units);
+    return status;
+}
+
+static enum status create_queue(struct opencl *opencl, struct error *error) {
+    cl_int code;
+    opencl->context = clCreateContext(NULL, 1, &opencl->id, NULL, NULL, &code);
+    if (!opencl->context)
+        return opencl_failed("clCreateContext", code, opencl->gpu.base.info.name, error);
+    opencl->queue = clCreateCommandQueue(opencl->context, opencl->id, 0, &code);
+    return opencl->queue ? STATUS_OK : opencl_failed("clCreateCommandQueue", code, "", error);
 }
 
 static enum status get_limits(struct opencl *opencl, struct error *error) {
@@ -74,15 +92,6 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
     return status;
 }
 
-static enum status create_queue(struct opencl *opencl, struct error *error) {
-    cl_int code;
-    opencl->context = clCreateContext(NULL, 1, &opencl->id, NULL, NULL, &code);
-    if (!opencl->context)
-        return opencl_failed("clCreateContext", code, opencl->gpu.base.info.name, error);
-    opencl->queue = clCreateCommandQueue(opencl->context, opencl->id, 0, &code);
-    return opencl->queue ? STATUS_OK : opencl_failed("clCreateCommandQueue", code, "", error);
-}
-
 /* CLBlast keeps programs, and with them the context; other devices compile theirs again. */
 static void forget_library(struct gpu *gpu) {
     (void)gpu;
@@ -95,7 +104,7 @@ static const struct gpu_driver driver = {
     /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
      * side on: github.com/CNugteren/CLBlast/issues/542. */
     .doubtful = 1152,
-    .compile = opencl_compile,
+    .compile = opencl_compile_program,
     .free_program = opencl_free_program,
     .create_function = opencl_create_function,
     .free_function = opencl_free_function,
@@ -110,43 +119,28 @@ static const struct gpu_driver driver = {
 static void opencl_close(struct device *device);
 extern const struct device_type opencl_device_type;
 
-/* Another device may have been the better one. */
-static void warn_of_left_out(struct device_info *info) {
-    char lines[sizeof info->warning];
-    const size_t used = strlen(info->warning);
-    opencl_list_left_out(lines, sizeof lines);
-    snprintf(info->warning + used, sizeof info->warning - used, "%s",
-        used == 0 && lines[0] ? lines + strlen("; ") : lines);
-}
-
-static enum status set_up(
-    struct opencl *opencl, const struct device_options *options, struct error *error) {
-    enum status status = opencl_describe(opencl->id, &opencl->gpu.base.info, error);
-    warn_of_left_out(&opencl->gpu.base.info);
+static enum status set_up(struct opencl *opencl, const char *rest,
+    const struct device_options *options, struct error *error) {
+    enum status status = opencl_choose(rest, options->automatic, opencl, error);
     if (status == STATUS_OK)
-        status = divide(opencl, options->threads, error);
+        status = set_options(opencl, options, error);
     if (status == STATUS_OK)
-        status = opencl_identify(opencl, error);
-    if (status == STATUS_OK)
-        status = get_limits(opencl, error);
+        status = identify(opencl, error);
     if (status == STATUS_OK)
         status = create_queue(opencl, error);
+    if (status == STATUS_OK)
+        status = get_limits(opencl, error);
     return status == STATUS_OK ? gpu_open(&opencl->gpu, &opencl_device_type, options->gemm, error)
                                : status;
 }
 
 static enum status opencl_open(const char *rest, const struct device_options *options,
     struct device **device, struct error *error) {
-    struct opencl_place place;
-    enum status status = opencl_choose(rest, options->automatic, &place, error);
-    if (status != STATUS_OK)
-        return status;
     struct opencl *opencl = calloc(1, sizeof *opencl);
     if (!opencl)
         return error_memory(error, "the opencl device", sizeof *opencl);
     opencl->gpu.driver = &driver;
-    opencl->id = place.id;
-    status = set_up(opencl, options, error);
+    const enum status status = set_up(opencl, rest, options, error);
     if (status == STATUS_OK)
         *device = &opencl->gpu.base;
     else
@@ -157,8 +151,7 @@ static enum status opencl_open(const char *rest, const struct device_options *op
 static void opencl_close(struct device *device) {
     struct opencl *opencl = opencl_of_device(device);
     if (opencl->queue)
-        clFinish(opencl->queue);
-    opencl_forget_mark(opencl);
+        opencl_finish(&opencl->gpu, NULL);
     gpu_close(&opencl->gpu);
     if (opencl->queue)
         clReleaseCommandQueue(opencl->queue);
@@ -169,50 +162,7 @@ static void opencl_close(struct device *device) {
     free(opencl);
 }
 
-/* --- Memory --- */
-
-static enum status opencl_allocate(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
-    struct opencl *opencl = opencl_of_device(device);
-    const size_t bytes = elements * sizeof(cl_float);
-    struct opencl_buffer *allocated = calloc(1, sizeof *allocated);
-    if (!allocated)
-        return error_memory(error, "a buffer", sizeof *allocated);
-    cl_int code = CL_SUCCESS;
-    /* Many drivers find out that memory is short only when a kernel uses it. */
-    if (gpu_has_room(&opencl->gpu, bytes))
-        allocated->memory = clCreateBuffer(opencl->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
-    if (!allocated->memory) {
-        free(allocated);
-        return gpu_out_of_memory(
-            &opencl->gpu, bytes, code == CL_SUCCESS ? NULL : opencl_status_name(code), error);
-    }
-    opencl->gpu.used_bytes += bytes;
-    *buffer = &allocated->base;
-    return STATUS_OK;
-}
-
-static void opencl_release(struct buffer *buffer) {
-    struct opencl *opencl = opencl_of_device(buffer->device);
-    clFinish(opencl->queue);
-    clReleaseMemObject(opencl_memory(buffer));
-    opencl->gpu.used_bytes -= buffer->elements * sizeof(cl_float);
-    free(buffer);
-}
-
-static enum status opencl_download(
-    struct device *device, struct view source, void *host, struct error *error) {
-    struct opencl *opencl = opencl_of_device(device);
-    const cl_int code = clEnqueueReadBuffer(opencl->queue, opencl_memory(source.buffer), CL_TRUE,
-        source.offset * sizeof(cl_float), source.rows * source.columns * sizeof(cl_float), host, 0,
-        NULL, NULL);
-    return code == CL_SUCCESS ? STATUS_OK
-                              : opencl_failed("clEnqueueReadBuffer", code, "download", error);
-}
-
-static enum status opencl_synchronise(struct device *device, struct error *error) {
-    return opencl_finish((struct gpu *)device, error);
-}
+/* --- The device --- */
 
 static const char *const gemms[] = {"clblast", "own", "own-host", "own-small", "own-medium", NULL};
 
@@ -230,7 +180,6 @@ const struct device_type opencl_device_type = {
     .allocate = opencl_allocate,
     .release = opencl_release,
     .download = opencl_download,
-    .synchronise = opencl_synchronise,
     .longest = 1 << 13, /* a kernel or two each */
     GPU_OPERATIONS,
 };

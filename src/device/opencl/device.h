@@ -32,6 +32,10 @@ static inline struct opencl *opencl_of(struct gpu *gpu) {
     return (struct opencl *)gpu;
 }
 
+static inline struct opencl *opencl_of_device(struct device *device) {
+    return (struct opencl *)device;
+}
+
 static inline bool opencl_is_cpu(const struct opencl *opencl) {
     return strcmp(opencl->gpu.base.info.type, "cpu") == 0;
 }

@@ -54,10 +54,19 @@ static enum status device_text(
 
 /* --- What there is --- */
 
+/* A device by its numbers: "opencl:P:D". */
+struct place {
+    unsigned platform, device;
+    cl_device_id id;
+    cl_device_type type;
+    char name[128];
+    int rank; /* 2: a GPU, 1: an accelerator, 0: a CPU, or a GPU in name only */
+};
+
 /* Every device of every platform, in the order of the driver's numbers. A driver that is broken
  * does not hide the others; what it said counts when there are none. */
 struct places {
-    struct opencl_place *places;
+    struct place *places;
     size_t count;
     struct error broken; /* empty: none is */
 };
@@ -71,7 +80,7 @@ static bool is_software(const char *name) {
     return false;
 }
 
-static enum status describe_place(struct opencl_place *place, struct error *error) {
+static enum status describe_place(struct place *place, struct error *error) {
     enum status status =
         opencl_device_info(place->id, CL_DEVICE_TYPE, &place->type, sizeof place->type, error);
     if (status == STATUS_OK)
@@ -95,8 +104,7 @@ static enum status add_places(
     if (code != CL_SUCCESS)
         return opencl_failed("clGetDeviceIDs", code, "counting", error);
     cl_device_id *ids = calloc(count, sizeof(cl_device_id));
-    struct opencl_place *grown =
-        realloc(places->places, (places->count + count) * sizeof *places->places);
+    struct place *grown = realloc(places->places, (places->count + count) * sizeof *places->places);
     if (grown)
         places->places = grown;
     if (!ids || !grown)
@@ -104,7 +112,7 @@ static enum status add_places(
     else if ((code = clGetDeviceIDs(id, CL_DEVICE_TYPE_ALL, count, ids, NULL)) != CL_SUCCESS)
         status = opencl_failed("clGetDeviceIDs", code, "", error);
     for (cl_uint d = 0; d < count && status == STATUS_OK; d++) {
-        struct opencl_place place = {.platform = platform, .device = d, .id = ids[d]};
+        struct place place = {.platform = platform, .device = d, .id = ids[d]};
         status = describe_place(&place, error);
         if (status == STATUS_OK)
             places->places[places->count++] = place;
@@ -163,7 +171,7 @@ enum status opencl_library(char *text, size_t size, struct error *error) {
     return STATUS_OK;
 }
 
-enum status opencl_describe(cl_device_id id, struct device_info *info, struct error *error) {
+static enum status describe(cl_device_id id, struct device_info *info, struct error *error) {
     *info = (struct device_info){.kind = "opencl", .precision = "fp32"};
     cl_device_type type = 0;
     cl_ulong memory = 0;
@@ -241,7 +249,7 @@ static enum status check_usable(cl_device_id id, const char **reason, struct err
     return STATUS_OK;
 }
 
-static void spec_of(const struct opencl_place *place, char *spec, size_t size) {
+static void spec_of(const struct place *place, char *spec, size_t size) {
     snprintf(spec, size, "opencl:%u:%u", place->platform, place->device);
 }
 
@@ -257,7 +265,7 @@ void opencl_list(device_visitor *visit, void *context) {
             char spec[48];
             struct device_entry entry = {.spec = spec};
             spec_of(&places.places[p], spec, sizeof spec);
-            if (opencl_describe(id, &entry.info, &error) != STATUS_OK ||
+            if (describe(id, &entry.info, &error) != STATUS_OK ||
                 check_usable(id, &entry.reason, &error) != STATUS_OK)
                 entry.reason = error.message;
             entry.available = entry.reason == NULL;
@@ -276,7 +284,7 @@ static const char *list_places(const struct places *places, char *text, size_t s
     size_t used = 0;
     text[0] = '\0';
     for (size_t p = 0; p < places->count && used < size; p++) {
-        const struct opencl_place *place = &places->places[p];
+        const struct place *place = &places->places[p];
         char spec[48];
         spec_of(place, spec, sizeof spec);
         used += (size_t)snprintf(text + used, size - used, "%s%s '%s' (%s)", p > 0 ? ", " : "",
@@ -286,12 +294,12 @@ static const char *list_places(const struct places *places, char *text, size_t s
 }
 
 /* The best of those that are wanted and can be used; NULL, with an error, when there is none. */
-static const struct opencl_place *best_of(
+static const struct place *best_of(
     const struct places *places, long platform, long device, bool automatic, struct error *error) {
-    const struct opencl_place *best = NULL;
+    const struct place *best = NULL;
     char unusable[256] = "", list[1024];
     for (size_t p = 0; p < places->count; p++) {
-        const struct opencl_place *place = &places->places[p];
+        const struct place *place = &places->places[p];
         const char *reason;
         if ((platform >= 0 && (long)place->platform != platform) ||
             (device >= 0 && (long)place->device != device) || (automatic && place->rank < 2) ||
@@ -312,9 +320,9 @@ static const struct opencl_place *best_of(
 }
 
 /* The only one whose name has `text` in it, in upper or lower case. */
-static const struct opencl_place *named(
+static const struct place *named(
     const struct places *places, const char *text, struct error *error) {
-    const struct opencl_place *found = NULL;
+    const struct place *found = NULL;
     size_t matches = 0;
     char list[1024];
     for (size_t p = 0; p < places->count; p++)
@@ -335,7 +343,7 @@ static const struct opencl_place *named(
     return NULL;
 }
 
-static const struct opencl_place *choose(
+static const struct place *choose(
     const struct places *places, const char *rest, bool automatic, struct error *error) {
     long numbers[2] = {-1, -1}; /* of platform and device; -1: any */
     return !rest || !*rest || spec_numbers(rest, numbers, 2)
@@ -350,13 +358,13 @@ static void add_left_out(struct error *error) {
         opencl_list_left_out(error->message + used, sizeof error->message - used);
 }
 
-/* As opencl_choose; *shortly says in a few words why there is none. */
-static enum status find_place(const char *rest, bool automatic, struct opencl_place *found,
+/* The place that opencl_choose takes; *shortly says in a few words why there is none. */
+static enum status find_place(const char *rest, bool automatic, struct place *found,
     const char **shortly, struct error *error) {
     struct places places;
     enum status status = find_places(&places, error);
     *shortly = status == STATUS_OK ? "no GPU" : "no driver with hardware";
-    const struct opencl_place *place =
+    const struct place *place =
         status == STATUS_OK ? choose(&places, rest, automatic, error) : NULL;
     if (place)
         *found = *place;
@@ -372,12 +380,29 @@ static enum status find_place(const char *rest, bool automatic, struct opencl_pl
 
 enum status opencl_find(
     const char *rest, bool automatic, const char **shortly, struct error *error) {
-    struct opencl_place place;
+    struct place place;
     return find_place(rest, automatic, &place, shortly, error);
 }
 
+/* Another device may have been the better one. */
+static void warn_of_left_out(struct device_info *info) {
+    char lines[sizeof info->warning];
+    const size_t used = strlen(info->warning);
+    opencl_list_left_out(lines, sizeof lines);
+    snprintf(info->warning + used, sizeof info->warning - used, "%s",
+        used == 0 && lines[0] ? lines + strlen("; ") : lines);
+}
+
 enum status opencl_choose(
-    const char *rest, bool automatic, struct opencl_place *chosen, struct error *error) {
+    const char *rest, bool automatic, struct opencl *opencl, struct error *error) {
+    struct device_info *info = &opencl->gpu.base.info;
+    struct place place;
     const char *shortly;
-    return find_place(rest, automatic, chosen, &shortly, error);
+    enum status status = find_place(rest, automatic, &place, &shortly, error);
+    if (status != STATUS_OK)
+        return status;
+    opencl->id = place.id;
+    status = describe(place.id, info, error);
+    warn_of_left_out(info);
+    return status;
 }

@@ -1,17 +1,8 @@
-/* The OpenCL hardware that is there: finding, choosing and describing it. */
+/* The OpenCL devices that are there: listing, choosing and describing them. */
 #ifndef DEVICE_OPENCL_DISCOVERY_H
 #define DEVICE_OPENCL_DISCOVERY_H
 
 #include "device/opencl/device.h"
-
-/* A device by its numbers: "opencl:P:D". */
-struct opencl_place {
-    unsigned platform, device;
-    cl_device_id id;
-    cl_device_type type;
-    char name[128];
-    int rank; /* 2: a GPU, 1: an accelerator, 0: a CPU, or a GPU in name only */
-};
 
 /* As in struct device_type. */
 void opencl_list(device_visitor *visit, void *context);
@@ -21,12 +12,10 @@ enum status opencl_find(
 
 /* The device that `rest` names, what follows "opencl:": numbers P or P:D, a part of exactly one
  * device's name, or NULL for the best there is: a GPU before an accelerator before a CPU or a
- * renderer that computes on one. With `automatic` nothing but a GPU. STATUS_DEVICE, saying what
- * there is, when none fits. */
+ * renderer that computes on one. Fills base.info and id. With `automatic` nothing but a GPU.
+ * STATUS_DEVICE, saying what there is, when none fits. */
 enum status opencl_choose(
-    const char *rest, bool automatic, struct opencl_place *chosen, struct error *error);
-
-enum status opencl_describe(cl_device_id id, struct device_info *info, struct error *error);
+    const char *rest, bool automatic, struct opencl *opencl, struct error *error);
 
 /* clGetDeviceInfo into `size` bytes; a text that is longer is cut. */
 enum status opencl_device_info(

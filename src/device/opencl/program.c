@@ -11,17 +11,6 @@
 
 enum { TEXTS = 3 };
 
-enum status opencl_identify(struct opencl *opencl, struct error *error) {
-    const struct device_info *info = &opencl->gpu.base.info;
-    char version[128] = "";
-    const enum status status =
-        opencl_device_info(opencl->id, CL_DEVICE_VERSION, version, sizeof version - 1, error);
-    snprintf(opencl->gpu.identity, sizeof opencl->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%s\n%d\n",
-        info->platform, info->vendor, info->name, info->driver, version, info->kernels,
-        info->units);
-    return status;
-}
-
 static void append_log(cl_program program, cl_device_id id, char *text, size_t size) {
     size_t length = 0;
     if (clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length) != CL_SUCCESS)
@@ -81,11 +70,7 @@ static void keep(cl_program program, const char *key, size_t key_length) {
     free(binary);
 }
 
-void opencl_free_program(struct gpu_program *program) {
-    clReleaseProgram((cl_program)program);
-}
-
-enum status opencl_compile(struct gpu *gpu, const char *name, const char *defines,
+enum status opencl_compile_program(struct gpu *gpu, const char *name, const char *defines,
     struct gpu_program **made, struct error *error) {
     struct opencl *opencl = opencl_of(gpu);
     cl_program program = NULL;
@@ -114,4 +99,20 @@ enum status opencl_compile(struct gpu *gpu, const char *name, const char *define
     *made = (struct gpu_program *)program;
     free(key);
     return status;
+}
+
+void opencl_free_program(struct gpu_program *program) {
+    clReleaseProgram((cl_program)program);
+}
+
+enum status opencl_create_function(struct gpu_program *program, const char *name,
+    struct gpu_function **function, struct error *error) {
+    cl_int code;
+    cl_kernel kernel = clCreateKernel((cl_program)program, name, &code);
+    *function = (struct gpu_function *)kernel;
+    return kernel ? STATUS_OK : opencl_failed("clCreateKernel", code, name, error);
+}
+
+void opencl_free_function(struct gpu_function *function) {
+    clReleaseKernel((cl_kernel)function);
 }

@@ -1,5 +1,6 @@
 #include "device/opencl/queue.h"
 
+#include "device/opencl/program.h"
 #include "device/opencl/status.h"
 
 enum {
@@ -8,18 +9,68 @@ enum {
     FLUSH_COMMANDS = 16     /* enqueued before the driver is told to start on them */
 };
 
-/* --- Kernels --- */
+/* --- Waiting --- */
 
-enum status opencl_create_function(struct gpu_program *program, const char *name,
-    struct gpu_function **function, struct error *error) {
-    cl_int code;
-    cl_kernel kernel = clCreateKernel((cl_program)program, name, &code);
-    *function = (struct gpu_function *)kernel;
-    return kernel ? STATUS_OK : opencl_failed("clCreateKernel", code, name, error);
+enum status opencl_flush(struct opencl *opencl, struct error *error) {
+    opencl->unflushed = 0;
+    const cl_int code = clFlush(opencl->queue);
+    return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFlush", code, "", error);
 }
 
-void opencl_free_function(struct gpu_function *function) {
-    clReleaseKernel((cl_kernel)function);
+static void forget_mark(struct opencl *opencl) {
+    if (opencl->mark)
+        clReleaseEvent(opencl->mark);
+    opencl->mark = NULL;
+}
+
+/* Waits for what was marked some thousands of commands ago, so that the queue doesn't run empty,
+ * and marks the last one. */
+static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
+    opencl->unmarked = 0;
+    cl_int code = opencl->mark ? clWaitForEvents(1, &opencl->mark) : CL_SUCCESS;
+    forget_mark(opencl);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clWaitForEvents", code, "", error);
+    code = clEnqueueMarkerWithWaitList(opencl->queue, 0, NULL, &opencl->mark);
+    return code == CL_SUCCESS ? opencl_flush(opencl, error)
+                              : opencl_failed("clEnqueueMarkerWithWaitList", code, "", error);
+}
+
+enum status opencl_finish(struct gpu *gpu, struct error *error) {
+    struct opencl *opencl = opencl_of(gpu);
+    opencl->unflushed = opencl->unmarked = 0;
+    forget_mark(opencl);
+    const cl_int code = clFinish(opencl->queue);
+    return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFinish", code, "", error);
+}
+
+/* --- Enqueueing --- */
+
+static CLBlastTranspose transposed(bool yes) {
+    return yes ? CLBlastTransposeYes : CLBlastTransposeNo;
+}
+
+/* Left to itself, CLBlast would allocate at every call, and 1.5.3 ends the process when it can't.
+ */
+enum status opencl_gemm_work(
+    struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
+    size_t bytes = 0;
+    const int code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor,
+        transposed(gemm->transpose_a), transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k,
+        gemm->a.offset, gemm->a.columns, gemm->b.offset, gemm->b.columns, gemm->c.offset,
+        gemm->c.columns, &opencl_of(gpu)->queue, &bytes);
+    *elements = bytes / sizeof(cl_float) + 1;
+    return code == CLBlastSuccess ? STATUS_OK
+                                  : opencl_failed("CLBlastSGemmTempBufferSize", code, "", error);
+}
+
+static cl_int enqueue_gemm(struct opencl *opencl, const struct gpu_gemm *gemm) {
+    return (cl_int)CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transposed(gemm->transpose_a),
+        transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k, 1.0f,
+        opencl_memory(gemm->a.buffer), gemm->a.offset, gemm->a.columns,
+        opencl_memory(gemm->b.buffer), gemm->b.offset, gemm->b.columns, 0.0f,
+        opencl_memory(gemm->c.buffer), gemm->c.offset, gemm->c.columns, &opencl->queue, NULL,
+        opencl_memory(gemm->work.buffer));
 }
 
 static enum status set_arguments(const struct gpu_command *command, struct error *error) {
@@ -40,78 +91,6 @@ static enum status set_arguments(const struct gpu_command *command, struct error
             return opencl_failed("clSetKernelArg", code, command->name, error);
     }
     return STATUS_OK;
-}
-
-enum status opencl_prepare(struct gpu *gpu, const struct gpu_kernel *kernel,
-    struct gpu_command *command, struct error *error) {
-    (void)gpu;
-    enum status status =
-        opencl_create_function(kernel->program, kernel->name, &command->function, error);
-    if (status != STATUS_OK)
-        return status;
-    status = set_arguments(command, error);
-    if (status != STATUS_OK)
-        opencl_free_function(command->function);
-    command->prepared = status == STATUS_OK;
-    return status;
-}
-
-/* --- Enqueueing --- */
-
-enum status opencl_flush(struct opencl *opencl, struct error *error) {
-    opencl->unflushed = 0;
-    const cl_int code = clFlush(opencl->queue);
-    return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFlush", code, "", error);
-}
-
-void opencl_forget_mark(struct opencl *opencl) {
-    if (opencl->mark)
-        clReleaseEvent(opencl->mark);
-    opencl->mark = NULL;
-}
-
-/* Waits for what was marked some thousands of commands ago, so that the queue doesn't run empty,
- * and marks the last one. */
-static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
-    opencl->unmarked = 0;
-    cl_int code = opencl->mark ? clWaitForEvents(1, &opencl->mark) : CL_SUCCESS;
-    opencl_forget_mark(opencl);
-    if (code != CL_SUCCESS)
-        return opencl_failed("clWaitForEvents", code, "", error);
-    code = clEnqueueMarkerWithWaitList(opencl->queue, 0, NULL, &opencl->mark);
-    return code == CL_SUCCESS ? opencl_flush(opencl, error)
-                              : opencl_failed("clEnqueueMarkerWithWaitList", code, "", error);
-}
-
-enum status opencl_finish(struct gpu *gpu, struct error *error) {
-    struct opencl *opencl = opencl_of(gpu);
-    opencl->unflushed = opencl->unmarked = 0;
-    opencl_forget_mark(opencl);
-    const cl_int code = clFinish(opencl->queue);
-    return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFinish", code, "", error);
-}
-
-enum status opencl_upload(
-    struct gpu *gpu, struct view destination, const void *host, struct error *error) {
-    struct opencl *opencl = opencl_of(gpu);
-    const cl_int code = clEnqueueWriteBuffer(opencl->queue, opencl_memory(destination.buffer),
-        CL_FALSE, destination.offset * sizeof(cl_float),
-        destination.rows * destination.columns * sizeof(cl_float), host, 0, NULL, NULL);
-    return code == CL_SUCCESS ? opencl_flush(opencl, error)
-                              : opencl_failed("clEnqueueWriteBuffer", code, "upload", error);
-}
-
-static CLBlastTranspose transposed(bool yes) {
-    return yes ? CLBlastTransposeYes : CLBlastTransposeNo;
-}
-
-static cl_int enqueue_gemm(struct opencl *opencl, const struct gpu_gemm *gemm) {
-    return (cl_int)CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transposed(gemm->transpose_a),
-        transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k, 1.0f,
-        opencl_memory(gemm->a.buffer), gemm->a.offset, gemm->a.columns,
-        opencl_memory(gemm->b.buffer), gemm->b.offset, gemm->b.columns, 0.0f,
-        opencl_memory(gemm->c.buffer), gemm->c.offset, gemm->c.columns, &opencl->queue, NULL,
-        opencl_memory(gemm->work.buffer));
 }
 
 static cl_int enqueue_kernel(struct opencl *opencl, const struct gpu_command *command) {
@@ -142,16 +121,18 @@ enum status opencl_enqueue(
     return ++opencl->unflushed < FLUSH_COMMANDS ? STATUS_OK : opencl_flush(opencl, error);
 }
 
-/* Left to itself, CLBlast would allocate at every call, and 1.5.3 ends the process when it can't.
- */
-enum status opencl_gemm_work(
-    struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
-    size_t bytes = 0;
-    const int code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor,
-        transposed(gemm->transpose_a), transposed(gemm->transpose_b), gemm->m, gemm->n, gemm->k,
-        gemm->a.offset, gemm->a.columns, gemm->b.offset, gemm->b.columns, gemm->c.offset,
-        gemm->c.columns, &opencl_of(gpu)->queue, &bytes);
-    *elements = bytes / sizeof(cl_float) + 1;
-    return code == CLBlastSuccess ? STATUS_OK
-                                  : opencl_failed("CLBlastSGemmTempBufferSize", code, "", error);
+/* --- Recordings --- */
+
+enum status opencl_prepare(struct gpu *gpu, const struct gpu_kernel *kernel,
+    struct gpu_command *command, struct error *error) {
+    (void)gpu;
+    enum status status =
+        opencl_create_function(kernel->program, kernel->name, &command->function, error);
+    if (status != STATUS_OK)
+        return status;
+    status = set_arguments(command, error);
+    if (status != STATUS_OK)
+        opencl_free_function(command->function);
+    command->prepared = status == STATUS_OK;
+    return status;
 }
