@@ -1,8 +1,5 @@
-/* The activations, by the numbers of `enum activation` (trainer/device.h). */
-
-#define ACTIVATION_SIGMOID 1
-#define ACTIVATION_TANH 2
-#define ACTIVATION_RELU 3
+/* The activations, by the numbers of `enum activation` (trainer/device.h), which are options of the
+ * compiler: ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU. */
 
 DEVICE wide activate(wide z, uint activation) {
     if (activation == ACTIVATION_SIGMOID)

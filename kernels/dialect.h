@@ -1,5 +1,5 @@
-/* What the kernels are written in: OpenCL C 1.2 and, through these names, CUDA C++ as well. This
- * text comes before that of every kernel.
+/* What the kernels are written in: OpenCL C 1.2 and, through these names, CUDA C++ as well. Every
+ * file of kernels includes it first.
  *
  * A matrix is row-major and without gaps, and is given as a buffer and where in it it starts, in
  * elements. An item is a work-item or thread, a group a work-group or thread block. */

@@ -1,4 +1,5 @@
 /* The steps of optimisers. An item does one parameter. */
+#include "dialect.h"
 
 /* parameters[count] += *scale * gradient[count] */
 KERNEL(gradient_descent)

@@ -13,6 +13,8 @@
  *
  * Chosen by the host: GROUP_M, GROUP_N (items of a group), ITEM_M, ITEM_N, SUB_M, SUB_N, TILE_K,
  * WIDTH. ITEM_N counts wides. */
+#include "dialect.h"
+#include "activation.h"
 
 #define ITEMS (GROUP_M * GROUP_N)
 #define SPAN_M (GROUP_M * ITEM_M)         /* rows of a block of every item */

@@ -1,4 +1,5 @@
 /* What is done sample by sample. */
+#include "dialect.h"
 
 /* With p = softmax of each row of logits[batch, classes]: score[batch, 2] = (-log p[label], 1 if
  * the first largest p is the label's, else 0), then logits = scale * (p - one-hot(label)). An item

@@ -62,12 +62,13 @@ struct fake {
     unsigned waits;
 };
 
-static enum status compile(struct gpu *gpu, const char *file, const char *defines,
-    struct gpu_program **program, struct error *problem) {
-    (void)gpu, (void)problem;
+static enum status compile(struct gpu *gpu, const char *file, const char *text, const char *options,
+    struct gpu_program **program, void **code, size_t *length, struct error *problem) {
+    (void)gpu, (void)text, (void)length, (void)problem;
+    *code = NULL;
     *program = calloc(1, sizeof **program);
     (*program)->method = strcmp(file, "product.cl") != 0           ? METHODS
-                         : strstr(defines, "-DGROUP_M=16") != NULL ? MEDIUM
+                         : strstr(options, "-DGROUP_M=16") != NULL ? MEDIUM
                                                                    : SMALL;
     return STATUS_OK;
 }
@@ -173,9 +174,10 @@ static const struct device_type type = {
     .kind = "opencl", .allocate = allocate, .release = release, .longest = 4096, GPU_OPERATIONS};
 
 #define DRIVER                                                                                     \
-    .library = "blas", .joins = true, .compile = compile, .free_program = free_program,            \
-    .create_function = create_function, .free_function = free_function, .upload = upload,          \
-    .gemm_work = gemm_work, .enqueue = enqueue, .finish = finish
+    .library = "blas", .joins = true, .language = "", .compile = compile,                          \
+    .free_program = free_program, .create_function = create_function,                              \
+    .free_function = free_function, .upload = upload, .gemm_work = gemm_work, .enqueue = enqueue,  \
+    .finish = finish
 
 static const struct gpu_driver launching = {DRIVER, .library_share = 0.8};
 static const struct gpu_driver recording = {DRIVER, .library_share = 1.0, .make_graph = make_graph,
@@ -195,7 +197,7 @@ static void open_fake(const struct gpu_driver *driver, const char *identity, con
         (struct device_info){.kind = "opencl", .type = "gpu", .precision = "fp32", .units = 4};
     snprintf(fake.gpu.base.info.name, sizeof fake.gpu.base.info.name, "Fake");
     snprintf(fake.gpu.base.info.library, sizeof fake.gpu.base.info.library, "BLAS 1");
-    snprintf(fake.gpu.identity, sizeof fake.gpu.identity, "%s", identity);
+    snprintf(fake.gpu.compiled_for, sizeof fake.gpu.compiled_for, "%s", identity);
     assert_ok(gpu_open(&fake.gpu, &type, gemm, &error));
 }
 

@@ -1,7 +1,9 @@
 /* Every kernel compiled as CUDA C++ by NVRTC, as the `cuda` device does it, down to machine code
  * for GPUs from 2018 to 2025. This needs the CUDA toolkit, and no GPU. */
 #include "device/cuda/compiler.h"
+#include "device/gpu/kernel_text.h"
 #include "device/gpu/product_tile.h"
+#include "device/gpu/program.h"
 #include "support.h"
 
 #include <nvrtc.h>
@@ -27,13 +29,15 @@ static bool is_supported(int capability) {
 
 /* `kernels`: the names that must be in the machine code, up to a NULL. */
 static void compile(const char *file, const char *defines, const char *const *kernels) {
-    char *text = cuda_kernel_text(file);
+    const char *text = kernel_text(file);
+    char options[GPU_OPTIONS_SIZE];
+    gpu_program_options("", defines, options, sizeof options);
     for (size_t c = 0; c < sizeof capabilities / sizeof *capabilities; c++) {
         if (!is_supported(capabilities[c]))
             continue;
         void *code;
         size_t length;
-        assert_ok(cuda_compile(file, text, defines, capabilities[c], &code, &length, &error));
+        assert_ok(cuda_compile(file, text, options, capabilities[c], &code, &length, &error));
         assert_true(length > 4 && memcmp(code, "\177ELF", 4) == 0);
         for (const char *const *kernel = kernels; *kernel; kernel++)
             if (!memmem(code, length, *kernel, strlen(*kernel)))
@@ -41,7 +45,6 @@ static void compile(const char *file, const char *defines, const char *const *ke
         print_message("%s, sm_%d: %zu bytes\n", file, capabilities[c], length);
         free(code);
     }
-    free(text);
 }
 
 static void test_products(void **state) {
@@ -74,14 +77,14 @@ static void test_others(void **state) {
  * nothing, and the message says so. */
 static void test_unknown(void **state) {
     (void)state;
-    char *text = cuda_kernel_text("samples.cl"), *code;
+    const char *text = kernel_text("samples.cl");
+    char *code;
     size_t length;
     assert_ok(cuda_compile("samples.cl", text, "", 999, (void **)&code, &length, &error));
     assert_true(code[length - 1] == '\0' && strstr(code, ".entry softmax_cross_entropy"));
     free(code);
     assert_fails(cuda_compile("samples.cl", text, "", 35, (void **)&code, &length, &error),
         STATUS_DEVICE, "compute capability is 3.5");
-    free(text);
 }
 
 static void test_wrong_text(void **state) {

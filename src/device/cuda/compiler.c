@@ -1,22 +1,10 @@
 #include "device/cuda/compiler.h"
 
-#include "device/gpu/kernel_text.h"
-
 #include <nvrtc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-char *cuda_kernel_text(const char *file) {
-    const char *const parts[] = {
-        kernel_text("dialect.h"), kernel_text("activation.h"), kernel_text(file)};
-    const size_t room = strlen(parts[0]) + strlen(parts[1]) + strlen(parts[2]) + 1;
-    char *text = malloc(room);
-    if (text)
-        snprintf(text, room, "%s%s%s", parts[0], parts[1], parts[2]);
-    return text;
-}
 
 int cuda_compiler_version(void) {
     int major = 0, minor = 0;

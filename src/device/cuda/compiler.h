@@ -6,10 +6,6 @@
 
 #include <stddef.h>
 
-/* The text of kernels/`file`, with the texts that come before it. The caller frees it; NULL when
- * memory is refused. */
-char *cuda_kernel_text(const char *file);
-
 /* NVRTC's version: 13000 for 13.0. 0 when it does not say. */
 int cuda_compiler_version(void);
 

@@ -42,10 +42,13 @@ static enum status set_options(
     return STATUS_OK;
 }
 
+/* The same code runs on all GPUs of a compute capability, which info->kernels has. */
 static void identify(struct cuda *cuda) {
     const struct device_info *info = &cuda->gpu.base.info;
-    snprintf(cuda->gpu.identity, sizeof cuda->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%d\n%s\n",
-        info->name, info->platform, info->driver, info->kernels, info->precision, info->units,
+    struct gpu *gpu = &cuda->gpu;
+    snprintf(gpu->compiled_for, sizeof gpu->compiled_for, "%s", info->kernels);
+    snprintf(gpu->timed_on, sizeof gpu->timed_on, "%s\n%s\n%s\n%s\n%d\n%s", info->name,
+        info->platform, info->driver, info->precision, info->units,
         cuda->graphs ? "graph" : "stream");
 }
 
@@ -134,7 +137,9 @@ static const struct gpu_driver driver = {
     .library_scales = true,
     .library_share = 1.0,
     .joins = true,
+    .language = "",
     .compile = cuda_compile_program,
+    .load = cuda_load_program,
     .free_program = cuda_free_program,
     .create_function = cuda_create_function,
     .free_function = cuda_free_function,

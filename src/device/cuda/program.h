@@ -1,12 +1,15 @@
-/* Our kernels on a GPU: from the cache where it has them, else compiled (compiler.h). */
+/* Our kernels on a GPU: compiled (compiler.h), or from machine code that was made before. */
 #ifndef DEVICE_CUDA_PROGRAM_H
 #define DEVICE_CUDA_PROGRAM_H
 
 #include "device/cuda/device.h"
 
 /* As in struct gpu_driver. */
-enum status cuda_compile_program(struct gpu *gpu, const char *file, const char *defines,
-    struct gpu_program **program, struct error *error);
+enum status cuda_compile_program(struct gpu *gpu, const char *file, const char *text,
+    const char *options, struct gpu_program **program, void **code, size_t *length,
+    struct error *error);
+struct gpu_program *cuda_load_program(
+    struct gpu *gpu, const char *options, const void *code, size_t length);
 void cuda_free_program(struct gpu_program *program);
 enum status cuda_create_function(struct gpu_program *program, const char *name,
     struct gpu_function **function, struct error *error);

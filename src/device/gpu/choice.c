@@ -2,6 +2,7 @@
 
 #include "device/choices.h"
 #include "device/gpu/kernel_text.h"
+#include "device/gpu/program.h"
 #include "device/gpu/program_cache.h"
 #include "system/clock.h"
 #include "system/strict_math.h"
@@ -33,16 +34,10 @@ static char *make_key(
         used += (size_t)snprintf(
             methods + used, sizeof methods - used, "%s %s\n", method->name, options);
     }
-    const char *product = kernel_text("product.cl"), *finish = kernel_text("finish.cl");
     shape_text what;
-    const size_t room = sizeof gpu->identity + strlen(gpu->environment) + sizeof methods +
-                        strlen(product) + strlen(finish) + 256;
-    char *key = malloc(room);
-    if (key)
-        *length = (size_t)snprintf(key, room, "%s choice\n%s%s%s\n%s%s\n%s%s", gpu->base.info.kind,
-            gpu->identity, gpu->environment, gpu->base.info.library, methods,
-            describe_shape(shape, what), product, finish);
-    return key;
+    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,
+        describe_shape(shape, what), kernel_text("product.cl"), kernel_text("finish.cl")};
+    return gpu_cache_key(gpu, "choice", parts, sizeof parts / sizeof *parts, length);
 }
 
 static bool find_method(

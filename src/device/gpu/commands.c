@@ -4,20 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Kernels --- */
-
-enum status gpu_kernel_create(struct gpu *gpu, struct gpu_program *program, const char *name,
-    struct gpu_kernel *kernel, struct error *error) {
-    *kernel = (struct gpu_kernel){name, program, NULL};
-    return gpu->driver->create_function(program, name, &kernel->function, error);
-}
-
-void gpu_kernel_free(struct gpu *gpu, struct gpu_kernel *kernel) {
-    if (kernel->function)
-        gpu->driver->free_function(kernel->function);
-    kernel->function = NULL;
-}
-
 /* --- Enqueueing --- */
 
 /* A place for one more; NULL when memory is refused. */

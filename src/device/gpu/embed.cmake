@@ -1,12 +1,37 @@
 # Writes OUTPUT, a C file that holds the text of each of FILES (a list) and kernel_text(), which
-# gives it by the file's name. Arrays of characters, because string literals have a limit to their
-# length; character constants, because a char may have no room for 0x80.
+# gives it by the file's name. A line '#include "NAME"' becomes the text of NAME, in the same folder,
+# so that each text is whole; '#line' tells compilers which line of which file it was. Arrays of
+# characters, because string literals have a limit to their length; character constants, because a
+# char may have no room for 0x80.
+
+# read_whole(FILE): sets `text` to that of FILE, with what it includes.
+function(read_whole file)
+  cmake_path(GET file FILENAME name)
+  cmake_path(GET file PARENT_PATH folder)
+  file(READ "${file}" original)
+  set(text "${original}")
+  while(text MATCHES "(^|\n)(#include \"([^\"\n]+)\"\n)")
+    set(line "${CMAKE_MATCH_2}")
+    set(header "${CMAKE_MATCH_3}")
+    file(READ "${folder}/${header}" included)
+    string(FIND "${original}" "${line}" at)
+    string(SUBSTRING "${original}" 0 ${at} before)
+    string(REGEX MATCHALL "\n" lines "${before}")
+    list(LENGTH lines number)
+    math(EXPR number "${number} + 2")
+    string(REPLACE "${line}" "#line 1 \"${header}\"\n${included}#line ${number} \"${name}\"\n"
+      text "${text}")
+  endwhile()
+  set(text "${text}" PARENT_SCOPE)
+endfunction()
+
 set(arrays "")
 set(table "")
 set(index 0)
 foreach(file IN LISTS FILES)
   cmake_path(GET file FILENAME name)
-  file(READ "${file}" bytes HEX)
+  read_whole("${file}")
+  string(HEX "${text}" bytes)
   string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
   string(REGEX REPLACE "([^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,)"
     "\\1\n    " bytes "${bytes}")

@@ -14,7 +14,7 @@ struct gpu_program;
 struct gpu_function;
 struct gpu_graph;
 
-/* A kernel, made once by gpu_kernel_create and ended by gpu_kernel_free, before its program. */
+/* A kernel (program.h). */
 struct gpu_kernel {
     const char *name;
     struct gpu_program *program;
@@ -100,9 +100,10 @@ struct gpu {
     unsigned vector_width;             /* floats that an item likes to compute at once */
     size_t memory_bytes, buffer_bytes, used_bytes; /* of all buffers, of the largest, of ours */
     size_t host_bytes;                             /* as in struct device_memory, with ours... */
-    const char *host_limit; /* ...where a device takes the host's; else NULL */
-    char identity[1024];    /* of the device, its driver and its libraries: whatever is not the same
-                             * has another one */
+    const char *host_limit;  /* ...where a device takes the host's; else NULL */
+    char compiled_for[1024]; /* device, driver and compiler: where machine code would not run, or
+                              * otherwise, this is another text */
+    char timed_on[1024];     /* what else the times of kernels depend on, likewise */
     char *environment; /* what else its driver goes by, and libraries: the variables (environment.h)
                         */
     struct products *products;                /* (products.h) */
@@ -120,9 +121,16 @@ struct gpu_driver {
     bool joins; /* groups see what others wrote before: slices of a product are added up in
                  * the same kernel */
 
-    /* The program of kernels/`file` with the options "-DNAME=VALUE ...", from the cache or new. */
-    enum status (*compile)(struct gpu *gpu, const char *file, const char *defines,
-        struct gpu_program **program, struct error *error);
+    const char *language; /* the first of its compiler's options; may be empty */
+    /* Compiles `text`, that of kernels/`file`, with these options. *code, of *length bytes, is what
+     * `load` takes in a later run, and ended by free(); NULL, and that is no error, where there is
+     * none. */
+    enum status (*compile)(struct gpu *gpu, const char *file, const char *text, const char *options,
+        struct gpu_program **program, void **code, size_t *length, struct error *error);
+    /* The program of such code, by an equal gpu.compiled_for, and the same options; NULL when the
+     * driver refuses it. */
+    struct gpu_program *(*load)(
+        struct gpu *gpu, const char *options, const void *code, size_t length);
     void (*free_program)(struct gpu_program *program);
     enum status (*create_function)(struct gpu_program *program, const char *name,
         struct gpu_function **function, struct error *error);
@@ -153,7 +161,7 @@ struct gpu_driver {
 /* --- For the drivers ----------------------------------------------------------------------- */
 
 /* Makes all kernels, and runs each once, so that what a driver does at its first use is done. The
- * driver has filled all of struct gpu down to `identity`, and base.info. `type`: its device_type,
+ * driver has filled all of struct gpu down to `timed_on`, and base.info. `type`: its device_type,
  * which is needed from here on. `gemm` may be NULL. */
 enum status gpu_open(
     struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error);
@@ -168,10 +176,6 @@ enum status gpu_out_of_memory(
     const struct gpu *gpu, size_t bytes, const char *refused, struct error *error);
 
 /* --- For the operations -------------------------------------------------------------------- */
-
-enum status gpu_kernel_create(struct gpu *gpu, struct gpu_program *program, const char *name,
-    struct gpu_kernel *kernel, struct error *error);
-void gpu_kernel_free(struct gpu *gpu, struct gpu_kernel *kernel);
 
 /* Adds a kernel with `count` arguments, or a matrix product, to a list; NULL: enqueues it. */
 enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,

@@ -1,8 +1,9 @@
-/* The text of the files in kernels/, which is part of the program; embed.cmake makes it so. */
+/* The text of the kernels (kernels/), which is part of the program; embed.cmake makes it so. */
 #ifndef DEVICE_KERNEL_TEXT_H
 #define DEVICE_KERNEL_TEXT_H
 
-/* The text of one file by its name, such as "product.cl"; NULL when there is none of that name. */
+/* The text of a file of kernels by its name, such as "product.cl", with that of what it includes.
+ * NULL when there is none of that name. */
 const char *kernel_text(const char *name);
 
 #endif

@@ -3,6 +3,7 @@
 #include "device/environment.h"
 #include "device/gpu/gpu.h"
 #include "device/gpu/products.h"
+#include "device/gpu/program.h"
 #include "trainer/dataset.h"
 
 #include <stdlib.h>
@@ -24,9 +25,9 @@ static enum status create_kernels(struct gpu *gpu, const char *gemm, struct erro
         {&gpu->optimizers, "gradient_descent", &gpu->gradient_descent}};
     enum status status = products_create(gpu, gemm, &gpu->products, error);
     if (status == STATUS_OK)
-        status = gpu->driver->compile(gpu, "samples.cl", "", &gpu->samples, error);
+        status = gpu_program_create(gpu, "samples.cl", "", &gpu->samples, error);
     if (status == STATUS_OK)
-        status = gpu->driver->compile(gpu, "optimize.cl", "", &gpu->optimizers, error);
+        status = gpu_program_create(gpu, "optimize.cl", "", &gpu->optimizers, error);
     for (size_t k = 0; k < sizeof kernels / sizeof *kernels && status == STATUS_OK; k++)
         status =
             gpu_kernel_create(gpu, *kernels[k].program, kernels[k].name, kernels[k].kernel, error);
@@ -81,10 +82,8 @@ void gpu_close(struct gpu *gpu) {
     gpu_kernel_free(gpu, &gpu->gather_rows);
     gpu_kernel_free(gpu, &gpu->convert_pixels);
     gpu_kernel_free(gpu, &gpu->gradient_descent);
-    if (gpu->samples)
-        gpu->driver->free_program(gpu->samples);
-    if (gpu->optimizers)
-        gpu->driver->free_program(gpu->optimizers);
+    gpu_program_free(gpu, gpu->samples);
+    gpu_program_free(gpu, gpu->optimizers);
     device_release(gpu->staged);
     free(gpu->environment);
 }

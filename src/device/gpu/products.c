@@ -2,6 +2,7 @@
 
 #include "device/gpu/choice.h"
 #include "device/gpu/product_tile.h"
+#include "device/gpu/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static enum status add_own(
     product_tile_options(tile, options, sizeof options);
     const size_t used = strlen(options);
     snprintf(options + used, sizeof options - used, "%s", gpu->driver->joins ? " -DJOINS" : "");
-    enum status status = gpu->driver->compile(gpu, "product.cl", options, &method->program, error);
+    enum status status = gpu_program_create(gpu, "product.cl", options, &method->program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status =
             gpu_kernel_create(gpu, method->program, kernel_names[p], &method->kernels[p], error);
@@ -126,7 +127,7 @@ enum status products_create(
     if (status == STATUS_OK)
         status = create_arrivals(products, error);
     if (status == STATUS_OK)
-        status = gpu->driver->compile(gpu, "finish.cl", "", &products->finish_program, error);
+        status = gpu_program_create(gpu, "finish.cl", "", &products->finish_program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status = gpu_kernel_create(
             gpu, products->finish_program, finish_names[p], &products->finish[p], error);
@@ -145,14 +146,12 @@ void products_free(struct products *products) {
             gpu->driver->forget_library(gpu);
         for (int p = 0; p < PRODUCTS; p++)
             gpu_kernel_free(gpu, &products->methods[m].kernels[p]);
-        if (products->methods[m].program)
-            gpu->driver->free_program(products->methods[m].program);
+        gpu_program_free(gpu, products->methods[m].program);
     }
     for (int p = 0; p < PRODUCTS; p++)
         gpu_kernel_free(gpu, &products->finish[p]);
     gpu_kernel_free(gpu, &products->bias_update);
-    if (products->finish_program)
-        gpu->driver->free_program(products->finish_program);
+    gpu_program_free(gpu, products->finish_program);
     while (products->scratch) {
         struct product_scratch *older = products->scratch->older;
         device_release(products->scratch->buffer);

@@ -40,14 +40,15 @@ static enum status set_options(
     return STATUS_OK;
 }
 
+/* Code is for a device and its driver alone, and so are times. */
 static enum status identify(struct opencl *opencl, struct error *error) {
     const struct device_info *info = &opencl->gpu.base.info;
     char version[128] = "";
     const enum status status =
         opencl_device_info(opencl->id, CL_DEVICE_VERSION, version, sizeof version - 1, error);
-    snprintf(opencl->gpu.identity, sizeof opencl->gpu.identity, "%s\n%s\n%s\n%s\n%s\n%s\n%d\n",
-        info->platform, info->vendor, info->name, info->driver, version, info->kernels,
-        info->units);
+    snprintf(opencl->gpu.compiled_for, sizeof opencl->gpu.compiled_for,
+        "%s\n%s\n%s\n%s\n%s\n%s\n%d", info->platform, info->vendor, info->name, info->driver,
+        version, info->kernels, info->units);
     return status;
 }
 
@@ -104,7 +105,9 @@ static const struct gpu_driver driver = {
     /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
      * side on: github.com/CNugteren/CLBlast/issues/542. */
     .doubtful = 1152,
+    .language = "-cl-std=CL1.2", /* a later one has rules of its own for pointers */
     .compile = opencl_compile_program,
+    .load = opencl_load_program,
     .free_program = opencl_free_program,
     .create_function = opencl_create_function,
     .free_function = opencl_free_function,

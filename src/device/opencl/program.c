@@ -1,15 +1,9 @@
 #include "device/opencl/program.h"
 
-#include "device/gpu/kernel_text.h"
-#include "device/gpu/program_cache.h"
-#include "device/opencl/discovery.h"
 #include "device/opencl/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { TEXTS = 3 };
 
 static void append_log(cl_program program, cl_device_id id, char *text, size_t size) {
     size_t length = 0;
@@ -22,83 +16,57 @@ static void append_log(cl_program program, cl_device_id id, char *text, size_t s
     free(log);
 }
 
-static enum status compile(struct opencl *opencl, const char *const texts[TEXTS], const char *name,
-    const char *options, cl_program *program, struct error *error) {
-    cl_int code;
-    const char *sources[TEXTS];
-    memcpy(sources, texts, sizeof sources);
-    cl_program created = clCreateProgramWithSource(opencl->context, TEXTS, sources, NULL, &code);
+/* The driver's code for a program. That there is none is no error: it costs time in the next run.
+ */
+static void get_code(cl_program program, void **code, size_t *length) {
+    unsigned char *binary = NULL;
+    *length = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof *length, length, NULL) ==
+            CL_SUCCESS &&
+        *length > 0)
+        binary = malloc(*length);
+    if (binary && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) !=
+                      CL_SUCCESS) {
+        free(binary);
+        binary = NULL;
+    }
+    *code = binary;
+}
+
+enum status opencl_compile_program(struct gpu *gpu, const char *file, const char *text,
+    const char *options, struct gpu_program **program, void **code, size_t *length,
+    struct error *error) {
+    struct opencl *opencl = opencl_of(gpu);
+    cl_int result;
+    cl_program created = clCreateProgramWithSource(opencl->context, 1, &text, NULL, &result);
     if (!created)
-        return opencl_failed("clCreateProgramWithSource", code, name, error);
-    code = clBuildProgram(created, 1, &opencl->id, options, NULL, NULL);
-    if (code != CL_SUCCESS) {
+        return opencl_failed("clCreateProgramWithSource", result, file, error);
+    result = clBuildProgram(created, 1, &opencl->id, options, NULL, NULL);
+    if (result != CL_SUCCESS) {
         char subject[1200] = "";
-        const int used = snprintf(subject, sizeof subject, "%s, %s: ", name, options);
+        const int used = snprintf(subject, sizeof subject, "%s, %s: ", file, options);
         append_log(created, opencl->id, subject + used, sizeof subject - (size_t)used);
         clReleaseProgram(created);
-        return opencl_failed("clBuildProgram", code, subject, error);
+        return opencl_failed("clBuildProgram", result, subject, error);
     }
-    *program = created;
+    *program = (struct gpu_program *)created;
+    get_code(created, code, length);
     return STATUS_OK;
 }
 
-/* NULL when the driver refuses it: it is then compiled again. */
-static cl_program load(
-    struct opencl *opencl, const char *options, const unsigned char *binary, size_t length) {
-    cl_int loaded, code;
+struct gpu_program *opencl_load_program(
+    struct gpu *gpu, const char *options, const void *code, size_t length) {
+    struct opencl *opencl = opencl_of(gpu);
+    const unsigned char *binary = code;
+    cl_int loaded, result;
     cl_program program = clCreateProgramWithBinary(
-        opencl->context, 1, &opencl->id, &length, &binary, &loaded, &code);
+        opencl->context, 1, &opencl->id, &length, &binary, &loaded, &result);
     if (!program)
         return NULL;
     if (clBuildProgram(program, 1, &opencl->id, options, NULL, NULL) == CL_SUCCESS)
-        return program;
+        return (struct gpu_program *)program;
     clReleaseProgram(program);
     return NULL;
-}
-
-/* Keeps a compiled program for the next run. That this fails is no error: it costs time, then. */
-static void keep(cl_program program, const char *key, size_t key_length) {
-    size_t length = 0;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof length, &length, NULL) !=
-            CL_SUCCESS ||
-        length == 0)
-        return;
-    unsigned char *binary = malloc(length);
-    if (binary &&
-        clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
-        program_cache_store(key, key_length, binary, length);
-    free(binary);
-}
-
-enum status opencl_compile_program(struct gpu *gpu, const char *name, const char *defines,
-    struct gpu_program **made, struct error *error) {
-    struct opencl *opencl = opencl_of(gpu);
-    cl_program program = NULL;
-    char options[320]; /* a later language has rules of its own for pointers */
-    snprintf(options, sizeof options, "-cl-std=CL1.2 %s", defines);
-    const char *const texts[TEXTS] = {
-        kernel_text("dialect.h"), kernel_text("activation.h"), kernel_text(name)};
-    enum status status = STATUS_OK;
-    const size_t room = strlen(gpu->identity) + strlen(gpu->environment) + strlen(options) +
-                        strlen(texts[0]) + strlen(texts[1]) + strlen(texts[2]) + 32;
-    char *key = malloc(room);
-    if (!key)
-        return error_memory(error, "the text of kernels", room);
-    const int length = snprintf(key, room, "OpenCL program\n%s%s%s\n%s%s%s", gpu->identity,
-        gpu->environment, options, texts[0], texts[1], texts[2]);
-    void *binary = NULL;
-    size_t binary_length;
-    if (program_cache_load(key, (size_t)length, &binary, &binary_length))
-        program = load(opencl, options, binary, binary_length);
-    free(binary);
-    if (!program) {
-        status = compile(opencl, texts, name, options, &program, error);
-        if (status == STATUS_OK)
-            keep(program, key, (size_t)length);
-    }
-    *made = (struct gpu_program *)program;
-    free(key);
-    return status;
 }
 
 void opencl_free_program(struct gpu_program *program) {

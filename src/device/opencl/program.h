@@ -1,4 +1,4 @@
-/* Our kernels on an OpenCL device: from the cache where it has them, else compiled by its driver.
+/* Our kernels on an OpenCL device: compiled by its driver, or from a binary that was made before.
  */
 #ifndef DEVICE_OPENCL_PROGRAM_H
 #define DEVICE_OPENCL_PROGRAM_H
@@ -6,8 +6,11 @@
 #include "device/opencl/device.h"
 
 /* As in struct gpu_driver. */
-enum status opencl_compile_program(struct gpu *gpu, const char *file, const char *defines,
-    struct gpu_program **program, struct error *error);
+enum status opencl_compile_program(struct gpu *gpu, const char *file, const char *text,
+    const char *options, struct gpu_program **program, void **code, size_t *length,
+    struct error *error);
+struct gpu_program *opencl_load_program(
+    struct gpu *gpu, const char *options, const void *code, size_t length);
 void opencl_free_program(struct gpu_program *program);
 enum status opencl_create_function(struct gpu_program *program, const char *name,
     struct gpu_function **function, struct error *error);
