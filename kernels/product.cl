@@ -11,36 +11,30 @@
  * JOINS, the tile's last group to get there, whichever it is. Both add the slices in their order.
  * Nothing depends on the order in which groups run: the same product gives the same bits.
  *
- * Chosen by the host: GROUP_M, GROUP_N (items of a group), ITEM_M, ITEM_N, SUB_M, SUB_N, TILE_K,
- * WIDTH. ITEM_N counts wides. */
+ * The host passes all sizes as options (src/device/gpu/product_tile.c):
+ *
+ *   WIDTH                    floats of a wide
+ *   GROUP_M, GROUP_N         items of a group, down and across
+ *   ITEM_M, ITEM_N           rows and wides of an item's block
+ *   SUB_M, SUB_N             blocks of an item, down and across
+ *   TILE_M, TILE_N, TILE_K   rows, columns and terms of a step, in floats
+ *   ROW_M, ROW_K, ROW_N      from one row of TILE_M, TILE_K or TILE_N floats to the next, where they
+ *                            lie in shared memory
+ *   LEFT_SIZE, RIGHT_SIZE    floats of shared memory for the left matrix's part, which is
+ *                            [TILE_K, TILE_M] or [TILE_M, TILE_K], and the right one's,
+ *                            [TILE_K, TILE_N] */
 #include "dialect.h"
 #include "activation.h"
 
 #define ITEMS (GROUP_M * GROUP_N)
 #define SPAN_M (GROUP_M * ITEM_M)         /* rows of a block of every item */
 #define SPAN_N (GROUP_N * ITEM_N * WIDTH) /* and columns */
-#define TILE_M (SPAN_M * SUB_M)
-#define TILE_N (SPAN_N * SUB_N)
 
 #if ITEMS == 1
-#define PAD 0
 #define TILE_BARRIER()
 #else
-#define PAD 4 /* so that neighbours in a column lie in different banks of the shared memory */
 #define TILE_BARRIER() BARRIER()
 #endif
-
-/* Shared memory: the left matrix's part, [TILE_K, TILE_M] or [TILE_M, TILE_K], and the right one's,
- * [TILE_K, TILE_N], with padding. */
-#define ROW_M (TILE_M + PAD)
-#define ROW_K (TILE_K + 1)
-#define ROW_N (TILE_N + PAD)
-#if ITEMS > 1 || TILE_K * ROW_M > TILE_M * ROW_K
-#define LEFT_SIZE (TILE_K * ROW_M)
-#else
-#define LEFT_SIZE (TILE_M * ROW_K)
-#endif
-#define RIGHT_SIZE (TILE_K * ROW_N)
 
 /* Columns of the right part that an item adds up for the bias. */
 #define COLUMNS_EACH ((TILE_N + ITEMS - 1) / ITEMS)

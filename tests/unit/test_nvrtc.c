@@ -52,8 +52,8 @@ static void test_products(void **state) {
     static const char *const kernels[] = {"dense_forward", "dense_backward", "dense_update", NULL};
     for (size_t t = 0; t < product_tiles_count; t++)
         if (!product_tiles[t].vectors) { /* which CUDA has not */
-            char options[256];
-            product_tile_options(&product_tiles[t], options, sizeof options - 16);
+            char options[PRODUCT_TILE_OPTIONS_SIZE + 16];
+            product_tile_options(&product_tiles[t], options);
             compile("product.cl", options, kernels);
             strcat(options, " -DJOINS");
             print_message("%s: %s\n", product_tiles[t].name, options);

@@ -92,11 +92,11 @@ enum status cuda_compile(const char *file, const char *text, const char *defines
     if (status != STATUS_OK)
         return status;
     /* Products may be fused with sums, which is exact; nothing is --use_fast_math. */
-    char words[512];
+    char words[640];
     const char *options[OPTIONS_MAX];
     snprintf(words, sizeof words, "--gpu-architecture=%s_%d %s", exact ? "sm" : "compute", target,
         defines);
-    char said[1200];
+    char said[1400];
     snprintf(said, sizeof said, "%s, %s", file, words);
     const int count = split_options(words, options);
     nvrtcProgram program;

@@ -25,12 +25,12 @@ static const char *describe_shape(const struct product_shape *shape, shape_text 
 static char *make_key(
     const struct products *products, const struct product_shape *shape, size_t *length) {
     const struct gpu *gpu = products->gpu;
-    char methods[PRODUCT_METHODS_MAX * 160] = "";
+    char methods[PRODUCT_METHODS_MAX * (PRODUCT_TILE_OPTIONS_SIZE + 32)] = "";
     for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++) {
         const struct product_method *method = &products->methods[m];
-        char options[128] = "";
+        char options[PRODUCT_TILE_OPTIONS_SIZE] = "";
         if (!method->library)
-            product_tile_options(&method->tile, options, sizeof options);
+            product_tile_options(&method->tile, options);
         used += (size_t)snprintf(
             methods + used, sizeof methods - used, "%s %s\n", method->name, options);
     }

@@ -33,18 +33,43 @@ size_t product_tile_items(const struct product_tile *tile) {
     return (size_t)tile->group_m * tile->group_n;
 }
 
-size_t product_tile_shared_bytes(const struct product_tile *tile) {
-    /* As product.cl pads its rows: by 4 at most, and by 1 where the left part is not turned. */
-    const size_t k = tile->tile_k, rows = product_tile_rows(tile) + 4,
-                 columns = product_tile_columns(tile) + 4;
-    const size_t left = tile->vectors ? rows * (k + 1) : k * rows;
-    return (left + k * columns) * sizeof(float);
+/* How a group's parts of the two matrices lie in its shared memory, in floats. */
+struct layout {
+    size_t row_m, row_k, row_n; /* from a row to the next: of TILE_M, TILE_K, TILE_N elements */
+    size_t left, right;         /* all of each part */
+};
+
+/* The left part is [TILE_K, TILE_M], or as a single item likes it: [TILE_M, TILE_K] where the
+ * matrix is stored so. The right one is [TILE_K, TILE_N]. */
+static struct layout layout_of(const struct product_tile *tile) {
+    /* So that neighbours in a column lie in different banks of the shared memory. */
+    enum { PAD = 4 };
+    const bool single = product_tile_items(tile) == 1;
+    const size_t rows = product_tile_rows(tile), columns = product_tile_columns(tile);
+    struct layout layout = {
+        .row_m = rows + (single ? 0 : PAD),
+        .row_k = tile->tile_k + 1,
+        .row_n = columns + (single ? 0 : PAD),
+    };
+    const size_t turned = rows * layout.row_k;
+    layout.left = tile->tile_k * layout.row_m;
+    layout.left = single && turned > layout.left ? turned : layout.left;
+    layout.right = tile->tile_k * layout.row_n;
+    return layout;
 }
 
-void product_tile_options(const struct product_tile *tile, char *text, size_t size) {
-    snprintf(text, size,
+size_t product_tile_shared_bytes(const struct product_tile *tile) {
+    const struct layout layout = layout_of(tile);
+    return (layout.left + layout.right) * sizeof(float);
+}
+
+void product_tile_options(const struct product_tile *tile, char text[PRODUCT_TILE_OPTIONS_SIZE]) {
+    const struct layout layout = layout_of(tile);
+    snprintf(text, PRODUCT_TILE_OPTIONS_SIZE,
         "-DWIDTH=%u -DGROUP_M=%u -DGROUP_N=%u -DITEM_M=%u -DITEM_N=%u -DSUB_M=%u -DSUB_N=%u "
-        "-DTILE_K=%u",
+        "-DTILE_M=%zu -DTILE_N=%zu -DTILE_K=%u -DROW_M=%zu -DROW_K=%zu -DROW_N=%zu "
+        "-DLEFT_SIZE=%zu -DRIGHT_SIZE=%zu",
         tile->width, tile->group_m, tile->group_n, tile->item_m, tile->item_n, tile->sub_m,
-        tile->sub_n, tile->tile_k);
+        tile->sub_n, product_tile_rows(tile), product_tile_columns(tile), tile->tile_k,
+        layout.row_m, layout.row_k, layout.row_n, layout.left, layout.right);
 }

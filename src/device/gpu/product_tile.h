@@ -29,8 +29,8 @@ size_t product_tile_items(const struct product_tile *tile);
 /* The shared memory that a group takes. */
 size_t product_tile_shared_bytes(const struct product_tile *tile);
 
-/* The options for the kernels' compiler, "-DNAME=VALUE" with spaces between. `text` holds `size`.
- */
-void product_tile_options(const struct product_tile *tile, char *text, size_t size);
+/* The options for the kernels' compiler: all that product.cl knows of its tile. */
+enum { PRODUCT_TILE_OPTIONS_SIZE = 320 };
+void product_tile_options(const struct product_tile *tile, char text[PRODUCT_TILE_OPTIONS_SIZE]);
 
 #endif

@@ -53,10 +53,9 @@ static enum status add_own(
     struct gpu *gpu = products->gpu;
     struct product_method *method = &products->methods[products->methods_count++];
     *method = (struct product_method){.name = tile->name, .tile = *tile};
-    char options[256];
-    product_tile_options(tile, options, sizeof options);
-    const size_t used = strlen(options);
-    snprintf(options + used, sizeof options - used, "%s", gpu->driver->joins ? " -DJOINS" : "");
+    char shape[PRODUCT_TILE_OPTIONS_SIZE], options[sizeof shape + 16];
+    product_tile_options(tile, shape);
+    snprintf(options, sizeof options, "%s%s", shape, gpu->driver->joins ? " -DJOINS" : "");
     enum status status = gpu_program_create(gpu, "product.cl", options, &method->program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status =
