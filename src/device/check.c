@@ -1,5 +1,6 @@
 /* The self-check of a device's matrix products against plain double-precision loops. */
 #include "device/device_type.h"
+#include "device/matrix.h"
 #include "system/memory.h"
 #include "system/strict_math.h"
 #include "trainer/random.h"
@@ -24,30 +25,24 @@ static double tolerance_of(const struct device *device) {
     return strcmp(device->info.precision, "tf32") == 0 ? CHECK_TOLERANCE_TF32 : CHECK_TOLERANCE;
 }
 
-/* A matrix whose element (i, j) is data[i * row + j * column]. */
-struct strided {
-    const float *data;
-    size_t row, column;
-};
-
 /* A product as the device gave it: result[rows, columns] should be
  * start + scale * a[rows, depth] * b[depth, columns], where start is row i of `start`. */
 struct product {
     const char *name;
     const float *result;
     size_t rows, columns, depth;
-    struct strided a, b, start;
+    struct matrix a, b, start;
     double scale;
 };
 
 /* Row i of what the product should be, and of the magnitudes it is made of: sums of |terms|. */
 static void compute_row(const struct product *product, size_t i, double *sums, double *magnitudes) {
-    const struct strided a = product->a, b = product->b;
+    const struct matrix a = product->a, b = product->b;
     for (size_t j = 0; j < product->columns; j++)
         sums[j] = magnitudes[j] = 0.0;
     if (b.column == 1) {
         for (size_t k = 0; k < product->depth; k++) {
-            const double factor = a.data[i * a.row + k * a.column];
+            const double factor = matrix_at(a, i, k);
             const float *row = b.data + k * b.row;
             for (size_t j = 0; j < product->columns; j++) {
                 sums[j] += factor * row[j];
@@ -58,8 +53,7 @@ static void compute_row(const struct product *product, size_t i, double *sums, d
     }
     for (size_t j = 0; j < product->columns; j++) /* b is a transposed matrix: along its rows */
         for (size_t k = 0; k < product->depth; k++) {
-            const double term =
-                (double)a.data[i * a.row + k * a.column] * b.data[k * b.row + j * b.column];
+            const double term = (double)matrix_at(a, i, k) * matrix_at(b, k, j);
             sums[j] += term;
             magnitudes[j] += fabs(term);
         }
@@ -68,7 +62,6 @@ static void compute_row(const struct product *product, size_t i, double *sums, d
 /* `sums` has room for two rows of the product. */
 static enum status check_product(
     const struct device *device, const struct product *product, double *sums, struct error *error) {
-    const struct strided start = product->start;
     double *magnitudes = sums + product->columns;
     size_t checked = CHECK_BUDGET / product->columns / product->depth;
     checked = checked < CHECK_ROWS_MIN ? CHECK_ROWS_MIN : checked;
@@ -77,7 +70,7 @@ static enum status check_product(
         const size_t i = checked == 1 ? 0 : n * (product->rows - 1) / (checked - 1);
         compute_row(product, i, sums, magnitudes);
         for (size_t j = 0; j < product->columns; j++) {
-            const double first = start.data[i * start.row + j * start.column];
+            const double first = matrix_at(product->start, i, j);
             const double expected = first + product->scale * sums[j];
             const double found = product->result[i * product->columns + j];
             const double bound =

@@ -2,6 +2,7 @@
  * each operation is done when its call returns. What another device gives can be held against it;
  * it is the row "the language without libraries" of a comparison. */
 #include "device/host_device.h"
+#include "device/matrix.h"
 #include "system/strict_math.h"
 #include "system/team.h"
 #include "trainer/dataset.h"
@@ -65,22 +66,16 @@ static enum status reference_synchronise(struct device *device, struct error *er
 
 /* --- Operations --- */
 
-/* A matrix whose element (i, j) is data[i * row + j * column]. */
-struct strided {
-    const float *data;
-    size_t row, column;
-};
-
 enum { TILE = 16 };
 
 /* sums[j] = sum over k < depth of a(i, k) * b(k, first + j), for j < TILE and within b's columns */
-static void product_tile(struct strided a, struct strided b, size_t i, size_t first, size_t columns,
+static void product_tile(struct matrix a, struct matrix b, size_t i, size_t first, size_t columns,
     size_t depth, double sums[TILE]) {
     const size_t width = columns - first < TILE ? columns - first : TILE;
     for (size_t j = 0; j < TILE; j++)
         sums[j] = 0.0;
     for (size_t k = 0; k < depth; k++) {
-        const double value = a.data[i * a.row + k * a.column];
+        const double value = matrix_at(a, i, k);
         const float *row = b.data + k * b.row + first * b.column;
         if (width == TILE && b.column == 1)
             for (size_t j = 0; j < TILE; j++)
@@ -158,8 +153,8 @@ static void gather_rows(const struct operation *operation, int threads) {
 static void dense_forward(const struct operation *operation, int threads) {
     const struct view x = operation->dense_forward.x, y = operation->dense_forward.y;
     const size_t batch = x.rows, in = x.columns, out = y.columns;
-    const struct strided a = {host_floats(x), in, 1};
-    const struct strided b = {host_floats(operation->dense_forward.weights), out, 1};
+    const struct matrix a = {host_floats(x), in, 1};
+    const struct matrix b = {host_floats(operation->dense_forward.weights), out, 1};
     const float *bias = host_floats(operation->dense_forward.bias);
     float *result = host_floats(y);
 #pragma omp parallel for num_threads(team_whole(threads))
@@ -176,8 +171,8 @@ static void dense_forward(const struct operation *operation, int threads) {
 static void dense_backward(const struct operation *operation, int threads) {
     const struct view d_y = operation->dense_backward.d_y, d_x = operation->dense_backward.d_x;
     const size_t batch = d_x.rows, in = d_x.columns, out = d_y.columns;
-    const struct strided a = {host_floats(d_y), out, 1};
-    const struct strided b = {host_floats(operation->dense_backward.weights), 1, out};
+    const struct matrix a = {host_floats(d_y), out, 1};
+    const struct matrix b = {host_floats(operation->dense_backward.weights), 1, out};
     const float *value = host_floats(operation->dense_backward.x);
     float *result = host_floats(d_x);
 #pragma omp parallel for num_threads(team_whole(threads))
@@ -200,7 +195,7 @@ static void put_gradient(float *to, const float *scale, double sum) {
 static void put_gradients(struct view x, struct view d_y, const float *scale, struct view weights,
     struct view bias, int threads) {
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
-    const struct strided a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
+    const struct matrix a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
 #pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < in; i++)
         for (size_t first = 0; first < out; first += TILE) {
