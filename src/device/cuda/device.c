@@ -7,6 +7,7 @@
 #include "device/cuda/program.h"
 #include "device/cuda/queue.h"
 #include "device/cuda/status.h"
+#include "device/gpu/product_tile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,8 +133,10 @@ static enum status get_limits(struct cuda *cuda, struct error *error) {
     return STATUS_OK;
 }
 
+static const char library[] = "cublas";
+
 static const struct gpu_driver driver = {
-    .library = "cublas",
+    .library = library,
     .library_scales = true,
     .library_share = 1.0,
     .joins = true,
@@ -203,7 +206,8 @@ static void cuda_close(struct device *device) {
 
 /* --- The device --- */
 
-static const char *const gemms[] = {"cublas", "own", "own-small", "own-medium", NULL};
+static const char *const gemms[] = {
+    library, "own", PRODUCT_TILES_OF_FLOATS(PRODUCT_TILE_NAME) NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
 static const char *const submissions[] = {"graph", "stream", NULL};
 

@@ -2,14 +2,9 @@
 
 #include <stdio.h>
 
-/* own-host: 6 x 2 vectors fill the 16 registers of AVX2, with one each to multiply them by; 30 rows
- * divide a batch of 300 among many threads, and its operands, 15 + 32 KiB, stay in the first
- * caches. The others: 4 x 4 or 8 x 8 sums an item. */
+#define TILE(...) {__VA_ARGS__},
 const struct product_tile product_tiles[] = {
-    {"own-host", true, 8, 1, 1, 6, 2, 5, 4, 128},
-    {"own-small", false, 1, 8, 8, 4, 4, 1, 1, 16},
-    {"own-medium", false, 1, 16, 16, 4, 4, 1, 1, 16},
-};
+    PRODUCT_TILES_OF_VECTORS(TILE) PRODUCT_TILES_OF_FLOATS(TILE)};
 const size_t product_tiles_count = sizeof product_tiles / sizeof *product_tiles;
 
 struct product_tile product_tile_widened(const struct product_tile *tile, unsigned width) {

@@ -2,6 +2,7 @@
  * loader finds. Calls only enqueue, on one queue that keeps their order. */
 #include "device/opencl/device.h"
 
+#include "device/gpu/product_tile.h"
 #include "device/opencl/discovery.h"
 #include "device/opencl/drivers.h"
 #include "device/opencl/memory.h"
@@ -99,8 +100,10 @@ static void forget_library(struct gpu *gpu) {
     CLBlastClearCache();
 }
 
+static const char library[] = "clblast";
+
 static const struct gpu_driver driver = {
-    .library = "clblast",
+    .library = library,
     .library_share = 0.8, /* it compiles at every start, and is to be checked */
     /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
      * side on: github.com/CNugteren/CLBlast/issues/542. */
@@ -167,7 +170,8 @@ static void opencl_close(struct device *device) {
 
 /* --- The device --- */
 
-static const char *const gemms[] = {"clblast", "own", "own-host", "own-small", "own-medium", NULL};
+static const char *const gemms[] = {library, "own",
+    PRODUCT_TILES_OF_VECTORS(PRODUCT_TILE_NAME) PRODUCT_TILES_OF_FLOATS(PRODUCT_TILE_NAME) NULL};
 
 const struct device_type opencl_device_type = {
     .kind = "opencl",
