@@ -181,6 +181,13 @@ class Mutants(unittest.TestCase):
         self.assertEqual(stale, ["old", "ambiguous"])
         self.assertEqual(self.run_list(FAULTS, "--list", "--only", "^seen$").returncode, 0)
 
+    def test_current(self):
+        """No fault of the project's own lists has lost the code that it is about."""
+        done = subprocess.run([sys.executable, SCRIPT, "--list"], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+        self.assertEqual([line for line in done.stdout.splitlines() if line.endswith("(stale)")], [])
+        self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_wrong_lists(self):
         for text, why in ((FAULTS + "\n" + FAULTS, "two faults have the name"),
                           ("short check.c\n  Why.\n- a\n+ b\n", "some.faults:1: expected NAME FILE TESTS"),

@@ -76,16 +76,18 @@ static enum status enqueue_one(struct draws *draws) {
         of[n] = device_view(matrices[chosen[n]], SIDE, SIDE);
     const struct view row = view_rows(of[2], draw(draws, 3), 1);
     const struct view start = device_view(of[2].buffer, SIDE, 2);
-    const struct view scale = {of[4].buffer, draw(draws, ELEMENTS), 1, 1};
+    const struct view scale = {of[4].buffer, draw(draws, 2), 1, 1};
     const struct view index = device_view(indices, SIDE, 1);
     const enum activation activation = (enum activation)draw(draws, 4);
-    switch (draw(draws, 10)) {
+    switch (draw(draws, 11)) {
     case 0:
         return device_dense_forward(device, of[0], of[1], row, activation, of[3], &error);
     case 1:
         return device_dense_backward(device, of[0], of[1], of[2], activation, of[3], &error);
     case 2:
         return device_dense_update(device, of[0], of[1], scale, of[3], row, &error);
+    case 7:
+        return device_upload(device, scale, values_of(6 + draw(draws, 2)), &error);
     case 8:
         return device_dense_gradient(device, of[0], of[1], of[3], row, &error);
     case 9:
