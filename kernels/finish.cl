@@ -52,11 +52,8 @@ KERNEL(dense_update_finish)
     }
 }
 
-#define BIAS_COLUMNS 8
-#define BIAS_ROWS 8
-
 /* bias[columns] += *scale * the sums of the columns of d_y[batch, columns], or these sums, as in
- * dense_update: BIAS_ROWS items to a column, BIAS_COLUMNS columns to a group. */
+ * dense_update: BIAS_ROWS items to a column, BIAS_COLUMNS columns to a group, both of which are options. */
 KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *bias, ulong bias_at, uint batch,
     uint columns, GLOBAL const float *scale, ulong scale_at, uint store) {

@@ -2,7 +2,7 @@
  * for GPUs from 2018 to 2025. This needs the CUDA toolkit, and no GPU. */
 #include "device/cuda/compiler.h"
 #include "device/gpu/kernel_text.h"
-#include "device/gpu/product_tile.h"
+#include "device/gpu/products.h"
 #include "device/gpu/program.h"
 #include "support.h"
 
@@ -54,10 +54,10 @@ static void test_products(void **state) {
         if (!product_tiles[t].vectors) { /* which CUDA has not */
             char options[PRODUCT_TILE_OPTIONS_SIZE + 16];
             product_tile_options(&product_tiles[t], options);
-            compile("product.cl", options, kernels);
+            compile(PRODUCT_KERNELS, options, kernels);
             strcat(options, " -DJOINS");
             print_message("%s: %s\n", product_tiles[t].name, options);
-            compile("product.cl", options, kernels);
+            compile(PRODUCT_KERNELS, options, kernels);
         }
 }
 
@@ -68,7 +68,9 @@ static void test_others(void **state) {
     static const char *const samples[] = {
         "softmax_cross_entropy", "gather_rows", "convert_pixels", NULL};
     static const char *const optimizers[] = {"gradient_descent", NULL};
-    compile("finish.cl", "", finish);
+    char options[FINISH_OPTIONS_SIZE];
+    products_finish_options(options);
+    compile(FINISH_KERNELS, options, finish);
     compile("optimize.cl", "", optimizers);
     compile("samples.cl", "", samples);
 }

@@ -1,9 +1,6 @@
 #include "device/gpu/choice.h"
 
-#include "device/choices.h"
-#include "device/gpu/kernel_text.h"
-#include "device/gpu/program.h"
-#include "device/gpu/program_cache.h"
+#include "device/gpu/choice_cache.h"
 #include "system/clock.h"
 #include "system/strict_math.h"
 
@@ -11,70 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* "dense_forward 300 1024 64": what a choice is for. */
-typedef char shape_text[96];
-
-static const char *describe_shape(const struct product_shape *shape, shape_text text) {
-    snprintf(text, sizeof(shape_text), "%s %zu %zu %zu", product_names[shape->product],
-        shape->batch, shape->in, shape->out);
-    return text;
-}
-
-/* The text under which a choice is kept: everything that it depends on. The caller frees it. */
-static char *make_key(
-    const struct products *products, const struct product_shape *shape, size_t *length) {
-    const struct gpu *gpu = products->gpu;
-    char methods[PRODUCT_METHODS_MAX * (PRODUCT_TILE_OPTIONS_SIZE + 32)] = "";
-    for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++) {
-        const struct product_method *method = &products->methods[m];
-        char options[PRODUCT_TILE_OPTIONS_SIZE] = "";
-        if (!method->library)
-            product_tile_options(&method->tile, options);
-        used += (size_t)snprintf(
-            methods + used, sizeof methods - used, "%s %s\n", method->name, options);
-    }
-    shape_text what;
-    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,
-        describe_shape(shape, what), kernel_text("product.cl"), kernel_text("finish.cl")};
-    return gpu_cache_key(gpu, "choice", parts, sizeof parts / sizeof *parts, length);
-}
-
-static bool find_method(
-    const struct products *products, const char *name, size_t length, size_t *method) {
-    for (size_t m = 0; m < products->methods_count; m++)
-        if (strlen(products->methods[m].name) == length &&
-            memcmp(products->methods[m].name, name, length) == 0) {
-            *method = m;
-            return true;
-        }
-    return false;
-}
-
-/* What the run has chosen that this one continues; false when there is none. */
-static bool take_over(
-    struct products *products, const struct product_shape *shape, size_t *method) {
-    struct device *device = &products->gpu->base;
-    shape_text what;
-    char name[CHOICE_NAME];
-    if (!choices_find(device, describe_shape(shape, what), name))
-        return false;
-    const bool found = find_method(products, name, strlen(name), method);
-    if (!found)
-        choices_miss(device, name);
-    return found;
-}
-
-/* What any run has chosen before, by the cache; false when there is none. */
-static bool recall(struct products *products, const char *key, size_t key_length, size_t *method) {
-    void *content;
-    size_t length;
-    if (!key || !program_cache_load(key, key_length, &content, &length))
-        return false;
-    const bool found = find_method(products, content, length, method);
-    free(content);
-    return found;
-}
 
 /* --- Timing --- */
 
@@ -204,32 +137,63 @@ static enum status time_methods(struct products *products, enum product product,
     return status;
 }
 
+/* --- Choosing --- */
+
+/* Which method takes the products of a shape. */
+struct product_choice {
+    struct product_shape shape;
+    size_t method;
+};
+
+struct product_choices {
+    struct products *products;
+    struct product_choice *all;
+    size_t count;
+};
+
+enum status product_choices_create(
+    struct products *products, struct product_choices **choices, struct error *error) {
+    *choices = calloc(1, sizeof **choices);
+    if (!*choices)
+        return error_memory(error, "the choice of products", sizeof **choices);
+    (*choices)->products = products;
+    return STATUS_OK;
+}
+
+void product_choices_free(struct product_choices *choices) {
+    if (choices)
+        free(choices->all);
+    free(choices);
+}
+
 size_t gpu_choices(const struct device *device, char *text, size_t size) {
-    const struct products *products = ((const struct gpu *)device)->products;
+    const struct product_choices *choices = ((const struct gpu *)device)->choices;
     size_t length = 0;
-    for (size_t c = 0; c < products->choices_count; c++) {
-        const struct product_choice *choice = &products->choices[c];
-        shape_text what;
+    for (size_t c = 0; c < choices->count; c++) {
+        const struct product_choice *choice = &choices->all[c];
+        product_shape_name what;
         const size_t used = length < size ? length : size;
         length += (size_t)snprintf(size > 0 ? text + used : NULL, size - used, "%s %s\n",
-            describe_shape(&choice->shape, what), products->methods[choice->method].name);
+            product_shape_text(&choice->shape, what),
+            choices->products->methods[choice->method].name);
     }
     return length;
 }
 
 /* What the choices come to: "own-host", or "own-small 7, clblast 2". */
-static void describe_choices(const struct products *products) {
+static void describe_choices(const struct product_choices *choices) {
+    const struct products *products = choices->products;
     struct device_info *info = &products->gpu->base.info;
     size_t counts[PRODUCT_METHODS_MAX] = {0}, used = 0;
-    for (size_t c = 0; c < products->choices_count; c++)
-        counts[products->choices[c].method]++;
+    for (size_t c = 0; c < choices->count; c++)
+        counts[choices->all[c].method]++;
     info->gemm[0] = '\0';
     info->doubtful = 0;
     for (size_t m = 0; m < products->methods_count && used < sizeof info->gemm; m++) {
         const char *name = products->methods[m].name;
         if (counts[m] > 0 && products->methods[m].library)
             info->doubtful = products->gpu->driver->doubtful;
-        if (counts[m] > 0 && counts[m] == products->choices_count)
+        if (counts[m] > 0 && counts[m] == choices->count)
             snprintf(info->gemm, sizeof info->gemm, "%s", name);
         else if (counts[m] > 0)
             used += (size_t)snprintf(info->gemm + used, sizeof info->gemm - used, "%s%s %zu",
@@ -238,10 +202,10 @@ static void describe_choices(const struct products *products) {
 }
 
 static bool find_choice(
-    const struct products *products, const struct product_shape *shape, size_t *method) {
-    for (size_t c = 0; c < products->choices_count; c++)
-        if (memcmp(&products->choices[c].shape, shape, sizeof *shape) == 0) {
-            *method = products->choices[c].method;
+    const struct product_choices *choices, const struct product_shape *shape, size_t *method) {
+    for (size_t c = 0; c < choices->count; c++)
+        if (memcmp(&choices->all[c].shape, shape, sizeof *shape) == 0) {
+            *method = choices->all[c].method;
             return true;
         }
     return false;
@@ -262,39 +226,32 @@ static bool is_check(
 /* As an earlier run has done, or by measurement. */
 static enum status make_choice(struct products *products, const struct product_views *views,
     struct product_choice *choice, struct error *error) {
-    size_t length = 0;
-    if (take_over(products, &choice->shape, &choice->method))
+    const struct product_shape *shape = &choice->shape;
+    bool timed;
+    if (products->methods_count == 1 || choice_recall(products, shape, &choice->method))
         return STATUS_OK;
-    char *key = make_key(products, &choice->shape, &length);
-    enum status status = STATUS_OK;
-    if (!recall(products, key, length, &choice->method)) {
-        bool timed;
-        status = time_methods(
-            products, (enum product)choice->shape.product, views, &timed, &choice->method, error);
-        const char *name = products->methods[choice->method].name;
-        if (key && timed && status == STATUS_OK)
-            program_cache_store(key, length, name, strlen(name));
-    }
-    free(key);
+    const enum status status =
+        time_methods(products, (enum product)shape->product, views, &timed, &choice->method, error);
+    if (timed && status == STATUS_OK)
+        choice_keep(products, shape, choice->method);
     return status;
 }
 
-enum status product_choose(struct products *products, enum product product,
+enum status product_choose(struct product_choices *choices, enum product product,
     const struct product_views *views, size_t *method, struct error *error) {
+    struct products *products = choices->products;
     struct product_choice choice = {.shape = product_shape_of(product, views)};
-    if (find_choice(products, &choice.shape, method) || is_check(products, &choice.shape, method))
+    if (find_choice(choices, &choice.shape, method) || is_check(products, &choice.shape, method))
         return STATUS_OK;
-    struct product_choice *grown =
-        realloc(products->choices, (products->choices_count + 1) * sizeof *grown);
+    struct product_choice *grown = realloc(choices->all, (choices->count + 1) * sizeof *grown);
     if (!grown)
         return error_memory(error, "the choice of products", sizeof *grown);
-    products->choices = grown;
-    const enum status status =
-        products->methods_count > 1 ? make_choice(products, views, &choice, error) : STATUS_OK;
+    choices->all = grown;
+    const enum status status = make_choice(products, views, &choice, error);
     if (status != STATUS_OK)
         return status;
-    products->choices[products->choices_count++] = choice;
-    describe_choices(products);
+    choices->all[choices->count++] = choice;
+    describe_choices(choices);
     *method = choice.method;
     return STATUS_OK;
 }

@@ -4,11 +4,17 @@
 
 #include "device/gpu/products.h"
 
-/* The method for this product. For the first of a shape it is what the run has chosen that this one
- * continues (choices.h), else what any run on this device has, from the program cache, so that runs
- * repeat each other to the bit; else all methods are timed on the operands, with memory of their
- * own for the result. The choice is named in the device's info. */
-enum status product_choose(struct products *products, enum product product,
+/* What was chosen so far, for each shape of products. Ended by product_choices_free; NULL is fine
+ * there. */
+struct product_choices;
+enum status product_choices_create(
+    struct products *products, struct product_choices **choices, struct error *error);
+void product_choices_free(struct product_choices *choices);
+
+/* The method for this product. For the first of a shape it is what was chosen before
+ * (choice_cache.h); else all methods are timed on the operands, with memory of their own for the
+ * result, and the fastest is kept. The choice is named in the device's info. */
+enum status product_choose(struct product_choices *choices, enum product product,
     const struct product_views *views, size_t *method, struct error *error);
 
 #endif

@@ -124,9 +124,10 @@ struct gpu {
     size_t used_bytes;
 
     /* gpu_open fills these, and gpu_close ends them. */
-    char *environment;           /* variables that driver and libraries go by (environment.h) */
-    struct products *products;   /* the matrix products (products.h) */
-    struct gpu_program *samples; /* kernels/samples.cl, with these three: */
+    char *environment;               /* variables that driver and libraries go by (environment.h) */
+    struct products *products;       /* the matrix products (products.h), ... */
+    struct product_choices *choices; /* ...and which way they are computed (choice.h) */
+    struct gpu_program *samples;     /* kernels/samples.cl, with these three: */
     struct gpu_kernel softmax_cross_entropy, gather_rows, convert_pixels;
     struct gpu_program *optimizers; /* kernels/optimize.cl */
     struct gpu_kernel gradient_descent;

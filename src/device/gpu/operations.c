@@ -1,7 +1,7 @@
-/* The operations that are no matrix products, and what is the same for every driver when a device
- * is opened and closed. */
+/* All operations, as commands; and what is the same for every driver when a device is opened and
+ * closed. */
 #include "device/environment.h"
-#include "device/gpu/gpu.h"
+#include "device/gpu/choice.h"
 #include "device/gpu/products.h"
 #include "device/gpu/program.h"
 #include "trainer/dataset.h"
@@ -24,6 +24,8 @@ static enum status create_kernels(struct gpu *gpu, const char *gemm, struct erro
         {&gpu->samples, "convert_pixels", &gpu->convert_pixels},
         {&gpu->optimizers, "gradient_descent", &gpu->gradient_descent}};
     enum status status = products_create(gpu, gemm, &gpu->products, error);
+    if (status == STATUS_OK)
+        status = product_choices_create(gpu->products, &gpu->choices, error);
     if (status == STATUS_OK)
         status = gpu_program_create(gpu, "samples.cl", "", &gpu->samples, error);
     if (status == STATUS_OK)
@@ -77,6 +79,7 @@ enum status gpu_open(
 }
 
 void gpu_close(struct gpu *gpu) {
+    product_choices_free(gpu->choices);
     products_free(gpu->products);
     gpu_kernel_free(gpu, &gpu->softmax_cross_entropy);
     gpu_kernel_free(gpu, &gpu->gather_rows);
@@ -179,6 +182,17 @@ static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
         operation->optimize.parameters, error);
 }
 
+/* A product of a dense layer, by the method that is the fastest for its shape. */
+static enum status dense(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    struct product_views views;
+    const enum product product = product_of(operation, &views);
+    size_t method;
+    const enum status status = product_choose(gpu->choices, product, &views, &method, error);
+    return status == STATUS_OK ? products_compute(gpu->products, to, method, product, &views, error)
+                               : status;
+}
+
 typedef enum status operate(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error);
 
@@ -186,11 +200,11 @@ static operate *const operations[OPERATION_KINDS] = {
     [OPERATION_UPLOAD] = upload,
     [OPERATION_UPLOAD_PIXELS] = upload_pixels,
     [OPERATION_GATHER_ROWS] = gather_rows,
-    [OPERATION_DENSE_FORWARD] = products_operate,
-    [OPERATION_DENSE_BACKWARD] = products_operate,
-    [OPERATION_DENSE_GRADIENT] = products_operate,
+    [OPERATION_DENSE_FORWARD] = dense,
+    [OPERATION_DENSE_BACKWARD] = dense,
+    [OPERATION_DENSE_GRADIENT] = dense,
     [OPERATION_OPTIMIZE] = optimize,
-    [OPERATION_DENSE_UPDATE] = products_operate,
+    [OPERATION_DENSE_UPDATE] = dense,
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
 };
 

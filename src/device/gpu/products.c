@@ -1,32 +1,20 @@
 #include "device/gpu/products.h"
 
-#include "device/gpu/choice.h"
-#include "device/gpu/product_tile.h"
 #include "device/gpu/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Items of the groups of kernels/finish.cl: FLAT of the kernels that do an element an item, and
- * BIAS_SIDE x BIAS_SIDE of bias_update. */
-enum { FLAT = 64, BIAS_SIDE = 8 };
-
-const char *const product_names[PRODUCTS] = {
-    "dense_forward", "dense_backward", "dense_gradient", "dense_update"};
+/* Items of the groups of kernels/finish.cl: FLAT where an item does an element, and in bias_update
+ * BIAS_ROWS for each of BIAS_COLUMNS columns. */
+enum { FLAT = 64, BIAS_COLUMNS = 8, BIAS_ROWS = 8 };
 
 /* A gradient and an update by it are one kernel. */
 static const char *const kernel_names[PRODUCTS] = {
     "dense_forward", "dense_backward", "dense_update", "dense_update"};
 static const char *const finish_names[PRODUCTS] = {
     "dense_forward_finish", "dense_backward_finish", "dense_update_finish", "dense_update_finish"};
-
-bool product_sums_batch(enum product product) {
-    return product == PRODUCT_GRADIENT || product == PRODUCT_UPDATE;
-}
-
-/* Groups of sliced products that a compute unit gets. */
-enum { UNIT_GROUPS = 4 };
 
 /* --- Methods --- */
 
@@ -56,7 +44,7 @@ static enum status add_own(
     char shape[PRODUCT_TILE_OPTIONS_SIZE], options[sizeof shape + 16];
     product_tile_options(tile, shape);
     snprintf(options, sizeof options, "%s%s", shape, gpu->driver->joins ? " -DJOINS" : "");
-    enum status status = gpu_program_create(gpu, "product.cl", options, &method->program, error);
+    enum status status = gpu_program_create(gpu, PRODUCT_KERNELS, options, &method->program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status =
             gpu_kernel_create(gpu, method->program, kernel_names[p], &method->kernels[p], error);
@@ -96,7 +84,7 @@ static enum status create_arrivals(struct products *products, struct error *erro
     struct gpu *gpu = products->gpu;
     if (!gpu->driver->joins)
         return STATUS_OK;
-    const size_t count = (size_t)gpu->base.info.units * UNIT_GROUPS;
+    const size_t count = product_tiles_sliced(gpu);
     uint32_t *zeros = calloc(count, sizeof *zeros);
     if (!zeros)
         return error_memory(error, "the slices of products", count * sizeof *zeros);
@@ -111,8 +99,15 @@ static enum status create_arrivals(struct products *products, struct error *erro
     return status;
 }
 
+void products_finish_options(char text[FINISH_OPTIONS_SIZE]) {
+    snprintf(
+        text, FINISH_OPTIONS_SIZE, "-DBIAS_COLUMNS=%d -DBIAS_ROWS=%d", BIAS_COLUMNS, BIAS_ROWS);
+}
+
 enum status products_create(
     struct gpu *gpu, const char *gemm, struct products **created, struct error *error) {
+    char options[FINISH_OPTIONS_SIZE];
+    products_finish_options(options);
     struct products *products = *created = calloc(1, sizeof *products);
     if (!products)
         return error_memory(error, "the products", sizeof *products);
@@ -126,7 +121,7 @@ enum status products_create(
     if (status == STATUS_OK)
         status = create_arrivals(products, error);
     if (status == STATUS_OK)
-        status = gpu_program_create(gpu, "finish.cl", "", &products->finish_program, error);
+        status = gpu_program_create(gpu, FINISH_KERNELS, options, &products->finish_program, error);
     for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
         status = gpu_kernel_create(
             gpu, products->finish_program, finish_names[p], &products->finish[p], error);
@@ -158,41 +153,10 @@ void products_free(struct products *products) {
         products->scratch = older;
     }
     device_release(products->arrivals);
-    free(products->choices);
     free(products);
 }
 
-/* --- Slices --- */
-
-/* How a product of our own is divided: terms for each of `count` slices. */
-struct slices {
-    size_t count, terms_each;
-};
-
-enum {
-    SLICE_TERMS = 128,  /* fewer are not worth the launch that adds up slices */
-    JOINED_SLICES = 16, /* more take one group too long */
-};
-
-/* So many slices that each compute unit has some groups to do, but not so short or so many that
- * adding them up costs more than it gains: where it takes no launch, they may be short. */
-static struct slices divide(const struct gpu *gpu, const struct product_tile *tile, size_t rows,
-    size_t columns, size_t terms) {
-    const size_t tile_rows = product_tile_rows(tile), tile_columns = product_tile_columns(tile);
-    const size_t groups =
-        ((rows + tile_rows - 1) / tile_rows) * ((columns + tile_columns - 1) / tile_columns);
-    const size_t wanted = (size_t)gpu->base.info.units * (tile->vectors ? 1 : UNIT_GROUPS);
-    const bool joins = gpu->driver->joins;
-    const size_t least = joins || tile->tile_k >= SLICE_TERMS / 2 ? 2 * tile->tile_k : SLICE_TERMS;
-    size_t most = terms / least;
-    most = joins && most > JOINED_SLICES ? JOINED_SLICES : most;
-    size_t count = wanted / groups < most ? wanted / groups : most;
-    if (count <= 1)
-        return (struct slices){1, terms};
-    const size_t steps = (terms + tile->tile_k - 1) / tile->tile_k; /* each slice whole ones */
-    const size_t terms_each = (steps + count - 1) / count * tile->tile_k;
-    return (struct slices){(terms + terms_each - 1) / terms_each, terms_each};
-}
+/* --- Computing --- */
 
 /* A view of `elements` of scratch memory. */
 static enum status get_scratch(
@@ -213,8 +177,6 @@ static enum status get_scratch(
     *view = device_view(products->scratch->buffer, 1, elements);
     return STATUS_OK;
 }
-
-/* --- Computing --- */
 
 static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
     const size_t items = gpu->largest_group < FLAT ? gpu->largest_group : FLAT;
@@ -252,44 +214,26 @@ static enum status finish(struct products *products, struct gpu_commands *to, en
     }
 }
 
-struct product_shape product_shape_of(enum product product, const struct product_views *views) {
-    return (struct product_shape){
-        .product = product,
-        .batch = views->left.rows,
-        .in = product == PRODUCT_BACKWARD ? views->right.rows : views->left.columns,
-        .out = views->right.columns,
-    };
-}
-
 static enum status compute_own(struct products *products, struct gpu_commands *to,
     const struct product_method *method, enum product product, const struct product_views *views,
     struct error *error) {
     struct gpu *gpu = products->gpu;
-    const struct product_tile *tile = &method->tile;
-    const struct view result = views->result;
     const struct product_shape shape = product_shape_of(product, views);
-    const bool batch = product_sums_batch(product);
-    const size_t terms = batch ? shape.batch : product == PRODUCT_BACKWARD ? shape.out : shape.in;
-    const struct slices slices = divide(gpu, tile, result.rows, result.columns, terms);
-    struct view scratch = result; /* not used with one slice */
-    if (slices.count > 1) {
-        const size_t rows = result.rows + batch; /* the bias's sums */
-        const enum status status =
-            get_scratch(products, slices.count * rows * result.columns, &scratch, error);
+    const struct product_plan plan = product_plan_of(gpu, &method->tile, product, views);
+    const bool batch = product_sums_batch(product), joins = gpu->driver->joins;
+    const struct view result = views->result;
+    struct view slices = result; /* not used with one slice */
+    if (plan.slices > 1) {
+        const enum status status = get_scratch(products, plan.elements, &slices, error);
         if (status != STATUS_OK)
             return status;
     }
-    const size_t tile_rows = product_tile_rows(tile), tile_columns = product_tile_columns(tile);
-    const struct gpu_grid grid = {{(result.columns + tile_columns - 1) / tile_columns,
-                                      (result.rows + tile_rows - 1) / tile_rows, slices.count},
-        {tile->group_n, tile->group_m, 1}};
-    const bool joins = gpu->driver->joins;
     const struct view third = batch ? result : product == PRODUCT_FORWARD ? views->bias : views->x;
     const struct view fourth = batch ? views->bias : result;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_VIEW(views->left),
         ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(third), ARGUMENT_VIEW(fourth),
-        ARGUMENT_BUFFER(scratch.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
-        ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(slices.terms_each)};
+        ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
+        ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(plan.terms_each)};
     size_t count = 13;
     const struct gpu_argument scale[] = {ARGUMENTS_SCALE(product, views)};
     for (size_t a = 0; batch && a < sizeof scale / sizeof *scale; a++)
@@ -299,9 +243,9 @@ static enum status compute_own(struct products *products, struct gpu_commands *t
     if (joins)
         arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(products->arrivals);
     const enum status status =
-        gpu_launch(gpu, to, &method->kernels[product], grid, arguments, count, error);
-    return status == STATUS_OK && slices.count > 1 && !joins
-               ? finish(products, to, product, views, scratch, slices.count, error)
+        gpu_launch(gpu, to, &method->kernels[product], plan.grid, arguments, count, error);
+    return status == STATUS_OK && plan.slices > 1 && !joins
+               ? finish(products, to, product, views, slices, plan.slices, error)
                : status;
 }
 
@@ -310,7 +254,7 @@ static enum status sum_columns(struct products *products, struct gpu_commands *t
     enum product product, const struct product_views *views, struct error *error) {
     const size_t columns = views->bias.columns;
     const struct gpu_grid grid = {
-        {(columns + BIAS_SIDE - 1) / BIAS_SIDE, 1, 1}, {BIAS_SIDE, BIAS_SIDE, 1}};
+        {(columns + BIAS_COLUMNS - 1) / BIAS_COLUMNS, 1, 1}, {BIAS_COLUMNS, BIAS_ROWS, 1}};
     return GPU_LAUNCH(products->gpu, to, &products->bias_update, grid, error,
         ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows),
         ARGUMENT_NUMBER(columns), ARGUMENTS_SCALE(product, views));
@@ -357,49 +301,4 @@ enum status products_compute(struct products *products, struct gpu_commands *to,
     return products->methods[method].library
                ? compute_by_library(products, to, product, views, error)
                : compute_own(products, to, &products->methods[method], product, views, error);
-}
-
-/* --- The operations --- */
-
-/* The product that an operation is, and its views. */
-static enum product product_of(const struct operation *operation, struct product_views *views) {
-    switch (operation->kind) {
-    case OPERATION_DENSE_FORWARD:
-        *views = (struct product_views){.left = operation->dense_forward.x,
-            .right = operation->dense_forward.weights,
-            .bias = operation->dense_forward.bias,
-            .result = operation->dense_forward.y,
-            .activation = operation->activation};
-        return PRODUCT_FORWARD;
-    case OPERATION_DENSE_BACKWARD:
-        *views = (struct product_views){.left = operation->dense_backward.d_y,
-            .right = operation->dense_backward.weights,
-            .x = operation->dense_backward.x,
-            .result = operation->dense_backward.d_x,
-            .activation = operation->activation};
-        return PRODUCT_BACKWARD;
-    case OPERATION_DENSE_GRADIENT:
-        *views = (struct product_views){.left = operation->dense_gradient.x,
-            .right = operation->dense_gradient.d_y,
-            .bias = operation->dense_gradient.d_bias,
-            .result = operation->dense_gradient.d_weights};
-        return PRODUCT_GRADIENT;
-    default:
-        *views = (struct product_views){.left = operation->dense_update.x,
-            .right = operation->dense_update.d_y,
-            .bias = operation->dense_update.bias,
-            .result = operation->dense_update.weights,
-            .scale = operation->dense_update.scale};
-        return PRODUCT_UPDATE;
-    }
-}
-
-enum status products_operate(struct gpu *gpu, struct gpu_commands *to,
-    const struct operation *operation, struct error *error) {
-    struct product_views views;
-    const enum product product = product_of(operation, &views);
-    size_t method;
-    const enum status status = product_choose(gpu->products, product, &views, &method, error);
-    return status == STATUS_OK ? products_compute(gpu->products, to, method, product, &views, error)
-                               : status;
 }

@@ -1,0 +1,81 @@
+#include "device/gpu/choice_cache.h"
+
+#include "device/choices.h"
+#include "device/gpu/kernel_text.h"
+#include "device/gpu/program.h"
+#include "device/gpu/program_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The text under which a choice is kept: everything that it depends on. The caller frees it. */
+static char *make_key(
+    const struct products *products, const struct product_shape *shape, size_t *length) {
+    const struct gpu *gpu = products->gpu;
+    char methods[PRODUCT_METHODS_MAX * (PRODUCT_TILE_OPTIONS_SIZE + 32)] = "";
+    for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++) {
+        const struct product_method *method = &products->methods[m];
+        char options[PRODUCT_TILE_OPTIONS_SIZE] = "";
+        if (!method->library)
+            product_tile_options(&method->tile, options);
+        used += (size_t)snprintf(
+            methods + used, sizeof methods - used, "%s %s\n", method->name, options);
+    }
+    product_shape_name what;
+    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,
+        product_shape_text(shape, what), kernel_text(PRODUCT_KERNELS), kernel_text(FINISH_KERNELS)};
+    return gpu_cache_key(gpu, "choice", parts, sizeof parts / sizeof *parts, length);
+}
+
+static bool find_method(
+    const struct products *products, const char *name, size_t length, size_t *method) {
+    for (size_t m = 0; m < products->methods_count; m++)
+        if (strlen(products->methods[m].name) == length &&
+            memcmp(products->methods[m].name, name, length) == 0) {
+            *method = m;
+            return true;
+        }
+    return false;
+}
+
+/* What the run has chosen that this one continues; false when there is none. */
+static bool take_over(
+    struct products *products, const struct product_shape *shape, size_t *method) {
+    struct device *device = &products->gpu->base;
+    product_shape_name what;
+    char name[CHOICE_NAME];
+    if (!choices_find(device, product_shape_text(shape, what), name))
+        return false;
+    const bool found = find_method(products, name, strlen(name), method);
+    if (!found)
+        choices_miss(device, name);
+    return found;
+}
+
+/* What any run has chosen before, by the cache; false when there is none. */
+static bool load(
+    const struct products *products, const struct product_shape *shape, size_t *method) {
+    void *content = NULL;
+    size_t key_length = 0, length = 0;
+    char *key = make_key(products, shape, &key_length);
+    const bool found = key && program_cache_load(key, key_length, &content, &length) &&
+                       find_method(products, content, length, method);
+    free(content);
+    free(key);
+    return found;
+}
+
+bool choice_recall(struct products *products, const struct product_shape *shape, size_t *method) {
+    return take_over(products, shape, method) || load(products, shape, method);
+}
+
+void choice_keep(
+    const struct products *products, const struct product_shape *shape, size_t method) {
+    const char *name = products->methods[method].name;
+    size_t length = 0;
+    char *key = make_key(products, shape, &length);
+    if (key)
+        program_cache_store(key, length, name, strlen(name));
+    free(key);
+}
