@@ -37,21 +37,21 @@ KERNEL(gather_rows)
             source[source_at + (ulong)index[index_at + row] * columns + column];
 }
 
-#define PLANE 1024 /* CIFAR-10's pixels of one colour; a sample has red, green and blue ones */
-
-/* destination[rows, PLANE] = (0.299 R + 0.587 G + 0.114 B) / 255 of pixels[rows, 3 * PLANE], or
- * destination[rows, 3 * PLANE] = pixels / 255. An item does an element of the destination, and the
- * items are exactly those: groups must divide PLANE. (A test of each would keep some compilers from
- * using vectors, and cost half as much time again.) */
+/* Of pixels[rows, 3 * plane], a sample's red, green and blue values each by themselves:
+ * destination[rows, columns] = (0.299 R + 0.587 G + 0.114 B) / 255, where columns is plane; or, not
+ * in grey, = pixels / 255, where it is 3 * plane. An item does an element of the destination, and
+ * the items are exactly those: groups must divide columns. (A test of each would keep some compilers
+ * from using vectors, and cost half as much time again.) */
 KERNEL(convert_pixels)
-(GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint grey) {
+(GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint columns,
+    uint grey) {
     const ulong j = get_global_id(0), row = get_global_id(1);
-    GLOBAL const uchar *sample = pixels + row * (3 * PLANE);
-    GLOBAL float *to = destination + destination_at;
-    if (grey)
-        to[row * PLANE + j] =
-            (0.299f * sample[j] + 0.587f * sample[PLANE + j] + 0.114f * sample[2 * PLANE + j]) /
-            255.0f;
-    else
-        to[row * (3 * PLANE) + j] = sample[j] / 255.0f;
+    GLOBAL float *to = destination + destination_at + row * columns;
+    if (grey) {
+        GLOBAL const uchar *red = pixels + row * 3 * columns;
+        GLOBAL const uchar *green = red + columns, *blue = green + columns;
+        to[j] = (0.299f * red[j] + 0.587f * green[j] + 0.114f * blue[j]) / 255.0f;
+    } else {
+        to[j] = pixels[row * columns + j] / 255.0f;
+    }
 }

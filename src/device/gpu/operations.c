@@ -144,7 +144,7 @@ static enum status upload_pixels(struct gpu *gpu, struct gpu_commands *to,
         if (status == STATUS_OK)
             status = GPU_LAUNCH(gpu, to, &gpu->convert_pixels, grid_of(gpu, rows.columns, count),
                 error, ARGUMENT_BUFFER(gpu->staged), ARGUMENT_VIEW(rows),
-                ARGUMENT_NUMBER(operation->color == COLOR_GREY));
+                ARGUMENT_NUMBER(rows.columns), ARGUMENT_NUMBER(operation->color == COLOR_GREY));
     }
     return status;
 }
