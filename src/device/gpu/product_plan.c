@@ -4,8 +4,12 @@
 
 /* --- Products as data --- */
 
-const char *const product_names[PRODUCTS] = {
-    "dense_forward", "dense_backward", "dense_gradient", "dense_update"};
+static const enum operation_kind kinds[PRODUCTS] = {
+    [PRODUCT_FORWARD] = OPERATION_DENSE_FORWARD,
+    [PRODUCT_BACKWARD] = OPERATION_DENSE_BACKWARD,
+    [PRODUCT_GRADIENT] = OPERATION_DENSE_GRADIENT,
+    [PRODUCT_UPDATE] = OPERATION_DENSE_UPDATE,
+};
 
 bool product_sums_batch(enum product product) {
     return product == PRODUCT_GRADIENT || product == PRODUCT_UPDATE;
@@ -53,8 +57,8 @@ struct product_shape product_shape_of(enum product product, const struct product
 }
 
 const char *product_shape_text(const struct product_shape *shape, product_shape_name text) {
-    snprintf(text, sizeof(product_shape_name), "%s %zu %zu %zu", product_names[shape->product],
-        shape->batch, shape->in, shape->out);
+    snprintf(text, sizeof(product_shape_name), "%s %zu %zu %zu",
+        operation_types[kinds[shape->product]].name, shape->batch, shape->in, shape->out);
     return text;
 }
 

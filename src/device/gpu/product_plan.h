@@ -7,8 +7,8 @@
 
 /* --- Products as data ---------------------------------------------------------------------- */
 
+/* Each is an operation of the same name. */
 enum product { PRODUCT_FORWARD, PRODUCT_BACKWARD, PRODUCT_GRADIENT, PRODUCT_UPDATE, PRODUCTS };
-extern const char *const product_names[PRODUCTS]; /* of their operations */
 
 /* A product of a layer x [batch, in], weights [in, out]. */
 struct product_shape {
