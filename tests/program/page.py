@@ -16,10 +16,10 @@ import tempfile
 import unittest
 
 from fixtures import fake_records as fake
-from fixtures.interpreters import need_matplotlib, skip
+from fixtures.interpreters import need_report, skip
 from fixtures.patience import PATIENCE
 
-need_matplotlib()
+need_report()
 TOOL = sys.argv.pop(1)
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 SMALLEST_TEXT = 9  # CSS pixels

@@ -290,13 +290,18 @@ class Endings(Case):
             self.assertIn("report [FILE.jsonl...]", done.stderr)
         self.assertEqual(self.tool("--help").returncode, 0)
 
-    def test_without_matplotlib(self):
-        with open(os.path.join(self.folder, "matplotlib.py"), "w", encoding="utf-8") as file:
-            file.write("raise ModuleNotFoundError(\"No module named 'matplotlib'\", name='matplotlib')\n")
-        done = self.tool(self.write("alpha", alpha()), "--out", self.out, PYTHONPATH=self.folder)
-        self.assertEqual(done.returncode, 1)
-        for part in ("apt install python3-matplotlib", "-m pip install matplotlib"):
-            self.assertIn(part, done.stderr)
+    def test_without_libraries(self):
+        for name in ("matplotlib", "jinja2"):
+            folder = os.path.join(self.folder, f"no {name}")
+            os.mkdir(folder)
+            with open(os.path.join(folder, name + ".py"), "w", encoding="utf-8") as file:
+                file.write(f"raise ModuleNotFoundError(\"No module named '{name}'\", name='{name}')\n")
+            done = self.tool(self.write("alpha", alpha()), "--out", self.out, PYTHONPATH=folder)
+            self.assertEqual(done.returncode, 1)
+            for part in (f"report: No module named '{name}': apt install python3-matplotlib python3-jinja2, or ",
+                         "-m pip install matplotlib Jinja2"):
+                self.assertIn(part, done.stderr)
+            self.assertFalse(os.path.exists(self.out))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def epochs(rows, wide, machine):
     measured = sheet.axes(left, 22, right, split)
     others = sheet.axes(left, split + 40, right, bottom)
     for axes, top, words in ((measured, 0, f"Measured on {machine.name}"),
-                             (others, split + 18, f"Published in {published.YEAR}, not measured by us")):
+                             (others, split + 18, published.HEADING)):
         logarithmic(axes.xaxis, least, most, room=44)
         sheet.text(left, top + 4, fitted(words, 0.9 * (right - left)), weight="bold", va="top")  # it is wider
     measured.tick_params(labelbottom=False)

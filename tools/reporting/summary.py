@@ -30,7 +30,7 @@ def summary(machines):
              words(texts.HOW) + " The plots are in [report.html](report.html)."]
     for machine in machines:
         parts += section(machine)
-    parts += [f"## Published in {published.YEAR}, not measured by us", words(texts.PUBLISHED),
+    parts += [f"## {published.HEADING}", words(texts.PUBLISHED),
               tables.published_table().markdown()]
     for heading, text, table in (("Refused rows", texts.REFUSED, tables.refused_table(machines)),
                                  ("Not measured", texts.UNMEASURED, tables.unmeasured_table(machines))):

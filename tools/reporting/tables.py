@@ -1,10 +1,11 @@
-"""The tables of a report, as Markdown and as HTML. A table knows nothing of records once it is made."""
+"""The tables of a report, and their Markdown; page_parts.html has their HTML. A table knows nothing of records
+once it is made."""
 import itertools
 import re
 
 from . import published
 from .machines import BENCHMARK
-from .words import html, markdown, number, percent, spread
+from .words import clean, markdown, number, percent, spread
 
 LONG = 22  # characters of a cell: with more, it may be broken into lines
 
@@ -32,44 +33,21 @@ class Table:
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines + (["", markdown(self.note)] if self.note else []))
 
-    def html(self):
-        """In a box of its own that can be scrolled sideways, with the keyboard too."""
-        return "\n".join((
-            f'<div class="scroll" role="region" tabindex="0" aria-label="{html("Table: " + self.caption)}">',
-            f'<table><caption><span class="stays">{html(self.caption)}</span></caption>',
-            "<thead><tr>" + "".join(map(self.head, self.columns[self.grouped:])) + "</tr></thead>",
-            *(line for heads, rows in itertools.groupby(self.rows, lambda row: row[:self.grouped])
-              for line in self.group(heads, rows)),
-            "</table></div>",
-            *([f'<p class="note">{html(self.note)}</p>'] if self.note else [])))
+    def groups(self):
+        """Those rows that stand below one heading, which is empty where the table has none, as (heading, rows);
+        each row without what the heading says, as [(column, cell), ...]."""
+        for heads, rows in itertools.groupby(self.rows, lambda row: row[:self.grouped]):
+            heading = ", ".join(f"{name} {cell}" for name, cell in zip(self.columns, heads))
+            yield heading, [list(zip(self.columns, row))[self.grouped:] for row in rows]
 
-    def group(self, heads, rows):
-        """The heading, unless the table has none, and the rows without what it says."""
-        yield "<tbody>"
-        if heads:
-            words = ", ".join(f"{name} {cell}" for name, cell in zip(self.columns, heads))
-            yield (f'<tr class="group"><th scope="rowgroup" colspan="{len(self.columns) - self.grouped}">'
-                   f'<span class="stays">{html(words)}</span></th></tr>')
-        for row in rows:
-            cells = map(self.cell, self.columns[self.grouped:], row[self.grouped:])
-            yield "<tr>" + "".join(cells) + "</tr>"
-        yield "</tbody>"
+    def look(self, name, text=""):
+        """The classes of a column's name or of a cell in it."""
+        return ["text"] * (name in self.left) + ["long"] * (len(text) > LONG)
 
-    def side(self, name, text=""):
-        kinds = ["text"] * (name in self.left) + ["long"] * (len(text) > LONG)
-        return f' class="{" ".join(kinds)}"' if kinds else ""
-
-    def head(self, name):
-        unit_stays = html(name).replace(", s", ",&nbsp;s")
-        return f'<th scope="col"{self.side(name)}>{unit_stays}</th>'
-
-    def cell(self, name, text):
-        if name in self.heads:
-            return f'<th scope="row"{self.side(name, text)}>{html(text)}</th>'
-        # A figure's spread stands below it: the last columns are not to be out of sight.
-        figure = html(text) if name in self.left else re.sub(
-            r"^([^()]+) (\([^()]+\))$", r'\1 <span class="spread">\2</span>', html(text))
-        return f"<td{self.side(name, text)}>{figure}</td>"
+    def figure_and_spread(self, name, text):
+        """(the figure, its spread) of a cell; all of it and nothing where it has no spread."""
+        found = None if name in self.left else re.match(r"([^()]+) (\([^()]+\))$", clean(text, None))
+        return found.groups() if found else (text, "")
 
 
 # --- Workloads in words ---
@@ -226,7 +204,7 @@ def peaks_table(machine):
 
 def published_table():
     return Table(
-        f"Published in {published.YEAR}, not measured by us",
+        published.HEADING,
         ("backend", *FIGURES[:3], "hardware", "nearest to it here"),
         [(f"{backend}, OTP {version}", epoch, load, batching, hardware, published.nearest(backend))
          for hardware, backend, version, load, batching, epoch in published.fastest_first()],
