@@ -38,11 +38,11 @@ double network_flops(const struct network_shape *shape);
 
 struct network;
 
-/* Whether the device has room for such a network, a batch of `batch` samples and `others` bytes,
- * and before that for the self-check, when `before` bytes have been taken that are free now.
+/* Whether the device has the memory for such a network, a batch of `batch` samples and `others`
+ * bytes, and before that for the self-check, when `before` bytes have been taken that are free now.
  * STATUS_DEVICE if not, saying how many bytes are needed and free, and how large a batch may be.
  * What a device's library takes for itself is not counted. */
-enum status network_check_room(struct device *device, const struct network_shape *shape,
+enum status network_check_budget(struct device *device, const struct network_shape *shape,
     size_t batch, size_t before, size_t others, struct error *error);
 
 /* Bytes of device memory that a network for batches of `batch` samples takes, and that the largest
@@ -57,7 +57,7 @@ enum status network_check(
 
 /* A network on a device, for batches of up to `batch` samples. Its parameters are undefined until
  * network_upload. The device must outlive it. Ended by network_free. STATUS_DEVICE when there is no
- * room for it, as of network_check_room. */
+ * memory for it, as of network_check_budget. */
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
     struct network **network, struct error *error);
 void network_free(struct network *network);

@@ -84,21 +84,18 @@ struct training_observer {
 /* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
-/* Whether the host has room for what a run begins with, on whatever device: so many images of both
- * sets, and the parameters. STATUS_DEVICE, saying what limits it, if not. To be asked before any of
- * it is there: the system may promise memory that it has not, and end the process that uses it. */
+/* Whether the host has the memory for what a run begins with, on whatever device: so many images of
+ * both sets, and the parameters. STATUS_DEVICE, saying what limits it, if not. To be asked before
+ * any of it is there: the system may promise memory that it has not, and end the process that uses
+ * it. */
 enum status training_check_host(
     const struct network_shape *shape, size_t images, struct error *error);
 
-/* Whether device and host have room for training a network of this shape by this plan:
- * network_check_room, with what the training itself has there, and with what it has of the host. */
-enum status training_check_room(struct device *device, const struct network_shape *shape,
-    const struct dataset *dataset, const struct training_plan *plan, struct error *error);
-
-/* Checks that the device has room for training a network of this shape by this plan, and its
- * products at every shape that this has: network_check for each size of batch, and device_check
- * where the device's library is in doubt (device_info). What a device chooses or compiles for a
- * shape when it first occurs is then done. */
+/* Checks that device and host have the memory for training a network of this shape by this plan:
+ * network_check_budget, with what the training itself takes. And checks the device's products at
+ * every shape that the training has: network_check for each size of batch, and device_check where
+ * the device's library is in doubt (device_info). What a device chooses or compiles for a shape
+ * when it first occurs is then done. */
 enum status training_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 

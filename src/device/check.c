@@ -1,4 +1,6 @@
 /* The self-check of a device's matrix products against plain double-precision loops. */
+#include "device/check.h"
+
 #include "device/device_type.h"
 #include "device/matrix.h"
 #include "system/memory.h"
@@ -11,7 +13,7 @@
 
 /* Multiplications per product that the check may take (some milliseconds), and the rows that it
  * takes however long they are. */
-enum { CHECK_BUDGET = 1 << 22, CHECK_ROWS_MIN = 8 };
+enum { CHECK_MULTIPLICATIONS = 1 << 22, CHECK_ROWS_MIN = 8 };
 
 /* An fp32 product of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum,
  * which is far below this share of the sum of its terms' magnitudes; TF32 or a wrong tile is far
@@ -63,7 +65,7 @@ static void compute_row(const struct product *product, size_t i, double *sums, d
 static enum status check_product(
     const struct device *device, const struct product *product, double *sums, struct error *error) {
     double *magnitudes = sums + product->columns;
-    size_t checked = CHECK_BUDGET / product->columns / product->depth;
+    size_t checked = CHECK_MULTIPLICATIONS / product->columns / product->depth;
     checked = checked < CHECK_ROWS_MIN ? CHECK_ROWS_MIN : checked;
     checked = checked > product->rows ? product->rows : checked;
     for (size_t n = 0; n < checked; n++) {
@@ -96,48 +98,67 @@ static void fill(float *values, size_t count, uint32_t part) {
             (count - done < PERIOD ? count - done : PERIOD) * sizeof *values);
 }
 
-enum { X, WEIGHTS, BIAS, D_Y, Y, D_X, SCALE, MATRICES };
+void check_list(size_t in, size_t out, struct budget_row arrays[CHECK_ARRAYS]) {
+    const size_t size = sizeof(float);
+    arrays[CHECK_X] = (struct budget_row){0, in, size};
+    arrays[CHECK_WEIGHTS] = (struct budget_row){in * out, 0, size};
+    arrays[CHECK_BIAS] = (struct budget_row){out, 0, size};
+    arrays[CHECK_D_Y] = (struct budget_row){0, out, size};
+    arrays[CHECK_Y] = (struct budget_row){0, out, size};
+    arrays[CHECK_D_X] = (struct budget_row){0, in, size};
+    arrays[CHECK_SCALE] = (struct budget_row){1, 0, size};
+    arrays[CHECK_RESULT] = (struct budget_row){in * out + out, in + out, size};
+}
 
-/* The matrices of one dense layer, on the host and on the device. */
+/* The arrays of one dense layer, on the host and on the device. */
 struct check {
-    struct view views[MATRICES];
-    float *host[MATRICES];
-    float *result; /* as large as the largest of them */
-    double *sums;  /* two rows of a product */
+    struct view views[CHECK_MATRICES];
+    float *host[CHECK_ARRAYS];
+    double *sums; /* two rows of a product */
 };
 
-static enum status create(
-    struct device *device, const size_t shapes[][2], struct check *check, struct error *error) {
-    size_t largest = 0;
-    for (int m = 0; m < MATRICES; m++) {
-        const size_t elements = shapes[m][0] * shapes[m][1];
-        largest = elements > largest ? elements : largest;
-        check->host[m] = memory_allocate(elements * sizeof(float));
-        if (!check->host[m])
-            return error_memory(error, "the self-check", elements * sizeof(float));
-        /* Results start as NaN: an element that the device forgets is then found. */
-        if (m == Y || m == D_X)
-            for (size_t i = 0; i < elements; i++)
-                check->host[m][i] = NAN;
-        else
-            fill(check->host[m], elements, (uint32_t)m);
-        if (m == SCALE)
-            *check->host[m] = -0.5f;
-        struct buffer *buffer;
-        enum status status = device_allocate(device, elements, &buffer, error);
-        if (status != STATUS_OK)
-            return status;
-        check->views[m] = device_view(buffer, shapes[m][0], shapes[m][1]);
-        status = device_upload(device, check->views[m], check->host[m], error);
-        if (status != STATUS_OK)
-            return status;
+static enum status allocate(struct check *check, const struct budget_row arrays[CHECK_ARRAYS],
+    size_t batch, size_t widest, struct error *error) {
+    for (size_t a = 0; a < CHECK_ARRAYS; a++) {
+        const size_t bytes = budget_bytes(&arrays[a], 1, batch);
+        check->host[a] = memory_allocate(bytes);
+        if (!check->host[a])
+            return error_memory(error, "the self-check", bytes);
     }
-    const size_t widest = shapes[X][1] > shapes[Y][1] ? shapes[X][1] : shapes[Y][1];
-    check->result = memory_allocate(largest * sizeof *check->result);
     check->sums = memory_allocate(2 * widest * sizeof *check->sums);
-    return check->result && check->sums
-               ? STATUS_OK
-               : error_memory(error, "the self-check", largest * sizeof *check->result);
+    return check->sums ? STATUS_OK
+                       : error_memory(error, "the self-check", 2 * widest * sizeof *check->sums);
+}
+
+/* Fills a matrix and gives it to the device. */
+static enum status send(struct device *device, struct check *check, enum check_array matrix,
+    size_t elements, size_t columns, struct error *error) {
+    float *host = check->host[matrix];
+    struct buffer *buffer;
+    /* Results start as NaN: an element that the device forgets is then found. */
+    if (matrix == CHECK_Y || matrix == CHECK_D_X)
+        for (size_t i = 0; i < elements; i++)
+            host[i] = NAN;
+    else
+        fill(host, elements, (uint32_t)matrix);
+    if (matrix == CHECK_SCALE)
+        *host = -0.5f;
+    const enum status status = device_allocate(device, elements, &buffer, error);
+    if (status != STATUS_OK)
+        return status;
+    check->views[matrix] = device_view(buffer, elements / columns, columns);
+    return device_upload(device, check->views[matrix], host, error);
+}
+
+static enum status create(struct device *device, size_t batch, size_t in, size_t out,
+    struct check *check, struct error *error) {
+    const size_t columns[CHECK_MATRICES] = {in, out, out, out, out, in, 1};
+    struct budget_row arrays[CHECK_ARRAYS];
+    check_list(in, out, arrays);
+    enum status status = allocate(check, arrays, batch, in > out ? in : out, error);
+    for (size_t m = 0; m < CHECK_MATRICES && status == STATUS_OK; m++)
+        status = send(device, check, m, budget_elements(&arrays[m], batch), columns[m], error);
+    return status;
 }
 
 static enum status run(struct device *device, struct check *check, size_t batch, size_t in,
@@ -145,27 +166,29 @@ static enum status run(struct device *device, struct check *check, size_t batch,
     const float zero = 0.0f;
     const struct view *view = check->views;
     float *const *host = check->host;
-    enum status status = device_dense_forward(
-        device, view[X], view[WEIGHTS], view[BIAS], ACTIVATION_NONE, view[Y], error);
+    float *found = host[CHECK_RESULT];
+    enum status status = device_dense_forward(device, view[CHECK_X], view[CHECK_WEIGHTS],
+        view[CHECK_BIAS], ACTIVATION_NONE, view[CHECK_Y], error);
     if (status == STATUS_OK)
-        status = device_dense_backward(
-            device, view[D_Y], view[WEIGHTS], view[X], ACTIVATION_NONE, view[D_X], error);
+        status = device_dense_backward(device, view[CHECK_D_Y], view[CHECK_WEIGHTS], view[CHECK_X],
+            ACTIVATION_NONE, view[CHECK_D_X], error);
     if (status == STATUS_OK)
-        status = device_dense_update(
-            device, view[X], view[D_Y], view[SCALE], view[WEIGHTS], view[BIAS], error);
+        status = device_dense_update(device, view[CHECK_X], view[CHECK_D_Y], view[CHECK_SCALE],
+            view[CHECK_WEIGHTS], view[CHECK_BIAS], error);
     const struct {
-        int result;
+        enum check_array result;
         struct product product;
     } products[] = {
-        {Y, {"forward product", check->result, batch, out, in, {host[X], in, 1},
-                {host[WEIGHTS], out, 1}, {host[BIAS], 0, 1}, 1.0}},
-        {D_X, {"backward product", check->result, batch, in, out, {host[D_Y], out, 1},
-                  {host[WEIGHTS], 1, out}, {&zero, 0, 0}, 1.0}},
-        {WEIGHTS, {"update product", check->result, in, out, batch, {host[X], 1, in},
-                      {host[D_Y], out, 1}, {host[WEIGHTS], out, 1}, *host[SCALE]}},
+        {CHECK_Y, {"forward product", found, batch, out, in, {host[CHECK_X], in, 1},
+                      {host[CHECK_WEIGHTS], out, 1}, {host[CHECK_BIAS], 0, 1}, 1.0}},
+        {CHECK_D_X, {"backward product", found, batch, in, out, {host[CHECK_D_Y], out, 1},
+                        {host[CHECK_WEIGHTS], 1, out}, {&zero, 0, 0}, 1.0}},
+        {CHECK_WEIGHTS,
+            {"update product", found, in, out, batch, {host[CHECK_X], 1, in},
+                {host[CHECK_D_Y], out, 1}, {host[CHECK_WEIGHTS], out, 1}, *host[CHECK_SCALE]}},
     };
     for (size_t p = 0; p < sizeof products / sizeof *products && status == STATUS_OK; p++) {
-        status = device_download(device, view[products[p].result], check->result, error);
+        status = device_download(device, view[products[p].result], found, error);
         if (status == STATUS_OK)
             status = check_product(device, &products[p].product, check->sums, error);
     }
@@ -174,26 +197,16 @@ static enum status run(struct device *device, struct check *check, size_t batch,
 
 enum status device_check(
     struct device *device, size_t batch, size_t in, size_t out, struct error *error) {
-    const size_t shapes[MATRICES][2] = {
-        [X] = {batch, in},
-        [WEIGHTS] = {in, out},
-        [BIAS] = {1, out},
-        [D_Y] = {batch, out},
-        [Y] = {batch, out},
-        [D_X] = {batch, in},
-        [SCALE] = {1, 1},
-    };
     struct check check = {0};
-    enum status status = create(device, shapes, &check, error);
+    enum status status = create(device, batch, in, out, &check, error);
     if (status == STATUS_OK)
         status = run(device, &check, batch, in, out, error);
     else
         device_synchronise(device, NULL); /* uploads may still read host memory */
-    for (int m = 0; m < MATRICES; m++) {
+    for (size_t m = 0; m < CHECK_MATRICES; m++)
         device_release(check.views[m].buffer);
-        free(check.host[m]);
-    }
-    free(check.result);
+    for (size_t a = 0; a < CHECK_ARRAYS; a++)
+        free(check.host[a]);
     free(check.sums);
     return status;
 }

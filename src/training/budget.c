@@ -3,20 +3,32 @@
 #include "trainer/host.h"
 #include "training/plan.h"
 
-/* --- Memory --- */
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
+struct budget_row budget_scores(size_t samples) {
+    return (struct budget_row){samples * 2, 0, sizeof(float)};
 }
+
+struct budget_row budget_scales(size_t batches) {
+    return (struct budget_row){batches, 0, sizeof(float)};
+}
+
+struct budget_row budget_epochs(const struct training_plan *plan) {
+    return (struct budget_row){plan->epochs, 0, sizeof(struct training_epoch)};
+}
+
+/* --- What there is --- */
 
 /* Whether what the device holds is host memory. */
 static bool shares_host(const struct device *device) {
     return device_memory(device).host_limit != NULL;
 }
 
-/* What a run has before its device is opened. */
+static size_t parameters_bytes(const struct network_shape *shape) {
+    return network_parameters_length(shape) * sizeof(float);
+}
+
+/* What a run has on the host before its device is opened: the images and the first weights. */
 static size_t first_bytes(const struct network_shape *shape, size_t images) {
-    return images * CIFAR10_RECORD + network_parameters_length(shape) * sizeof(float);
+    return images * CIFAR10_RECORD + parameters_bytes(shape);
 }
 
 /* The same, as long as it is not there: of a data set that was only planned. */
@@ -25,13 +37,12 @@ static size_t absent_bytes(const struct network_shape *shape, const struct datas
                                  : first_bytes(shape, dataset->train.count + dataset->test.count);
 }
 
-/* What the training itself has on the host, at its height: its position, and that of its start; a
- * checkpoint has the weights once more. */
+/* What the epochs have on the host beside their batches: the position that they have reached and
+ * the one at which they started, and the weights while a checkpoint is written. */
 static size_t own_bytes(
     const struct network_shape *shape, const struct training_plan *plan, size_t samples) {
-    const size_t position =
-        plan->epochs * sizeof(struct training_epoch) + samples * 2 * sizeof(float);
-    return 2 * position + network_parameters_length(shape) * sizeof(float);
+    const struct budget_row position[] = {budget_epochs(plan), budget_scores(samples)};
+    return 2 * budget_bytes(position, 2, 0) + parameters_bytes(shape);
 }
 
 size_t budget_beside(const struct training_plan *plan, const struct device *device,
@@ -39,34 +50,82 @@ size_t budget_beside(const struct training_plan *plan, const struct device *devi
     return shares_host(device) ? own_bytes(shape, plan, plan_samples(plan, count)) : 0;
 }
 
-/* --- Foretelling and checking --- */
+/* --- The table --- */
+
+/* Whose memory it is, and when it is taken: in phases that follow each other. */
+enum side { DEVICE, HOST, SIDES };
+enum { EPOCHS = 1, EVALUATION = 2, CHECK = 4, PHASES = 3 };
+
+struct line {
+    enum side side;
+    unsigned phases;
+    size_t bytes;
+};
+
+/* Bytes of a phase, on each side. */
+struct height {
+    size_t bytes[SIDES];
+};
+
+static void add_up(const struct line *lines, size_t count, struct height heights[PHASES]) {
+    for (size_t p = 0; p < PHASES; p++) {
+        heights[p] = (struct height){{0}};
+        for (size_t l = 0; l < count; l++)
+            if (lines[l].phases >> p & 1)
+                heights[p].bytes[lines[l].side] += lines[l].bytes;
+    }
+}
+
+/* The most that is there at once: where both sides share their memory of both together, else of
+ * each by itself. */
+static struct height find_highest(const struct height heights[PHASES], bool shared) {
+    struct height highest = heights[0];
+    for (size_t p = 1; p < PHASES; p++) {
+        const size_t *bytes = heights[p].bytes;
+        if (shared && bytes[DEVICE] + bytes[HOST] > highest.bytes[DEVICE] + highest.bytes[HOST])
+            highest = heights[p];
+        for (size_t s = 0; s < SIDES && !shared; s++)
+            highest.bytes[s] = bytes[s] > highest.bytes[s] ? bytes[s] : highest.bytes[s];
+    }
+    return highest;
+}
 
 struct training_memory training_memory(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan) {
-    const size_t batch = plan->batch_size, score = 2 * sizeof(float);
-    const size_t samples = plan_samples(plan, dataset->train.count);
-    const struct loader_options test = plan_test_loader(plan, &dataset->test);
-    const struct loader_options epoch = plan_epoch_loader(
-        plan, &dataset->train, budget_beside(plan, device, shape, dataset->train.count));
-    const size_t network = network_bytes(shape, batch), check = network_check_bytes(shape, batch);
-    const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
-    const size_t own = own_bytes(shape, plan, samples);
+    const size_t trained = dataset->train.count, tested = dataset->test.count;
+    const size_t samples = plan_samples(plan, trained);
+    const size_t network = network_bytes(shape, plan->batch_size);
+    const size_t check = network_check_bytes(shape, plan->batch_size);
+    const struct budget_row scores = budget_scores(samples), test_scores = budget_scores(tested);
+    const struct budget_row scales = budget_scales(training_batches(plan, trained));
     const bool shared = shares_host(device);
-    const size_t absent = shared ? absent_bytes(shape, dataset) : 0;
-    struct training_memory memory = {
-        .streamed = loader_is_streamed(device, &epoch, network + absent)};
+    const struct loader_options test = plan_test_loader(plan, &dataset->test);
+    const struct loader_options epoch =
+        plan_epoch_loader(plan, &dataset->train, budget_beside(plan, device, shape, trained));
     const bool test_streamed = loader_is_streamed(device, &test, network);
-    const size_t training =
-        network + larger(loader_device_bytes(&epoch, memory.streamed) + samples * score +
-                             training_batches(plan, dataset->train.count) * sizeof(float),
-                      loader_device_bytes(&test, test_streamed) + dataset->test.count * score);
-    const size_t host = own + loader_host_bytes(&epoch, memory.streamed);
-    /* Before it, the check of a layer has its matrices on both sides. */
-    const bool checking = shared && 2 * check > training + host;
-    memory.device = shared ? (checking ? check : training) : larger(training, check);
-    memory.host = first + (shared ? (checking ? check : host) : larger(host, check));
-    return memory;
+    const bool streamed =
+        loader_is_streamed(device, &epoch, network + (shared ? absent_bytes(shape, dataset) : 0));
+    /* What the host gives back may well stay with the process: there it counts to the end. */
+    const struct line lines[] = {
+        {HOST, CHECK | EPOCHS | EVALUATION, first_bytes(shape, trained + tested)},
+        {DEVICE, CHECK, check},
+        {HOST, CHECK, check},
+        {DEVICE, EPOCHS | EVALUATION, network},
+        {DEVICE, EPOCHS, loader_device_bytes(&epoch, streamed)},
+        {HOST, EPOCHS | EVALUATION, loader_host_bytes(&epoch, streamed)},
+        {DEVICE, EPOCHS, budget_bytes(&scores, 1, 0)},
+        {DEVICE, EPOCHS, budget_bytes(&scales, 1, 0)},
+        {HOST, EPOCHS | EVALUATION, own_bytes(shape, plan, samples)},
+        {DEVICE, EVALUATION, loader_device_bytes(&test, test_streamed)},
+        {DEVICE, EVALUATION, budget_bytes(&test_scores, 1, 0)},
+    };
+    struct height heights[PHASES];
+    add_up(lines, sizeof lines / sizeof *lines, heights);
+    const struct height highest = find_highest(heights, shared);
+    return (struct training_memory){highest.bytes[HOST], highest.bytes[DEVICE], streamed};
 }
+
+/* --- Whether it is there --- */
 
 enum status training_check_host(
     const struct network_shape *shape, size_t images, struct error *error) {
@@ -82,18 +141,19 @@ enum status training_check_host(
                      bytes, images, network_parameters_length(shape), left, limit);
 }
 
-enum status training_check_room(struct device *device, const struct network_shape *shape,
+enum status budget_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    const size_t scored = dataset->train.count + plan->batch_size; /* at most, with their order */
+    /* At most, with their order and a scale for each. */
+    const size_t scored = dataset->train.count + plan->batch_size;
     const size_t scores = 4 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
     const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
     if (shares_host(device))
-        return network_check_room(device, shape, plan->batch_size, absent,
+        return network_check_budget(device, shape, plan->batch_size, absent,
             scores + own_bytes(shape, plan, scored), error);
     const char *limit;
     const unsigned long long left = host_memory_left(&limit);
     const size_t more = training_memory(device, shape, dataset, plan).host - first + absent;
-    return more <= left ? network_check_room(device, shape, plan->batch_size, 0, scores, error)
+    return more <= left ? network_check_budget(device, shape, plan->batch_size, 0, scores, error)
                         : error_set(error, STATUS_DEVICE,
                               "out of memory: this training needs %zu bytes more of the host, "
                               "which has %llu free, by %s; lower --batch-size or the widths of "

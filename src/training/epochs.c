@@ -58,13 +58,15 @@ static enum status enqueue_steps(void *context, struct error *error) {
 /* A step's learning rate is on the device, so that no recording holds it. */
 static enum status make_scales(struct epochs *epochs, struct error *error) {
     const size_t batches = epochs->result->batches;
-    epochs->scales = malloc(batches * sizeof *epochs->scales);
+    const struct budget_row scales = budget_scales(batches);
+    epochs->scales = malloc(budget_bytes(&scales, 1, 0));
     if (!epochs->scales)
-        return error_memory(error, "the learning rates", batches * sizeof *epochs->scales);
+        return error_memory(error, "the learning rates", budget_bytes(&scales, 1, 0));
     for (size_t b = 0; b < batches; b++)
         epochs->scales[b] = -(float)epochs->plan->learning_rate;
     struct buffer *buffer = NULL;
-    const enum status status = device_allocate(epochs->device, batches, &buffer, error);
+    const enum status status =
+        device_allocate(epochs->device, budget_elements(&scales, 0), &buffer, error);
     epochs->device_scales = device_view(buffer, batches, 1);
     return status;
 }
@@ -76,11 +78,12 @@ static enum status make_batches(
     const size_t others =
         budget_beside(epochs->plan, epochs->device, network_shape(epochs->network), images->count);
     const struct loader_options options = plan_epoch_loader(epochs->plan, images, others);
-    struct buffer *scores = NULL;
+    const struct budget_row scores = budget_scores(result->samples);
+    struct buffer *buffer = NULL;
     enum status status = loader_create(epochs->device, &options, &epochs->loader, error);
     if (status == STATUS_OK)
-        status = device_allocate(epochs->device, result->samples * 2, &scores, error);
-    epochs->scores = device_view(scores, result->samples, 2);
+        status = device_allocate(epochs->device, budget_elements(&scores, 0), &buffer, error);
+    epochs->scores = device_view(buffer, result->samples, 2);
     if (status == STATUS_OK)
         status = make_scales(epochs, error);
     result->streamed = epochs->loader.streamed;

@@ -1,5 +1,6 @@
 #include "training/evaluation.h"
 
+#include "training/budget.h"
 #include "training/loader.h"
 #include "training/observer.h"
 #include "training/plan.h"
@@ -16,15 +17,15 @@ struct evaluation {
 
 static enum status make_ready(struct evaluation *evaluation, struct device *device,
     const struct images *images, const struct training_plan *plan, struct error *error) {
-    const size_t elements = images->count * 2;
+    const struct budget_row scores = budget_scores(images->count);
     const struct loader_options options = plan_test_loader(plan, images);
     struct buffer *buffer = NULL;
-    evaluation->scores = malloc(elements * sizeof *evaluation->scores);
+    evaluation->scores = malloc(budget_bytes(&scores, 1, 0));
     if (!evaluation->scores)
-        return error_memory(error, "test scores", elements * sizeof *evaluation->scores);
+        return error_memory(error, "test scores", budget_bytes(&scores, 1, 0));
     enum status status = loader_create(device, &options, &evaluation->loader, error);
     if (status == STATUS_OK)
-        status = device_allocate(device, elements, &buffer, error);
+        status = device_allocate(device, budget_elements(&scores, 0), &buffer, error);
     evaluation->device_scores = device_view(buffer, images->count, 2);
     return status;
 }

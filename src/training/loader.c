@@ -1,47 +1,73 @@
 #include "training/loader.h"
 
+#include "system/budget.h"
 #include "system/memory.h"
 #include "trainer/random.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Making ready --- */
+/* --- Memory --- */
 
 static size_t inputs_of(const struct loader_options *options) {
     return options->color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
 }
 
-/* Samples that are on the device unless the pass is streamed. */
-static size_t resident_samples(const struct loader_options *options) {
-    return options->shuffle ? options->images->count : options->samples;
+/* The arrays of a loader: first those on the device, then those on the host. Some loaders do
+ * without some of them, which then have no elements. */
+enum array {
+    ALL_X,      /* [samples, inputs]: every sample of a pass, or every image if it is shuffled */
+    ALL_LABELS, /* [samples, 1]: theirs */
+    ONE_X,      /* [batch_size, inputs]: the batch that was taken */
+    ONE_LABELS, /* [batch_size, 1] */
+    ORDER,      /* [samples of a pass, 1]: the image that each sample is */
+    DEVICE_ARRAYS,
+    HOST_LABELS =
+        DEVICE_ARRAYS, /* what is sent as labels; freed once it is sent, unless streamed */
+    HOST_ORDER,        /* ORDER, or every image where that is more */
+    HOST_PIXELS,       /* those of a pass in its order, a byte each */
+    ARRAYS
+};
+
+static void list_arrays(
+    const struct loader_options *options, bool streamed, struct budget_row arrays[ARRAYS]) {
+    const size_t images = options->images->count, samples = options->samples;
+    const size_t resident = streamed ? 0 : options->shuffle ? images : samples;
+    const size_t one = streamed || options->shuffle ? options->batch_size : 0;
+    const size_t ordered = options->shuffle ? (images > samples ? images : samples) : 0;
+    const size_t inputs = inputs_of(options), number = sizeof(float), index = sizeof(uint32_t);
+    arrays[ALL_X] = (struct budget_row){resident * inputs, 0, number};
+    arrays[ALL_LABELS] = (struct budget_row){resident, 0, index};
+    arrays[ONE_X] = (struct budget_row){one * inputs, 0, number};
+    arrays[ONE_LABELS] = (struct budget_row){one, 0, index};
+    arrays[ORDER] = (struct budget_row){options->shuffle && !streamed ? samples : 0, 0, index};
+    arrays[HOST_LABELS] = (struct budget_row){streamed ? samples : resident, 0, index};
+    arrays[HOST_ORDER] = (struct budget_row){ordered, 0, index};
+    arrays[HOST_PIXELS] =
+        (struct budget_row){options->shuffle && streamed ? samples * CIFAR10_PIXELS : 0, 0, 1};
 }
 
 size_t loader_device_bytes(const struct loader_options *options, bool streamed) {
-    const size_t row = inputs_of(options) + 1; /* with the label */
-    const size_t all = streamed ? 0 : resident_samples(options) * row;
-    const size_t one = streamed || options->shuffle ? options->batch_size * row : 0;
-    const size_t order = options->shuffle && !streamed ? options->samples : 0;
-    return (all + one + order) * sizeof(float);
+    struct budget_row arrays[ARRAYS];
+    list_arrays(options, streamed, arrays);
+    return budget_bytes(arrays, DEVICE_ARRAYS, 0);
 }
 
-/* With the labels that are only there until they are sent. */
 size_t loader_host_bytes(const struct loader_options *options, bool streamed) {
-    const size_t count = options->images->count;
-    const size_t ordered = count > options->samples ? count : options->samples;
-    const size_t labels = streamed ? options->samples : resident_samples(options);
-    return labels * sizeof(uint32_t) + (options->shuffle ? ordered * sizeof(uint32_t) : 0) +
-           (options->shuffle && streamed ? options->samples * CIFAR10_PIXELS : 0);
+    struct budget_row arrays[ARRAYS];
+    list_arrays(options, streamed, arrays);
+    return budget_bytes(arrays + DEVICE_ARRAYS, ARRAYS - DEVICE_ARRAYS, 0);
 }
 
-/* Whether the whole pass, its order and its scores have room on the device, and so much more that
- * this is not the last of its memory. */
+/* Whether the whole pass, its order and its scores fit on the device, and so much more that this is
+ * not the last of its memory. */
 static bool fits(struct device *device, const struct loader_options *options, size_t others) {
     const struct device_memory memory = device_memory(device);
-    const size_t images = resident_samples(options) * inputs_of(options) * sizeof(float);
+    struct budget_row arrays[ARRAYS];
+    list_arrays(options, false, arrays);
     const size_t scores = 4 * options->samples * sizeof(float);
-    return images <= memory.buffer_bytes &&
-           loader_device_bytes(options, false) + scores + options->others + others <=
+    return budget_bytes(&arrays[ALL_X], 1, 0) <= memory.buffer_bytes &&
+           budget_bytes(arrays, DEVICE_ARRAYS, 0) + scores + options->others + others <=
                memory.free_bytes / 10 * 9;
 }
 
@@ -51,29 +77,56 @@ bool loader_is_streamed(
            (options->batches == BATCHES_AUTO && !fits(device, options, others));
 }
 
-static enum status allocate_view(
-    struct device *device, size_t rows, size_t columns, struct view *view, struct error *error) {
+/* --- Making ready --- */
+
+/* Host memory for an array: NULL for one without elements, and where it is refused, which *status
+ * then says. */
+static void *allocate_on_host(
+    const struct budget_row *array, const char *name, enum status *status, struct error *error) {
+    const size_t bytes = budget_bytes(array, 1, 0);
+    if (bytes == 0 || *status != STATUS_OK)
+        return NULL;
+    void *memory = memory_allocate(bytes);
+    if (!memory)
+        *status = error_memory(error, name, bytes);
+    return memory;
+}
+
+/* A view of an array on the device; what has no elements stays as it is. */
+static enum status allocate_on_device(struct device *device, const struct budget_row *array,
+    size_t columns, struct view *view, struct error *error) {
+    const size_t elements = budget_elements(array, 0);
     struct buffer *buffer;
-    const enum status status = device_allocate(device, rows * columns, &buffer, error);
+    if (elements == 0)
+        return STATUS_OK;
+    const enum status status = device_allocate(device, elements, &buffer, error);
     if (status == STATUS_OK)
-        *view = device_view(buffer, rows, columns);
+        *view = device_view(buffer, elements / columns, columns);
     return status;
 }
 
-static enum status allocate_batch(
-    struct loader *loader, size_t samples, struct batch *batch, struct error *error) {
-    const enum status status =
-        allocate_view(loader->device, samples, inputs_of(&loader->options), &batch->x, error);
-    return status == STATUS_OK ? allocate_view(loader->device, samples, 1, &batch->labels, error)
-                               : status;
-}
-
-/* The labels of a pass in the images' order. The caller frees them. */
-static uint32_t *repeat_labels(const struct images *images, size_t samples) {
-    uint32_t *labels = malloc(samples * sizeof *labels);
-    for (size_t i = 0; labels && i < samples; i++)
-        labels[i] = images->labels[i % images->count];
-    return labels;
+static enum status allocate(struct loader *loader, struct error *error) {
+    const size_t inputs = inputs_of(&loader->options);
+    const struct {
+        size_t columns;
+        struct view *view;
+    } on_device[DEVICE_ARRAYS] = {[ALL_X] = {inputs, &loader->all.x},
+        [ALL_LABELS] = {1, &loader->all.labels},
+        [ONE_X] = {inputs, &loader->one.x},
+        [ONE_LABELS] = {1, &loader->one.labels},
+        [ORDER] = {1, &loader->order}};
+    struct budget_row arrays[ARRAYS];
+    enum status status = STATUS_OK;
+    list_arrays(&loader->options, loader->streamed, arrays);
+    loader->labels = allocate_on_host(&arrays[HOST_LABELS], "labels", &status, error);
+    loader->host_order =
+        allocate_on_host(&arrays[HOST_ORDER], "the order of the samples", &status, error);
+    loader->pixels =
+        allocate_on_host(&arrays[HOST_PIXELS], "the samples in their order", &status, error);
+    for (size_t a = 0; a < DEVICE_ARRAYS && status == STATUS_OK; a++)
+        status = allocate_on_device(
+            loader->device, &arrays[a], on_device[a].columns, on_device[a].view, error);
+    return status;
 }
 
 /* destination = the pixels of samples from `first` on, in the images' order. */
@@ -92,59 +145,29 @@ static enum status send_pixels(
 
 /* Every sample to the device. Waits until they are there. */
 static enum status send_all(struct loader *loader, struct error *error) {
-    const size_t samples = resident_samples(&loader->options);
-    uint32_t *labels = repeat_labels(loader->options.images, samples);
-    if (!labels)
-        return error_memory(error, "labels", samples * sizeof *labels);
-    enum status status = allocate_batch(loader, samples, &loader->all, error);
-    if (status == STATUS_OK)
-        status = device_upload(loader->device, loader->all.labels, labels, error);
+    enum status status = device_upload(loader->device, loader->all.labels, loader->labels, error);
     if (status == STATUS_OK)
         status = send_pixels(loader, 0, loader->all.x, error);
     struct error ignored;
     const enum status waited =
         device_synchronise(loader->device, status == STATUS_OK ? error : &ignored);
-    free(labels);
+    free(loader->labels);
+    loader->labels = NULL;
     return status == STATUS_OK ? waited : status;
-}
-
-/* Host memory of what is sent later. */
-static enum status keep_host(struct loader *loader, struct error *error) {
-    const struct loader_options *options = &loader->options;
-    const size_t samples = options->samples, count = options->images->count;
-    size_t wanted = 0;
-    bool got = true;
-    if (options->shuffle) {
-        const size_t ordered = count > samples ? count : samples;
-        wanted += ordered * sizeof *loader->host_order;
-        loader->host_order = malloc(ordered * sizeof *loader->host_order);
-        got = loader->host_order != NULL;
-    }
-    if (loader->streamed) {
-        wanted += samples * sizeof *loader->labels;
-        loader->labels = repeat_labels(options->images, samples);
-        got = got && loader->labels;
-    }
-    if (loader->streamed && options->shuffle) {
-        wanted += samples * CIFAR10_PIXELS;
-        loader->pixels = memory_allocate(samples * CIFAR10_PIXELS);
-        got = got && loader->pixels;
-    }
-    return got ? STATUS_OK : error_memory(error, "the order of the samples", wanted);
 }
 
 enum status loader_create(struct device *device, const struct loader_options *options,
     struct loader *loader, struct error *error) {
+    const struct images *images = options->images;
     *loader = (struct loader){.device = device, .options = *options};
     loader->streamed = loader_is_streamed(device, options, 0);
-    enum status status = keep_host(loader, error);
-    if (status == STATUS_OK && !loader->streamed)
-        status = send_all(loader, error);
-    if (status == STATUS_OK && (loader->streamed || options->shuffle))
-        status = allocate_batch(loader, options->batch_size, &loader->one, error);
-    if (status == STATUS_OK && options->shuffle && !loader->streamed)
-        status = allocate_view(device, options->samples, 1, &loader->order, error);
-    return status;
+    const enum status status = allocate(loader, error);
+    if (status != STATUS_OK)
+        return status;
+    const size_t labels = loader->streamed ? options->samples : loader->all.labels.rows;
+    for (size_t i = 0; i < labels; i++)
+        loader->labels[i] = images->labels[i % images->count];
+    return loader->streamed ? STATUS_OK : send_all(loader, error);
 }
 
 void loader_free(struct loader *loader) {

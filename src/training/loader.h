@@ -26,20 +26,18 @@ struct loader {
     struct device *device;
     struct loader_options options;
     bool streamed;
-    struct batch all;     /* unless streamed: every sample of a pass in order, or every image when
-                           * passes are shuffled */
-    struct batch one;     /* streamed or shuffled: the batch that was taken */
-    struct view order;    /* shuffled, not streamed: [samples, 1], which image comes when */
-    uint32_t *host_order; /* shuffled: the same, or all of the images where that is more */
-    uint32_t *labels;     /* streamed: those of a pass, in its order */
-    uint8_t *pixels;      /* streamed and shuffled: the same */
+    /* What it has of the arrays that loader.c lists: */
+    struct batch all, one; /* unless streamed: every sample; the batch that was taken */
+    struct view order;
+    uint32_t *host_order, *labels;
+    uint8_t *pixels;
 };
 
 /* Whether the batches of such a loader will be sent one at a time, on a device of which others take
  * `others` bytes more. */
 bool loader_is_streamed(struct device *device, const struct loader_options *options, size_t others);
 
-/* Bytes that such a loader takes of the device, and of the host, at most. */
+/* Bytes that such a loader takes of the device, and of the host. */
 size_t loader_device_bytes(const struct loader_options *options, bool streamed);
 size_t loader_host_bytes(const struct loader_options *options, bool streamed);
 

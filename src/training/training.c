@@ -1,6 +1,8 @@
 #include "trainer/training.h"
 
 #include "system/clock.h"
+#include "system/memory.h"
+#include "training/budget.h"
 #include "training/epochs.h"
 #include "training/evaluation.h"
 #include "training/plan.h"
@@ -17,7 +19,7 @@ enum status training_check(struct device *device, const struct network_shape *sh
         return error_set(error, STATUS_USAGE, "batches of 0 samples");
     const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
         dataset->test.count % batch};
-    enum status status = training_check_room(device, shape, dataset, plan, error);
+    enum status status = budget_check(device, shape, dataset, plan, error);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
         bool checked = sizes[s] == 0;
         for (size_t e = 0; e < s; e++)
@@ -35,13 +37,12 @@ enum status training_check(struct device *device, const struct network_shape *sh
  * all. The host memory is taken here that all epochs need, for nothing is allocated inside one. */
 static enum status begin_at(const struct training_plan *plan, const struct training_position *start,
     struct training_result *result, struct error *error) {
-    const size_t epochs = plan->epochs;
     struct training_position *reached = &result->reached;
-    reached->epochs = calloc(epochs + 1, sizeof *reached->epochs);
-    reached->scores = malloc(result->samples * 2 * sizeof *reached->scores);
+    const struct budget_row arrays[] = {budget_epochs(plan), budget_scores(result->samples)};
+    reached->epochs = memory_allocate(budget_bytes(&arrays[0], 1, 0));
+    reached->scores = memory_allocate(budget_bytes(&arrays[1], 1, 0));
     if (!reached->epochs || !reached->scores)
-        return error_memory(error, "the scores of the epochs",
-            epochs * sizeof *reached->epochs + result->samples * 2 * sizeof *reached->scores);
+        return error_memory(error, "the scores of the epochs", budget_bytes(arrays, 2, 0));
     if (!start)
         return STATUS_OK;
     if (start->epochs_done > 0)

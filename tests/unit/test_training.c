@@ -342,6 +342,70 @@ static void test_foretold_epochs(void **state) {
         2 * 1000000 * sizeof(struct training_epoch));
 }
 
+static const struct device_type *counted;
+static size_t now_bytes, most_bytes; /* of all buffers: at this moment, and at their height */
+
+static enum status count_allocated(
+    struct device *of, size_t elements, struct buffer **buffer, struct error *problem) {
+    const enum status status = counted->allocate(of, elements, buffer, problem);
+    now_bytes += status == STATUS_OK ? elements * sizeof(float) : 0;
+    most_bytes = now_bytes > most_bytes ? now_bytes : most_bytes;
+    return status;
+}
+
+static void count_released(struct buffer *buffer) {
+    now_bytes -= buffer->elements * sizeof(float);
+    counted->release(buffer);
+}
+
+/* What is foretold of the device's memory is what is allocated there, to the byte. */
+static void test_foretold_is_allocated(void **state) {
+    (void)state;
+    if (device->type->gpu) /* takes memory for itself, too */
+        skip();
+    struct device_type counting = *device->type;
+    counting.allocate = count_allocated;
+    counting.release = count_released;
+    counted = device->type;
+    for (int n = 0; n < 12; n++) {
+        struct training_plan plan = basic;
+        plan.batch_size = 10; /* whose self-check is smaller, at least than all samples */
+        plan.tail = n % 2 ? TAIL_SHORT : TAIL_WRAP;
+        plan.shuffle = n / 2 % 2;
+        plan.batches = (enum batches)(n / 4);
+        const struct training_memory foretold = training_memory(device, &shape, dataset, &plan);
+        struct training_result result;
+        now_bytes = most_bytes = 0;
+        device->type = &counting;
+        assert_ok(train(&plan, &result, NULL));
+        device->type = counted;
+        assert_int_equal(foretold.streamed, result.streamed);
+        if (!result.streamed || foretold.device != network_check_bytes(&shape, plan.batch_size))
+            assert_int_equal(most_bytes, foretold.device);
+        assert_int_equal(now_bytes, 0);
+        training_result_free(&result);
+    }
+}
+
+/* The self-check, too, takes what is foretold, but for what a device times products with. */
+static void test_foretold_is_checked(void **state) {
+    (void)state;
+    if (device->type->gpu)
+        skip();
+    struct device_type counting = *device->type;
+    counting.allocate = count_allocated;
+    counting.release = count_released;
+    counted = device->type;
+    const size_t in = shape.widths[0], out = shape.widths[1], timed = in * out + out;
+    now_bytes = most_bytes = 0;
+    device->type = &counting;
+    assert_ok(network_check(device, &shape, 50, &error));
+    device->type = counted;
+    assert_int_equal(
+        most_bytes, network_check_bytes(&shape, 50) - (timed + 50 * (in + out)) * sizeof(float));
+    assert_int_equal(now_bytes, 0);
+}
+
 /* --- What comes of it --- */
 
 static void test_divergence(void **state) {
@@ -404,6 +468,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_too_large_batch),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_foretold_epochs),
+        cmocka_unit_test(test_foretold_is_allocated),
+        cmocka_unit_test(test_foretold_is_checked),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_no_epochs),
         cmocka_unit_test(test_learning),
