@@ -1,9 +1,11 @@
 /* Text that comes from anywhere: what is UTF-8, how anything else is shown, how a word stands in a
- * command line, which numbers a device has there, and which word was meant. */
+ * command line, which numbers a device has there, which word was meant, and how text is put
+ * together. */
 #include "device/spec.h"
 #include "program/quote.h"
 #include "support.h"
 #include "system/nearest.h"
+#include "system/text.h"
 #include "system/utf8.h"
 
 #include <limits.h>
@@ -132,6 +134,24 @@ static void test_nearest(void **state) {
     }
 }
 
+/* --- Put together --- */
+
+static void test_appended(void **state) {
+    (void)state;
+    char text[8];
+    memset(text, '#', sizeof text);
+    text[0] = '\0';
+    text_append(text, 7, "%s", "");
+    assert_string_equal(text, "");
+    text_append(text, 7, "%s%d", "ab", 1);
+    assert_string_equal(text, "ab1");
+    text_append(text, 7, ", %s", "cd"); /* one letter too many */
+    assert_string_equal(text, "ab1, c");
+    text_append(text, 7, "more"); /* it is full */
+    assert_string_equal(text, "ab1, c");
+    assert_int_equal(text[7], '#');
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_characters),
@@ -139,6 +159,7 @@ int main(void) {
         cmocka_unit_test(test_quoted),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_appended),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

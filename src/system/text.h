@@ -1,0 +1,14 @@
+/* Text that is put together piece by piece, in an array of its own. */
+#ifndef SYSTEM_TEXT_H
+#define SYSTEM_TEXT_H
+
+#include <stddef.h>
+
+/* Adds to the end of the text in text[size] what printf would print. What has no room is cut off;
+ * the text ends in a zero byte whatever happens. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void text_append(char *text, size_t size, const char *format, ...);
+
+#endif
