@@ -1,5 +1,6 @@
 #include "program/inform.h"
 
+#include "program/environment.h"
 #include "program/version.h"
 #include "system/utf8.h"
 #include "trainer/device.h"
@@ -56,6 +57,7 @@ static void print_library(void *context, const struct device_entry *entry) {
 }
 
 void inform_version(FILE *file) {
+    environment_set(NULL);
     fprintf(file, "trainer %s (commit %s", version_number, version_commit);
     put(version_unknown[0] ? ": " : "", version_unknown, file);
     fprintf(file, ")\n%s\n%s\n\n", version_compiler, version_flags);
@@ -63,5 +65,6 @@ void inform_version(FILE *file) {
 }
 
 void inform_devices(FILE *file) {
+    environment_set("auto");
     device_list(print_entry, file);
 }

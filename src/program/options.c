@@ -289,6 +289,10 @@ static bool takes_value(const struct option_row *row) {
     return row->kind != KIND_FLAG && row->kind != KIND_ACTION;
 }
 
+size_t options_training_images(const struct options *options) {
+    return options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+}
+
 /* What no single option can tell. */
 static enum status check_together(struct options *options, struct error *error) {
     if (options->action == ACTION_PEAK && options->format > FORMAT_JSON)
@@ -310,7 +314,7 @@ static enum status check_together(struct options *options, struct error *error) 
         return error_set(error, STATUS_USAGE,
             "--save %s: the checkpoint is there; name another file", options->save);
     options->shape.widths[0] = options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
-    const size_t samples = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+    const size_t samples = options_training_images(options);
     if (training_batches(&options->plan, samples) == 0)
         return error_set(error, STATUS_USAGE,
             "--tail drop: batches of %zu leave none of %zu samples; lower --batch-size",

@@ -42,6 +42,9 @@ size_t options_store(const struct options *options, struct checkpoint_setting *s
 enum status options_restore(
     struct options *options, const struct checkpoint *checkpoint, struct error *error);
 
+/* Images of the training set that are used. */
+size_t options_training_images(const struct options *options);
+
 /* Every option with its default, for --help. */
 void options_print_help(FILE *file);
 

@@ -8,21 +8,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum status output_begin(struct output *output, struct error *error) {
+enum status output_open(struct output *output, struct error *error) {
     *output = (struct output){.file = open_memstream(&output->text, &output->length)};
     output->descriptor = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (output->descriptor < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return error_set(
             error, STATUS_FAILED, "can't keep standard output: %s", locale_reason(errno));
     return output->file ? STATUS_OK : error_memory(error, "what is printed", BUFSIZ);
-}
-
-void output_end(struct output *output) {
-    if (output->file)
-        fclose(output->file);
-    if (output->descriptor > STDERR_FILENO)
-        close(output->descriptor);
-    free(output->text);
 }
 
 void output_flush(struct output *output) {
@@ -36,8 +28,14 @@ void output_flush(struct output *output) {
         output->unprinted = reason;
 }
 
-enum status output_check(struct output *output, struct error *error) {
-    output_flush(output);
+enum status output_close(struct output *output, struct error *error) {
+    if (output->file) {
+        output_flush(output);
+        fclose(output->file);
+    }
+    if (output->descriptor > STDERR_FILENO)
+        close(output->descriptor);
+    free(output->text);
     return output->unprinted == 0
                ? STATUS_OK
                : error_set(error, STATUS_FAILED, "can't write standard output: %s",

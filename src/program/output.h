@@ -19,15 +19,14 @@ struct output {
 };
 
 /* From now on descriptor 1, with what others print there, is standard error. STATUS_FAILED when
- * memory or a descriptor is refused. Ended by output_end, whatever is returned. */
-enum status output_begin(struct output *output, struct error *error);
-void output_end(struct output *output);
+ * memory or a descriptor is refused. To be closed whatever is returned. */
+enum status output_open(struct output *output, struct error *error);
 
 /* Writes what was printed, and notes why that can't be done. */
 void output_flush(struct output *output);
 
-/* Flushes, and gives STATUS_FAILED, with the system's reason, when anything could not be written.
- */
-enum status output_check(struct output *output, struct error *error);
+/* Flushes, and ends it. STATUS_FAILED, with the system's reason, when anything that was printed
+ * since it was opened could not be written. */
+enum status output_close(struct output *output, struct error *error);
 
 #endif

@@ -36,8 +36,7 @@ static enum status first_position(struct run *run, struct error *error) {
         return error_set(error, STATUS_USAGE, "--epochs %zu: the run in %s has come to epoch %zu",
             plan->epochs, options->resume, begun);
     struct error problem;
-    const size_t samples = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
-    status = training_check_position(plan, samples, &run->start, &problem);
+    status = training_check_position(plan, options_training_images(options), &run->start, &problem);
     return status == STATUS_OK ? status
                                : error_set(error, STATUS_CHECKPOINT, "%s: offset 8: %.1000s",
                                      options->resume, problem.message);
@@ -109,8 +108,8 @@ static enum status reserve(const struct options *options, const char *path, bool
     if (!path)
         return STATUS_OK;
     const struct training_plan *plan = &options->plan;
-    const size_t images = options->samples > 0 ? options->samples : CIFAR10_TRAIN;
-    const size_t samples = training_batches(plan, images) * plan->batch_size;
+    const size_t batches = training_batches(plan, options_training_images(options));
+    const size_t samples = batches * plan->batch_size;
     const enum status status = checkpoint_reserve(
         path, &options->shape, for_run ? plan->epochs : 0, for_run ? samples : 0, place, error);
     if (status == STATUS_OK) {
@@ -120,7 +119,7 @@ static enum status reserve(const struct options *options, const char *path, bool
     return status;
 }
 
-static void release(struct reservation *place) {
+static void close_place(struct reservation *place) {
     if (place) {
         interrupt_leave(reservation_partial(place));
         interrupt_leave(reservation_lock(place));
@@ -139,6 +138,7 @@ static enum status check_resumed(const struct run *run, struct error *error) {
 enum status run_begin_files(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const char *save = options->save, *checkpoint = options->checkpoint;
+    const double start = clock_seconds();
     restore_mask(run);
     /* First of all, so that what is found after stays. */
     enum status status = reserve(options, save, false, &run->weights_place, error);
@@ -150,12 +150,15 @@ enum status run_begin_files(struct run *run, struct error *error) {
         status = check_replaced(options, "--checkpoint", checkpoint, true, error);
     if (status == STATUS_OK)
         status = check_resumed(run, error);
-    return status == STATUS_OK ? first_parameters(run, error) : status;
+    if (status == STATUS_OK)
+        status = first_parameters(run, error);
+    run->record.setup += clock_seconds() - start;
+    return status;
 }
 
-void run_end_files(struct run *run) {
-    release(run->weights_place);
-    release(run->checkpoint_place);
+void run_close_files(struct run *run) {
+    close_place(run->weights_place);
+    close_place(run->checkpoint_place);
     run->weights_place = run->checkpoint_place = NULL;
 }
 

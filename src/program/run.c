@@ -1,0 +1,242 @@
+#include "program/run.h"
+
+#include "program/environment.h"
+#include "program/interrupt.h"
+#include "program/message.h"
+#include "program/quote.h"
+#include "program/version.h"
+#include "system/clock.h"
+#include "system/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- Beginning --- */
+
+/* A run that goes on multiplies matrices as it did before. */
+static struct device_options device_wanted(const struct run *run) {
+    const struct options *options = run->options;
+    return (struct device_options){.threads = options->threads,
+        .gemm = options->gemm,
+        .precision = options->precision,
+        .submission = options->submission,
+        .choices = run->resumed ? checkpoint_setting(run->resumed, CHECKPOINT_CHOICES) : NULL};
+}
+
+/* Of the training and the test set. */
+static size_t count_images(const struct options *options) {
+    const size_t limit = options_training_images(options);
+    return limit + (limit < CIFAR10_TEST ? limit : CIFAR10_TEST);
+}
+
+enum status run_begin(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    run->mask = umask(077); /* there is no other way to ask for it */
+    umask(run->mask);
+    run->begun = clock_seconds();
+    run->variables = device_variables();
+    if (!run->variables)
+        return error_memory(error, "the environment", 0);
+    run->record.variables = run->variables;
+    record_stamp(&run->record);
+    environment_set(options->device);
+    const struct device_options wanted = device_wanted(run);
+    enum status status = device_find(options->device, &wanted, error);
+    if (status == STATUS_OK && options->action == ACTION_TRAIN)
+        status = training_check_host(&options->shape, count_images(options), error);
+    run->record.setup = clock_seconds() - run->begun;
+    return status;
+}
+
+/* --- Data set, device, network --- */
+
+/* It takes a moment, which is no part of the loading that is compared. */
+static void identify_dataset(struct run *run) {
+    const double start = clock_seconds();
+    snprintf(run->record.fingerprint, sizeof run->record.fingerprint, "%016" PRIx64,
+        dataset_fingerprint(run->dataset));
+    run->record.setup += clock_seconds() - start;
+}
+
+enum status run_load_dataset(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const struct dataset_options wanted = {
+        .data = options->data,
+        .samples = options->samples,
+        .seed = options->plan.seed,
+        .threads = options->threads > 0 ? options->threads : host_usable_threads(),
+    };
+    const enum status status = options->dry_run ? dataset_plan(&wanted, &run->dataset, error)
+                                                : dataset_load(&wanted, &run->dataset, error);
+    if (status != STATUS_OK)
+        return status;
+    run_print_synthetic(run);
+    if (!options->dry_run)
+        identify_dataset(run);
+    return STATUS_OK;
+}
+
+enum status run_open_device(struct run *run, struct error *error) {
+    const double start = clock_seconds();
+    const struct device_options wanted = device_wanted(run);
+    const enum status status = device_open(run->options->device, &wanted, &run->device, error);
+    run->record.open = clock_seconds() - start;
+    if (status != STATUS_OK)
+        return status;
+    run->record.commit = version_commit;
+    run->record.spec = run->options->device;
+    run->record.device = device_info(run->device);
+    return STATUS_OK;
+}
+
+enum status run_create_network(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const struct training_plan *plan = &options->plan;
+    const double start = clock_seconds();
+    run->record.memory = training_memory(run->device, &options->shape, run->dataset, plan);
+    enum status status = training_check(run->device, &options->shape, run->dataset, plan, error);
+    if (status == STATUS_OK)
+        status =
+            network_create(run->device, &options->shape, plan->batch_size, &run->network, error);
+    if (status == STATUS_OK && !options->dry_run)
+        status = network_upload(run->network, run->parameters, error);
+    run->record.open += clock_seconds() - start;
+    return status;
+}
+
+/* --- Training --- */
+
+enum status run_plan(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    struct record *record = &run->record;
+    run_print_choice(run);
+    run_print_warning(run);
+    if (options->checkpoint && !options->dry_run) {
+        const enum status status = run_describe(run, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    interrupt_defer();
+    record->shape = &options->shape;
+    record->plan = &options->plan;
+    record->dataset = run->dataset;
+    record->resumed = run->resumed ? &run->start : NULL;
+    record->result = &run->result;
+    record->status = "planned";
+    run->result.streamed = record->memory.streamed;
+    run_print_plan(run);
+    return STATUS_OK;
+}
+
+static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) {
+    struct run *run = context;
+    progress_show(&run->progress, epoch, batch, batches);
+}
+
+static void on_epoch(void *context, size_t epoch, const struct training_result *result) {
+    struct run *run = context;
+    const struct options *options = run->options;
+    struct error error;
+    progress_hide(&run->progress);
+    run_print_epoch(run, epoch, &result->reached.epochs[epoch]);
+    /* A disk may have room again after the next epoch; the last one counts. */
+    if (((epoch + 1) % options->checkpoint_every == 0 || epoch + 1 == options->plan.epochs) &&
+        run_save_checkpoint(run, &error) != STATUS_OK)
+        message_print("warning: no checkpoint after epoch %zu: %s", epoch + 1, error.message);
+    progress_show(&run->progress, epoch + 1, 0, 1);
+}
+
+/* When it is told to; or when nobody reads what it prints, and nothing else would be left of it. */
+static bool is_to_stop(void *context) {
+    const struct run *run = context;
+    return interrupt_signal() != 0 ||
+           (run->output.unprinted != 0 && !run->options->save && !run->options->checkpoint);
+}
+
+static void begin_progress(struct run *run) {
+    const struct training_plan *plan = &run->options->plan;
+    const struct training_position *start = &run->start;
+    const size_t batches = training_batches(plan, run->dataset->train.count);
+    const double done = (double)start->epochs_done + (double)start->batches_done / (double)batches;
+    progress_begin(&run->progress, stderr, run->options->quiet, done, plan->epochs);
+    progress_show(&run->progress, start->epochs_done, start->batches_done, batches);
+}
+
+/* Writes the last checkpoint of a training that came to `status`, and adds to an interrupted one's
+ * error how to go on. Gives `status`, or that of the writing where it failed. */
+static enum status keep_last(struct run *run, enum status status, struct error *error) {
+    struct error failure;
+    quoted_text quoted;
+    const char *checkpoint = run->options->checkpoint;
+    if (status != STATUS_OK && status != STATUS_INTERRUPTED)
+        return status;
+    const enum status kept = run_save_last_checkpoint(run, status, &failure);
+    if (kept != STATUS_OK) {
+        if (status == STATUS_INTERRUPTED)
+            text_append(failure.message, sizeof failure.message, "; %s", error->message);
+        *error = failure;
+        return kept;
+    }
+    if (status == STATUS_INTERRUPTED)
+        text_append(error->message, sizeof error->message, "; %s%s",
+            checkpoint ? "go on with --resume " : "without --checkpoint, nothing of it is kept",
+            checkpoint ? quote(checkpoint, quoted) : "");
+    return status;
+}
+
+enum status run_train(struct run *run, struct error *error) {
+    const struct training_observer observer = {run, on_batch, on_epoch, is_to_stop};
+    begin_progress(run);
+    enum status status = training_run(run->network, run->dataset, &run->options->plan, &run->start,
+        &observer, &run->result, error);
+    progress_hide(&run->progress);
+    run_print_warning(run);
+    run->record.status = status == STATUS_OK            ? "complete"
+                         : status == STATUS_DIVERGED    ? "diverged"
+                         : status == STATUS_INTERRUPTED ? "interrupted"
+                                                        : NULL;
+    const enum status kept = keep_last(run, status, error);
+    if (kept == STATUS_DIVERGED) /* perhaps by its last step, which no loss has seen */
+        run->record.status = "diverged";
+    return kept;
+}
+
+/* --- The end --- */
+
+enum status run_conclude(struct run *run, enum status status, struct error *error) {
+    struct record *record = &run->record;
+    struct error later;
+    if (!record->status)
+        return status;
+    record->wall = clock_seconds() - run->begun;
+    const enum status printed = run_print_record(run, status == STATUS_OK ? error : &later);
+    status = status == STATUS_OK ? printed : status;
+    if (strcmp(record->status, "complete") != 0)
+        return status;
+    const enum status saved = run_save_weights(run, status == STATUS_OK ? error : &later);
+    if (status != STATUS_OK && saved != STATUS_OK) /* which may say where they are instead */
+        text_append(error->message, sizeof error->message, "; %s", later.message);
+    return status == STATUS_OK ? saved : status;
+}
+
+enum status run_measure_peak(struct run *run, struct error *error) {
+    struct device_peak peak;
+    run_print_choice(run);
+    run_print_warning(run);
+    const enum status status = device_measure_peak(run->device, &peak, error);
+    return status == STATUS_OK ? run_print_peak(run, &peak, error) : status;
+}
+
+void run_free(struct run *run) {
+    training_result_free(&run->result);
+    training_position_free(&run->start);
+    run_close_files(run);
+    network_free(run->network);
+    device_close(run->device);
+    dataset_free(run->dataset);
+    checkpoint_close(run->resumed);
+    device_variables_free(run->variables);
+    free(run->parameters);
+}

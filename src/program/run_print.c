@@ -1,0 +1,103 @@
+/* What a run prints: notes on standard error, and on standard output a table or the record. */
+#include "program/message.h"
+#include "program/run.h"
+#include "program/terminal.h"
+#include "system/locale.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Notes --- */
+
+void run_print_warning(struct run *run) {
+    const char *warning = device_info(run->device)->warning;
+    if (!run->options->quiet && warning[0] && strcmp(warning, run->warned) != 0)
+        message_print("warning: %s", warning);
+    memcpy(run->warned, warning, sizeof run->warned);
+}
+
+void run_print_choice(struct run *run) {
+    const char *device = run->options->device;
+    const struct device_info *info = device_info(run->device);
+    if (run->options->quiet || (strcmp(device, "auto") != 0 && strcmp(device, "gpu") != 0))
+        return;
+    char lines[sizeof info->passed_over], *rest;
+    memcpy(lines, info->passed_over, sizeof lines);
+    for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        message_print("not %s", line);
+    message_print("--device %s takes %s%s", device, info->kind,
+        info->passed_over[0] ? "; --list-devices says more of the others" : "");
+}
+
+void run_print_synthetic(struct run *run) {
+    const struct options *options = run->options;
+    if (!run->dataset->path[0] && !options->data && !options->quiet)
+        message_print("no CIFAR-10 files found, so this is the built-in synthetic set; "
+                      "tools/fetch-cifar10 fetches the real one");
+}
+
+/* --- The table, as the run goes on --- */
+
+void run_print_plan(struct run *run) {
+    const char *no_color = getenv("NO_COLOR");
+    FILE *file = run->output.file;
+    if (run->options->format != FORMAT_TABLE)
+        return;
+    record_print_plan(&run->record, file);
+    if (!run->options->dry_run)
+        record_print_epochs_head(
+            terminal_has_codes(run->output.descriptor) && !(no_color && *no_color), file);
+    for (size_t e = 0; e < run->start.epochs_done && !run->options->dry_run; e++)
+        record_print_epoch(e, &run->start.epochs[e], file);
+    output_flush(&run->output);
+}
+
+void run_print_epoch(struct run *run, size_t epoch, const struct training_epoch *result) {
+    if (run->options->format != FORMAT_TABLE)
+        return;
+    record_print_epoch(epoch, result, run->output.file);
+    output_flush(&run->output);
+}
+
+/* --- The record --- */
+
+/* What a record_write_... said; errno was 0 before. */
+static enum status check_written(bool written, struct error *error) {
+    return written ? STATUS_OK
+                   : error_set(error, STATUS_FAILED, "can't write the record%s%s",
+                         errno ? ": " : "", errno ? locale_reason(errno) : "");
+}
+
+enum status run_print_record(struct run *run, struct error *error) {
+    FILE *file = run->output.file;
+    bool written = true;
+    errno = 0;
+    switch (run->options->format) {
+    case FORMAT_TABLE:
+        if (!run->options->dry_run)
+            record_print_summary(&run->record, file);
+        break;
+    case FORMAT_JSON:
+        written = record_write_json(&run->record, file);
+        break;
+    case FORMAT_CSV:
+        written = record_write_csv(&run->record, file);
+        break;
+    case FORMAT_MARKDOWN:
+        written = record_write_markdown(&run->record, file);
+        break;
+    }
+    const enum status status = check_written(written, error);
+    output_flush(&run->output);
+    return status;
+}
+
+enum status run_print_peak(struct run *run, const struct device_peak *peak, struct error *error) {
+    FILE *file = run->output.file;
+    errno = 0;
+    if (run->options->format == FORMAT_JSON)
+        return check_written(record_write_peak_json(&run->record, peak, file), error);
+    record_print_peak(&run->record, peak, file);
+    return STATUS_OK;
+}
