@@ -58,17 +58,17 @@ const char *record_next_variable(const struct record *record, size_t *next);
 void record_stamp(struct record *record);
 
 /* Each writes the whole record to `file`: one JSON object on one line (schema 1, see the README); a
- * CSV header and row; a Markdown table. False when memory is refused (JSON) or `file` can't be
- * written. Text is UTF-8, and numbers have a decimal point, whatever the locale; what is not UTF-8
- * of the names in it is shown as '?'. */
-bool record_write_json(const struct record *record, FILE *file);
-bool record_write_csv(const struct record *record, FILE *file);
-bool record_write_markdown(const struct record *record, FILE *file);
+ * CSV header and row; a Markdown table. STATUS_FAILED, with the system's reason, when memory is
+ * refused (JSON) or `file` can't be written; it is flushed. Text is UTF-8, and numbers have a
+ * decimal point, whatever the locale; what is not UTF-8 of the names in it is shown as '?'. */
+enum status record_write_json(const struct record *record, FILE *file, struct error *error);
+enum status record_write_csv(const struct record *record, FILE *file, struct error *error);
+enum status record_write_markdown(const struct record *record, FILE *file, struct error *error);
 
 /* The record of a device's peak, for people and as one JSON object on one line; of `record`, only
- * the time, commit, host, spec, device and variables are needed. False as above. */
-bool record_write_peak_json(
-    const struct record *record, const struct device_peak *peak, FILE *file);
+ * the time, commit, host, spec, device and variables are needed. */
+enum status record_write_peak_json(
+    const struct record *record, const struct device_peak *peak, FILE *file, struct error *error);
 void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file);
 
 /* The table for people, as the run goes on: what is planned, the head of the epochs before the

@@ -2,9 +2,7 @@
 #include "program/message.h"
 #include "program/run.h"
 #include "program/terminal.h"
-#include "system/locale.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,42 +60,33 @@ void run_print_epoch(struct run *run, size_t epoch, const struct training_epoch 
 
 /* --- The record --- */
 
-/* What a record_write_... said; errno was 0 before. */
-static enum status check_written(bool written, struct error *error) {
-    return written ? STATUS_OK
-                   : error_set(error, STATUS_FAILED, "can't write the record%s%s",
-                         errno ? ": " : "", errno ? locale_reason(errno) : "");
-}
-
 enum status run_print_record(struct run *run, struct error *error) {
+    const struct record *record = &run->record;
     FILE *file = run->output.file;
-    bool written = true;
-    errno = 0;
+    enum status status = STATUS_OK;
     switch (run->options->format) {
     case FORMAT_TABLE:
         if (!run->options->dry_run)
-            record_print_summary(&run->record, file);
+            record_print_summary(record, file);
         break;
     case FORMAT_JSON:
-        written = record_write_json(&run->record, file);
+        status = record_write_json(record, file, error);
         break;
     case FORMAT_CSV:
-        written = record_write_csv(&run->record, file);
+        status = record_write_csv(record, file, error);
         break;
     case FORMAT_MARKDOWN:
-        written = record_write_markdown(&run->record, file);
+        status = record_write_markdown(record, file, error);
         break;
     }
-    const enum status status = check_written(written, error);
     output_flush(&run->output);
     return status;
 }
 
 enum status run_print_peak(struct run *run, const struct device_peak *peak, struct error *error) {
     FILE *file = run->output.file;
-    errno = 0;
     if (run->options->format == FORMAT_JSON)
-        return check_written(record_write_peak_json(&run->record, peak, file), error);
+        return record_write_peak_json(&run->record, peak, file, error);
     record_print_peak(&run->record, peak, file);
     return STATUS_OK;
 }

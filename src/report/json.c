@@ -1,8 +1,10 @@
 /* The record as JSON. Its keys are a schema that other programs read: add, never rename. */
+#include "report/written.h"
 #include "system/json_text.h"
 #include "system/utf8.h"
 #include "trainer/record.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,19 +150,21 @@ static json_t *describe_test(const struct training_result *result) {
 
 /* The line is whole before any of it is written. Not json_dumps: jansson 2.14 leaves a key out when
  * it is refused memory for it. */
-static bool write_line(json_t *root, FILE *file) {
+static enum status write_line(json_t *root, FILE *file, struct error *error) {
     size_t length;
+    errno = 0;
     char *line = json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), &length);
     json_decref(root);
     if (line)
         line[length] = '\n';
-    const bool written = line && fwrite(line, 1, length + 1, file) == length + 1;
+    const bool whole = line && fwrite(line, 1, length + 1, file) == length + 1;
+    const enum status status = written_check(whole, file, error);
     free(line);
-    return written;
+    return status;
 }
 
-bool record_write_peak_json(
-    const struct record *record, const struct device_peak *peak, FILE *file) {
+enum status record_write_peak_json(
+    const struct record *record, const struct device_peak *peak, FILE *file, struct error *error) {
     json_t *figures = json_pack("{s:f, s:I, s:f, s:I}", "gflops", peak->flops / 1e9, "side",
         (json_int_t)peak->side, "bytes_per_second", peak->bandwidth, "bytes",
         (json_int_t)peak->bytes);
@@ -168,10 +172,10 @@ bool record_write_peak_json(
         json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s}", "schema", 1, "time", record->time,
             "commit", record->commit, "host", describe_host(&record->host), "device",
             describe_device(record), "peak", figures, "status", "complete"),
-        file);
+        file, error);
 }
 
-bool record_write_json(const struct record *record, FILE *file) {
+enum status record_write_json(const struct record *record, FILE *file, struct error *error) {
     const struct record_summary summary = record_summarise(record);
     json_t *root =
         json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
@@ -182,5 +186,5 @@ bool record_write_json(const struct record *record, FILE *file) {
             describe_seconds(record), "epochs", describe_epochs(&record->result->reached), "test",
             describe_test(record->result), "samples_per_second", rate(summary.samples_per_second),
             "gflops", rate(summary.gflops), "status", record->status);
-    return write_line(root, file);
+    return write_line(root, file, error);
 }

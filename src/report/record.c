@@ -1,5 +1,9 @@
 #include "trainer/record.h"
 
+#include "report/written.h"
+#include "system/locale.h"
+
+#include <errno.h>
 #include <time.h>
 
 void record_stamp(struct record *record) {
@@ -54,4 +58,12 @@ struct record_summary record_summarise(const struct record *record) {
         summary.samples_per_second = (double)result->samples / summary.mean_epoch;
     summary.gflops = summary.samples_per_second * network_flops(record->shape) / 1e9;
     return summary;
+}
+
+enum status written_check(bool whole, FILE *file, struct error *error) {
+    if (whole && fflush(file) == 0 && !ferror(file))
+        return STATUS_OK;
+    const int reason = errno;
+    return error_set(error, STATUS_FAILED, "can't write the record%s%s", reason != 0 ? ": " : "",
+        reason != 0 ? locale_reason(reason) : "");
 }

@@ -1,9 +1,11 @@
 /* The record as CSV, as Markdown, and as the table that people see. Names of hardware and of files
  * are foreign text: it becomes UTF-8 and, but for CSV, which quotes it, one line. */
+#include "report/written.h"
 #include "system/locale.h"
 #include "system/utf8.h"
 #include "trainer/record.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -145,12 +147,13 @@ static void csv_line(struct csv csv, const struct record *record) {
     fputs("\n", csv.file);
 }
 
-bool record_write_csv(const struct record *record, FILE *file) {
+enum status record_write_csv(const struct record *record, FILE *file, struct error *error) {
+    errno = 0;
     const locale_t before = locale_begin();
     csv_line((struct csv){.file = file, .header = true}, record);
     csv_line((struct csv){.file = file}, record);
     locale_end(before);
-    return !ferror(file);
+    return written_check(true, file, error);
 }
 
 /* --- Markdown --- */
@@ -172,7 +175,8 @@ static void put_markdown(const char *text, FILE *file) {
     }
 }
 
-bool record_write_markdown(const struct record *record, FILE *file) {
+enum status record_write_markdown(const struct record *record, FILE *file, struct error *error) {
+    errno = 0;
     const locale_t before = locale_begin();
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
@@ -202,7 +206,7 @@ bool record_write_markdown(const struct record *record, FILE *file) {
     else
         fprintf(file, "%s |\n", record->status);
     locale_end(before);
-    return !ferror(file);
+    return written_check(true, file, error);
 }
 
 /* --- The table for people --- */

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static struct error error;
 
 /* A record with all that it refers to. */
 static struct {
@@ -106,13 +109,13 @@ static const char *write_record(enum form form) {
     assert_non_null(file);
     switch (form) {
     case JSON:
-        assert_true(record_write_json(&whole.record, file));
+        assert_ok(record_write_json(&whole.record, file, &error));
         break;
     case CSV:
-        assert_true(record_write_csv(&whole.record, file));
+        assert_ok(record_write_csv(&whole.record, file, &error));
         break;
     case MARKDOWN:
-        assert_true(record_write_markdown(&whole.record, file));
+        assert_ok(record_write_markdown(&whole.record, file, &error));
         break;
     case PLAN:
         record_print_plan(&whole.record, file);
@@ -471,7 +474,7 @@ static void test_peak(void **state) {
         .side = 4096, .flops = 1234.5e9, .bytes = 100 << 20, .bandwidth = 567.75e9};
     FILE *file = fmemopen(text, sizeof text, "w");
     assert_non_null(file);
-    assert_true(record_write_peak_json(&whole.record, &peak, file));
+    assert_ok(record_write_peak_json(&whole.record, &peak, file, &error));
     fclose(file);
     assert_non_null(strstr(text,
         ",\"submission\":\"graph\",\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_"
@@ -489,6 +492,31 @@ static void test_peak(void **state) {
         "driver: ROCm 5.7, 3 threads, tf32\n"
         "product   1234.5 GFLOP/s, of 4096 x 4096 matrices\n"
         "copy      567.8 GB/s read and written, of 100 MiB\n");
+}
+
+/* --- A file that can't be written --- */
+
+/* It fails when its buffer is flushed, which a record is too short for. */
+static FILE *open_unwritable(void) {
+    FILE *file = fopen("/dev/null", "w");
+    assert_non_null(file);
+    assert_int_equal(close(fileno(file)), 0);
+    return file;
+}
+
+static void test_unwritten(void **state) {
+    (void)state;
+    const struct device_peak peak = {.side = 1, .flops = 1.0, .bytes = 1, .bandwidth = 1.0};
+    for (int form = 0; form < 4; form++) {
+        FILE *file = open_unwritable();
+        const enum status status = form == 0   ? record_write_json(&whole.record, file, &error)
+                                   : form == 1 ? record_write_csv(&whole.record, file, &error)
+                                   : form == 2
+                                       ? record_write_markdown(&whole.record, file, &error)
+                                       : record_write_peak_json(&whole.record, &peak, file, &error);
+        assert_fails(status, STATUS_FAILED, "can't write the record: Bad file descriptor");
+        fclose(file);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, make_record)
@@ -514,6 +542,7 @@ int main(void) {
         TEST(test_no_time),
         TEST(test_json_text),
         TEST(test_peak),
+        TEST(test_unwritten),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }
