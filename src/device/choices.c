@@ -1,5 +1,6 @@
 #include "device/choices.h"
 
+#include "system/text.h"
 #include "system/utf8.h"
 
 #include <stdarg.h>
@@ -42,10 +43,9 @@ warn(struct device_info *info, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    const size_t used = strlen(info->warning);
     if (!strstr(info->warning, text))
-        snprintf(
-            info->warning + used, sizeof info->warning - used, "%s%s", used > 0 ? "; " : "", text);
+        text_append(
+            info->warning, sizeof info->warning, "%s%s", info->warning[0] ? "; " : "", text);
 }
 
 enum status choices_take_over(struct device *device, const char *choices, struct error *error) {

@@ -4,9 +4,9 @@
 #include "device/environment.h"
 #include "system/locale.h"
 #include "system/nearest.h"
+#include "system/text.h"
 #include "system/utf8.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,32 +39,11 @@ void device_list_kinds(device_visitor *visit, void *context) {
     list_lacking(visit, context);
 }
 
-/* A text under construction; what does not fit is cut. */
-struct text {
-    char *end;
-    size_t left;
-};
-
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
-static void
-append(struct text *text, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    const int length = vsnprintf(text->end, text->left, format, arguments);
-    va_end(arguments);
-    const size_t taken = length < 0 ? 0 : (size_t)length < text->left ? (size_t)length : text->left;
-    text->end += taken;
-    text->left -= taken;
-}
-
 const char *device_list_others(const char *except, char *text, size_t size) {
-    struct text others = {text, size};
     text[0] = '\0';
     for (const struct device_type *const *type = device_types; *type; type++)
         if (strcmp((*type)->kind, except) != 0)
-            append(&others, "%s%s", text[0] ? ", " : "", (*type)->kind);
+            text_append(text, size, "%s%s", text[0] ? ", " : "", (*type)->kind);
     return text;
 }
 
@@ -138,15 +117,14 @@ struct choice {
 static enum status check_choice(
     const struct device_type *type, const struct choice *choice, struct error *error) {
     char list[256] = "";
-    struct text text = {list, sizeof list};
     if (!choice->wanted || strcmp(choice->wanted, choice->usual) == 0)
         return STATUS_OK;
-    append(&text, "%s", choice->usual);
+    text_append(list, sizeof list, "%s", choice->usual);
     for (const char *const *name = choice->names; name && *name; name++) {
         if (strcmp(*name, choice->wanted) == 0)
             return STATUS_OK;
         if (strcmp(*name, choice->usual) != 0)
-            append(&text, ", %s", *name);
+            text_append(list, sizeof list, ", %s", *name);
     }
     return error_set(error, STATUS_USAGE, "%s: '%s' %s; %s: %s", type->kind, choice->wanted,
         choice->complaint, choice->names ? "there are" : "it has one way only", list);
@@ -197,15 +175,14 @@ struct passed_over {
 
 static void pass_over(struct passed_over *passed, const struct device_type *type,
     const char *shortly, const struct error *failure) {
-    const size_t lines = strlen(passed->lines), failures = strlen(passed->failures);
     const size_t kind = strlen(type->kind);
     if (strncmp(shortly, type->kind, kind) == 0 && strncmp(shortly + kind, ": ", 2) == 0)
         shortly += kind + 2; /* errors begin with it, too */
     char line[401];          /* one, though a compiler's log or a driver's name may have more */
-    snprintf(passed->lines + lines, sizeof passed->lines - lines, "%s%s: %s", lines > 0 ? "\n" : "",
+    text_append(passed->lines, sizeof passed->lines, "%s%s: %s", passed->lines[0] ? "\n" : "",
         type->kind, utf8_show(shortly, true, line, sizeof line));
-    snprintf(passed->failures + failures, sizeof passed->failures - failures, "%s%.1000s",
-        failures > 0 ? "; " : "", failure->message);
+    text_append(passed->failures, sizeof passed->failures, "%s%.1000s",
+        passed->failures[0] ? "; " : "", failure->message);
 }
 
 static enum status refuse_all(

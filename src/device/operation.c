@@ -1,11 +1,10 @@
 #include "device/operation.h"
 
 #include "device/device_type.h"
+#include "system/text.h"
 #include "trainer/dataset.h"
 
 #include <limits.h>
-#include <stdio.h>
-#include <string.h>
 
 /* B: samples of a batch, I and O: inputs and outputs of a layer, C: classes, N: rows to choose
  * from, R and S: any. */
@@ -98,10 +97,8 @@ static enum status refuse(const struct device *device, const struct operation *o
     char shapes[512] = "";
     for (size_t v = 0; v < operation_operands(type); v++) {
         const struct view view = operation->views[v];
-        const size_t used = strlen(shapes);
-        snprintf(shapes + used, sizeof shapes - used, " %s [%zu, %zu]+%zu of %zu",
-            type->operands[v].name, view.rows, view.columns, view.offset,
-            view.buffer ? view.buffer->elements : 0);
+        text_append(shapes, sizeof shapes, " %s [%zu, %zu]+%zu of %zu", type->operands[v].name,
+            view.rows, view.columns, view.offset, view.buffer ? view.buffer->elements : 0);
     }
     return error_set(error, STATUS_FAILED, "%s: %s: views (shape + offset of elements) %s:%s",
         device->info.kind, type->name, wrong, shapes);

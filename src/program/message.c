@@ -1,5 +1,6 @@
 #include "program/message.h"
 
+#include "system/text.h"
 #include "system/utf8.h"
 #include "trainer/error.h"
 
@@ -16,14 +17,14 @@ void message_print(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    size_t used = 0;
-    for (char *rest = text; used == 0 || *rest;) {
+    whole[0] = '\0';
+    for (char *rest = text; whole[0] == '\0' || *rest;) {
         char *const start = rest;
         rest += strcspn(rest, "\n");
         if (*rest)
             *rest++ = '\0';
-        used += (size_t)snprintf(whole + used, sizeof whole - used, "%s%s\n",
-            used == 0 ? "trainer: " : "  ", utf8_show(start, true, line, sizeof line));
+        text_append(whole, sizeof whole, "%s%s\n", whole[0] == '\0' ? "trainer: " : "  ",
+            utf8_show(start, true, line, sizeof line));
     }
     fputs(whole, stderr);
 }

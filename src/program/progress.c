@@ -2,6 +2,7 @@
 
 #include "program/terminal.h"
 #include "system/clock.h"
+#include "system/text.h"
 
 #include <string.h>
 
@@ -34,10 +35,10 @@ void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t
     const double done = (double)epoch + (double)batch / (double)batches;
     const double now_done = done - progress->first, all = (double)progress->epochs;
     char line[160], words[96];
-    const int used = snprintf(words, sizeof words, "epoch %zu of %zu",
+    snprintf(words, sizeof words, "epoch %zu of %zu",
         epoch + 1 < progress->epochs ? epoch + 1 : progress->epochs, progress->epochs);
     if (now_done > 0.0)
-        snprintf(words + used, sizeof words - (size_t)used, ", %.0f s left",
+        text_append(words, sizeof words, ", %.0f s left",
             (now - progress->start) * (all - done) / now_done);
     /* A letter in the last column would begin another line, which is then not taken away. */
     compose(line, sizeof line, terminal_columns(fileno(progress->file)) - 1, done / all, words);

@@ -1,5 +1,6 @@
 /* The record as CSV, as Markdown, and as the table that people see. Names of hardware and of files
  * are foreign text: it becomes UTF-8 and, but for CSV, which quotes it, one line. */
+#include "system/text.h"
 #include "report/written.h"
 #include "system/locale.h"
 #include "system/utf8.h"
@@ -11,11 +12,9 @@
 
 /* "1024-64-32-10", cut to fit. */
 static const char *layers_text(const struct network_shape *shape, char *text, size_t size) {
-    size_t used = 0;
     text[0] = '\0';
-    for (size_t l = 0; l <= shape->layers && used < size; l++)
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%zu", l > 0 ? "-" : "", shape->widths[l]);
+    for (size_t l = 0; l <= shape->layers; l++)
+        text_append(text, size, "%s%zu", l > 0 ? "-" : "", shape->widths[l]);
     return text;
 }
 
@@ -69,11 +68,10 @@ static void csv_real(struct csv *csv, const char *name, bool present, double val
 /* What its libraries and drivers find in the environment: "NAME=VALUE NAME=VALUE", cut to fit. */
 static const char *environment_text(const struct record *record, shown_text text) {
     const char *variable;
-    size_t next = 0, used = 0;
+    size_t next = 0;
     text[0] = '\0';
-    while (used < sizeof(shown_text) && (variable = record_next_variable(record, &next)))
-        used += (size_t)snprintf(
-            text + used, sizeof(shown_text) - used, "%s%s", used > 0 ? " " : "", variable);
+    while ((variable = record_next_variable(record, &next)))
+        text_append(text, sizeof(shown_text), "%s%s", text[0] ? " " : "", variable);
     return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include "system/clock.h"
 #include "system/locale.h"
+#include "system/text.h"
 #include "system/utf8.h"
 
 #include <errno.h>
@@ -130,12 +131,11 @@ static void describe_end(int status, char *how, size_t size) {
 }
 
 static void add_last_line(struct output *output, char *how, size_t size) {
-    const size_t used = strlen(how);
     char shown[sizeof output->last];
     end_line(output); /* which may have no newline */
     if (output->last[0])
-        snprintf(how + used, size - used, ", saying '%s',",
-            utf8_show(output->last, true, shown, sizeof shown));
+        text_append(
+            how, size, ", saying '%s',", utf8_show(output->last, true, shown, sizeof shown));
 }
 
 static enum child_end watch(
