@@ -15,6 +15,7 @@ import unittest.mock
 
 from common import (NO_GPU, PATIENCE, TRAINER, Folder, devices, environment, moment, outside_phases, phases_add_up,
                     read_safetensors, record, run, said_to_terminal, texts)
+from fixtures import documented
 
 SMALL = ("--data", "synthetic", "--samples", 200, "--epochs", 2, "--batch-size", 64)
 REFERENCE = (*SMALL, "--device", "reference")  # where it is not about the device
@@ -45,8 +46,7 @@ class Usage(Command):
         self.assertIn("\n  --epochs N\n      passes over the training set (default: 5)\n", HELP.stdout)
 
     def test_readme_has_all_options(self):
-        with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md")) as file:
-            readme = file.read()
+        readme = documented.text("README.md")
         options = [line.strip() for line in HELP.stdout.splitlines() if line.startswith("  --")]
         self.assertGreater(len(options), 25)
         for option in options:
@@ -292,6 +292,8 @@ class Formats(Command):
         self.assertEqual(list(found["device"]), list(record(*REFERENCE)["device"]))
         self.assertEqual((found["device"]["spec"], found["status"]), ("reference", "complete"))
         measured = found["peak"]
+        self.assertEqual([key for key in documented.record_keys() if key.startswith("peak.")],
+                         [f"peak.{key}" for key in measured])
         self.assertEqual((measured["side"], measured["gflops"]), (256, round(2 * 256**3 / 0.2 / 1e9, 8)))
         self.assertAlmostEqual(measured["bytes_per_second"] * 0.2 / (2 * measured["bytes"]), 1, places=8)
         lines = peak().stdout.splitlines()
