@@ -1,5 +1,7 @@
-/* The data set: CIFAR-10 from its files (binary version), or a built-in synthetic set of the same
- * shapes, so that the program runs with nothing downloaded. */
+/* The data set: CIFAR-10 from its files (binary version,
+ * https://www.cs.toronto.edu/~kriz/cifar.html), or a built-in synthetic set of the same shapes, so
+ * that the program runs with nothing downloaded.
+ */
 #ifndef TRAINER_DATASET_H
 #define TRAINER_DATASET_H
 
@@ -52,11 +54,10 @@ struct dataset {
 };
 
 struct dataset_options {
-    const char
-        *data;      /* a folder, "synthetic", or NULL: look for it, as dataset_default_path does */
-    size_t samples; /* of the training set, from its start; 0: all */
-    uint64_t seed;  /* of the synthetic set */
-    int threads;    /* that read, at least 1; there are fewer where no more can be had */
+    const char *data; /* a folder, "synthetic", or NULL: as dataset_default_path looks for it */
+    size_t samples;   /* of the training and of the test set, each from its start; 0: all */
+    uint64_t seed;    /* of the synthetic set */
+    int threads;      /* that read, at least 1; there are fewer where no more can be had */
 };
 
 /* Where the data set is looked for when none is named: $TRAINER_DATA_DIR, else

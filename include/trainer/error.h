@@ -4,6 +4,11 @@
  * `struct error` with a message that names the operation, the library's own error name, the
  * numbers involved (sizes, paths, devices) and, where there is one, the next thing to try.
  * The library itself never prints and never ends the process.
+ *
+ * Memory that the host refuses is STATUS_FAILED in any function, which the other headers don't say
+ * again. After an error there is nothing to end, unless a header says otherwise: a pointer that a
+ * function was to give is NULL or as it was. What is in an array or a struct that it was to fill is
+ * then undefined.
  */
 #ifndef TRAINER_ERROR_H
 #define TRAINER_ERROR_H

@@ -1,4 +1,5 @@
-/* The machine that the program runs on. */
+/* The machine that the program runs on. Nothing here fails: what can't be found out has a value
+ * that says so. */
 #ifndef TRAINER_HOST_H
 #define TRAINER_HOST_H
 
@@ -7,11 +8,11 @@ extern "C" {
 #endif
 
 struct host {
-    char name[72]; /* host name */
-    char os[256];  /* system, release and architecture, as uname gives them */
-    char cpu[128]; /* processor model */
-    int cores;     /* logical processors that are online */
-    unsigned long long memory_bytes;
+    char name[72];                   /* host name */
+    char os[256];                    /* system, release and architecture, as uname gives them */
+    char cpu[128];                   /* processor model */
+    int cores;                       /* logical processors that are online */
+    unsigned long long memory_bytes; /* of the machine, whatever this process may have of it */
 };
 
 /* Fills what can be found out; a text that can't be is "unknown", the memory 0, the cores 1. */

@@ -1,6 +1,10 @@
 /* The network: dense layers, each with an activation but the last, then softmax with
  * cross-entropy. Written once, in device operations only.
  *
+ * A layer gives y = activation(x * weights + bias) of its inputs x[B, in]; p = softmax of what the
+ * last one gives. Gradients follow by the chain rule, as trainer/device.h has it for each
+ * operation. Enqueued is what may be done after the call returns (trainer/device.h).
+ *
  * Its parameters, on the host as on the device, are one array of floats: for each layer its weights
  * [in, out], row-major, then its bias [out], each starting where the functions below say. */
 #ifndef TRAINER_NETWORK_H
@@ -14,9 +18,11 @@ extern "C" {
 
 enum { NETWORK_MAX_LAYERS = 128, NETWORK_MAX_WIDTH = 65536 };
 
+/* Whoever makes one keeps to the limits: 1 to NETWORK_MAX_LAYERS layers, widths of 1 to
+ * NETWORK_MAX_WIDTH. */
 struct network_shape {
     size_t layers;                         /* dense layers: hidden ones + 1 */
-    size_t widths[NETWORK_MAX_LAYERS + 1]; /* inputs, hidden widths, classes */
+    size_t widths[NETWORK_MAX_LAYERS + 1]; /* [layers + 1]: inputs, hidden widths, classes */
     enum activation activation;            /* of the hidden layers */
 };
 

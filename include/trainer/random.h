@@ -2,7 +2,8 @@
  *
  * The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
  * as 1, 2, 3", SC 2011): a keyed bijection of a 128-bit counter. There is no state to carry, so
- * value number `index` of a stream can be had at once, in any order, by any thread.
+ * value number `index` of a stream can be had at once, in any order, by any thread. Nothing here
+ * fails, and nothing is kept between calls.
  */
 #ifndef TRAINER_RANDOM_H
 #define TRAINER_RANDOM_H
@@ -44,11 +45,11 @@ void random_uniform(
 void random_normal(uint64_t seed, enum random_stream stream, uint32_t part, double deviation,
     float *values, size_t count);
 
-/* order[count] = a permutation of 0 .. count-1, every one equally likely. Fisher and Yates: 0, 1, 2
- * and so on, of which, from the last place to the second, each changes places with one of those up
- * to it, itself among them. Which one is Lemire's: of a word times their number, the upper 32 bits;
- * where the lower 32 are less than 2^32 modulo their number, the next word is taken instead. Words
- * are taken in turn, block after block. */
+/* order[count] = a permutation of 0 .. count-1, every one equally likely; count is below 2^32.
+ * Fisher and Yates: 0, 1, 2 and so on, of which, from the last place to the second, each changes
+ * places with one of those up to it, itself among them. Which one is Lemire's: of a word times
+ * their number, the upper 32 bits; where the lower 32 are less than 2^32 modulo their number, the
+ * next word is taken instead. Words are taken in turn, block after block. */
 void random_permutation(
     uint64_t seed, enum random_stream stream, uint32_t part, uint32_t *order, size_t count);
 

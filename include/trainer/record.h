@@ -1,4 +1,8 @@
-/* The record of a run: everything that makes its times worth something to someone else. */
+/* The record of a run: everything that makes its times worth something to someone else.
+ *
+ * A program fills a struct record as the run goes on, and writes it in one of four forms. What each
+ * figure means is told in src/report/README.md, and from when to when each phase goes in README.md.
+ */
 #ifndef TRAINER_RECORD_H
 #define TRAINER_RECORD_H
 
@@ -36,11 +40,13 @@ struct record {
     const char *status; /* "complete", "diverged", "interrupted", or "planned": nothing was done */
 };
 
-/* What follows from a record. 0 where no epoch was done. */
+/* What follows from a record. 0 where no epoch was done. A sample is counted as often as it was
+ * computed: one that completes a wrapped batch, again. */
 struct record_summary {
     double open;                             /* seconds, with the recording */
     double mean_epoch, min_epoch, max_epoch; /* seconds */
-    double samples_per_second, gflops;       /* of the mean epoch; 0 where the clock stood still */
+    double samples_per_second;               /* of the mean epoch; 0 where the clock stood still */
+    double gflops; /* 10^9 operations, as network_flops counts them, per second of it */
 };
 struct record_summary record_summarise(const struct record *record);
 
@@ -51,16 +57,17 @@ double record_resumed_seconds(const struct record *record);
 const char *record_batches(const struct record *record);
 
 /* The first from *next on of record->variables that matters to its device, with *next after it;
- * NULL when there is none. */
+ * NULL when there is none. To have all of them one after another, *next begins as 0. */
 const char *record_next_variable(const struct record *record, size_t *next);
 
 /* Fills record->time with the time of day, and record->host. */
 void record_stamp(struct record *record);
 
-/* Each writes the whole record to `file`: one JSON object on one line (schema 1, see the README); a
- * CSV header and row; a Markdown table. STATUS_FAILED, with the system's reason, when memory is
- * refused (JSON) or `file` can't be written; it is flushed. Text is UTF-8, and numbers have a
- * decimal point, whatever the locale; what is not UTF-8 of the names in it is shown as '?'. */
+/* Each writes the whole record to `file`: one JSON object on one line (schema 1, see
+ * src/report/README.md); a CSV header and row; a Markdown table. STATUS_FAILED, with the system's
+ * reason, when memory is refused (JSON) or `file` can't be written; it is flushed. Text is UTF-8,
+ * and numbers have a decimal point, whatever the locale; what is not UTF-8 of the names in it is
+ * shown as '?'. */
 enum status record_write_json(const struct record *record, FILE *file, struct error *error);
 enum status record_write_csv(const struct record *record, FILE *file, struct error *error);
 enum status record_write_markdown(const struct record *record, FILE *file, struct error *error);

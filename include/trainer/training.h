@@ -1,4 +1,9 @@
-/* Training: the epoch loop over a data set, and what each phase took. */
+/* Training: the epoch loop over a data set, and what each phase took.
+ *
+ * A pass takes the samples of a set once, in batches. An epoch is a pass over the training set,
+ * with a step of the network after each batch. All times are seconds of a monotonic clock; from
+ * when to when each one goes is told in README.md, "What each second means".
+ */
 #ifndef TRAINER_TRAINING_H
 #define TRAINER_TRAINING_H
 
@@ -26,8 +31,9 @@ enum batches {
 extern const char *const batches_names[]; /* "auto", "resident", "streamed", NULL */
 
 struct training_plan {
-    size_t epochs, batch_size;
-    double learning_rate;
+    size_t epochs;        /* 0: only the test set is done */
+    size_t batch_size;    /* samples of a step, at least 1 */
+    double learning_rate; /* a step takes so much of the gradient off the parameters */
     enum color color;
     enum tail tail;
     enum batches batches;
@@ -42,7 +48,7 @@ struct score {
 };
 
 struct training_epoch {
-    double seconds;
+    double seconds; /* until the device is idle again, and the scores are on the host */
     struct score score;
 };
 
@@ -63,20 +69,23 @@ enum status training_check_position(const struct training_plan *plan, size_t sam
     const struct training_position *position, struct error *error);
 
 struct training_result {
-    size_t batches, samples;                       /* of one epoch; a wrapped tail counts again */
-    bool streamed;                                 /* the batches were, else resident */
-    double recording, batching, release, evaluate; /* seconds; see the README */
-    double unfinished; /* seconds of this run in an epoch that did not end */
+    size_t batches, samples; /* of one epoch; a wrapped tail counts again */
+    bool streamed;           /* the batches were, else resident */
+    double recording; /* seconds to record an epoch's operations, a part of the record's `open` */
+    double batching, release, evaluate; /* seconds of these phases */
+    double unfinished;                  /* seconds of this run in an epoch that did not end */
     struct training_position reached;
-    bool tested;
-    struct score test;
+    bool tested;       /* the test set was done, with the parameters after the last epoch */
+    struct score test; /* of it, if so */
 };
 
 /* Told of progress, on the calling thread; any may be NULL. Between two epochs, in `epoch`, the
  * network is at result->reached, and its parameters may be downloaded. */
 struct training_observer {
     void *context;
+    /* `batch` batches of `batches` are done in epoch number `epoch`, from 0. */
     void (*batch)(void *context, size_t epoch, size_t batch, size_t batches);
+    /* Epoch number `epoch`, from 0, is done: the last of result->reached.epochs. */
     void (*epoch)(void *context, size_t epoch, const struct training_result *result);
     bool (*stop)(void *context); /* whether to end: asked after each batch, if it is called alone */
 };
