@@ -45,14 +45,15 @@ struct reservation;
 
 /* Reserves a place at `path` for the weights of a network, and for a run of up to so many epochs
  * and samples of an epoch that was interrupted (0 and 0: only weights). All that saving will take
- * is tried: the room, a temporary file in the same folder, its renaming. Until checkpoint_release
- * nobody else gets the path: neither another process nor this one. What saving to `path` left there
- * when a process was killed in the midst of it is removed. STATUS_USAGE, naming the process, when
- * another one has the path; STATUS_FAILED, naming the path and why, when it can't be written. The
- * caller ends it with checkpoint_release (NULL is fine). */
+ * is tried: the room, a temporary file in the same folder, its renaming. Until
+ * checkpoint_close_place nobody else gets the path: neither another process nor this one. What
+ * saving to `path` left there when a process was killed in the midst of it is removed.
+ * STATUS_USAGE, naming the process, when another one has the path; STATUS_FAILED, naming the path
+ * and why, when it can't be written. The caller ends it with checkpoint_close_place (NULL is fine).
+ */
 enum status checkpoint_reserve(const char *path, const struct network_shape *shape, size_t epochs,
     size_t samples, struct reservation **place, struct error *error);
-void checkpoint_release(struct reservation *place);
+void checkpoint_close_place(struct reservation *place);
 
 /* Writes parameters (see network.h), and a run unless it is NULL, to the path that was reserved,
  * and reserves the place for the next time. They are written to the temporary file and synced

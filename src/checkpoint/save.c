@@ -169,6 +169,6 @@ enum status checkpoint_reserve(const char *path, const struct network_shape *sha
     return reservation_open(path, bytes, place, error);
 }
 
-void checkpoint_release(struct reservation *place) {
+void checkpoint_close_place(struct reservation *place) {
     reservation_close(place);
 }

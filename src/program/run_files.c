@@ -124,7 +124,7 @@ static void close_place(struct reservation *place) {
         interrupt_leave(reservation_partial(place));
         interrupt_leave(reservation_lock(place));
     }
-    checkpoint_release(place);
+    checkpoint_close_place(place);
 }
 
 /* What another process has written since it was opened would be lost. */

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum status refuse(const char *path, const char *what, int reason, struct error *error) {
+enum status file_refuse(const char *path, const char *what, int reason, struct error *error) {
     return error_set(
         error, STATUS_FAILED, "can't write %s: %s: %s", path, what, locale_reason(reason));
 }
@@ -23,6 +23,12 @@ enum status file_check_target(const char *path, struct error *error) {
         S_ISLNK(status.st_mode) ? "a symbolic link; name the file itself" : "not a regular file");
 }
 
+bool file_name_partial(const char *path, int number, char partial[PATH_MAX]) {
+    const int length =
+        snprintf(partial, PATH_MAX, "%s" FILE_PARTIAL "%ld-%d", path, (long)getpid(), number);
+    return length >= 0 && length < PATH_MAX;
+}
+
 /* Creates a new file beside `path`; its name goes to `temporary`. */
 static enum status create_beside(
     const char *path, char temporary[PATH_MAX], int *descriptor, struct error *error) {
@@ -30,17 +36,15 @@ static enum status create_beside(
     if (status != STATUS_OK)
         return status;
     for (int try = 0; try < 100; try++) {
-        const int length =
-            snprintf(temporary, PATH_MAX, "%s" FILE_PARTIAL "%ld-%d", path, (long)getpid(), try);
-        if (length < 0 || length >= PATH_MAX)
-            return refuse(path, "open", ENAMETOOLONG, error);
+        if (!file_name_partial(path, try, temporary))
+            return file_refuse(path, "open", ENAMETOOLONG, error);
         *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (*descriptor >= 0)
             return STATUS_OK;
         if (errno != EEXIST)
-            return refuse(path, "open", errno, error);
+            return file_refuse(path, "open", errno, error);
     }
-    return refuse(path, "open", EEXIST, error);
+    return file_refuse(path, "open", EEXIST, error);
 }
 
 void file_folder(const char *path, char folder[PATH_MAX]) {
@@ -66,6 +70,13 @@ int file_write(int descriptor, const void *data, size_t bytes) {
         done += written > 0 ? (size_t)written : 0;
     }
     return 0;
+}
+
+int file_write_parts(int descriptor, const struct file_part *parts, size_t count) {
+    int reason = 0;
+    for (size_t p = 0; p < count && reason == 0; p++)
+        reason = file_write(descriptor, parts[p].data, parts[p].bytes);
+    return reason;
 }
 
 int file_cut(int descriptor, uint64_t bytes) {
@@ -101,9 +112,7 @@ enum status file_replace(
     if (status != STATUS_OK)
         return status;
     const char *what = "write";
-    int reason = 0;
-    for (size_t p = 0; p < count && reason == 0; p++)
-        reason = file_write(descriptor, parts[p].data, parts[p].bytes);
+    int reason = file_write_parts(descriptor, parts, count);
     if (reason == 0) {
         what = "fsync";
         reason = file_sync(descriptor);
@@ -115,7 +124,7 @@ enum status file_replace(
     close(descriptor);
     if (reason != 0) {
         unlink(temporary);
-        return refuse(path, what, reason, error);
+        return file_refuse(path, what, reason, error);
     }
     file_sync_folder(path);
     return STATUS_OK;

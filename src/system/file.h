@@ -12,6 +12,14 @@
 /* What the path of a file has added while it is written; a process and a number follow. */
 #define FILE_PARTIAL ".partial-"
 
+/* The name of a temporary file of this process for `path`, one for each number. False when it is
+ * too long. */
+bool file_name_partial(const char *path, int number, char partial[PATH_MAX]);
+
+/* The error for a path that can't be written: STATUS_FAILED, with the call that failed, and errno's
+ * reason. */
+enum status file_refuse(const char *path, const char *what, int reason, struct error *error);
+
 struct file_part {
     const void *data;
     size_t bytes;
@@ -19,6 +27,9 @@ struct file_part {
 
 /* Writes all of it, with one call where the system takes it at once. 0, or errno. */
 int file_write(int descriptor, const void *data, size_t bytes);
+
+/* Writes the parts, one after another. 0, or errno. */
+int file_write_parts(int descriptor, const struct file_part *parts, size_t count);
 
 /* Makes the open file end after `bytes`. 0, or errno. */
 int file_cut(int descriptor, uint64_t bytes);

@@ -1,7 +1,6 @@
 #include "system/hold.h"
 
 #include "system/file.h"
-#include "system/locale.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -97,7 +96,7 @@ static int take(struct hold *hold, bool *locked) {
     return EAGAIN;
 }
 
-enum status hold_begin(const char *path, struct hold *hold, struct error *error) {
+enum status hold_open(const char *path, struct hold *hold, struct error *error) {
     bool locked = false;
     hold->descriptor = -1;
     const int length = snprintf(hold->lock, sizeof hold->lock, "%s%s", path, lock_suffix);
@@ -115,16 +114,15 @@ enum status hold_begin(const char *path, struct hold *hold, struct error *error)
         reason = sign(hold->descriptor);
     }
     if (reason != 0) {
-        hold_end(hold);
-        return error_set(
-            error, STATUS_FAILED, "can't write %s: %s: %s", path, what, locale_reason(reason));
+        hold_close(hold);
+        return file_refuse(path, what, reason, error);
     }
     if (locked)
         remove_left(path);
     return STATUS_OK;
 }
 
-void hold_end(struct hold *hold) {
+void hold_close(struct hold *hold) {
     if (hold->descriptor < 0)
         return;
     unlink(hold->lock); /* before its lock is given up: after, it could be another's */

@@ -17,8 +17,8 @@ struct hold {
  * killed while they held it. STATUS_USAGE, naming the process, when another one holds it, or this
  * one already; STATUS_FAILED when the lock's file can't be made. Where a file system has no locks,
  * nobody is kept out, and nothing removed. `hold` is to be filled by nobody else, and is ended by
- * hold_end. */
-enum status hold_begin(const char *path, struct hold *hold, struct error *error);
-void hold_end(struct hold *hold);
+ * hold_close. */
+enum status hold_open(const char *path, struct hold *hold, struct error *error);
+void hold_close(struct hold *hold);
 
 #endif

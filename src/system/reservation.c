@@ -21,27 +21,15 @@ struct reservation {
     char path[];
 };
 
-static enum status refuse(
-    const struct reservation *place, const char *what, int reason, struct error *error) {
-    return error_set(
-        error, STATUS_FAILED, "can't write %s: %s: %s", place->path, what, locale_reason(reason));
-}
-
 /* --- Reserving --- */
 
 /* The temporary file has this number, and another until it could be renamed. */
 enum { PARTIAL, PARTIAL_TRIED };
 
-static bool name_partial(const char *path, int number, char partial[PATH_MAX]) {
-    const int length =
-        snprintf(partial, PATH_MAX, "%s" FILE_PARTIAL "%ld-%d", path, (long)getpid(), number);
-    return length >= 0 && length < PATH_MAX;
-}
-
 static enum status create(struct reservation *place, const char *partial, struct error *error) {
     place->whole = false;
     place->descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    return place->descriptor >= 0 ? STATUS_OK : refuse(place, "open", errno, error);
+    return place->descriptor >= 0 ? STATUS_OK : file_refuse(place->path, "open", errno, error);
 }
 
 /* Where a system can't reserve, what is written has its room. 0, or errno. */
@@ -122,17 +110,15 @@ static enum status check_rename(const char *path, struct error *error) {
             "can't write %s: it is a mount point, which can't be replaced; name a file in a folder "
             "that is mounted",
             path);
-    return is_sticky(path, folder) ? error_set(error, STATUS_FAILED, "can't write %s: rename: %s",
-                                         path, locale_reason(EPERM))
-                                   : STATUS_OK;
+    return is_sticky(path, folder) ? file_refuse(path, "rename", EPERM, error) : STATUS_OK;
 }
 
 /* All that writing will take, but for replacing what is there. */
 static enum status try_all(struct reservation *place, struct error *error) {
     char tried[PATH_MAX];
-    if (!name_partial(place->path, PARTIAL, place->partial) ||
-        !name_partial(place->path, PARTIAL_TRIED, tried))
-        return refuse(place, "open", ENAMETOOLONG, error);
+    if (!file_name_partial(place->path, PARTIAL, place->partial) ||
+        !file_name_partial(place->path, PARTIAL_TRIED, tried))
+        return file_refuse(place->path, "open", ENAMETOOLONG, error);
     const enum status status = create(place, tried, error);
     if (status != STATUS_OK)
         return status;
@@ -140,14 +126,14 @@ static enum status try_all(struct reservation *place, struct error *error) {
     if (!renamed) {
         const int reason = errno;
         unlink(tried);
-        return refuse(place, "rename", reason, error);
+        return file_refuse(place->path, "rename", reason, error);
     }
     int reason = reserve(place->descriptor, place->bytes);
     if (reason != 0)
         return error_set(error, STATUS_FAILED, "can't write %s: reserve %llu bytes: %s",
             place->path, (unsigned long long)place->bytes, locale_reason(reason));
     reason = file_sync(place->descriptor);
-    return reason == 0 ? STATUS_OK : refuse(place, "fsync", reason, error);
+    return reason == 0 ? STATUS_OK : file_refuse(place->path, "fsync", reason, error);
 }
 
 enum status reservation_open(
@@ -163,7 +149,7 @@ enum status reservation_open(
     if (status == STATUS_OK)
         status = check_rename(path, error);
     if (status == STATUS_OK)
-        status = hold_begin(path, &place->hold, error);
+        status = hold_open(path, &place->hold, error);
     if (status == STATUS_OK)
         status = try_all(place, error);
     if (status != STATUS_OK) {
@@ -193,7 +179,7 @@ void reservation_close(struct reservation *reservation) {
         close(reservation->descriptor);
         unlink(reservation->partial);
     }
-    hold_end(&reservation->hold);
+    hold_close(&reservation->hold);
     free(reservation);
 }
 
@@ -213,14 +199,6 @@ static void adopt_mode(const struct reservation *place) {
     (void)fchmod(place->descriptor, mode);
 }
 
-/* Writes them all: 0, or errno. */
-static int write_parts(int descriptor, const struct file_part *parts, size_t count) {
-    int reason = 0;
-    for (size_t p = 0; p < count && reason == 0; p++)
-        reason = file_write(descriptor, parts[p].data, parts[p].bytes);
-    return reason;
-}
-
 /* Makes the temporary file consist of the parts, on the disk. */
 static enum status fill(
     struct reservation *place, const struct file_part *parts, size_t count, struct error *error) {
@@ -230,15 +208,15 @@ static enum status fill(
     place->whole = false;
     adopt_mode(place);
     int reason = lseek(place->descriptor, 0, SEEK_SET) == 0
-                     ? write_parts(place->descriptor, parts, count)
+                     ? file_write_parts(place->descriptor, parts, count)
                      : errno;
     if (reason == 0)
         reason = file_cut(place->descriptor, bytes); /* more was reserved */
     if (reason != 0)
-        return refuse(place, "write", reason, error);
+        return file_refuse(place->path, "write", reason, error);
     reason = file_sync(place->descriptor);
     place->whole = reason == 0;
-    return place->whole ? STATUS_OK : refuse(place, "fsync", reason, error);
+    return place->whole ? STATUS_OK : file_refuse(place->path, "fsync", reason, error);
 }
 
 /* Writes them to where they are to be; the temporary file is then gone. */
@@ -250,7 +228,7 @@ static enum status put(
     if (status == STATUS_OK)
         status = file_check_target(place->path, error);
     if (status == STATUS_OK && rename(place->partial, place->path) != 0)
-        status = refuse(place, "rename", errno, error);
+        status = file_refuse(place->path, "rename", errno, error);
     if (status != STATUS_OK)
         return status;
     close(place->descriptor);
@@ -310,7 +288,7 @@ static bool keep_apart(const struct reservation *place, const struct file_part *
         length >= 0 && (size_t)length < sizeof path ? create_kept(path, kept) : -1;
     if (descriptor < 0)
         return false;
-    const bool done = write_parts(descriptor, parts, count) == 0 && file_sync(descriptor) == 0;
+    const bool done = file_write_parts(descriptor, parts, count) == 0 && file_sync(descriptor) == 0;
     close(descriptor);
     if (done)
         file_sync_folder(kept);

@@ -83,6 +83,6 @@ enum status support_save(const char *path, const struct network_shape *shape,
     enum status status = checkpoint_reserve(path, shape, 0, 0, &place, error);
     if (status == STATUS_OK)
         status = checkpoint_save_last(place, shape, parameters, run, error);
-    checkpoint_release(place);
+    checkpoint_close_place(place);
     return status;
 }
