@@ -11,13 +11,13 @@
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP}, failing[] = {SIGPIPE, SIGXFSZ};
 enum { ENDING = sizeof ending / sizeof *ending };
 
-/* Of the process, as signals are. */
+/* A signal is sent to the whole process, so these are the process's, too. */
 static atomic_int noted, deferred;
 static atomic_llong noted_at;  /* milliseconds */
 static bool is_caught[ENDING]; /* but for those that the program was started to ignore */
 
 enum { FILES = 4 };
-static _Atomic(const char *) files[FILES]; /* to be removed */
+static _Atomic(const char *) files[FILES]; /* that end_at_once removes */
 
 enum { SAME_CAUSE = 200 }; /* milliseconds; nobody presses Ctrl-C twice in that time */
 
@@ -27,7 +27,7 @@ static long long milliseconds(void) {
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* NULL is a place that is free. */
+/* Puts `path` where `before` is in the list. NULL stands for a free place. */
 static void replace_file(const char *before, const char *path) {
     for (int f = 0; f < FILES; f++) {
         const char *expected = before;
@@ -53,7 +53,7 @@ static void end_at_once(int signal) {
     _exit(128 + signal);
 }
 
-/* Calls nothing that a signal must not interrupt. */
+/* It may interrupt any function, and calls only those that POSIX allows there. */
 static void handle(int signal) {
     const int reason = errno;
     int none = 0;

@@ -92,7 +92,8 @@ static bool read_real(const char *text, double *value) {
     return *end == '\0' && errno == 0; /* neither too large nor too small for a double */
 }
 
-/* The kind's name in lower case, as records and checkpoints have it. */
+/* A device as it is typed, but the name of its kind in lower case, as records and checkpoints have
+ * it. */
 static bool read_spec(const char *text, char spec[DEVICE_SPEC_MAX]) {
     const size_t length = strlen(text), kind = strcspn(text, ":");
     if (length < 1 || length >= DEVICE_SPEC_MAX)
@@ -143,7 +144,7 @@ bool option_read(const struct option_row *row, const char *text, struct options 
         return false;
     case OPTION_LAYERS:
         return read_layers(text, member);
-    case OPTION_FLAG: /* it has a value only where it was stored */
+    case OPTION_FLAG: /* without a value on the command line; a checkpoint has one */
         *(bool *)member = true;
         return !*text || strcmp(text, "true") == 0;
     case OPTION_ACTION:

@@ -18,11 +18,12 @@ enum option_kind {
     OPTION_ACTION, /* the action `low`, without a value */
 };
 
-/* What a checkpoint keeps of an option. */
+/* Whether a checkpoint keeps an option, and whether a run that goes on may have another value. */
 enum kept {
     KEPT_NOT,
-    KEPT_FIRM, /* what the weights or their times depend on: another value contradicts it */
-    KEPT_FREE, /* continuing takes it over, unless there is another one */
+    KEPT_FIRM, /* what the weights or their times depend on: it can't change in the midst of a run
+                */
+    KEPT_FREE, /* what may change when a run goes on; where it is not given, it stays */
 };
 
 struct option_row {

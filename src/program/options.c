@@ -109,11 +109,15 @@ static const struct options defaults = {
     .plan = {.epochs = 5, .batch_size = 300, .learning_rate = 0.01, .seed = 1},
 };
 
+bool options_choose_device(const struct options *options) {
+    return strcmp(options->device, "auto") == 0 || strcmp(options->device, "gpu") == 0;
+}
+
 size_t options_training_images(const struct options *options) {
     return options->samples > 0 ? options->samples : CIFAR10_TRAIN;
 }
 
-/* What no single option can tell. */
+/* Checks what no option can tell by itself, and fills in what follows from several. */
 static enum status check_together(struct options *options, struct error *error) {
     if (options->action == ACTION_PEAK && options->format > FORMAT_JSON)
         return error_set(error, STATUS_USAGE, "--peak: --format is table or json");
@@ -142,7 +146,7 @@ static enum status check_together(struct options *options, struct error *error) 
     return STATUS_OK;
 }
 
-/* What is no option, with the one that may have been meant. */
+/* The error for a word that is no option; it names the one that may have been meant. */
 static enum status refuse_option(const char *argument, struct error *error) {
     const char *names[ROWS], *meant = NULL;
     char name[64];
@@ -193,7 +197,7 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
             "'%s' is not an option; all settings are options: see --help", argv[optind]);
     if (options->resume && options->init)
         return error_set(error, STATUS_USAGE, "--init and --resume both have first weights");
-    /* What continues is checked when its options are known. */
+    /* A run that goes on is checked when options_restore has the rest of its options. */
     const bool continues = options->resume && options->action == ACTION_TRAIN;
     return continues ? STATUS_OK : check_together(options, error);
 }
@@ -222,7 +226,8 @@ size_t options_store(const struct options *options, struct checkpoint_setting *s
     return count;
 }
 
-/* "auto" leaves the choice, which is then the run's own. */
+/* Whether the command line says what this option is to be. Where it says "auto" it leaves the
+ * choice, and a run that goes on keeps what it had. */
 static bool is_given(const struct options *options, int row) {
     struct checkpoint_setting now;
     option_write(&rows[row], options, now.value, sizeof now.value);
@@ -230,7 +235,7 @@ static bool is_given(const struct options *options, int row) {
            !(rows[row].kept == KEPT_FIRM && strcmp(now.value, "auto") == 0);
 }
 
-/* Names the given options that contradict the run. */
+/* The error that names what was given and contradicts the run. */
 static enum status check_given(
     const struct options *options, const struct checkpoint *checkpoint, struct error *error) {
     char found[1024] = "";

@@ -30,7 +30,7 @@ struct options {
  * what is accepted, at the first thing that isn't. */
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error);
 
-/* A run that is to be continued needs the options that it was started with. */
+/* The most options that are stored with a run, for whoever continues it. */
 enum { OPTIONS_STORED_MAX = 40 };
 
 /* Fills settings[OPTIONS_STORED_MAX] with these options, as they would be typed: names with their
@@ -41,6 +41,9 @@ size_t options_store(const struct options *options, struct checkpoint_setting *s
  * silent. STATUS_USAGE, naming them, when it has options that contradict the run. */
 enum status options_restore(
     struct options *options, const struct checkpoint *checkpoint, struct error *error);
+
+/* Whether --device leaves it to the program which device is taken (auto, gpu). */
+bool options_choose_device(const struct options *options);
 
 /* Images of the training set that are used. */
 size_t options_training_images(const struct options *options);

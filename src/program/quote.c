@@ -14,7 +14,8 @@ const char *quote(const char *word, quoted_text quoted) {
     quoted[used++] = '\'';
     for (; *word && used + sizeof "'\\'''" <= sizeof(quoted_text); word++) {
         const char letter[] = {*word, '\0'};
-        const char *shown = *word == '\'' ? "'\\''" : letter; /* ends them, one, begins them */
+        const char *shown =
+            *word == '\'' ? "'\\''" : letter; /* the quotes end, a quote, they begin */
         memcpy(quoted + used, shown, strlen(shown));
         used += strlen(shown);
     }

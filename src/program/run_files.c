@@ -16,14 +16,16 @@
 static const char data_name[] = "trainer.data", commit_name[] = "trainer.commit",
                   ended_name[] = "trainer.ended";
 
-/* Before a file is created: what a library has done with the process's umask is undone. */
+/* Undoes what a library may have done to the process's umask. To be called before a file is
+ * created.
+ */
 static void restore_mask(const struct run *run) {
     umask(run->mask);
 }
 
 /* --- Beginning --- */
 
-/* Where the run goes on. */
+/* Finds where a run goes on. */
 static enum status first_position(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const struct training_plan *plan = &options->plan;
@@ -64,8 +66,8 @@ static enum status first_parameters(struct run *run, struct error *error) {
     return status == STATUS_OK && run->resumed ? first_position(run, error) : status;
 }
 
-/* Whether there is something at `path` that could be lost. What is no regular file is left alone by
- * whoever writes. */
+/* Whether there is something at `path` that writing would replace: writing to anything but a
+ * regular file is refused elsewhere. */
 static bool has_content(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
@@ -170,14 +172,14 @@ static void keep_setting(struct run *run, const char *name, const char *value) {
     snprintf(setting->value, sizeof setting->value, "%s", value);
 }
 
-/* Options are kept with what was left open. */
+/* What the options left open is kept as it turned out. */
 enum status run_describe(struct run *run, struct error *error) {
     const double start = clock_seconds();
     const struct device_info *device = device_info(run->device);
     const struct dataset *dataset = run->dataset;
     struct options options = *run->options;
     char *folder = dataset->path[0] ? realpath(dataset->path, NULL) : NULL;
-    if (strcmp(options.device, "auto") == 0 || strcmp(options.device, "gpu") == 0)
+    if (options_choose_device(&options))
         snprintf(options.device, sizeof options.device, "%s", device->kind);
     options.threads = device->threads;
     options.samples = dataset->train.count;

@@ -18,7 +18,7 @@ void run_print_warning(struct run *run) {
 void run_print_choice(struct run *run) {
     const char *device = run->options->device;
     const struct device_info *info = device_info(run->device);
-    if (run->options->quiet || (strcmp(device, "auto") != 0 && strcmp(device, "gpu") != 0))
+    if (run->options->quiet || !options_choose_device(run->options))
         return;
     char lines[sizeof info->passed_over], *rest;
     memcpy(lines, info->passed_over, sizeof lines);

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of nothing. */
+/* The hash of no bytes, with which each begins. */
 static const uint64_t hash_start = 0xcbf29ce484222325;
 
-/* That of what `hash` is of, with these bytes behind it. */
+/* `hash` is that of some bytes: gives the hash of the same with these behind them. */
 static inline uint64_t hash_on(uint64_t hash, const void *bytes, size_t length) {
     const unsigned char *byte = bytes;
     for (size_t i = 0; i < length; i++)
