@@ -1,6 +1,6 @@
 """What the peers share: their command line, data and first weights, the phases and their times, and the
-record of a run, in the trainer's own form and with its definitions (README.md, "What each second means",
-"The record").
+record of a run, in the trainer's own form and with its definitions (README.md, "What each second means", and
+src/report/README.md).
 
 A peer is a class, whose main program is run(START, __doc__, TheClass), START being the time at the
 script's first lines:

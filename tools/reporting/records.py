@@ -1,4 +1,4 @@
-"""Records (README.md, "The record"): reading them, what makes one unfit to be quoted, and the
+"""Records (src/report/README.md): reading them, what makes one unfit to be quoted, and the
 statistics of several. Nothing here needs more than Python itself.
 
 A line of a file is one of three sorts: a run, a peak (what the hardware can do at best), and what
