@@ -37,21 +37,22 @@ KERNEL(gather_rows)
             source[source_at + (ulong)index[index_at + row] * columns + column];
 }
 
-/* Of pixels[rows, 3 * plane], a sample's red, green and blue values each by themselves:
- * destination[rows, columns] = (0.299 R + 0.587 G + 0.114 B) / 255, where columns is plane; or, not
- * in grey, = pixels / 255, where it is 3 * plane. An item does an element of the destination, and
- * the items are exactly those: groups must divide columns. (A test of each would keep some compilers
- * from using vectors, and cost half as much time again.) */
+/* Images of `channels` planes of `plane` bytes, one image after another, as numbers from 0 to 1. With
+ * `mixed`: destination[rows, plane] = first * the bytes of the first channel + second * those of the
+ * second + third * those of the third, / 255; weights of channels that are not there are 0. Else
+ * destination[rows, channels * plane] = pixels / 255. An item does an element of the destination,
+ * and the items are exactly those: groups must divide its columns. (A test of each would keep some
+ * compilers from using vectors, and cost half as much time again.) */
 KERNEL(convert_pixels)
-(GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint columns,
-    uint grey) {
-    const ulong j = get_global_id(0), row = get_global_id(1);
-    GLOBAL float *to = destination + destination_at + row * columns;
-    if (grey) {
-        GLOBAL const uchar *red = pixels + row * 3 * columns;
-        GLOBAL const uchar *green = red + columns, *blue = green + columns;
-        to[j] = (0.299f * red[j] + 0.587f * green[j] + 0.114f * blue[j]) / 255.0f;
-    } else {
-        to[j] = pixels[row * columns + j] / 255.0f;
-    }
+(GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint channels,
+    uint plane, uint mixed, float first, float second, float third) {
+    const ulong j = get_global_id(0), row = get_global_id(1), image = (ulong)channels * plane;
+    GLOBAL const uchar *sample = pixels + row * image;
+    GLOBAL const uchar *next = sample + (channels > 1 ? plane : 0);
+    GLOBAL const uchar *last = sample + (channels > 2 ? 2 * (ulong)plane : 0);
+    GLOBAL float *to = destination + destination_at;
+    if (mixed)
+        to[row * plane + j] = (first * sample[j] + second * next[j] + third * last[j]) / 255.0f;
+    else
+        to[row * image + j] = sample[j] / 255.0f;
 }

@@ -27,6 +27,30 @@ enum {
     CIFAR10_TEST = CIFAR10_FILE_RECORDS,
 };
 
+/* The form of a data set: what its images are, and its files, which hold records of a label byte
+ * and the bytes of an image. */
+struct image_format {
+    size_t channels, side;    /* an image is so many planes of side x side bytes, row-major */
+    double grey[3];           /* of each channel: its weight where an image becomes grey */
+    size_t classes;           /* labels are below it */
+    size_t train, test;       /* images of each set */
+    size_t file_records;      /* of each file */
+    const char *const *files; /* names: of the training set in their order, then the test set's */
+};
+extern const struct image_format cifar10_format; /* the synthetic set's, too */
+
+/* What a network is given of an image. */
+enum color { COLOR_GREY, COLOR_RGB };
+extern const char *const color_names[]; /* "grey", "rgb", NULL */
+
+/* Bytes of a channel, of an image, and of an image with its label. */
+size_t image_plane(const struct image_format *format);
+size_t image_bytes(const struct image_format *format);
+size_t image_record(const struct image_format *format);
+
+/* Numbers that a network is given of an image. */
+size_t image_inputs(const struct image_format *format, enum color color);
+
 /* The synthetic set, of a seed, in whole numbers only, so that it is the same on every machine. Its
  * random bytes are those of random_bits, each word's lowest first, 16 a block; divisions cut off.
  *
@@ -42,8 +66,9 @@ enum {
 
 struct images {
     size_t count;
-    uint8_t *pixels; /* [count, 3072] */
-    uint8_t *labels; /* [count], each below 10 */
+    uint8_t *pixels; /* [count, image_bytes] */
+    uint8_t *labels; /* [count], each below the number of classes */
+    const struct image_format *format;
 };
 
 struct dataset {

@@ -183,9 +183,6 @@ enum status device_synchronise(struct device *device, struct error *error);
 enum activation { ACTIVATION_NONE, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU };
 extern const char *const activation_names[]; /* "none", "sigmoid", "tanh", "relu", NULL */
 
-enum color { COLOR_GREY, COLOR_RGB };
-extern const char *const color_names[]; /* "grey", "rgb", NULL */
-
 /* y[B, out] = activation(x[B, in] * weights[in, out] + bias[1, out]) */
 enum status device_dense_forward(struct device *device, struct view x, struct view weights,
     struct view bias, enum activation activation, struct view y, struct error *error);
@@ -229,11 +226,23 @@ enum status device_softmax_cross_entropy(struct device *device, struct view logi
 enum status device_gather_rows(struct device *device, struct view source, struct view index,
     struct view destination, struct error *error);
 
-/* destination[rows, 1024 or 3072] = CIFAR-10 pixels at `host` (uint8 [rows, 3072], see dataset.h):
- * grey (0.299 R + 0.587 G + 0.114 B) / 255, or all three planes / 255. Enqueued: `host` is read
- * until the next wait. */
-enum status device_upload_pixels(struct device *device, const uint8_t *host, enum color color,
-    struct view destination, struct error *error);
+/* How the bytes of an image become numbers. It has so many channels, each a plane of so many bytes,
+ * one channel after another: all together a multiple of 4 bytes, and at most PIXELS_IMAGE_MAX. Each
+ * byte is divided by 255. */
+enum { PIXELS_CHANNELS_MAX = 3, PIXELS_IMAGE_MAX = 1 << 20 };
+struct pixel_format {
+    size_t channels, plane;
+    /* Whether the channels, of which there are at most PIXELS_CHANNELS_MAX, are mixed into one
+     * plane: their sum, each times its weight. Else all of them stay. */
+    bool mixed;
+    double weights[PIXELS_CHANNELS_MAX];
+};
+
+/* destination[rows, columns] = the images at `host` (uint8 [rows, channels * plane]) as numbers;
+ * columns is plane where channels are mixed, else channels * plane. Enqueued: `host` is read until
+ * the next wait. */
+enum status device_upload_pixels(struct device *device, const uint8_t *host,
+    const struct pixel_format *format, struct view destination, struct error *error);
 
 /* --- Doing the same again ------------------------------------------------------------------ */
 

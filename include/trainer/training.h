@@ -94,11 +94,11 @@ struct training_observer {
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
 /* Whether the host has the memory for what a run begins with, on whatever device: so many images of
- * both sets, and the parameters. STATUS_DEVICE, saying what limits it, if not. To be asked before
+ * this form, and the parameters. STATUS_DEVICE, saying what limits it, if not. To be asked before
  * any of it is there: the system may promise memory that it has not, and end the process that uses
  * it. */
-enum status training_check_host(
-    const struct network_shape *shape, size_t images, struct error *error);
+enum status training_check_host(const struct network_shape *shape,
+    const struct image_format *format, size_t images, struct error *error);
 
 /* Checks that device and host have the memory for training a network of this shape by this plan:
  * network_check_budget, with what the training itself takes. And checks the device's products at

@@ -16,11 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES = CIFAR10_TRAIN_FILES + 1 };
-
-static const char *const file_names[FILES] = {"data_batch_1.bin", "data_batch_2.bin",
-    "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
-
 /* The size of CIFAR-100's test.bin, whose records have two labels. */
 enum { CIFAR100_FILE_BYTES = 10000 * (2 + CIFAR10_PIXELS) };
 
@@ -94,15 +89,15 @@ static enum status read_chunk(
 
 /* Reads all files' chunks with all threads. Of several errors, the first in file order is told. */
 static enum status read_files(
-    const struct source_file files[FILES], int threads, struct error *error) {
+    const struct source_file files[CIFAR10_FILES], int threads, struct error *error) {
     enum { FILE_CHUNKS = (CIFAR10_FILE_RECORDS + CHUNK_RECORDS - 1) / CHUNK_RECORDS };
-    int failed = FILES * FILE_CHUNKS;
+    int failed = CIFAR10_FILES * FILE_CHUNKS;
     enum status result = STATUS_OK;
 #pragma omp parallel num_threads(team_whole(threads))
     {
         uint8_t *chunk = memory_allocate(CHUNK_BYTES);
 #pragma omp for schedule(dynamic)
-        for (int task = 0; task < FILES * FILE_CHUNKS; task++) {
+        for (int task = 0; task < CIFAR10_FILES * FILE_CHUNKS; task++) {
             const struct source_file *file = &files[task / FILE_CHUNKS];
             const size_t first = (size_t)(task % FILE_CHUNKS) * CHUNK_RECORDS;
             struct error problem;
@@ -128,16 +123,16 @@ static enum status read_files(
 /* Opens all files; the caller closes those that are open, whatever is returned. `train` and `test`
  * may be NULL, when nothing is to be read. */
 static enum status open_files(const char *folder, const struct images *train,
-    const struct images *test, struct source_file files[FILES], struct error *error) {
+    const struct images *test, struct source_file files[CIFAR10_FILES], struct error *error) {
     enum status status = STATUS_OK;
-    for (int f = 0; f < FILES; f++)
+    for (int f = 0; f < CIFAR10_FILES; f++)
         files[f].descriptor = -1;
-    for (int f = 0; f < FILES && status == STATUS_OK; f++) {
+    for (int f = 0; f < CIFAR10_FILES && status == STATUS_OK; f++) {
         struct source_file *file = &files[f];
         const struct images *images = f < CIFAR10_TRAIN_FILES ? train : test;
         const size_t before = f < CIFAR10_TRAIN_FILES ? (size_t)f * CIFAR10_FILE_RECORDS : 0;
         const size_t left = images && images->count > before ? images->count - before : 0;
-        snprintf(file->path, sizeof file->path, "%s/%s", folder, file_names[f]);
+        snprintf(file->path, sizeof file->path, "%s/%s", folder, cifar10_format.files[f]);
         file->records = left < CIFAR10_FILE_RECORDS ? left : CIFAR10_FILE_RECORDS;
         if (file->records > 0) {
             file->pixels = images->pixels + before * CIFAR10_PIXELS;
@@ -150,13 +145,13 @@ static enum status open_files(const char *folder, const struct images *train,
 
 enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
     struct error *error) {
-    struct source_file *files = calloc(FILES, sizeof *files);
+    struct source_file *files = calloc(CIFAR10_FILES, sizeof *files);
     if (!files)
-        return error_memory(error, "reading the data set", FILES * sizeof *files);
+        return error_memory(error, "reading the data set", CIFAR10_FILES * sizeof *files);
     enum status status = open_files(folder, train, test, files, error);
     if (status == STATUS_OK && train)
         status = read_files(files, threads, error);
-    for (int f = 0; f < FILES; f++)
+    for (int f = 0; f < CIFAR10_FILES; f++)
         if (files[f].descriptor >= 0)
             close(files[f].descriptor);
     free(files);

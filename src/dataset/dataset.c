@@ -38,10 +38,11 @@ static enum status find(const char *data, struct dataset *dataset, struct error 
 
 static enum status allocate(struct images *images, struct error *error) {
     const size_t count = images->count;
-    images->pixels = memory_allocate(count * CIFAR10_PIXELS);
+    images->pixels = memory_allocate(count * image_bytes(images->format));
     images->labels = memory_allocate(count);
-    return images->pixels && images->labels ? STATUS_OK
-                                            : error_memory(error, "images", count * CIFAR10_RECORD);
+    return images->pixels && images->labels
+               ? STATUS_OK
+               : error_memory(error, "images", count * image_record(images->format));
 }
 
 static size_t cut(size_t count, size_t samples) {
@@ -54,8 +55,11 @@ static enum status create(
     *dataset = calloc(1, sizeof **dataset);
     if (!*dataset)
         return error_memory(error, "the data set", sizeof **dataset);
-    (*dataset)->train.count = cut(CIFAR10_TRAIN, options->samples);
-    (*dataset)->test.count = cut(CIFAR10_TEST, options->samples);
+    const struct image_format *format = &cifar10_format;
+    (*dataset)->train =
+        (struct images){.count = cut(format->train, options->samples), .format = format};
+    (*dataset)->test =
+        (struct images){.count = cut(format->test, options->samples), .format = format};
     return find(options->data, *dataset, error);
 }
 
@@ -106,7 +110,8 @@ enum status dataset_plan(
 }
 
 size_t dataset_bytes(const struct dataset *dataset) {
-    return (dataset->train.count + dataset->test.count) * CIFAR10_RECORD;
+    return dataset->train.count * image_record(dataset->train.format) +
+           dataset->test.count * image_record(dataset->test.format);
 }
 
 static uint64_t mix(uint64_t hash, const uint8_t *bytes, size_t count, size_t stride) {
@@ -121,7 +126,7 @@ uint64_t dataset_fingerprint(const struct dataset *dataset) {
     uint64_t hash = 0xCBF29CE484222325;
     for (size_t s = 0; s < 2; s++) {
         hash = mix(hash, sets[s]->labels, sets[s]->count, 1);
-        hash = mix(hash, sets[s]->pixels, sets[s]->count * CIFAR10_PIXELS, STRIDE);
+        hash = mix(hash, sets[s]->pixels, sets[s]->count * image_bytes(sets[s]->format), STRIDE);
     }
     return hash;
 }

@@ -4,6 +4,8 @@
 
 #include "trainer/dataset.h"
 
+enum { CIFAR10_FILES = CIFAR10_TRAIN_FILES + 1 }; /* the last one is the test set */
+
 /* Reads the first records of the six files in `folder`, with `threads` threads. */
 enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
     struct error *error);

@@ -7,7 +7,6 @@ const char *const activation_names[] = {[ACTIVATION_NONE] = "none",
     [ACTIVATION_TANH] = "tanh",
     [ACTIVATION_RELU] = "relu",
     NULL};
-const char *const color_names[] = {[COLOR_GREY] = "grey", [COLOR_RGB] = "rgb", NULL};
 
 const struct device_info *device_info(const struct device *device) {
     return &device->info;
@@ -71,13 +70,13 @@ enum status device_upload(
         error);
 }
 
-enum status device_upload_pixels(struct device *device, const uint8_t *host, enum color color,
-    struct view destination, struct error *error) {
+enum status device_upload_pixels(struct device *device, const uint8_t *host,
+    const struct pixel_format *format, struct view destination, struct error *error) {
     return operation_enqueue(device,
         &(struct operation){.kind = OPERATION_UPLOAD_PIXELS,
             .upload_pixels = {destination},
             .host = host,
-            .color = color},
+            .pixels = *format},
         error);
 }
 

@@ -2,7 +2,6 @@
 
 #include "device/device_type.h"
 #include "system/text.h"
-#include "trainer/dataset.h"
 
 #include <limits.h>
 
@@ -68,10 +67,18 @@ static bool is_side(char said, size_t side, size_t sizes[CHAR_MAX + 1]) {
     return side == *size;
 }
 
+static bool is_format(const struct pixel_format *format) {
+    const size_t channels = format->channels, plane = format->plane;
+    return channels >= 1 && plane >= 1 && plane <= PIXELS_IMAGE_MAX / channels &&
+           channels * plane % sizeof(float) == 0 &&
+           (!format->mixed || channels <= PIXELS_CHANNELS_MAX);
+}
+
 static bool has_shapes(const struct operation *operation) {
     const struct operation_type *type = &operation_types[operation->kind];
     size_t sizes[CHAR_MAX + 1] = {0};
-    sizes['p'] = operation->color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
+    sizes['p'] =
+        operation->pixels.plane * (operation->pixels.mixed ? 1 : operation->pixels.channels);
     for (size_t v = 0; v < operation_operands(type); v++)
         if (!is_side(type->operands[v].rows, operation->views[v].rows, sizes) ||
             !is_side(type->operands[v].columns, operation->views[v].columns, sizes))
@@ -108,6 +115,8 @@ enum status operation_check(
     const struct device *device, const struct operation *operation, struct error *error) {
     const struct operation_type *type = &operation_types[operation->kind];
     bool fit = !type->sends || operation->host;
+    if (operation->kind == OPERATION_UPLOAD_PIXELS)
+        fit = fit && is_format(&operation->pixels);
     for (size_t v = 0; v < operation_operands(type); v++)
         fit = fit && view_fits(device, operation->views[v]);
     if (!fit || !has_shapes(operation))

@@ -56,7 +56,7 @@ struct operation {
     };
     const void *host; /* what is sent, read until the next wait */
     enum activation activation;
-    enum color color;
+    struct pixel_format pixels;
     enum optimizer optimizer;
     float scale; /* of softmax_cross_entropy */
 };

@@ -5,7 +5,6 @@
 #include "device/matrix.h"
 #include "system/strict_math.h"
 #include "system/team.h"
-#include "trainer/dataset.h"
 
 #include <limits.h>
 #include <math.h>
@@ -124,19 +123,25 @@ static void upload(const struct operation *operation, int threads) {
     memcpy(host_floats(to), operation->host, to.rows * to.columns * sizeof(float));
 }
 
+/* Of a channel that is not there the first one is taken, 0 times. */
 static void upload_pixels(const struct operation *operation, int threads) {
     const struct view destination = operation->upload_pixels.destination;
+    const struct pixel_format *format = &operation->pixels;
+    const size_t channels = format->channels, plane = format->plane, columns = destination.columns;
+    const double *weights = format->weights;
+    const double second = channels > 1 ? weights[1] : 0.0, third = channels > 2 ? weights[2] : 0.0;
     const uint8_t *pixels = operation->host;
-    const size_t columns = destination.columns;
 #pragma omp parallel for num_threads(team_whole(threads))
     for (size_t i = 0; i < destination.rows; i++) {
-        const uint8_t *red = pixels + i * CIFAR10_PIXELS;
-        const uint8_t *green = red + CIFAR10_PLANE, *blue = green + CIFAR10_PLANE;
+        const uint8_t *red = pixels + i * channels * plane; /* (channels, plane) */
+        const uint8_t *green = channels > 1 ? red + plane : red;
+        const uint8_t *blue = channels > 2 ? red + 2 * plane : red;
         float *row = host_floats(destination) + i * columns;
         for (size_t j = 0; j < columns; j++)
-            row[j] = operation->color == COLOR_RGB
-                         ? (float)(red[j] / 255.0)
-                         : (float)((0.299 * red[j] + 0.587 * green[j] + 0.114 * blue[j]) / 255.0);
+            row[j] =
+                format->mixed
+                    ? (float)((weights[0] * red[j] + second * green[j] + third * blue[j]) / 255.0)
+                    : (float)(red[j] / 255.0);
     }
 }
 

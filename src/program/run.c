@@ -45,7 +45,8 @@ enum status run_begin(struct run *run, struct error *error) {
     const struct device_options wanted = device_wanted(run);
     enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK && options->action == ACTION_TRAIN)
-        status = training_check_host(&options->shape, count_images(options), error);
+        status =
+            training_check_host(&options->shape, &cifar10_format, count_images(options), error);
     run->record.setup = clock_seconds() - run->begun;
     return status;
 }

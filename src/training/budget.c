@@ -27,14 +27,13 @@ static size_t parameters_bytes(const struct network_shape *shape) {
 }
 
 /* What a run has on the host before its device is opened: the images and the first weights. */
-static size_t first_bytes(const struct network_shape *shape, size_t images) {
-    return images * CIFAR10_RECORD + parameters_bytes(shape);
+static size_t first_bytes(const struct network_shape *shape, const struct dataset *dataset) {
+    return dataset_bytes(dataset) + parameters_bytes(shape);
 }
 
 /* The same, as long as it is not there: of a data set that was only planned. */
 static size_t absent_bytes(const struct network_shape *shape, const struct dataset *dataset) {
-    return dataset->train.pixels ? 0
-                                 : first_bytes(shape, dataset->train.count + dataset->test.count);
+    return dataset->train.pixels ? 0 : first_bytes(shape, dataset);
 }
 
 /* What the epochs have on the host beside their batches: the position that they have reached and
@@ -107,7 +106,7 @@ struct training_memory training_memory(struct device *device, const struct netwo
         loader_is_streamed(device, &epoch, network + (shared ? absent_bytes(shape, dataset) : 0));
     /* What the host gives back may well stay with the process: there it counts to the end. */
     const struct line lines[] = {
-        {HOST, CHECK | EPOCHS | EVALUATION, first_bytes(shape, trained + tested)},
+        {HOST, CHECK | EPOCHS | EVALUATION, first_bytes(shape, dataset)},
         {DEVICE, CHECK, check},
         {HOST, CHECK, check},
         {DEVICE, EPOCHS | EVALUATION, network},
@@ -127,11 +126,11 @@ struct training_memory training_memory(struct device *device, const struct netwo
 
 /* --- Whether it is there --- */
 
-enum status training_check_host(
-    const struct network_shape *shape, size_t images, struct error *error) {
+enum status training_check_host(const struct network_shape *shape,
+    const struct image_format *format, size_t images, struct error *error) {
     const char *limit;
     const unsigned long long left = host_memory_left(&limit);
-    const size_t bytes = first_bytes(shape, images);
+    const size_t bytes = images * image_record(format) + parameters_bytes(shape);
     return bytes <= left
                ? STATUS_OK
                : error_set(error, STATUS_DEVICE,
@@ -146,13 +145,13 @@ enum status budget_check(struct device *device, const struct network_shape *shap
     /* At most, with their order and a scale for each. */
     const size_t scored = dataset->train.count + plan->batch_size;
     const size_t scores = 4 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
-    const size_t first = first_bytes(shape, dataset->train.count + dataset->test.count);
     if (shares_host(device))
         return network_check_budget(device, shape, plan->batch_size, absent,
             scores + own_bytes(shape, plan, scored), error);
     const char *limit;
     const unsigned long long left = host_memory_left(&limit);
-    const size_t more = training_memory(device, shape, dataset, plan).host - first + absent;
+    const size_t more =
+        training_memory(device, shape, dataset, plan).host - first_bytes(shape, dataset) + absent;
     return more <= left ? network_check_budget(device, shape, plan->batch_size, 0, scores, error)
                         : error_set(error, STATUS_DEVICE,
                               "out of memory: this training needs %zu bytes more of the host, "

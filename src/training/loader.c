@@ -10,7 +10,7 @@
 /* --- Memory --- */
 
 static size_t inputs_of(const struct loader_options *options) {
-    return options->color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
+    return image_inputs(options->images->format, options->color);
 }
 
 /* The arrays of a loader: first those on the device, then those on the host. Some loaders do
@@ -43,8 +43,8 @@ static void list_arrays(
     arrays[ORDER] = (struct budget_row){options->shuffle && !streamed ? samples : 0, 0, index};
     arrays[HOST_LABELS] = (struct budget_row){streamed ? samples : resident, 0, index};
     arrays[HOST_ORDER] = (struct budget_row){ordered, 0, index};
-    arrays[HOST_PIXELS] =
-        (struct budget_row){options->shuffle && streamed ? samples * CIFAR10_PIXELS : 0, 0, 1};
+    const size_t copied = options->shuffle && streamed ? samples : 0;
+    arrays[HOST_PIXELS] = (struct budget_row){copied * image_bytes(options->images->format), 0, 1};
 }
 
 size_t loader_device_bytes(const struct loader_options *options, bool streamed) {
@@ -129,6 +129,17 @@ static enum status allocate(struct loader *loader, struct error *error) {
     return status;
 }
 
+/* Bytes of images to the device. */
+static enum status send_images(
+    struct loader *loader, const uint8_t *pixels, struct view destination, struct error *error) {
+    const struct image_format *format = loader->options.images->format;
+    const struct pixel_format pixel = {.channels = format->channels,
+        .plane = image_plane(format),
+        .mixed = loader->options.color == COLOR_GREY,
+        .weights = {format->grey[0], format->grey[1], format->grey[2]}};
+    return device_upload_pixels(loader->device, pixels, &pixel, destination, error);
+}
+
 /* destination = the pixels of samples from `first` on, in the images' order. */
 static enum status send_pixels(
     struct loader *loader, size_t first, struct view destination, struct error *error) {
@@ -137,8 +148,8 @@ static enum status send_pixels(
     for (size_t done = 0, count; done < destination.rows && status == STATUS_OK; done += count) {
         const size_t from = (first + done) % images->count, left = destination.rows - done;
         count = left < images->count - from ? left : images->count - from;
-        status = device_upload_pixels(loader->device, images->pixels + from * CIFAR10_PIXELS,
-            loader->options.color, view_rows(destination, done, count), error);
+        status = send_images(loader, images->pixels + from * image_bytes(images->format),
+            view_rows(destination, done, count), error);
     }
     return status;
 }
@@ -195,10 +206,10 @@ enum status loader_begin(struct loader *loader, size_t pass, struct error *error
         order[i] = order[i - images->count];
     if (!loader->streamed)
         return device_upload(loader->device, loader->order, order, error);
+    const size_t bytes = image_bytes(images->format);
     for (size_t i = 0; i < options->samples; i++) {
         loader->labels[i] = images->labels[order[i]];
-        memcpy(loader->pixels + i * CIFAR10_PIXELS,
-            images->pixels + (size_t)order[i] * CIFAR10_PIXELS, CIFAR10_PIXELS);
+        memcpy(loader->pixels + i * bytes, images->pixels + (size_t)order[i] * bytes, bytes);
     }
     return STATUS_OK;
 }
@@ -225,8 +236,9 @@ static enum status send(
     if (status != STATUS_OK)
         return status;
     return loader->pixels
-               ? device_upload_pixels(loader->device, loader->pixels + first * CIFAR10_PIXELS,
-                     loader->options.color, batch->x, error)
+               ? send_images(loader,
+                     loader->pixels + first * image_bytes(loader->options.images->format), batch->x,
+                     error)
                : send_pixels(loader, first, batch->x, error);
 }
 

@@ -20,10 +20,11 @@ size_t plan_samples(const struct training_plan *plan, size_t count) {
 }
 
 enum status plan_check(const struct training_plan *plan, const struct network_shape *shape,
-    size_t count, struct error *error) {
-    if (shape->widths[shape->layers] < CIFAR10_CLASSES)
-        return error_set(error, STATUS_USAGE, "the network has %zu classes, the data set %d",
-            shape->widths[shape->layers], CIFAR10_CLASSES);
+    const struct images *images, struct error *error) {
+    const size_t classes = images->format->classes, count = images->count;
+    if (shape->widths[shape->layers] < classes)
+        return error_set(error, STATUS_USAGE, "the network has %zu classes, the data set %zu",
+            shape->widths[shape->layers], classes);
     return plan->batch_size > 0 && training_batches(plan, count) > 0
                ? STATUS_OK
                : error_set(error, STATUS_USAGE,

@@ -4,10 +4,10 @@
 
 #include "training/loader.h"
 
-/* Whether a network of this shape can be trained by the plan on `count` images: STATUS_USAGE when
+/* Whether a network of this shape can be trained by the plan on these images: STATUS_USAGE when
  * it has fewer classes than they, or no batch is left. */
 enum status plan_check(const struct training_plan *plan, const struct network_shape *shape,
-    size_t count, struct error *error);
+    const struct images *images, struct error *error);
 
 /* Samples of an epoch over `count` images, where one that completes the last batch counts again. */
 size_t plan_samples(const struct training_plan *plan, size_t count);

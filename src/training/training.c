@@ -98,7 +98,7 @@ enum status training_run(struct network *network, const struct dataset *dataset,
     const struct training_observer *observer, struct training_result *result, struct error *error) {
     const size_t count = dataset->train.count;
     *result = (struct training_result){0};
-    enum status status = plan_check(plan, network_shape(network), count, error);
+    enum status status = plan_check(plan, network_shape(network), &dataset->train, error);
     if (status == STATUS_OK && start)
         status = training_check_position(plan, count, start, error);
     if (status != STATUS_OK)

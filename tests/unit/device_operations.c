@@ -278,18 +278,32 @@ void test_slope_at_zero(void **state) {
     release_operand(&d_x);
 }
 
+/* CIFAR-10's form and others: with fewer channels or more, and planes of any size that gives an
+ * image whole elements. */
+static struct pixel_format draw_format(int n) {
+    struct pixel_format format = {3, 1024, n % 2, {0.299, 0.587, 0.114}};
+    if (n < 4)
+        return format;
+    format.channels = 1 + draw() % (format.mixed ? PIXELS_CHANNELS_MAX : 5);
+    format.plane = format.channels == 4 ? 1 + draw() % 99 : 4 * (1 + draw() % 99);
+    for (size_t c = 0; c < PIXELS_CHANNELS_MAX; c++)
+        format.weights[c] = (double)(draw() % 1000) / 1000.0;
+    return format;
+}
+
 void test_upload_pixels(void **state) {
     (void)state;
-    for (int n = 0; n < 10 && n < cases; n++) {
+    for (int n = 0; n < 24 && n < cases; n++) {
         /* Devices may send so many in parts. */
         const size_t rows = n == 1 ? 4100 : 1 + draw() % (uint32_t)cases;
-        const enum color color = n % 2 ? COLOR_GREY : COLOR_RGB;
-        uint8_t *pixels = malloc(rows * 3072);
-        for (size_t i = 0; i < rows * 3072; i++)
+        const struct pixel_format format = draw_format(n);
+        const size_t bytes = format.channels * format.plane;
+        uint8_t *pixels = malloc(rows * bytes);
+        for (size_t i = 0; i < rows * bytes; i++)
             pixels[i] = (uint8_t)(n == 0 ? 255 : draw());
-        struct operand x = random_operand(rows, color == COLOR_GREY ? 1024 : 3072);
-        assert_ok(device_upload_pixels(tested, pixels, color, view_of(&x), &error));
-        plain_upload_pixels(rows, pixels, color, x.expected);
+        struct operand x = random_operand(rows, format.mixed ? format.plane : bytes);
+        assert_ok(device_upload_pixels(tested, pixels, &format, view_of(&x), &error));
+        plain_upload_pixels(rows, pixels, &format, x.expected);
         finish_written("pixels", &x, 3e-7);
         free(pixels);
     }

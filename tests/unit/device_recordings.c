@@ -96,8 +96,9 @@ struct pixels {
 };
 
 static enum status enqueue_pixels(void *context, struct error *problem) {
+    static const struct pixel_format format = {.channels = 3, .plane = 1024};
     const struct pixels *pixels = context;
-    return device_upload_pixels(tested, pixels->host, COLOR_RGB, pixels->to, problem);
+    return device_upload_pixels(tested, pixels->host, &format, pixels->to, problem);
 }
 
 /* Sending is an operation, too: whether it is recorded or can't be, it is done when it is run, and

@@ -99,15 +99,16 @@ void plain_gather_rows(
             destination[i * columns + j] = source[index[i] * columns + j];
 }
 
-void plain_upload_pixels(size_t rows, const uint8_t *pixels, enum color color, float *destination) {
-    enum { PLANE = 1024 };
-    const size_t columns = color == COLOR_GREY ? PLANE : 3 * PLANE;
+void plain_upload_pixels(
+    size_t rows, const uint8_t *pixels, const struct pixel_format *format, float *destination) {
+    const size_t plane = format->plane, bytes = format->channels * plane;
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) {
-            const uint8_t *image = pixels + i * 3 * PLANE;
-            const double grey = color == COLOR_GREY ? 0.299 * image[j] + 0.587 * image[PLANE + j] +
-                                                          0.114 * image[2 * PLANE + j]
-                                                    : image[j];
-            destination[i * columns + j] = (float)(grey / 255.0);
+        for (size_t j = 0; j < (format->mixed ? plane : bytes); j++) {
+            double value = 0.0;
+            for (size_t c = 0; c < format->channels && format->mixed; c++)
+                value += format->weights[c] * pixels[i * bytes + c * plane + j];
+            if (!format->mixed)
+                value = pixels[i * bytes + j];
+            *destination++ = (float)(value / 255.0);
         }
 }

@@ -35,6 +35,7 @@ void plain_gather_rows(
     size_t rows, size_t columns, const float *source, const uint32_t *index, float *destination);
 
 /* destination[rows, 1024 or 3072] of pixels[rows, 3072] */
-void plain_upload_pixels(size_t rows, const uint8_t *pixels, enum color color, float *destination);
+void plain_upload_pixels(
+    size_t rows, const uint8_t *pixels, const struct pixel_format *format, float *destination);
 
 #endif

@@ -181,6 +181,7 @@ static void test_too_long(void **state) {
 /* Each kernel has run when a device was opened and checked: its first use is no epoch's cost. */
 static void test_first_runs(void **state) {
     (void)state;
+    static const struct pixel_format format = {3, CIFAR10_PLANE, true, {0.299, 0.587, 0.114}};
     static const uint8_t pixels[CIFAR10_PIXELS];
     struct device *device;
     struct buffer *buffer;
@@ -191,7 +192,7 @@ static void test_first_runs(void **state) {
     const struct view row = device_view(buffer, 1, CIFAR10_PLANE), label = {buffer, 0, 1, 1},
                       logits = {buffer, 1, 1, 3}, gathered = {buffer, 4, 1, 3},
                       score = {buffer, 7, 1, 2};
-    assert_ok(device_upload_pixels(device, pixels, COLOR_GREY, row, &error));
+    assert_ok(device_upload_pixels(device, pixels, &format, row, &error));
     assert_ok(device_gather_rows(device, logits, label, gathered, &error));
     assert_ok(device_softmax_cross_entropy(device, logits, label, 0.1f, score, &error));
     assert_ok(device_check(device, 2, 3, 4, &error));

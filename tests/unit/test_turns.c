@@ -6,7 +6,6 @@
  * one, any two of them meet in either order. A wait that is missing is seen without any luck. */
 #include "device/cpu/queue.h"
 #include "support.h"
-#include "trainer/dataset.h"
 #include "trainer/random.h"
 
 #include <math.h>
@@ -68,7 +67,8 @@ static const float *values_of(uint32_t number) {
 /* One operation of different matrices. Of the third one it has all, one of the first rows as the
  * biases, or the start as the scores; pixels go to all of one as if it were an image. */
 static enum status enqueue_one(struct draws *draws) {
-    static const uint8_t pixels[CIFAR10_PIXELS] = {9, 99, 199};
+    static const struct pixel_format format = {3, ELEMENTS, true, {0.299, 0.587, 0.114}};
+    static const uint8_t pixels[3 * ELEMENTS] = {9, 99, 199};
     uint32_t chosen[MATRICES];
     random_permutation(draws->program, RANDOM_ORDER, draw(draws, 1 << 30), chosen, MATRICES);
     struct view of[5];
@@ -102,7 +102,7 @@ static enum status enqueue_one(struct draws *draws) {
         return device_upload(device, row, values_of(6 + draw(draws, 2)), &error);
     default:
         return device_upload_pixels(
-            device, pixels, COLOR_GREY, device_view(of[0].buffer, 1, ELEMENTS), &error);
+            device, pixels, &format, device_view(of[0].buffer, 1, ELEMENTS), &error);
     }
 }
 

@@ -1,7 +1,6 @@
 /* What the interface refuses before a device sees it: views that don't lie in their buffer, shapes
  * that don't fit together, and results that overlap what they are made of. */
 #include "support.h"
-#include "trainer/dataset.h"
 
 static struct device *device;
 static struct error error;
@@ -39,10 +38,11 @@ static void test_outside(void **state) {
 }
 
 enum called { FORWARD, BACKWARD, GRADIENT, OPTIMIZE, UPDATE, SOFTMAX, GATHER, PIXELS, OPERATIONS };
-enum { VIEWS = 5 };
+enum { VIEWS = 5, PLANE = 1024 };
 
 static enum status compute(enum called operation, const struct view *v) {
-    static const uint8_t pixels[CIFAR10_PIXELS];
+    static const struct pixel_format format = {3, PLANE, true, {0.299, 0.587, 0.114}};
+    static const uint8_t pixels[3 * PLANE];
     switch (operation) {
     case FORWARD:
         return device_dense_forward(device, v[0], v[1], v[2], ACTIVATION_NONE, v[3], &error);
@@ -59,7 +59,7 @@ static enum status compute(enum called operation, const struct view *v) {
     case GATHER:
         return device_gather_rows(device, v[0], v[1], v[2], &error);
     default:
-        return device_upload_pixels(device, pixels, COLOR_GREY, v[0], &error);
+        return device_upload_pixels(device, pixels, &format, v[0], &error);
     }
 }
 
@@ -78,10 +78,10 @@ static void test_shapes(void **state) {
         {"dense_update", 5, {{2, 3}, {2, 4}, {1, 1}, {3, 4}, {1, 4}}, -1, -1},
         {"softmax_cross_entropy", 3, {{2, 4}, {2, 1}, {2, 2}}, 0, 1}, /* classes */
         {"gather_rows", 3, {{5, 3}, {2, 1}, {2, 3}}, 0, 0},           /* rows to choose from */
-        {"upload_pixels", 1, {{1, CIFAR10_PLANE}}, 0, 0},             /* samples */
+        {"upload_pixels", 1, {{1, PLANE}}, 0, 0},                     /* samples */
     };
     struct buffer *buffer;
-    assert_ok(device_allocate(device, 2 * CIFAR10_PLANE, &buffer, &error));
+    assert_ok(device_allocate(device, 2 * PLANE, &buffer, &error));
     for (int o = FORWARD; o < OPERATIONS; o++)
         for (size_t wrong = 0; wrong < 2 * operations[o].count; wrong++) {
             const int operand = (int)(wrong / 2), side = (int)(wrong % 2);
@@ -147,11 +147,49 @@ static void test_overlaps(void **state) {
     device_release(buffer);
 }
 
+/* Images that are none, too large, of no whole elements, or of more channels than are mixed. */
+static void test_pixel_formats(void **state) {
+    (void)state;
+    static uint8_t pixels[PIXELS_IMAGE_MAX];
+    static const struct {
+        struct pixel_format format;
+        size_t columns;
+        bool taken;
+    } cases[] = {
+        {{1, PIXELS_IMAGE_MAX, false, {0}}, PIXELS_IMAGE_MAX, true},
+        {{1, PIXELS_IMAGE_MAX, true, {1.0}}, PIXELS_IMAGE_MAX, true},
+        {{4, 3, false, {0}}, 12, true},
+        {{1, PIXELS_IMAGE_MAX + 4, false, {0}}, PIXELS_IMAGE_MAX + 4, false},
+        {{SIZE_MAX, 4, false, {0}}, SIZE_MAX - 3, false},
+        {{4, 4, true, {0}}, 4, false},
+        {{3, 3, true, {0}}, 3, false},
+        {{0, 4, false, {0}}, 4, false},
+        {{0, 4, true, {0}}, 4, false},
+        {{1, 0, false, {0}}, 4, false},
+        {{1, 0, true, {0}}, 4, false},
+        {{3, 4, true, {0}}, 12, false},
+        {{3, 4, false, {0}}, 4, false},
+    };
+    struct buffer *buffer;
+    assert_ok(device_allocate(device, PIXELS_IMAGE_MAX + 4, &buffer, &error));
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const struct view to = device_view(buffer, 1, cases[c].columns);
+        const enum status status =
+            device_upload_pixels(device, pixels, &cases[c].format, to, &error);
+        if (cases[c].taken)
+            assert_ok(status);
+        else
+            assert_fails(status, STATUS_FAILED, "upload_pixels: views (shape + offset");
+    }
+    device_release(buffer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_pixel_formats),
     };
     const struct device_options options = {.threads = 1};
     if (device_open("reference", &options, &device, &error) != STATUS_OK)

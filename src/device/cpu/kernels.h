@@ -27,9 +27,10 @@ struct cpu_kernels {
     void (*softmax_cross_entropy)(float *logits, const uint32_t *labels, size_t rows,
         size_t classes, float scale, float *score);
 
-    /* destination[rows, 1024 or 3072] = pixels[rows, 3072] as grey or all three planes, / 255. */
+    /* destination[rows, plane or channels * plane] = pixels[rows, channels * plane], as
+     * device_upload_pixels says. */
     void (*convert_pixels)(
-        float *destination, const uint8_t *pixels, size_t rows, enum color color);
+        float *destination, const uint8_t *pixels, size_t rows, const struct pixel_format *format);
 };
 
 extern const struct cpu_kernels cpu_kernels_baseline; /* what the compiler's target has */

@@ -1,7 +1,6 @@
 /* The cpu device's operations: what each thread of the team does of one, and how they share its
  * operands. */
 #include "device/cpu/cpu.h"
-#include "trainer/dataset.h"
 
 #include <string.h>
 
@@ -19,9 +18,10 @@ static void upload_pixels(
     const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
     const struct view to = operation->upload_pixels.destination;
     const struct slice slice = slice_rows(to.rows, thread, threads);
+    const struct pixel_format *format = &operation->pixels;
     const uint8_t *pixels = operation->host;
     cpu->kernels->convert_pixels(host_floats(to) + slice.first * to.columns,
-        pixels + slice.first * CIFAR10_PIXELS, slice.end - slice.first, operation->color);
+        pixels + slice.first * format->channels * format->plane, slice.end - slice.first, format);
 }
 
 static void gather_rows(

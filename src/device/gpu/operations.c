@@ -4,13 +4,13 @@
 #include "device/gpu/choice.h"
 #include "device/gpu/products.h"
 #include "device/gpu/program.h"
-#include "trainer/dataset.h"
 
 #include <stdlib.h>
 
-/* Items of the groups of kernels/samples.cl and kernels/optimize.cl, and the samples whose pixels
- * are sent in one go. */
-enum { GROUP = 64, STAGED_SAMPLES = 4096, SAMPLE_ELEMENTS = CIFAR10_PIXELS / 4 };
+/* Items of the groups of kernels/samples.cl and kernels/optimize.cl, and elements of the memory to
+ * which the bytes of images are sent, as many images at a time as it holds. */
+enum { GROUP = 64, STAGED_ELEMENTS = 3 << 20 };
+_Static_assert(STAGED_ELEMENTS * 4 >= PIXELS_IMAGE_MAX, "an image can be sent");
 
 /* --- Opening --- */
 
@@ -39,15 +39,17 @@ static enum status create_kernels(struct gpu *gpu, const char *gemm, struct erro
 /* Drivers finish a kernel's compilation when it first runs: here, and not when it is timed. The
  * products are run by whoever asks for them first, the self-check. */
 static enum status run_kernels(struct device *device, struct error *error) {
-    static const uint8_t pixels[CIFAR10_PIXELS];
+    enum { PLANE = 1024 };
+    static const struct pixel_format format = {3, PLANE, true, {0}};
+    static const uint8_t pixels[3 * PLANE];
     static const uint32_t zeros[4];
     struct buffer *buffer = NULL;
-    enum status status = device_allocate(device, CIFAR10_PLANE + 8, &buffer, error);
-    const struct view small = {buffer, CIFAR10_PLANE, 1, 2};
-    const struct view label = {buffer, CIFAR10_PLANE + 2, 1, 1};
-    const struct view score = {buffer, CIFAR10_PLANE + 4, 1, 2};
+    enum status status = device_allocate(device, PLANE + 8, &buffer, error);
+    const struct view small = {buffer, PLANE, 1, 2};
+    const struct view label = {buffer, PLANE + 2, 1, 1};
+    const struct view score = {buffer, PLANE + 4, 1, 2};
     if (status == STATUS_OK)
-        status = device_upload(device, (struct view){buffer, CIFAR10_PLANE, 1, 4}, zeros, error);
+        status = device_upload(device, (struct view){buffer, PLANE, 1, 4}, zeros, error);
     if (status == STATUS_OK)
         status = device_softmax_cross_entropy(device, small, label, 0.0f, score, error);
     if (status == STATUS_OK)
@@ -56,8 +58,8 @@ static enum status run_kernels(struct device *device, struct error *error) {
         status = device_optimize(
             device, OPTIMIZER_GRADIENT_DESCENT, small, view_rows(label, 0, 1), score, error);
     if (status == STATUS_OK)
-        status = device_upload_pixels(
-            device, pixels, COLOR_GREY, device_view(buffer, 1, CIFAR10_PLANE), error);
+        status =
+            device_upload_pixels(device, pixels, &format, device_view(buffer, 1, PLANE), error);
     const enum status waited = device_synchronise(device, status == STATUS_OK ? error : NULL);
     device_release(buffer);
     return status == STATUS_OK ? waited : status;
@@ -71,8 +73,7 @@ enum status gpu_open(
         return error_memory(error, "the environment", 0);
     enum status status = create_kernels(gpu, gemm, error);
     if (status == STATUS_OK)
-        status = device_allocate(
-            &gpu->base, (size_t)STAGED_SAMPLES * SAMPLE_ELEMENTS, &gpu->staged, error);
+        status = device_allocate(&gpu->base, STAGED_ELEMENTS, &gpu->staged, error);
     if (status == STATUS_OK)
         status = run_kernels(&gpu->base, error);
     return status;
@@ -130,21 +131,37 @@ static enum status upload(struct gpu *gpu, struct gpu_commands *to,
     return gpu->driver->upload(gpu, operation->upload.destination, operation->host, error);
 }
 
+/* As grid_of, in groups that divide the columns. */
+static struct gpu_grid exact_grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
+    struct gpu_grid grid = grid_of(gpu, columns, rows);
+    while (columns % grid.items[0] != 0)
+        grid.items[0] /= 2;
+    grid.groups[0] = columns / grid.items[0];
+    return grid;
+}
+
 static enum status upload_pixels(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
     const struct view destination = operation->upload_pixels.destination;
+    const struct pixel_format *format = &operation->pixels;
+    const size_t image = format->channels * format->plane; /* bytes */
+    const size_t most = STAGED_ELEMENTS / (image / 4);
     const uint8_t *pixels = operation->host;
+    float weights[PIXELS_CHANNELS_MAX] = {0};
+    for (size_t c = 0; c < format->channels && format->mixed; c++)
+        weights[c] = (float)format->weights[c];
     enum status status = STATUS_OK;
-    for (size_t done = 0; done < destination.rows && status == STATUS_OK; done += STAGED_SAMPLES) {
-        const size_t left = destination.rows - done;
-        const size_t count = left < STAGED_SAMPLES ? left : STAGED_SAMPLES;
+    for (size_t done = 0; done < destination.rows && status == STATUS_OK; done += most) {
+        const size_t left = destination.rows - done, count = left < most ? left : most;
         const struct view rows = view_rows(destination, done, count);
-        status = gpu->driver->upload(gpu, device_view(gpu->staged, count, SAMPLE_ELEMENTS),
-            pixels + done * CIFAR10_PIXELS, error);
+        status = gpu->driver->upload(
+            gpu, device_view(gpu->staged, count, image / 4), pixels + done * image, error);
         if (status == STATUS_OK)
-            status = GPU_LAUNCH(gpu, to, &gpu->convert_pixels, grid_of(gpu, rows.columns, count),
-                error, ARGUMENT_BUFFER(gpu->staged), ARGUMENT_VIEW(rows),
-                ARGUMENT_NUMBER(rows.columns), ARGUMENT_NUMBER(operation->color == COLOR_GREY));
+            status = GPU_LAUNCH(gpu, to, &gpu->convert_pixels,
+                exact_grid_of(gpu, rows.columns, count), error, ARGUMENT_BUFFER(gpu->staged),
+                ARGUMENT_VIEW(rows), ARGUMENT_NUMBER(format->channels),
+                ARGUMENT_NUMBER(format->plane), ARGUMENT_NUMBER(format->mixed),
+                ARGUMENT_REAL(weights[0]), ARGUMENT_REAL(weights[1]), ARGUMENT_REAL(weights[2]));
     }
     return status;
 }
