@@ -37,22 +37,23 @@ KERNEL(gather_rows)
             source[source_at + (ulong)index[index_at + row] * columns + column];
 }
 
-/* Images of `channels` planes of `plane` bytes, one image after another, as numbers from 0 to 1. With
- * `mixed`: destination[rows, plane] = first * the bytes of the first channel + second * those of the
- * second + third * those of the third, / 255; weights of channels that are not there are 0. Else
- * destination[rows, channels * plane] = pixels / 255. An item does an element of the destination,
- * and the items are exactly those: groups must divide its columns. (A test of each would keep some
- * compilers from using vectors, and cost half as much time again.) */
+/* Images of `channels` planes of bytes, one image after another, as numbers from 0 to 1. With `mixed`:
+ * destination[rows, columns] = (first * the bytes of the first channel + second * those of the second
+ * + third * those of the third) / 255, where columns is a plane, and the weights of channels that are
+ * not there are 0. Else destination[rows, columns] = pixels / 255, where columns is an image. An item
+ * does an element of the destination, and the items are exactly those: groups must divide columns.
+ * (A test of each would keep some compilers from using vectors, and cost half as much time again.) */
 KERNEL(convert_pixels)
-(GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint channels,
-    uint plane, uint mixed, float first, float second, float third) {
-    const ulong j = get_global_id(0), row = get_global_id(1), image = (ulong)channels * plane;
-    GLOBAL const uchar *sample = pixels + row * image;
-    GLOBAL const uchar *next = sample + (channels > 1 ? plane : 0);
-    GLOBAL const uchar *last = sample + (channels > 2 ? 2 * (ulong)plane : 0);
-    GLOBAL float *to = destination + destination_at;
-    if (mixed)
-        to[row * plane + j] = (first * sample[j] + second * next[j] + third * last[j]) / 255.0f;
-    else
-        to[row * image + j] = sample[j] / 255.0f;
+(GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint columns,
+    uint channels, uint mixed, float first, float second, float third) {
+    const ulong j = get_global_id(0), row = get_global_id(1);
+    GLOBAL float *to = destination + destination_at + row * columns;
+    if (mixed) {
+        GLOBAL const uchar *red = pixels + row * channels * columns;
+        GLOBAL const uchar *green = channels > 1 ? red + columns : red;
+        GLOBAL const uchar *blue = channels > 2 ? green + columns : red;
+        to[j] = (first * red[j] + second * green[j] + third * blue[j]) / 255.0f;
+    } else {
+        to[j] = pixels[row * columns + j] / 255.0f;
+    }
 }

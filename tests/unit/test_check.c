@@ -111,7 +111,8 @@ static void test_all_shapes(void **state) {
     (void)state;
     enum { DOUBTFUL = 48 };
     const struct network_shape shape = {4, {20, 10, 20, 7, 10}, ACTIVATION_SIGMOID};
-    const struct dataset dataset = {.train = {.count = 77}, .test = {.count = 50}};
+    const struct dataset dataset = {.train = {.count = 77, .format = &cifar10_format},
+        .test = {.count = 50, .format = &cifar10_format}};
     const struct training_plan plan = {.epochs = 1, .batch_size = 30, .tail = TAIL_SHORT};
     struct device_peak peak;
     static const size_t wrong_sizes[][2] = {/* rows, columns */

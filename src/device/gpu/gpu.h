@@ -127,10 +127,10 @@ struct gpu {
     char *environment;               /* variables that driver and libraries go by (environment.h) */
     struct products *products;       /* the matrix products (products.h), ... */
     struct product_choices *choices; /* ...and which way they are computed (choice.h) */
-    struct gpu_program *samples;     /* kernels/samples.cl, with these three: */
-    struct gpu_kernel softmax_cross_entropy, gather_rows, convert_pixels;
-    struct gpu_program *optimizers; /* kernels/optimize.cl */
-    struct gpu_kernel gradient_descent;
+    /* By the kinds of operations, those that have a kernel of their own: it, and at the first of
+     * each file its program. (operations.c) */
+    struct gpu_kernel kernels[OPERATION_KINDS];
+    struct gpu_program *programs[OPERATION_KINDS];
     struct buffer *staged; /* bytes of pixels on their way to the device */
 };
 
@@ -235,6 +235,11 @@ enum status gpu_commands_join(struct gpu *gpu, struct gpu_commands *commands, st
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error);
 void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands);
+
+/* The kernels of operations, each of which has run once; ended by gpu_operations_free, whatever is
+ * returned. */
+enum status gpu_operations_create(struct gpu *gpu, struct error *error);
+void gpu_operations_free(struct gpu *gpu);
 
 /* Adds a step of gradient descent, as device_optimize, to a list; NULL: enqueues it. */
 enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,

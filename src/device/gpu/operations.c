@@ -1,121 +1,17 @@
-/* All operations, as commands; and what is the same for every driver when a device is opened and
- * closed. */
-#include "device/environment.h"
+/* All operations, as commands: each is a kernel of ours, or the product of a dense layer. */
 #include "device/gpu/choice.h"
 #include "device/gpu/products.h"
 #include "device/gpu/program.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-/* Items of the groups of kernels/samples.cl and kernels/optimize.cl, and elements of the memory to
- * which the bytes of images are sent, as many images at a time as it holds. */
-enum { GROUP = 64, STAGED_ELEMENTS = 3 << 20 };
+/* Items of the groups of kernels/samples.cl and kernels/optimize.cl. */
+enum { GROUP = 64 };
+
+/* Elements of the memory to which the bytes of images are sent, as many images at a time as it
+ * holds. */
+enum { STAGED_ELEMENTS = 3 << 20 };
 _Static_assert(STAGED_ELEMENTS * 4 >= PIXELS_IMAGE_MAX, "an image can be sent");
-
-/* --- Opening --- */
-
-static enum status create_kernels(struct gpu *gpu, const char *gemm, struct error *error) {
-    struct {
-        struct gpu_program **program;
-        const char *name;
-        struct gpu_kernel *kernel;
-    } const kernels[] = {{&gpu->samples, "softmax_cross_entropy", &gpu->softmax_cross_entropy},
-        {&gpu->samples, "gather_rows", &gpu->gather_rows},
-        {&gpu->samples, "convert_pixels", &gpu->convert_pixels},
-        {&gpu->optimizers, "gradient_descent", &gpu->gradient_descent}};
-    enum status status = products_create(gpu, gemm, &gpu->products, error);
-    if (status == STATUS_OK)
-        status = product_choices_create(gpu->products, &gpu->choices, error);
-    if (status == STATUS_OK)
-        status = gpu_program_create(gpu, "samples.cl", "", &gpu->samples, error);
-    if (status == STATUS_OK)
-        status = gpu_program_create(gpu, "optimize.cl", "", &gpu->optimizers, error);
-    for (size_t k = 0; k < sizeof kernels / sizeof *kernels && status == STATUS_OK; k++)
-        status =
-            gpu_kernel_create(gpu, *kernels[k].program, kernels[k].name, kernels[k].kernel, error);
-    return status;
-}
-
-/* Drivers finish a kernel's compilation when it first runs: here, and not when it is timed. The
- * products are run by whoever asks for them first, the self-check. */
-static enum status run_kernels(struct device *device, struct error *error) {
-    enum { PLANE = 1024 };
-    static const struct pixel_format format = {3, PLANE, true, {0}};
-    static const uint8_t pixels[3 * PLANE];
-    static const uint32_t zeros[4];
-    struct buffer *buffer = NULL;
-    enum status status = device_allocate(device, PLANE + 8, &buffer, error);
-    const struct view small = {buffer, PLANE, 1, 2};
-    const struct view label = {buffer, PLANE + 2, 1, 1};
-    const struct view score = {buffer, PLANE + 4, 1, 2};
-    if (status == STATUS_OK)
-        status = device_upload(device, (struct view){buffer, PLANE, 1, 4}, zeros, error);
-    if (status == STATUS_OK)
-        status = device_softmax_cross_entropy(device, small, label, 0.0f, score, error);
-    if (status == STATUS_OK)
-        status = device_gather_rows(device, small, label, score, error);
-    if (status == STATUS_OK)
-        status = device_optimize(
-            device, OPTIMIZER_GRADIENT_DESCENT, small, view_rows(label, 0, 1), score, error);
-    if (status == STATUS_OK)
-        status =
-            device_upload_pixels(device, pixels, &format, device_view(buffer, 1, PLANE), error);
-    const enum status waited = device_synchronise(device, status == STATUS_OK ? error : NULL);
-    device_release(buffer);
-    return status == STATUS_OK ? waited : status;
-}
-
-enum status gpu_open(
-    struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error) {
-    gpu->base.type = type;
-    gpu->environment = environment_text(type->kind);
-    if (!gpu->environment)
-        return error_memory(error, "the environment", 0);
-    enum status status = create_kernels(gpu, gemm, error);
-    if (status == STATUS_OK)
-        status = device_allocate(&gpu->base, STAGED_ELEMENTS, &gpu->staged, error);
-    if (status == STATUS_OK)
-        status = run_kernels(&gpu->base, error);
-    return status;
-}
-
-void gpu_close(struct gpu *gpu) {
-    product_choices_free(gpu->choices);
-    products_free(gpu->products);
-    gpu_kernel_free(gpu, &gpu->softmax_cross_entropy);
-    gpu_kernel_free(gpu, &gpu->gather_rows);
-    gpu_kernel_free(gpu, &gpu->convert_pixels);
-    gpu_kernel_free(gpu, &gpu->gradient_descent);
-    gpu_program_free(gpu, gpu->samples);
-    gpu_program_free(gpu, gpu->optimizers);
-    device_release(gpu->staged);
-    free(gpu->environment);
-}
-
-/* --- Memory --- */
-
-bool gpu_has_room(const struct gpu *gpu, size_t bytes) {
-    return bytes <= gpu->buffer_bytes && bytes <= gpu->memory_bytes - gpu->used_bytes;
-}
-
-enum status gpu_out_of_memory(
-    const struct gpu *gpu, size_t bytes, const char *refused, struct error *error) {
-    return error_set(error, STATUS_DEVICE,
-        "%s: out of memory: a buffer of %zu bytes: %s; '%s' has %zu bytes, of which %zu are free, "
-        "and buffers of %zu bytes at most; lower --batch-size, the widths of --layers, or use "
-        "--batches streamed",
-        gpu->base.info.kind, bytes, refused ? refused : "more than there is", gpu->base.info.name,
-        gpu->memory_bytes, gpu->memory_bytes - gpu->used_bytes, gpu->buffer_bytes);
-}
-
-struct device_memory gpu_memory_left(const struct device *device) {
-    const struct gpu *gpu = (const struct gpu *)device;
-    const size_t left = gpu->memory_bytes - gpu->used_bytes;
-    return (struct device_memory){left, gpu->buffer_bytes < left ? gpu->buffer_bytes : left,
-        gpu->host_limit ? gpu->host_bytes - gpu->used_bytes : SIZE_MAX, gpu->host_limit};
-}
-
-/* --- Operations --- */
 
 /* An item for each of `columns` columns of each row, in groups of a power of two. */
 static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
@@ -157,10 +53,10 @@ static enum status upload_pixels(struct gpu *gpu, struct gpu_commands *to,
         status = gpu->driver->upload(
             gpu, device_view(gpu->staged, count, image / 4), pixels + done * image, error);
         if (status == STATUS_OK)
-            status = GPU_LAUNCH(gpu, to, &gpu->convert_pixels,
+            status = GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
                 exact_grid_of(gpu, rows.columns, count), error, ARGUMENT_BUFFER(gpu->staged),
-                ARGUMENT_VIEW(rows), ARGUMENT_NUMBER(format->channels),
-                ARGUMENT_NUMBER(format->plane), ARGUMENT_NUMBER(format->mixed),
+                ARGUMENT_VIEW(rows), ARGUMENT_NUMBER(rows.columns),
+                ARGUMENT_NUMBER(format->channels), ARGUMENT_NUMBER(format->mixed),
                 ARGUMENT_REAL(weights[0]), ARGUMENT_REAL(weights[1]), ARGUMENT_REAL(weights[2]));
     }
     return status;
@@ -169,7 +65,7 @@ static enum status upload_pixels(struct gpu *gpu, struct gpu_commands *to,
 static enum status gather_rows(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
     const struct view destination = operation->gather_rows.destination;
-    return GPU_LAUNCH(gpu, to, &gpu->gather_rows,
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
         grid_of(gpu, destination.columns, destination.rows), error,
         ARGUMENT_VIEW(operation->gather_rows.source), ARGUMENT_VIEW(operation->gather_rows.index),
         ARGUMENT_VIEW(destination), ARGUMENT_NUMBER(destination.rows),
@@ -179,7 +75,7 @@ static enum status gather_rows(struct gpu *gpu, struct gpu_commands *to,
 static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
     const struct view logits = operation->softmax_cross_entropy.logits;
-    return GPU_LAUNCH(gpu, to, &gpu->softmax_cross_entropy, grid_of(gpu, logits.rows, 1), error,
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind], grid_of(gpu, logits.rows, 1), error,
         ARGUMENT_VIEW(logits), ARGUMENT_VIEW(operation->softmax_cross_entropy.labels),
         ARGUMENT_VIEW(operation->softmax_cross_entropy.score), ARGUMENT_NUMBER(logits.rows),
         ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(operation->scale));
@@ -188,7 +84,7 @@ static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *t
 enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,
     struct view scale, struct view parameters, struct error *error) {
     const size_t count = parameters.rows * parameters.columns;
-    return GPU_LAUNCH(gpu, to, &gpu->gradient_descent, grid_of(gpu, count, 1), error,
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[OPERATION_OPTIMIZE], grid_of(gpu, count, 1), error,
         ARGUMENT_VIEW(gradient), ARGUMENT_VIEW(scale), ARGUMENT_VIEW(parameters),
         {GPU_OFFSET, {.offset = count}});
 }
@@ -210,24 +106,28 @@ static enum status dense(struct gpu *gpu, struct gpu_commands *to,
                                : status;
 }
 
-typedef enum status operate(struct gpu *gpu, struct gpu_commands *to,
-    const struct operation *operation, struct error *error);
-
-static operate *const operations[OPERATION_KINDS] = {
-    [OPERATION_UPLOAD] = upload,
-    [OPERATION_UPLOAD_PIXELS] = upload_pixels,
-    [OPERATION_GATHER_ROWS] = gather_rows,
-    [OPERATION_DENSE_FORWARD] = dense,
-    [OPERATION_DENSE_BACKWARD] = dense,
-    [OPERATION_DENSE_GRADIENT] = dense,
-    [OPERATION_OPTIMIZE] = optimize,
-    [OPERATION_DENSE_UPDATE] = dense,
-    [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
+/* How each is done, and by which kernel of kernels/`file`; NULL: by none, or by those of products.
+ */
+static const struct {
+    const char *file, *kernel;
+    enum status (*run)(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
+        struct error *error);
+} operations[OPERATION_KINDS] = {
+    [OPERATION_UPLOAD] = {NULL, NULL, upload},
+    [OPERATION_UPLOAD_PIXELS] = {"samples.cl", "convert_pixels", upload_pixels},
+    [OPERATION_GATHER_ROWS] = {"samples.cl", "gather_rows", gather_rows},
+    [OPERATION_DENSE_FORWARD] = {NULL, NULL, dense},
+    [OPERATION_DENSE_BACKWARD] = {NULL, NULL, dense},
+    [OPERATION_DENSE_GRADIENT] = {NULL, NULL, dense},
+    [OPERATION_OPTIMIZE] = {"optimize.cl", "gradient_descent", optimize},
+    [OPERATION_DENSE_UPDATE] = {NULL, NULL, dense},
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"samples.cl", "softmax_cross_entropy",
+        softmax_cross_entropy},
 };
 
 enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
     struct error *error) {
-    return operations[operation->kind](gpu, to, operation, error);
+    return operations[operation->kind].run(gpu, to, operation, error);
 }
 
 enum status gpu_enqueue(
@@ -235,7 +135,71 @@ enum status gpu_enqueue(
     return gpu_operate((struct gpu *)device, NULL, operation, error);
 }
 
-enum status gpu_synchronise(struct device *device, struct error *error) {
-    struct gpu *gpu = (struct gpu *)device;
-    return gpu->driver->finish(gpu, error);
+/* --- Their kernels --- */
+
+/* The program of a kind's kernel: one of an earlier kind, or a new one. */
+static enum status get_program(
+    struct gpu *gpu, int kind, struct gpu_program **program, struct error *error) {
+    const char *file = operations[kind].file;
+    for (int earlier = 0; earlier < kind; earlier++)
+        if (operations[earlier].file && strcmp(operations[earlier].file, file) == 0) {
+            *program = gpu->kernels[earlier].program;
+            return STATUS_OK;
+        }
+    const enum status status = gpu_program_create(gpu, file, "", &gpu->programs[kind], error);
+    *program = gpu->programs[kind];
+    return status;
+}
+
+/* Does an operation on memory that is all zeros. Its operands are as small as can be. */
+static enum status run_smallest(
+    struct gpu *gpu, int kind, struct view memory, const void *zeros, struct error *error) {
+    const struct operation_type *type = &operation_types[kind];
+    struct operation operation = {
+        .kind = (enum operation_kind)kind, .pixels = {1, GROUP, false, {0}}, .host = zeros};
+    for (size_t v = 0; v < operation_operands(type); v++) {
+        const struct operand_type *operand = &type->operands[v];
+        const bool pair = operand->columns == '2', pixels = operand->columns == 'p';
+        operation.views[v] = (struct view){memory.buffer, v * GROUP, 1, pixels ? GROUP : 1 + pair};
+    }
+    return operation_enqueue(&gpu->base, &operation, error);
+}
+
+/* Drivers finish a kernel's compilation when it first runs: here, and not when it is timed.
+ * Products are run by whoever asks for them first, the self-check. */
+static enum status run_kernels(struct gpu *gpu, struct error *error) {
+    static const uint32_t zeros[OPERATION_VIEWS * GROUP];
+    struct buffer *buffer = NULL;
+    enum status status = device_allocate(&gpu->base, OPERATION_VIEWS * GROUP, &buffer, error);
+    const struct view memory = device_view(buffer, OPERATION_VIEWS, GROUP);
+    if (status == STATUS_OK)
+        status = device_upload(&gpu->base, memory, zeros, error);
+    for (int kind = 0; kind < OPERATION_KINDS && status == STATUS_OK; kind++)
+        if (operations[kind].kernel)
+            status = run_smallest(gpu, kind, memory, zeros, error);
+    const enum status waited = device_synchronise(&gpu->base, status == STATUS_OK ? error : NULL);
+    device_release(buffer);
+    return status == STATUS_OK ? waited : status;
+}
+
+enum status gpu_operations_create(struct gpu *gpu, struct error *error) {
+    enum status status = device_allocate(&gpu->base, STAGED_ELEMENTS, &gpu->staged, error);
+    for (int kind = 0; kind < OPERATION_KINDS && status == STATUS_OK; kind++) {
+        struct gpu_program *program;
+        if (!operations[kind].kernel)
+            continue;
+        status = get_program(gpu, kind, &program, error);
+        if (status == STATUS_OK)
+            status = gpu_kernel_create(
+                gpu, program, operations[kind].kernel, &gpu->kernels[kind], error);
+    }
+    return status == STATUS_OK ? run_kernels(gpu, error) : status;
+}
+
+void gpu_operations_free(struct gpu *gpu) {
+    for (int kind = 0; kind < OPERATION_KINDS; kind++)
+        gpu_kernel_free(gpu, &gpu->kernels[kind]);
+    for (int kind = 0; kind < OPERATION_KINDS; kind++)
+        gpu_program_free(gpu, gpu->programs[kind]);
+    device_release(gpu->staged);
 }
