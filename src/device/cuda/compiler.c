@@ -1,5 +1,7 @@
 #include "device/cuda/compiler.h"
 
+#include "system/text.h"
+
 #include <nvrtc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,13 +56,12 @@ static int split_options(char *text, const char *options[OPTIONS_MAX]) {
 
 /* The start of the compiler's messages, after what is in `text` already. */
 static void append_log(nvrtcProgram program, char *text, size_t size) {
-    const size_t used = strlen(text);
     size_t length = 0;
     if (nvrtcGetProgramLogSize(program, &length) != NVRTC_SUCCESS)
         return;
     char *log = calloc(1, length + 1);
     if (log && nvrtcGetProgramLog(program, log) == NVRTC_SUCCESS)
-        snprintf(text + used, size - used, ": %s", log);
+        text_append(text, size, ": %s", log);
     free(log);
 }
 

@@ -3,6 +3,7 @@
 #include "device/cuda/compiler.h"
 #include "device/cuda/status.h"
 #include "device/spec.h"
+#include "system/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,10 +134,9 @@ static const char *list_gpus(int count, char *text, size_t size) {
     text[0] = '\0';
     for (int ordinal = 0; ordinal < count; ordinal++) {
         struct cudaDeviceProp properties;
-        const size_t used = strlen(text);
         const bool known = cudaGetDeviceProperties(&properties, ordinal) == cudaSuccess;
-        snprintf(text + used, size - used, "%scuda:%d%s%s", ordinal > 0 ? ", " : "", ordinal,
-            known ? " " : "", known ? properties.name : "");
+        text_append(text, size, "%scuda:%d%s%s", ordinal > 0 ? ", " : "", ordinal, known ? " " : "",
+            known ? properties.name : "");
     }
     return text;
 }

@@ -3,6 +3,7 @@
 #include "device/gpu/choice_cache.h"
 #include "system/clock.h"
 #include "system/strict_math.h"
+#include "system/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -184,20 +185,20 @@ size_t gpu_choices(const struct device *device, char *text, size_t size) {
 static void describe_choices(const struct product_choices *choices) {
     const struct products *products = choices->products;
     struct device_info *info = &products->gpu->base.info;
-    size_t counts[PRODUCT_METHODS_MAX] = {0}, used = 0;
+    size_t counts[PRODUCT_METHODS_MAX] = {0};
     for (size_t c = 0; c < choices->count; c++)
         counts[choices->all[c].method]++;
     info->gemm[0] = '\0';
     info->doubtful = 0;
-    for (size_t m = 0; m < products->methods_count && used < sizeof info->gemm; m++) {
+    for (size_t m = 0; m < products->methods_count; m++) {
         const char *name = products->methods[m].name;
         if (counts[m] > 0 && products->methods[m].library)
             info->doubtful = products->gpu->driver->doubtful;
         if (counts[m] > 0 && counts[m] == choices->count)
             snprintf(info->gemm, sizeof info->gemm, "%s", name);
         else if (counts[m] > 0)
-            used += (size_t)snprintf(info->gemm + used, sizeof info->gemm - used, "%s%s %zu",
-                used > 0 ? ", " : "", name, counts[m]);
+            text_append(info->gemm, sizeof info->gemm, "%s%s %zu", info->gemm[0] ? ", " : "", name,
+                counts[m]);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program.h"
 #include "device/gpu/program_cache.h"
+#include "system/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +15,12 @@ static char *make_key(
     const struct products *products, const struct product_shape *shape, size_t *length) {
     const struct gpu *gpu = products->gpu;
     char methods[PRODUCT_METHODS_MAX * (PRODUCT_TILE_OPTIONS_SIZE + 32)] = "";
-    for (size_t m = 0, used = 0; m < products->methods_count && used < sizeof methods; m++) {
+    for (size_t m = 0; m < products->methods_count; m++) {
         const struct product_method *method = &products->methods[m];
         char options[PRODUCT_TILE_OPTIONS_SIZE] = "";
         if (!method->library)
             product_tile_options(&method->tile, options);
-        used += (size_t)snprintf(
-            methods + used, sizeof methods - used, "%s %s\n", method->name, options);
+        text_append(methods, sizeof methods, "%s %s\n", method->name, options);
     }
     product_shape_name what;
     const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,

@@ -4,6 +4,7 @@
 #include "device/opencl/pocl.h"
 #include "device/opencl/status.h"
 #include "device/spec.h"
+#include "system/text.h"
 #include "system/utf8.h"
 
 #include <stdio.h>
@@ -281,14 +282,13 @@ void opencl_list(device_visitor *visit, void *context) {
 
 /* "opencl:0:0 'GeForce RTX 3090' (gpu)", ... */
 static const char *list_places(const struct places *places, char *text, size_t size) {
-    size_t used = 0;
     text[0] = '\0';
-    for (size_t p = 0; p < places->count && used < size; p++) {
+    for (size_t p = 0; p < places->count; p++) {
         const struct place *place = &places->places[p];
         char spec[48];
         spec_of(place, spec, sizeof spec);
-        used += (size_t)snprintf(text + used, size - used, "%s%s '%s' (%s)", p > 0 ? ", " : "",
-            spec, place->name, type_name(place->type));
+        text_append(text, size, "%s%s '%s' (%s)", p > 0 ? ", " : "", spec, place->name,
+            type_name(place->type));
     }
     return text;
 }
@@ -353,9 +353,8 @@ static const struct place *choose(
 
 /* NULL is fine. */
 static void add_left_out(struct error *error) {
-    const size_t used = error ? strlen(error->message) : 0;
     if (error)
-        opencl_list_left_out(error->message + used, sizeof error->message - used);
+        opencl_append_left_out(error->message, sizeof error->message);
 }
 
 /* The place that opencl_choose takes; *shortly says in a few words why there is none. */
@@ -386,11 +385,10 @@ enum status opencl_find(
 
 /* Another device may have been the better one. */
 static void warn_of_left_out(struct device_info *info) {
-    char lines[sizeof info->warning];
-    const size_t used = strlen(info->warning);
-    opencl_list_left_out(lines, sizeof lines);
-    snprintf(info->warning + used, sizeof info->warning - used, "%s",
-        used == 0 && lines[0] ? lines + strlen("; ") : lines);
+    char lines[sizeof info->warning] = "";
+    opencl_append_left_out(lines, sizeof lines);
+    text_append(info->warning, sizeof info->warning, "%s",
+        !info->warning[0] && lines[0] ? lines + strlen("; ") : lines);
 }
 
 enum status opencl_choose(

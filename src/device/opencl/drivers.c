@@ -4,6 +4,7 @@
 #include "device/opencl/discovery.h"
 #include "device/opencl/vendors.h"
 #include "system/child.h"
+#include "system/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -178,10 +179,7 @@ const char *opencl_left_out(size_t index) {
     return index < process.count ? process.left_out[index] : NULL;
 }
 
-const char *opencl_list_left_out(char *text, size_t size) {
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t l = 0; l < process.count && used < size; l++)
-        used += (size_t)snprintf(text + used, size - used, "; %s", process.left_out[l]);
-    return text;
+void opencl_append_left_out(char *text, size_t size) {
+    for (size_t l = 0; l < process.count; l++)
+        text_append(text, size, "; %s", process.left_out[l]);
 }

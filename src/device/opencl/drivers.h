@@ -16,7 +16,7 @@ const char *opencl_driver_environment(const char **value);
  * no more. */
 const char *opencl_left_out(size_t index);
 
-/* All of them in one line, behind "; "; empty when there are none. Gives `text`. */
-const char *opencl_list_left_out(char *text, size_t size);
+/* Adds all of them to the text in text[size], each behind "; ". */
+void opencl_append_left_out(char *text, size_t size);
 
 #endif

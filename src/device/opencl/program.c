@@ -1,10 +1,12 @@
 #include "device/opencl/program.h"
 
 #include "device/opencl/status.h"
+#include "system/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+/* The start of the compiler's messages, after what is in `text` already. */
 static void append_log(cl_program program, cl_device_id id, char *text, size_t size) {
     size_t length = 0;
     if (clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length) != CL_SUCCESS)
@@ -12,7 +14,7 @@ static void append_log(cl_program program, cl_device_id id, char *text, size_t s
     char *log = calloc(1, length + 1);
     if (log &&
         clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, length, log, NULL) == CL_SUCCESS)
-        snprintf(text, size, "%s", log);
+        text_append(text, size, "%s", log);
     free(log);
 }
 
@@ -43,9 +45,9 @@ enum status opencl_compile_program(struct gpu *gpu, const char *file, const char
         return opencl_failed("clCreateProgramWithSource", result, file, error);
     result = clBuildProgram(created, 1, &opencl->id, options, NULL, NULL);
     if (result != CL_SUCCESS) {
-        char subject[1200] = "";
-        const int used = snprintf(subject, sizeof subject, "%s, %s: ", file, options);
-        append_log(created, opencl->id, subject + used, sizeof subject - (size_t)used);
+        char subject[1200];
+        snprintf(subject, sizeof subject, "%s, %s: ", file, options);
+        append_log(created, opencl->id, subject, sizeof subject);
         clReleaseProgram(created);
         return opencl_failed("clBuildProgram", result, subject, error);
     }
