@@ -2,6 +2,7 @@
 
 #include "dataset/source.h"
 #include "system/clock.h"
+#include "system/hash.h"
 #include "system/memory.h"
 #include "system/places.h"
 #include "system/team.h"
@@ -116,14 +117,14 @@ size_t dataset_bytes(const struct dataset *dataset) {
 
 static uint64_t mix(uint64_t hash, const uint8_t *bytes, size_t count, size_t stride) {
     for (size_t i = 0; i < count; i += stride)
-        hash = (hash ^ bytes[i]) * 0x100000001B3;
+        hash = hash_on(hash, bytes + i, 1);
     return hash;
 }
 
 uint64_t dataset_fingerprint(const struct dataset *dataset) {
     enum { STRIDE = 4093 }; /* a prime: in step with no row or plane */
     const struct images *const sets[] = {&dataset->train, &dataset->test};
-    uint64_t hash = 0xCBF29CE484222325;
+    uint64_t hash = hash_start;
     for (size_t s = 0; s < 2; s++) {
         hash = mix(hash, sets[s]->labels, sets[s]->count, 1);
         hash = mix(hash, sets[s]->pixels, sets[s]->count * image_bytes(sets[s]->format), STRIDE);
