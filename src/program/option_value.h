@@ -21,8 +21,7 @@ enum option_kind {
 /* Whether a checkpoint keeps an option, and whether a run that goes on may have another value. */
 enum kept {
     KEPT_NOT,
-    KEPT_FIRM, /* what the weights or their times depend on: it can't change in the midst of a run
-                */
+    KEPT_FIRM, /* what the weights or their times depend on: no run changes it in its midst */
     KEPT_FREE, /* what may change when a run goes on; where it is not given, it stays */
 };
 

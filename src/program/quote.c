@@ -14,8 +14,8 @@ const char *quote(const char *word, quoted_text quoted) {
     quoted[used++] = '\'';
     for (; *word && used + sizeof "'\\'''" <= sizeof(quoted_text); word++) {
         const char letter[] = {*word, '\0'};
-        const char *shown =
-            *word == '\'' ? "'\\''" : letter; /* the quotes end, a quote, they begin */
+        /* Within single quotes there is no way to write one: they end, it comes, they begin. */
+        const char *shown = *word == '\'' ? "'\\''" : letter;
         memcpy(quoted + used, shown, strlen(shown));
         used += strlen(shown);
     }

@@ -16,9 +16,7 @@
 static const char data_name[] = "trainer.data", commit_name[] = "trainer.commit",
                   ended_name[] = "trainer.ended";
 
-/* Undoes what a library may have done to the process's umask. To be called before a file is
- * created.
- */
+/* Undoes what a library may have done to the process's umask; before a file is created. */
 static void restore_mask(const struct run *run) {
     umask(run->mask);
 }
