@@ -111,11 +111,17 @@ void finish_read(struct operand *operand) {
 }
 
 void finish_written(const char *name, struct operand *operand, double tolerance) {
+    finish_computed(name, operand, tolerance, 1e-30);
+}
+
+void finish_computed(const char *name, struct operand *operand, double tolerance, double least) {
     const size_t count = operand->rows * operand->columns, after = GUARD + count;
     uint32_t *found = download(operand);
     assert_memory_equal(found, operand->start, GUARD * sizeof *found);
     assert_memory_equal(found + after, operand->start + after, GUARD * sizeof *found);
-    support_assert_close(name, (const float *)found + GUARD, operand->expected, count, tolerance);
+    const double size = support_root_mean_square(operand->expected, count);
+    support_assert_within(name, (const float *)found + GUARD, operand->expected, count,
+        tolerance * (size > least ? size : least));
     free(found);
     release_operand(operand);
 }

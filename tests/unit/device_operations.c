@@ -103,13 +103,16 @@ static void check(struct operation operation, struct sizes sizes, float spread) 
     const double size = operation.kind == OPERATION_DENSE_FORWARD && operation.activation
                             ? fmax(1.0, sqrt(depth) / 3.0)
                             : 1.0;
+    /* What terms come to: products of two numbers below 1; or shares of `scale`. */
+    const double least =
+        operation.kind == OPERATION_SOFTMAX_CROSS_ENTROPY ? (double)operation.scale : 0.3;
     for (size_t v = 0; v < count; v++)
         if (type->operands[v].use == OPERAND_READ)
             finish_read(&operands[v]);
         else
-            finish_written(type->operands[v].name, &operands[v],
-                operation.kind == OPERATION_GATHER_ROWS ? 0.0
-                                                        : size * sum_tolerance((size_t)depth));
+            finish_computed(type->operands[v].name, &operands[v],
+                operation.kind == OPERATION_GATHER_ROWS ? 0.0 : size * sum_tolerance((size_t)depth),
+                least);
 }
 
 static struct sizes layer_sizes(size_t batch, size_t in, size_t out) {

@@ -41,6 +41,9 @@ void assert_untouched(const struct operand *operand);
 /* Compares it with what it should be, guards included, and releases it. Up to `tolerance`, relative
  * to the root mean square; or, where it was only read, to the bit. */
 void finish_written(const char *name, struct operand *operand, double tolerance);
+/* The same, relative to `least` where it is smaller than that: sums that come to little have lost
+ * digits of their terms. */
+void finish_computed(const char *name, struct operand *operand, double tolerance, double least);
 void finish_read(struct operand *operand);
 void release_operand(struct operand *operand); /* without comparing */
 

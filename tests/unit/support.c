@@ -17,12 +17,21 @@ void support_assert_fails(
         fail_msg("the message \"%s\" does not say \"%s\"", error->message, text);
 }
 
-void support_assert_close(
-    const char *what, const float *found, const float *expected, size_t count, double tolerance) {
+double support_root_mean_square(const float *values, size_t count) {
     double square = 0.0;
     for (size_t i = 0; i < count; i++)
-        square += (double)expected[i] * expected[i];
-    const double bound = tolerance * (sqrt(square / (double)count) + 1e-30);
+        square += (double)values[i] * values[i];
+    return sqrt(square / (double)count);
+}
+
+void support_assert_close(
+    const char *what, const float *found, const float *expected, size_t count, double tolerance) {
+    const double size = support_root_mean_square(expected, count) + 1e-30;
+    support_assert_within(what, found, expected, count, tolerance * size);
+}
+
+void support_assert_within(
+    const char *what, const float *found, const float *expected, size_t count, double bound) {
     for (size_t i = 0; i < count; i++)
         if (!(fabs((double)found[i] - expected[i]) <= bound))
             fail_msg("%s: element %zu of %zu is %.9g, expected %.9g within %.3g", what, i, count,

@@ -25,8 +25,13 @@
 void support_assert_fails(
     enum status status, enum status wanted, const char *text, const struct error *error);
 
-/* found[count] must equal expected[count] up to `tolerance` times the root mean square of
- * `expected`; NaN equals nothing. `what` is named when it doesn't. */
+/* found[count] must equal expected[count] up to `bound`; NaN equals nothing. `what` is named when
+ * it doesn't. */
+void support_assert_within(
+    const char *what, const float *found, const float *expected, size_t count, double bound);
+
+/* The same, up to `tolerance` times the root mean square of `expected`. */
+double support_root_mean_square(const float *values, size_t count);
 void support_assert_close(
     const char *what, const float *found, const float *expected, size_t count, double tolerance);
 
