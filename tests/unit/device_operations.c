@@ -307,7 +307,7 @@ void test_upload_pixels(void **state) {
         struct operand x = random_operand(rows, format.mixed ? format.plane : bytes);
         assert_ok(device_upload_pixels(tested, pixels, &format, view_of(&x), &error));
         plain_upload_pixels(rows, pixels, &format, x.expected);
-        finish_written("pixels", &x, 3e-7);
+        finish_written("pixels", &x, 6e-7); /* four roundings of the largest */
         free(pixels);
     }
 }
