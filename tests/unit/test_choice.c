@@ -1,8 +1,8 @@
 /* Which way a product is computed: by the time that each takes, on a device of the tests' own whose
  * kernels take as long as a test says. The clock is the test's, too: no time passes but theirs. */
 #include "device/choices.h"
+#include "device/gpu/gemm.h"
 #include "device/gpu/gpu.h"
-#include "device/gpu/products.h"
 #include "support.h"
 #include "system/clock.h"
 
@@ -43,7 +43,7 @@ static unsigned enqueued(void) {
 /* --- A device --- */
 
 struct gpu_program {
-    int method; /* of product.cl; METHODS: of another file */
+    int method; /* of gemm.cl; METHODS: of another file */
 };
 
 struct gpu_function {
@@ -67,7 +67,7 @@ static enum status compile(struct gpu *gpu, const char *file, const char *text, 
     (void)gpu, (void)text, (void)length, (void)problem;
     *code = NULL;
     *program = calloc(1, sizeof **program);
-    (*program)->method = strcmp(file, "product.cl") != 0           ? METHODS
+    (*program)->method = strcmp(file, "gemm.cl") != 0              ? METHODS
                          : strstr(options, "-DGROUP_M=16") != NULL ? MEDIUM
                                                                    : SMALL;
     return STATUS_OK;

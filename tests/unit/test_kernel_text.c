@@ -65,7 +65,7 @@ static void check(const char *name) {
 
 static void test_texts(void **state) {
     (void)state;
-    check("product.cl");
+    check("gemm.cl");
     check("finish.cl");
     check("samples.cl");
 }

@@ -1,8 +1,8 @@
 /* Every kernel compiled as CUDA C++ by NVRTC, as the `cuda` device does it, down to machine code
  * for GPUs from 2018 to 2025. This needs the CUDA toolkit, and no GPU. */
 #include "device/cuda/compiler.h"
+#include "device/gpu/gemm.h"
 #include "device/gpu/kernel_text.h"
-#include "device/gpu/products.h"
 #include "device/gpu/program.h"
 #include "support.h"
 

@@ -7,7 +7,7 @@
 #include "device/cuda/program.h"
 #include "device/cuda/queue.h"
 #include "device/cuda/status.h"
-#include "device/gpu/product_tile.h"
+#include "device/gpu/gemm_tile.h"
 
 #include <stdio.h>
 #include <stdlib.h>

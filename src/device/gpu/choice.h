@@ -2,7 +2,7 @@
 #ifndef DEVICE_GPU_CHOICE_H
 #define DEVICE_GPU_CHOICE_H
 
-#include "device/gpu/products.h"
+#include "device/gpu/gemm.h"
 
 /* What was chosen so far, for each shape of products. Ended by product_choices_free; NULL is fine
  * there. */

@@ -2,7 +2,7 @@
 #ifndef DEVICE_GPU_CHOICE_CACHE_H
 #define DEVICE_GPU_CHOICE_CACHE_H
 
-#include "device/gpu/products.h"
+#include "device/gpu/gemm.h"
 
 /* The method for products of a shape that was chosen by the run that this one continues
  * (choices.h), or else by any run on this device, with these methods (the program cache). False

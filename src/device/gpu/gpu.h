@@ -125,7 +125,7 @@ struct gpu {
 
     /* gpu_open fills these, and gpu_close ends them. */
     char *environment;               /* variables that driver and libraries go by (environment.h) */
-    struct products *products;       /* the matrix products (products.h), ... */
+    struct products *products;       /* the matrix products (gemm.h), ... */
     struct product_choices *choices; /* ...and which way they are computed (choice.h) */
     /* By the kinds of operations, those that have a kernel of their own: it, and at the first of
      * each file its program. (operations.c) */
@@ -151,7 +151,7 @@ struct gpu_driver {
 
     /* What one group of a kernel writes, another can read in the same launch, once it knows by an
      * atomic operation that it is written. Then sums that several groups share are added up by the
-     * last of them (-DJOINS of kernels/product.cl), and not by a second kernel. */
+     * last of them (-DJOINS of kernels/gemm.cl), and not by a second kernel. */
     bool joins;
     const char *language; /* the option that names the kernels' language; "": none is needed */
     /* Compiles the text of kernels/`file`. *code, of *length bytes, is what `load` takes in a later

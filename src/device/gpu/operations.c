@@ -1,6 +1,6 @@
 /* All operations, as commands: each is a kernel of ours, or the product of a dense layer. */
 #include "device/gpu/choice.h"
-#include "device/gpu/products.h"
+#include "device/gpu/gemm.h"
 #include "device/gpu/program.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
  * loader finds. Calls only enqueue, on one queue that keeps their order. */
 #include "device/opencl/device.h"
 
-#include "device/gpu/product_tile.h"
+#include "device/gpu/gemm_tile.h"
 #include "device/opencl/discovery.h"
 #include "device/opencl/drivers.h"
 #include "device/opencl/memory.h"

@@ -1,4 +1,4 @@
-#include "device/gpu/product_plan.h"
+#include "device/gpu/gemm_plan.h"
 
 #include <stdio.h>
 

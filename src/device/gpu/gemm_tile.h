@@ -1,11 +1,11 @@
-/* The tiles that kernels/product.cl is compiled for: how a group's work is divided. */
+/* The tiles that kernels/gemm.cl is compiled for: how a group's work is divided. */
 #ifndef DEVICE_PRODUCT_TILE_H
 #define DEVICE_PRODUCT_TILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As in product.cl; item_n and sub_n count wides of `width` floats. */
+/* As in gemm.cl; item_n and sub_n count wides of `width` floats. */
 struct product_tile {
     const char *name;
     bool vectors; /* for hardware whose items compute with vectors: a CPU */
@@ -41,7 +41,7 @@ size_t product_tile_items(const struct product_tile *tile);
 /* The shared memory that a group takes. */
 size_t product_tile_shared_bytes(const struct product_tile *tile);
 
-/* The options for the kernels' compiler: all that product.cl knows of its tile. */
+/* The options for the kernels' compiler: all that gemm.cl knows of its tile. */
 enum { PRODUCT_TILE_OPTIONS_SIZE = 320 };
 void product_tile_options(const struct product_tile *tile, char text[PRODUCT_TILE_OPTIONS_SIZE]);
 

@@ -3,11 +3,11 @@
 #ifndef DEVICE_GPU_PRODUCTS_H
 #define DEVICE_GPU_PRODUCTS_H
 
-#include "device/gpu/product_plan.h"
+#include "device/gpu/gemm_plan.h"
 
 /* The files of kernels/ for that: the products, each with what follows it; and what follows alone,
  * after a product of the library or one that was divided into slices. */
-#define PRODUCT_KERNELS "product.cl"
+#define PRODUCT_KERNELS "gemm.cl"
 #define FINISH_KERNELS "finish.cl"
 
 /* The options for FINISH_KERNELS. Those for PRODUCT_KERNELS are product_tile_options. */

@@ -1,4 +1,4 @@
-#include "device/gpu/products.h"
+#include "device/gpu/gemm.h"
 
 #include "device/gpu/program.h"
 

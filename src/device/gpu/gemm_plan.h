@@ -2,8 +2,8 @@
 #ifndef DEVICE_GPU_PRODUCT_PLAN_H
 #define DEVICE_GPU_PRODUCT_PLAN_H
 
+#include "device/gpu/gemm_tile.h"
 #include "device/gpu/gpu.h"
-#include "device/gpu/product_tile.h"
 
 /* --- Products as data ---------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-#include "device/gpu/product_tile.h"
+#include "device/gpu/gemm_tile.h"
 
 #include <stdio.h>
 

@@ -11,7 +11,7 @@
  * JOINS, the tile's last group to get there, whichever it is. Both add the slices in their order.
  * Nothing depends on the order in which groups run: the same product gives the same bits.
  *
- * The host passes all sizes as options (src/device/gpu/product_tile.c):
+ * The host passes all sizes as options (src/device/gpu/gemm_tile.c):
  *
  *   WIDTH                    floats of a wide
  *   GROUP_M, GROUP_N         items of a group, down and across
