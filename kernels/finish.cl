@@ -1,4 +1,4 @@
-/* What is left to do of a dense layer after products that were taken in slices (gemm.cl), or by a
+/* What is left to do of a dense layer after gemms that were taken in slices (gemm.cl), or by a
  * library (one slice). An item does one element. Slices are added in their order. */
 #include "dialect.h"
 #include "activation.h"

@@ -1,4 +1,4 @@
-/* The three matrix products of a dense layer, each with what follows it.
+/* The three gemms, or matrix products, of a dense layer, each with what follows it.
  *
  * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of
  * TILE_K: the parts of both matrices that a step needs are copied to the group's shared memory,
@@ -6,10 +6,10 @@
  * has SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes
  * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
  *
- * Where a product has too few tiles to fill the device, its terms are divided among several groups
+ * Where a gemm has too few tiles to fill the device, its terms are divided among several groups
  * (dimension 2), each of which writes a slice of sums. Then finish.cl adds these up; or, with
  * JOINS, the tile's last group to get there, whichever it is. Both add the slices in their order.
- * Nothing depends on the order in which groups run: the same product gives the same bits.
+ * Nothing depends on the order in which groups run: the same gemm gives the same bits.
  *
  * The host passes all sizes as options (src/device/gpu/gemm_tile.c):
  *
@@ -99,7 +99,7 @@ DEVICE void multiply(wide block[ITEM_M][ITEM_N], LOCAL const float *left, uint l
             block[i][j] += sum[i][j];
 }
 
-/* A product's size, and this group's part of it: from (m, n) on, terms k to k_end. */
+/* A gemm's size, and this group's part of it: from (m, n) on, terms k to k_end. */
 struct part {
     uint rows, columns, m, n, k, k_end;
 };
@@ -115,9 +115,9 @@ DEVICE struct part part_of(uint rows, uint columns, uint terms, uint terms_each)
     return part;
 }
 
-/* The item's sums of left * right. A matrix that is stored the other way round than the product
- * takes it (left [terms, rows] instead of [rows, terms], right [columns, terms]) is said to be
- * `turned`. With `add_columns`, also the sums of right's columns. */
+/* The item's sums of left * right. A matrix that is stored the other way round than the gemm takes
+ * it (left [terms, rows] instead of [rows, terms], right [columns, terms]) is said to be `turned`.
+ * With `add_columns`, also the sums of right's columns. */
 DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float *left,
     int left_turned, uint left_stride, GLOBAL const float *right, int right_turned,
     uint right_stride, int add_columns, LOCAL float *left_tile, LOCAL float *right_tile) {
@@ -189,7 +189,7 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
 }
 
 /* Takes the item's sums one by one: `value` is that of row m and columns n to n + WIDTH, of which
- * `count` at most are the product's. On a GPU they are registers, which have no addresses, so
+ * `count` at most are the gemm's. On a GPU they are registers, which have no addresses, so
  * their numbers must be known when this is compiled. */
 #if ITEMS > 1
 #define UNROLL_ELEMENTS _Pragma("unroll")

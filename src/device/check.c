@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Multiplications per product that the check may take (some milliseconds), and the rows that it
- * takes however long they are. */
+/* Multiplications per gemm that the check may take (some milliseconds), and the rows that it takes
+ * however long they are. */
 enum { CHECK_MULTIPLICATIONS = 1 << 22, CHECK_ROWS_MIN = 8 };
 
-/* An fp32 product of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum,
- * which is far below this share of the sum of its terms' magnitudes; TF32 or a wrong tile is far
- * above it. */
+/* An fp32 sum of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum, which
+ * is far below this share of the sum of its terms' magnitudes; TF32 or a wrong tile is far above
+ * it. */
 static const double CHECK_TOLERANCE = 1e-6;
 
 /* TF32 rounds both factors to 11 significant bits: each product may err by 2 * 2^-11 of itself. */
@@ -27,9 +27,9 @@ static double tolerance_of(const struct device *device) {
     return strcmp(device->info.precision, "tf32") == 0 ? CHECK_TOLERANCE_TF32 : CHECK_TOLERANCE;
 }
 
-/* A product as the device gave it: result[rows, columns] should be
+/* A gemm as the device gave it: result[rows, columns] should be
  * start + scale * a[rows, depth] * b[depth, columns], where start is row i of `start`. */
-struct product {
+struct gemm {
     const char *name;
     const float *result;
     size_t rows, columns, depth;
@@ -37,53 +37,53 @@ struct product {
     double scale;
 };
 
-/* Row i of what the product should be, and of the magnitudes it is made of: sums of |terms|. */
-static void compute_row(const struct product *product, size_t i, double *sums, double *magnitudes) {
-    const struct matrix a = product->a, b = product->b;
-    for (size_t j = 0; j < product->columns; j++)
+/* Row i of what the gemm should be, and of the magnitudes it is made of: sums of |terms|. */
+static void compute_row(const struct gemm *gemm, size_t i, double *sums, double *magnitudes) {
+    const struct matrix a = gemm->a, b = gemm->b;
+    for (size_t j = 0; j < gemm->columns; j++)
         sums[j] = magnitudes[j] = 0.0;
     if (b.column == 1) {
-        for (size_t k = 0; k < product->depth; k++) {
+        for (size_t k = 0; k < gemm->depth; k++) {
             const double factor = matrix_at(a, i, k);
             const float *row = b.data + k * b.row;
-            for (size_t j = 0; j < product->columns; j++) {
+            for (size_t j = 0; j < gemm->columns; j++) {
                 sums[j] += factor * row[j];
                 magnitudes[j] += fabs(factor * row[j]);
             }
         }
         return;
     }
-    for (size_t j = 0; j < product->columns; j++) /* b is a transposed matrix: along its rows */
-        for (size_t k = 0; k < product->depth; k++) {
+    for (size_t j = 0; j < gemm->columns; j++) /* b is a transposed matrix: along its rows */
+        for (size_t k = 0; k < gemm->depth; k++) {
             const double term = (double)matrix_at(a, i, k) * matrix_at(b, k, j);
             sums[j] += term;
             magnitudes[j] += fabs(term);
         }
 }
 
-/* `sums` has room for two rows of the product. */
-static enum status check_product(
-    const struct device *device, const struct product *product, double *sums, struct error *error) {
-    double *magnitudes = sums + product->columns;
-    size_t checked = CHECK_MULTIPLICATIONS / product->columns / product->depth;
+/* `sums` has room for two rows of the gemm. */
+static enum status check_gemm(
+    const struct device *device, const struct gemm *gemm, double *sums, struct error *error) {
+    double *magnitudes = sums + gemm->columns;
+    size_t checked = CHECK_MULTIPLICATIONS / gemm->columns / gemm->depth;
     checked = checked < CHECK_ROWS_MIN ? CHECK_ROWS_MIN : checked;
-    checked = checked > product->rows ? product->rows : checked;
+    checked = checked > gemm->rows ? gemm->rows : checked;
     for (size_t n = 0; n < checked; n++) {
-        const size_t i = checked == 1 ? 0 : n * (product->rows - 1) / (checked - 1);
-        compute_row(product, i, sums, magnitudes);
-        for (size_t j = 0; j < product->columns; j++) {
-            const double first = matrix_at(product->start, i, j);
-            const double expected = first + product->scale * sums[j];
-            const double found = product->result[i * product->columns + j];
+        const size_t i = checked == 1 ? 0 : n * (gemm->rows - 1) / (checked - 1);
+        compute_row(gemm, i, sums, magnitudes);
+        for (size_t j = 0; j < gemm->columns; j++) {
+            const double first = matrix_at(gemm->start, i, j);
+            const double expected = first + gemm->scale * sums[j];
+            const double found = gemm->result[i * gemm->columns + j];
             const double bound =
-                tolerance_of(device) * (fabs(first) + fabs(product->scale) * magnitudes[j]);
+                tolerance_of(device) * (fabs(first) + fabs(gemm->scale) * magnitudes[j]);
             if (!(fabs(found - expected) <= bound)) /* NaN is wrong, too */
                 return error_set(error, STATUS_DEVICE,
                     "%s (%s) fails its self-check: %s [%zu, %zu] of %zu terms each: element "
                     "(%zu, %zu) is %.9g and should be %.9g; its matrix library computes wrong "
                     "results on this machine: use another version of it, or another --device",
-                    device->info.kind, device->info.library, product->name, product->rows,
-                    product->columns, product->depth, i, j, found, expected);
+                    device->info.kind, device->info.library, gemm->name, gemm->rows, gemm->columns,
+                    gemm->depth, i, j, found, expected);
         }
     }
     return STATUS_OK;
@@ -114,7 +114,7 @@ void check_list(size_t in, size_t out, struct budget_row arrays[CHECK_ARRAYS]) {
 struct check {
     struct view views[CHECK_MATRICES];
     float *host[CHECK_ARRAYS];
-    double *sums; /* two rows of a product */
+    double *sums; /* two rows of a gemm */
 };
 
 static enum status allocate(struct check *check, const struct budget_row arrays[CHECK_ARRAYS],
@@ -177,8 +177,8 @@ static enum status run(struct device *device, struct check *check, size_t batch,
             view[CHECK_WEIGHTS], view[CHECK_BIAS], error);
     const struct {
         enum check_array result;
-        struct product product;
-    } products[] = {
+        struct gemm gemm;
+    } gemms[] = {
         {CHECK_Y, {"forward product", found, batch, out, in, {host[CHECK_X], in, 1},
                       {host[CHECK_WEIGHTS], out, 1}, {host[CHECK_BIAS], 0, 1}, 1.0}},
         {CHECK_D_X, {"backward product", found, batch, in, out, {host[CHECK_D_Y], out, 1},
@@ -187,10 +187,10 @@ static enum status run(struct device *device, struct check *check, size_t batch,
             {"update product", found, in, out, batch, {host[CHECK_X], 1, in},
                 {host[CHECK_D_Y], out, 1}, {host[CHECK_WEIGHTS], out, 1}, *host[CHECK_SCALE]}},
     };
-    for (size_t p = 0; p < sizeof products / sizeof *products && status == STATUS_OK; p++) {
-        status = device_download(device, view[products[p].result], found, error);
+    for (size_t p = 0; p < sizeof gemms / sizeof *gemms && status == STATUS_OK; p++) {
+        status = device_download(device, view[gemms[p].result], found, error);
         if (status == STATUS_OK)
-            status = check_product(device, &products[p].product, check->sums, error);
+            status = check_gemm(device, &gemms[p].gemm, check->sums, error);
     }
     return status;
 }

@@ -10,16 +10,16 @@
 #include <stdlib.h>
 
 enum {
-    SIDE_MIN = 256,  /* of the first product; it doubles */
+    SIDE_MIN = 256,  /* of the first gemm; it doubles */
     SIDE_MAX = 8192, /* of the last one: 1.1 TFLOP */
     ROW = 1 << 14,   /* elements of a row that is copied; a GPU has room for 2^16 rows */
     CHUNK = 1 << 20, /* elements that are random; they repeat */
     CHECKED_SIDE =
-        512, /* of the products that are compared with plain loops, where none is doubtful */
+        512, /* of the gemms that are compared with plain loops, where none is doubtful */
 };
 
 static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far beyond any cache */
-static const double LONG_ENOUGH = 0.1;          /* seconds of a product: its start is no matter */
+static const double LONG_ENOUGH = 0.1;          /* seconds of a gemm: its start is no matter */
 static const double BUDGET = 0.4; /* seconds of repetitions, of which the best counts */
 enum { REPETITIONS_MIN = 3, REPETITIONS_MAX = 50 };
 
@@ -111,7 +111,7 @@ static size_t room(const struct device *device, size_t count) {
 }
 
 /* y[side, side] = x[side, side] * weights[side, side], and a bias of one row. */
-static enum status make_product(struct peak *peak, size_t side, struct error *error) {
+static enum status make_gemm(struct peak *peak, size_t side, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t v = 0; v < 4 && status == STATUS_OK; v++)
         status = allocate(peak, v, v == 2 ? 1 : side, side, error);
@@ -120,9 +120,9 @@ static enum status make_product(struct peak *peak, size_t side, struct error *er
     return status;
 }
 
-/* Larger and larger products, until one takes long enough; the best of them counts, which for plain
+/* Larger and larger gemms, until one takes long enough; the best of them counts, which for plain
  * loops is the largest that fits into caches. */
-static enum status measure_products(
+static enum status measure_gemms(
     struct peak *peak, struct device_peak *result, struct error *error) {
     const size_t most = room(peak->device, 3);
     enum status status = STATUS_OK;
@@ -130,7 +130,7 @@ static enum status measure_products(
     for (size_t side = SIDE_MIN; status == STATUS_OK && seconds < LONG_ENOUGH; side *= 2) {
         if (side > SIDE_MIN && (side > SIDE_MAX || side * side > most))
             break;
-        status = make_product(peak, side, error);
+        status = make_gemm(peak, side, error);
         if (status == STATUS_OK)
             status = time_best(peak, multiply, &seconds, error);
         release(peak);
@@ -185,7 +185,7 @@ enum status device_measure_peak(
     const size_t side = doubtful > 0 ? doubtful : CHECKED_SIDE;
     enum status status = device_check(device, side, side, side, error);
     if (status == STATUS_OK)
-        status = measure_products(&work, peak, error);
+        status = measure_gemms(&work, peak, error);
     if (status == STATUS_OK)
         status = measure_copy(&work, peak, error);
     if (status != STATUS_OK)

@@ -68,7 +68,7 @@ static enum status reference_synchronise(struct device *device, struct error *er
 enum { TILE = 16 };
 
 /* sums[j] = sum over k < depth of a(i, k) * b(k, first + j), for j < TILE and within b's columns */
-static void product_tile(struct matrix a, struct matrix b, size_t i, size_t first, size_t columns,
+static void gemm_tile(struct matrix a, struct matrix b, size_t i, size_t first, size_t columns,
     size_t depth, double sums[TILE]) {
     const size_t width = columns - first < TILE ? columns - first : TILE;
     for (size_t j = 0; j < TILE; j++)
@@ -166,7 +166,7 @@ static void dense_forward(const struct operation *operation, int threads) {
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
-            product_tile(a, b, i, first, out, in, sums);
+            gemm_tile(a, b, i, first, out, in, sums);
             for (size_t j = first; j < out && j < first + TILE; j++)
                 result[i * out + j] =
                     (float)activate(operation->activation, sums[j - first] + bias[j]);
@@ -184,7 +184,7 @@ static void dense_backward(const struct operation *operation, int threads) {
     for (size_t i = 0; i < batch; i++)
         for (size_t first = 0; first < in; first += TILE) {
             double sums[TILE];
-            product_tile(a, b, i, first, in, out, sums);
+            gemm_tile(a, b, i, first, in, out, sums);
             for (size_t j = first; j < in && j < first + TILE; j++)
                 result[i * in + j] =
                     (float)(sums[j - first] * slope(operation->activation, value[i * in + j]));
@@ -205,7 +205,7 @@ static void put_gradients(struct view x, struct view d_y, const float *scale, st
     for (size_t i = 0; i < in; i++)
         for (size_t first = 0; first < out; first += TILE) {
             double sums[TILE];
-            product_tile(a, b, i, first, out, batch, sums);
+            gemm_tile(a, b, i, first, out, batch, sums);
             for (size_t j = first; j < out && j < first + TILE; j++)
                 put_gradient(host_floats(weights) + i * out + j, scale, sums[j - first]);
         }

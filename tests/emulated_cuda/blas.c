@@ -6,7 +6,7 @@
 struct cublasContext {
     cudaStream_t stream;
     cublasPointerMode_t pointers;
-    void *workspace; /* NULL: its own, which it would allocate at the first product */
+    void *workspace; /* NULL: its own, which it would allocate at the first gemm */
 };
 
 #define MAY_FAIL(code)                                                                             \
@@ -80,23 +80,23 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
     int ldc, cublasComputeType_t compute, cublasGemmAlgo_t algorithm) {
     (void)algorithm;
     MAY_FAIL(CUBLAS_STATUS_EXECUTION_FAILED);
-    struct command command = {.kind = PRODUCT};
-    command.product.transpose_a = op_a == CUBLAS_OP_T;
-    command.product.transpose_b = op_b == CUBLAS_OP_T;
-    command.product.tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
-    command.product.m = m, command.product.n = n, command.product.k = k;
-    command.product.lda = lda, command.product.ldb = ldb, command.product.ldc = ldc;
+    struct command command = {.kind = GEMM};
+    command.gemm.transpose_a = op_a == CUBLAS_OP_T;
+    command.gemm.transpose_b = op_b == CUBLAS_OP_T;
+    command.gemm.tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+    command.gemm.m = m, command.gemm.n = n, command.gemm.k = k;
+    command.gemm.lda = lda, command.gemm.ldb = ldb, command.gemm.ldc = ldc;
     if (handle->pointers == CUBLAS_POINTER_MODE_DEVICE) {
-        command.product.alpha_at = alpha, command.product.beta_at = beta;
+        command.gemm.alpha_at = alpha, command.gemm.beta_at = beta;
     } else {
-        memcpy(&command.product.alpha, alpha, sizeof(float));
-        memcpy(&command.product.beta, beta, sizeof(float));
+        memcpy(&command.gemm.alpha, alpha, sizeof(float));
+        memcpy(&command.gemm.beta, beta, sizeof(float));
     }
-    command.product.a = a, command.product.b = b, command.product.c = c;
+    command.gemm.a = a, command.gemm.b = b, command.gemm.c = c;
     if (m <= 0 || n <= 0 || k <= 0 || lda < (op_a == CUBLAS_OP_N ? m : k) ||
         ldb < (op_b == CUBLAS_OP_N ? k : n) || ldc < m || type_a != CUDA_R_32F ||
         type_b != CUDA_R_32F || type_c != CUDA_R_32F ||
-        (compute != CUBLAS_COMPUTE_32F && !command.product.tf32)) {
+        (compute != CUBLAS_COMPUTE_32F && !command.gemm.tf32)) {
         emulated_violation(
             "a product of %d x %d x %d with leading dimensions %d, %d, %d", m, n, k, lda, ldb, ldc);
         return CUBLAS_STATUS_INVALID_VALUE;
@@ -139,24 +139,24 @@ CHECKED static float *take(
 }
 
 CHECKED void emulated_multiply(const struct command *command) {
-    const bool turned_a = command->product.transpose_a, turned_b = command->product.transpose_b;
-    const int m = command->product.m, n = command->product.n, k = command->product.k;
-    const int lda = command->product.lda, ldb = command->product.ldb, ldc = command->product.ldc;
-    if (!emulated_memory(command->product.a, extent(turned_a ? k : m, turned_a ? m : k, lda),
-            "cublasGemmEx, A") ||
-        !emulated_memory(command->product.b, extent(turned_b ? n : k, turned_b ? k : n, ldb),
-            "cublasGemmEx, B") ||
-        !emulated_memory(command->product.c, extent(m, n, ldc), "cublasGemmEx, C"))
+    const bool turned_a = command->gemm.transpose_a, turned_b = command->gemm.transpose_b;
+    const int m = command->gemm.m, n = command->gemm.n, k = command->gemm.k;
+    const int lda = command->gemm.lda, ldb = command->gemm.ldb, ldc = command->gemm.ldc;
+    if (!emulated_memory(
+            command->gemm.a, extent(turned_a ? k : m, turned_a ? m : k, lda), "cublasGemmEx, A") ||
+        !emulated_memory(
+            command->gemm.b, extent(turned_b ? n : k, turned_b ? k : n, ldb), "cublasGemmEx, B") ||
+        !emulated_memory(command->gemm.c, extent(m, n, ldc), "cublasGemmEx, C"))
         return;
-    float alpha = command->product.alpha, beta = command->product.beta;
-    if (command->product.alpha_at) {
-        if (!emulated_memory(command->product.alpha_at, sizeof alpha, "cublasGemmEx, alpha") ||
-            !emulated_memory(command->product.beta_at, sizeof beta, "cublasGemmEx, beta"))
+    float alpha = command->gemm.alpha, beta = command->gemm.beta;
+    if (command->gemm.alpha_at) {
+        if (!emulated_memory(command->gemm.alpha_at, sizeof alpha, "cublasGemmEx, alpha") ||
+            !emulated_memory(command->gemm.beta_at, sizeof beta, "cublasGemmEx, beta"))
             return;
-        alpha = *command->product.alpha_at, beta = *command->product.beta_at;
+        alpha = *command->gemm.alpha_at, beta = *command->gemm.beta_at;
     }
-    float *a = take(command->product.a, turned_a, m, k, lda, command->product.tf32);
-    float *b = take(command->product.b, turned_b, k, n, ldb, command->product.tf32);
+    float *a = take(command->gemm.a, turned_a, m, k, lda, command->gemm.tf32);
+    float *b = take(command->gemm.b, turned_b, k, n, ldb, command->gemm.tf32);
     double *sums = malloc((size_t)m * sizeof *sums);
     for (int j = 0; j < n; j++) {
         memset(sums, 0, (size_t)m * sizeof *sums);
@@ -166,7 +166,7 @@ CHECKED void emulated_multiply(const struct command *command) {
             for (int i = 0; i < m; i++)
                 sums[i] += column[i] * factor;
         }
-        float *result = command->product.c + (size_t)j * (size_t)ldc;
+        float *result = command->gemm.c + (size_t)j * (size_t)ldc;
         for (int i = 0; i < m; i++) {
             const double before = beta == 0.0f ? 0.0 : result[i];
             result[i] = (float)(alpha * sums[i] + beta * before);

@@ -8,7 +8,7 @@
  *   with NaN at once, and brings the values when it is waited for; a copy from the host reads then.
  * - Every address that a command uses must lie in memory that is allocated when it is done.
  * - Within a capture, nothing else may be launched, allocated or waited for.
- * - cuBLAS's products are plain loops over column-major matrices, and check all sizes.
+ * - cuBLAS's gemms are plain loops over column-major matrices, and check all sizes.
  * - Kernels are the same text, as OpenCL C (kernels/dialect.h), run by an OpenCL driver of the CPU;
  *   where there is none, a program ends before it begins, and CTest reports it as skipped.
  *
@@ -46,7 +46,7 @@ struct emulated_cuda_state {
     const char *violation;     /* the first; or NULL */
     size_t objects;            /* allocations, streams, graphs, libraries, handles, ... not ended */
     unsigned long submissions; /* launches, copies and graphs that the host has enqueued */
-    unsigned long commands;    /* kernels and products that were done */
+    unsigned long commands;    /* kernels and gemms that were done */
     unsigned long first_runs; /* of those kernels, the first of each since its library was loaded */
     unsigned long graph_nodes; /* of the graph that was last run */
     int driver_errors;         /* of the OpenCL driver */
@@ -69,7 +69,7 @@ void *emulated_memory(const void *address, size_t bytes, const char *user);
 
 /* Commands of a stream. */
 struct command {
-    enum { COPY, KERNEL, PRODUCT, GRAPH } kind;
+    enum { COPY, KERNEL, GEMM, GRAPH } kind;
     void *to; /* COPY */
     const void *from;
     size_t bytes;
@@ -78,13 +78,13 @@ struct command {
     dim3 grid, block;
     unsigned char arguments[18][8];
     struct {
-        bool transpose_a, transpose_b, tf32; /* PRODUCT: column-major */
+        bool transpose_a, transpose_b, tf32; /* GEMM: column-major */
         int m, n, k, lda, ldb, ldc;
         float alpha, beta;               /* where the next two are NULL */
         const float *alpha_at, *beta_at; /* on the GPU: read when it is computed */
         const float *a, *b;
         float *c;
-    } product;
+    } gemm;
     struct CUgraphExec_st *graph; /* GRAPH */
 };
 /* Appends to the stream, or to what it captures. */

@@ -158,7 +158,7 @@ static void run_command(const struct command *command) {
         emulated_cuda_state.commands++;
         emulated_run_kernel(command);
         break;
-    case PRODUCT:
+    case GEMM:
         emulated_cuda_state.commands++;
         emulated_multiply(command);
         break;

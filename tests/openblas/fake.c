@@ -5,7 +5,7 @@
  * - FAKE_OPENBLAS_CORE: what it takes the processor for, "Fake" unless given, or told otherwise
  *   (OPENBLAS_CORETYPE)
  * - FAKE_OPENBLAS_PARALLEL: 0: a serial build, 1: with threads, 2: OpenMP's
- * - FAKE_OPENBLAS_WRONG: 1: its products are wrong by a tenth
+ * - FAKE_OPENBLAS_WRONG: 1: its gemms are wrong by a tenth
  * - FAKE_OPENBLAS_REPORT=FILE: how many threads have called it, written when the process ends */
 #include <cblas.h>
 #include <stdatomic.h>

@@ -103,7 +103,7 @@ static void check(struct operation operation, struct sizes sizes, float spread) 
     const double size = operation.kind == OPERATION_DENSE_FORWARD && operation.activation
                             ? fmax(1.0, sqrt(depth) / 3.0)
                             : 1.0;
-    /* What terms come to: products of two numbers below 1; or shares of `scale`. */
+    /* What terms come to: gemms of two numbers below 1; or shares of `scale`. */
     const double least =
         operation.kind == OPERATION_SOFTMAX_CROSS_ENTROPY ? (double)operation.scale : 0.3;
     for (size_t v = 0; v < count; v++)
@@ -153,7 +153,7 @@ void test_operations(void **state) {
 }
 
 /* Few results of many terms, which a device may divide among several workers. */
-void test_long_products(void **state) {
+void test_long_gemms(void **state) {
     (void)state;
     check_forward(3, 516, 5, ACTIVATION_SIGMOID);
     check_backward(3, 5, 516, ACTIVATION_RELU);
@@ -170,7 +170,7 @@ void test_several_tiles(void **state) {
 }
 
 /* The default network's. */
-void test_usual_products(void **state) {
+void test_usual_gemms(void **state) {
     (void)state;
     check_forward(1, 1024, 64, ACTIVATION_SIGMOID);
     check_forward(200, 1024, 64, ACTIVATION_SIGMOID);
@@ -181,7 +181,7 @@ void test_usual_products(void **state) {
     check_update(200, 1024, 64);
 }
 
-void test_large_products(void **state) {
+void test_large_gemms(void **state) {
     (void)state;
     check_forward(large_side, large_side, large_side, ACTIVATION_NONE);
     check_backward(large_side + 1, large_side + 8, 256, ACTIVATION_NONE);

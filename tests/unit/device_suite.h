@@ -48,7 +48,7 @@ void finish_read(struct operand *operand);
 void release_operand(struct operand *operand); /* without comparing */
 
 /* Of elements that are computed one by one, and of sums of `depth` products in single precision. A
- * term that is missing is off by 1 / sqrt(depth), a product in half the digits (TF32) by 5e-4. */
+ * term that is missing is off by 1 / sqrt(depth), a gemm in half the digits (TF32) by 5e-4. */
 #define TOLERANCE 1e-6
 double sum_tolerance(size_t depth);
 
@@ -58,10 +58,10 @@ void check_forward(size_t batch, size_t in, size_t out, enum activation activati
 /* --- The tests: device_operations.c --- */
 
 void test_operations(void **state);
-void test_long_products(void **state);
+void test_long_gemms(void **state);
 void test_several_tiles(void **state);
-void test_usual_products(void **state);
-void test_large_products(void **state);
+void test_usual_gemms(void **state);
+void test_large_gemms(void **state);
 void test_softmax_cross_entropy(void **state);
 void test_softmax_ties(void **state);
 void test_softmax_not_finite(void **state);

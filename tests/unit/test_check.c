@@ -8,15 +8,15 @@
 #include <string.h>
 
 static struct device *device;
-static struct device_type wrong; /* the reference device's, but for one product */
+static struct device_type wrong; /* the reference device's, but for one gemm */
 static const struct device_type *right;
 static struct error error;
 
-static enum operation_kind product = OPERATION_DENSE_FORWARD; /* it */
+static enum operation_kind kind = OPERATION_DENSE_FORWARD; /* it */
 static void (*spoil)(float *values, size_t rows, size_t columns);
 static size_t only_rows, only_columns; /* of results that are spoilt; 0: of any */
 
-/* What is checked: the products that a network is trained with. */
+/* What is checked: the gemms that a network is trained with. */
 static const char *const names[OPERATION_KINDS] = {[OPERATION_DENSE_FORWARD] = "forward product",
     [OPERATION_DENSE_BACKWARD] = "backward product",
     [OPERATION_DENSE_UPDATE] = "update product"};
@@ -37,7 +37,7 @@ static enum status enqueue(
     struct device *self, const struct operation *operation, struct error *problem) {
     const enum status status = right->enqueue(self, operation, problem);
     const struct operation_type *type = &operation_types[operation->kind];
-    if (operation->kind != product)
+    if (operation->kind != kind)
         return status;
     for (size_t v = 0; v < operation_operands(type); v++)
         if (type->operands[v].use != OPERAND_READ && operation->views[v].rows > 1) /* no bias */
@@ -82,7 +82,7 @@ static void test_wrong(void **state) {
         for (int p = 0; p < OPERATION_KINDS; p++) {
             if (!names[p])
                 continue;
-            product = (enum operation_kind)p;
+            kind = (enum operation_kind)p;
             spoil = spoils[s];
             assert_fails(device_check(device, 30, 20, 10, &error), STATUS_DEVICE, names[p]);
             assert_fails(
@@ -90,7 +90,7 @@ static void test_wrong(void **state) {
         }
 }
 
-/* Of a large product some rows are checked, and the last is one of them. */
+/* Of a large gemm some rows are checked, and the last is one of them. */
 static void test_large(void **state) {
     (void)state;
     spoil = leave;
@@ -99,7 +99,7 @@ static void test_large(void **state) {
     for (int p = 0; p < OPERATION_KINDS; p++) {
         if (!names[p])
             continue;
-        product = (enum operation_kind)p;
+        kind = (enum operation_kind)p;
         assert_fails(
             device_check(device, 64, 1024, 1024, &error), STATUS_DEVICE, "fails its self-check");
     }
@@ -118,7 +118,7 @@ static void test_all_shapes(void **state) {
     static const size_t wrong_sizes[][2] = {/* rows, columns */
         {30, 10}, {30, 20}, {30, 7}, {17, 0}, {20, 0}, {DOUBTFUL, DOUBTFUL}};
     device->info.doubtful = DOUBTFUL;
-    product = OPERATION_DENSE_FORWARD;
+    kind = OPERATION_DENSE_FORWARD;
     spoil = leave;
     assert_ok(training_check(device, &shape, &dataset, &plan, &error));
     spoil = spoil_last;

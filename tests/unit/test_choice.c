@@ -1,4 +1,4 @@
-/* Which way a product is computed: by the time that each takes, on a device of the tests' own whose
+/* Which way a gemm is computed: by the time that each takes, on a device of the tests' own whose
  * kernels take as long as a test says. The clock is the test's, too: no time passes but theirs. */
 #include "device/choices.h"
 #include "device/gpu/gemm.h"
@@ -20,24 +20,24 @@ double clock_seconds(void) {
     return now;
 }
 
-/* --- What a product takes, by each method --- */
+/* --- What a gemm takes, by each method --- */
 
 enum method { SMALL, MEDIUM, LIBRARY, METHODS };
 static const char *const names[METHODS] = {"own-small", "own-medium", "blas"};
 
-static double seconds[METHODS]; /* of a product */
-static double latency[METHODS]; /* seconds until a wait ends, besides its products */
+static double seconds[METHODS]; /* of a gemm */
+static double latency[METHODS]; /* seconds until a wait ends, besides its gemms */
 static bool hiccups[METHODS];   /* every second wait for it takes five times as long */
-static unsigned able[METHODS];  /* products that it does before it fails */
+static unsigned able[METHODS];  /* gemms that it does before it fails */
 
-static unsigned products[METHODS]; /* that were enqueued since `multiply` began */
+static unsigned gemms[METHODS]; /* that were enqueued since `multiply` began */
 
 static void set_seconds(double small, double medium, double library) {
     memcpy(seconds, (double[METHODS]){small, medium, library}, sizeof seconds);
 }
 
 static unsigned enqueued(void) {
-    return products[SMALL] + products[MEDIUM] + products[LIBRARY];
+    return gemms[SMALL] + gemms[MEDIUM] + gemms[LIBRARY];
 }
 
 /* --- A device --- */
@@ -106,8 +106,8 @@ static enum status enqueue(
     const int method = method_of(command);
     if (method == METHODS)
         return STATUS_OK;
-    products[method]++;
-    if (products[method] > able[method])
+    gemms[method]++;
+    if (gemms[method] > able[method])
         return error_set(problem, STATUS_DEVICE, "%s has no room", names[method]);
     fake->pending += seconds[method];
     fake->last = method;
@@ -206,14 +206,14 @@ static void close_fake(void) {
     gpu_close(&fake.gpu);
 }
 
-/* y[batch, 64] = x[batch, in] * weights[in, 64]: the method that did it, with how many products
- * were enqueued for it. */
+/* y[batch, 64] = x[batch, in] * weights[in, 64]: the method that did it, with how many gemms were
+ * enqueued for it. */
 static enum status multiply(size_t batch, size_t in) {
     enum { OUT = 64 };
     struct device *device = &fake.gpu.base;
     struct buffer *buffers[4];
     const size_t elements[4] = {batch * in, in * OUT, OUT, batch * OUT};
-    memset(products, 0, sizeof products);
+    memset(gemms, 0, sizeof gemms);
     for (int b = 0; b < 4; b++)
         assert_ok(device_allocate(device, elements[b], &buffers[b], &error));
     const enum status status = device_dense_forward(device, device_view(buffers[0], batch, in),
@@ -224,7 +224,7 @@ static enum status multiply(size_t batch, size_t in) {
     return status;
 }
 
-/* A product of this shape is computed by `method`; and whether the methods were timed for that. */
+/* A gemm of this shape is computed by `method`; and whether the methods were timed for that. */
 static void expect(size_t batch, size_t in, enum method method, bool timed) {
     char line[128];
     assert_ok(multiply(batch, in));
@@ -237,7 +237,7 @@ static void expect(size_t batch, size_t in, enum method method, bool timed) {
         assert_true(enqueued() > 3);
     else
         assert_int_equal(enqueued(), 1);
-    assert_true(products[method] > 0);
+    assert_true(gemms[method] > 0);
 }
 
 static int set_up(void **state) {
@@ -270,8 +270,7 @@ static void test_fastest(void **state) {
     }
 }
 
-/* What a turn takes besides its products, they share; a product that is timed alone bears all of
- * it. */
+/* What a turn takes besides its gemms, they share; a gemm that is timed alone bears all of it. */
 static void test_repeats(void **state) {
     (void)state;
     latency[SMALL] = 1.5e-4;
@@ -314,7 +313,7 @@ static void test_disturbed(void **state) {
     }
 }
 
-/* One that can't, from its first product on or later, is out of it. */
+/* One that can't, from its first gemm on or later, is out of it. */
 static void test_failing(void **state) {
     (void)state;
     set_seconds(1e-3, 2e-3, 1e-4);

@@ -147,7 +147,7 @@ static void test_launches(void **state) {
     (void)state;
     assert_int_equal(count_launches("own"), 9);
     assert_int_equal(count_launches("own-small"), 9);
-    assert_int_equal(count_launches("cublas"), 17); /* what follows a product is its own */
+    assert_int_equal(count_launches("cublas"), 17); /* what follows a gemm is its own */
 }
 
 /* What is too long to be recorded is no error, and no graph. */
@@ -430,8 +430,8 @@ static enum status multiply(float y[6]) {
     return status;
 }
 
-/* Every call fails once while methods are timed: a method that fails is not chosen, and a product
- * is right or an error. */
+/* Every call fails once while methods are timed: a method that fails is not chosen, and a gemm is
+ * right or an error. */
 static void test_choosing(void **state) {
     (void)state;
     static const float expected[6] = {11, 14, 8, 27, 30, 24};

@@ -24,7 +24,7 @@ uint32_t side_max = 200;
 size_t large_side = 1152;
 static struct error error;
 
-/* The same product of the same operands, again and again. */
+/* The same gemm of the same operands, again and again. */
 static void test_same_bits(void **state) {
     (void)state;
     enum { BATCH = 300, IN = 1024, OUT = 64 };
@@ -168,7 +168,7 @@ int main(int argc, char **argv) {
     /* Those up to the first large one are the small ones. */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_long_products),
+        cmocka_unit_test(test_long_gemms),
         cmocka_unit_test(test_several_tiles),
         cmocka_unit_test(test_softmax_cross_entropy),
         cmocka_unit_test(test_softmax_ties),
@@ -181,8 +181,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_record_pixels),
         cmocka_unit_test(test_other_scale),
         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_usual_products),
-        cmocka_unit_test(test_large_products),
+        cmocka_unit_test(test_usual_gemms),
+        cmocka_unit_test(test_large_gemms),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_run_failing),

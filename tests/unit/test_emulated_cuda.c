@@ -68,7 +68,7 @@ static void test_no_wait(void **state) {
     assert_null(emulated_cuda_state.violation);
 }
 
-static void test_product(void **state) {
+static void test_gemm(void **state) {
     (void)state;
     float values[64], found[4];
     for (int i = 0; i < 64; i++)
@@ -89,7 +89,7 @@ static void test_leading_dimensions(void **state) {
     assert_noticed("leading dimensions 3, 4, 4");
 }
 
-static void test_too_large_product(void **state) {
+static void test_too_large_gemm(void **state) {
     (void)state;
     assert_int_equal(multiply(4, 4, 4, 4, 4, 12), CUBLAS_STATUS_SUCCESS);
     cudaStreamSynchronize(stream);
@@ -209,9 +209,9 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         TEST(test_no_wait),
-        TEST(test_product),
+        TEST(test_gemm),
         TEST(test_leading_dimensions),
-        TEST(test_too_large_product),
+        TEST(test_too_large_gemm),
         TEST(test_use_after_free),
         TEST(test_leak),
         TEST(test_outside_capture),

@@ -47,17 +47,17 @@ static void compile(const char *file, const char *defines, const char *const *ke
     }
 }
 
-static void test_products(void **state) {
+static void test_gemms(void **state) {
     (void)state;
     static const char *const kernels[] = {"dense_forward", "dense_backward", "dense_update", NULL};
-    for (size_t t = 0; t < product_tiles_count; t++)
-        if (!product_tiles[t].vectors) { /* which CUDA has not */
-            char options[PRODUCT_TILE_OPTIONS_SIZE + 16];
-            product_tile_options(&product_tiles[t], options);
-            compile(PRODUCT_KERNELS, options, kernels);
+    for (size_t t = 0; t < gemm_tiles_count; t++)
+        if (!gemm_tiles[t].vectors) { /* which CUDA has not */
+            char options[GEMM_TILE_OPTIONS_SIZE + 16];
+            gemm_tile_options(&gemm_tiles[t], options);
+            compile(GEMM_KERNELS, options, kernels);
             strcat(options, " -DJOINS");
-            print_message("%s: %s\n", product_tiles[t].name, options);
-            compile(PRODUCT_KERNELS, options, kernels);
+            print_message("%s: %s\n", gemm_tiles[t].name, options);
+            compile(GEMM_KERNELS, options, kernels);
         }
 }
 
@@ -69,7 +69,7 @@ static void test_others(void **state) {
         "softmax_cross_entropy", "gather_rows", "convert_pixels", NULL};
     static const char *const optimizers[] = {"gradient_descent", NULL};
     char options[FINISH_OPTIONS_SIZE];
-    products_finish_options(options);
+    gemms_finish_options(options);
     compile(FINISH_KERNELS, options, finish);
     compile("optimize.cl", "", optimizers);
     compile("samples.cl", "", samples);
@@ -101,7 +101,7 @@ static void test_wrong_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_gemms),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_wrong_text),

@@ -23,12 +23,12 @@ static double slowed(double seconds, int *times) {
     return seconds * by[time < 4 ? time : 3];
 }
 
-/* The products that are measured. The second is the fastest, and the third takes long enough. */
-enum { PRODUCTS = 3 };
-static const size_t sides[PRODUCTS] = {256, 512, 1024};
-static const double product_seconds[PRODUCTS] = {0.0625, 0.0625, 1.0};
+/* The gemms that are measured. The second is the fastest, and the third takes long enough. */
+enum { GEMMS = 3 };
+static const size_t sides[GEMMS] = {256, 512, 1024};
+static const double gemm_seconds[GEMMS] = {0.0625, 0.0625, 1.0};
 
-static int products[PRODUCTS], copies;
+static int gemms[GEMMS], copies;
 
 static enum status enqueue(
     struct device *of, const struct operation *operation, struct error *problem) {
@@ -39,9 +39,9 @@ static enum status enqueue(
     }
     if (operation->kind != OPERATION_DENSE_FORWARD || rows < sides[0]) /* the self-check */
         return real->enqueue(of, operation, problem);
-    for (int p = 0; p < PRODUCTS; p++)
+    for (int p = 0; p < GEMMS; p++)
         if (rows == sides[p])
-            due += slowed(product_seconds[p], &products[p]);
+            due += slowed(gemm_seconds[p], &gemms[p]);
     return STATUS_OK;
 }
 

@@ -282,7 +282,7 @@ static void test_too_large_batch(void **state) {
 /* --- What is checked before it is trained --- */
 
 static const struct device_type *watched;
-static size_t seen[8], seen_count; /* rows of the products forward, with those out of a layer */
+static size_t seen[8], seen_count; /* rows of the gemms forward, with those out of a layer */
 
 static enum status watch(
     struct device *of, const struct operation *operation, struct error *problem) {
@@ -293,7 +293,7 @@ static enum status watch(
     return watched->enqueue(of, operation, problem);
 }
 
-/* Every size of batch that there will be, each once, and large products where they are in doubt. */
+/* Every size of batch that there will be, each once, and large gemms where they are in doubt. */
 static void test_check(void **state) {
     (void)state;
     enum { TESTS = 120 };
@@ -387,7 +387,7 @@ static void test_foretold_is_allocated(void **state) {
     }
 }
 
-/* The self-check, too, takes what is foretold, but for what a device times products with. */
+/* The self-check, too, takes what is foretold, but for what a device times gemms with. */
 static void test_foretold_is_checked(void **state) {
     (void)state;
     if (device->type->gpu)

@@ -1,5 +1,5 @@
-/* The `cpu` device: OpenBLAS for products, called for the rows of each thread of our own team with
- * its own threads off, and vectorised kernels for the rest. Calls only enqueue (queue.h); the team
+/* The `cpu` device: OpenBLAS for gemms, called for the rows of each thread of our own team with its
+ * own threads off, and vectorised kernels for the rest. Calls only enqueue (queue.h); the team
  * starts when something waits, or when the queue is full. */
 #include "device/cpu/cpu.h"
 #include "trainer/host.h"

@@ -1,4 +1,4 @@
-/* What the cpu device computes besides matrix products, on rows that one thread owns. The same
+/* What the cpu device computes besides gemms, on rows that one thread owns. The same
  * text is compiled once for each instruction set; the device picks a table when it opens. */
 #ifndef DEVICE_CPU_KERNELS_H
 #define DEVICE_CPU_KERNELS_H

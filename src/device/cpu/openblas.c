@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is asked of it besides its products. */
+/* What is asked of it besides its gemms. */
 struct questions {
     char *(*config)(void), *(*core)(void);
     int (*parallel)(void);

@@ -206,8 +206,7 @@ static void cuda_close(struct device *device) {
 
 /* --- The device --- */
 
-static const char *const gemms[] = {
-    library, "own", PRODUCT_TILES_OF_FLOATS(PRODUCT_TILE_NAME) NULL};
+static const char *const gemms[] = {library, "own", GEMM_TILES_OF_FLOATS(GEMM_TILE_NAME) NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
 static const char *const submissions[] = {"graph", "stream", NULL};
 

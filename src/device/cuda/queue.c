@@ -36,8 +36,8 @@ enum status cuda_gemm_work(
  * transposed c = op(b)^T * op(a)^T; and a row-major matrix, read as column-major, is transposed
  * already. So the operands change places and keep their ops.
  *
- * A scale is read from where it is on the GPU when the product is computed, and so is the factor
- * that goes with it. */
+ * A scale is read from where it is on the GPU when the gemm is computed, and so is the factor that
+ * goes with it. */
 static enum status enqueue_gemm(
     const struct cuda *cuda, const struct gpu_gemm *gemm, struct error *error) {
     static const float zero = 0.0f, one = 1.0f;

@@ -1,4 +1,4 @@
-/* What is enqueued on a GPU: kernels, cuBLAS's products, and whole graphs of them. There is one
+/* What is enqueued on a GPU: kernels, cuBLAS's gemms, and whole graphs of them. There is one
  * stream, which keeps their order; only cuda_finish and making a graph wait for it. */
 #ifndef DEVICE_CUDA_QUEUE_H
 #define DEVICE_CUDA_QUEUE_H

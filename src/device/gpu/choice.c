@@ -12,29 +12,28 @@
 
 /* --- Timing --- */
 
-/* One method's part in a race: a product again and again, and how fast that was. */
+/* One method's part in a race: a gemm again and again, and how fast that was. */
 struct racer {
-    struct products *products;
+    struct gemms *gemms;
     size_t method;
-    enum product product;
-    const struct product_views *views;
+    enum gemm_kind kind;
+    const struct gemm_views *views;
     size_t repeats;
     struct gpu_commands recorded; /* the repeats, as an epoch is recorded; or none */
-    double least;                 /* seconds for a product; INFINITY: it can't */
+    double least;                 /* seconds for a gemm; INFINITY: it can't */
 };
 
 /* Adds the repeats to a list; NULL: enqueues them. */
 static enum status repeat(const struct racer *racer, struct gpu_commands *to, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t r = 0; r < racer->repeats && status == STATUS_OK; r++)
-        status = products_compute(
-            racer->products, to, racer->method, racer->product, racer->views, error);
+        status = gemms_compute(racer->gemms, to, racer->method, racer->kind, racer->views, error);
     return status;
 }
 
 /* Runs the repeats until they are done; the least time counts. */
 static enum status take_turn(struct racer *racer, struct error *error) {
-    struct gpu *gpu = racer->products->gpu;
+    struct gpu *gpu = racer->gemms->gpu;
     const double start = clock_seconds();
     enum status status = racer->recorded.count > 0 ? gpu_commands_run(gpu, &racer->recorded, error)
                                                    : repeat(racer, NULL, error);
@@ -51,7 +50,7 @@ static enum status take_turn(struct racer *racer, struct error *error) {
 static enum status get_ready(struct racer *racer, struct error *error) {
     enum { LAUNCHED_MAX = 16, RECORDED_MAX = 200 };
     const double turn = 1e-3; /* seconds */
-    struct gpu *gpu = racer->products->gpu;
+    struct gpu *gpu = racer->gemms->gpu;
     const bool recorded = gpu->driver->make_graph;
     racer->repeats = 1;
     racer->least = INFINITY;
@@ -73,11 +72,10 @@ static enum status get_ready(struct racer *racer, struct error *error) {
 }
 
 /* The method of the least time. A library must be faster by what its driver says. */
-static size_t fastest_of(const struct products *products, const struct racer *racers) {
+static size_t fastest_of(const struct gemms *gemms, const struct racer *racers) {
     size_t fastest = 0;
-    for (size_t m = 1; m < products->methods_count; m++) {
-        const double share =
-            products->methods[m].library ? products->gpu->driver->library_share : 1.0;
+    for (size_t m = 1; m < gemms->methods_count; m++) {
+        const double share = gemms->methods[m].library ? gemms->gpu->driver->library_share : 1.0;
         if (racers[m].least < share * racers[fastest].least)
             fastest = m;
     }
@@ -88,41 +86,40 @@ static size_t fastest_of(const struct products *products, const struct racer *ra
  * some rounds those that are far from the best one are left out. A method that fails, for want of
  * memory or because the hardware has not what it needs, is out of it; the last one's error counts
  * when all fail. */
-static enum status race(struct products *products, enum product product,
-    const struct product_views *views, size_t *fastest, struct error *error) {
+static enum status race(struct gemms *gemms, enum gemm_kind kind, const struct gemm_views *views,
+    size_t *fastest, struct error *error) {
     enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3 };
     const double enough = 0.05; /* seconds */
-    struct racer racers[PRODUCT_METHODS_MAX];
+    struct racer racers[GEMM_METHODS_MAX];
     enum status failure = STATUS_OK;
-    for (size_t m = 0; m < products->methods_count; m++) {
-        racers[m] =
-            (struct racer){.products = products, .method = m, .product = product, .views = views};
+    for (size_t m = 0; m < gemms->methods_count; m++) {
+        racers[m] = (struct racer){.gemms = gemms, .method = m, .kind = kind, .views = views};
         const enum status status = get_ready(&racers[m], error);
         failure = status != STATUS_OK ? status : failure;
     }
     const double start = clock_seconds();
     for (int r = 0; r < ROUNDS && clock_seconds() - start < enough; r++)
-        for (size_t m = 0; m < products->methods_count; m++) {
-            const double best = racers[fastest_of(products, racers)].least;
+        for (size_t m = 0; m < gemms->methods_count; m++) {
+            const double best = racers[fastest_of(gemms, racers)].least;
             if (isinf(racers[m].least) || (r >= ROUNDS_FOR_ALL && racers[m].least > 2.0 * best))
                 continue;
             const enum status status = take_turn(&racers[m], error);
             failure = status != STATUS_OK ? status : failure;
         }
-    for (size_t m = 0; m < products->methods_count; m++)
-        gpu_commands_free(products->gpu, &racers[m].recorded);
-    *fastest = fastest_of(products, racers);
+    for (size_t m = 0; m < gemms->methods_count; m++)
+        gpu_commands_free(gemms->gpu, &racers[m].recorded);
+    *fastest = fastest_of(gemms, racers);
     return isinf(racers[*fastest].least) ? failure : STATUS_OK;
 }
 
 /* Times every method, with memory of its own for what it writes: what is in the views' place may be
  * needed, and must stay. Without that memory it is the first method, unmeasured. */
-static enum status time_methods(struct products *products, enum product product,
-    const struct product_views *views, bool *timed, size_t *fastest, struct error *error) {
-    struct gpu *gpu = products->gpu;
+static enum status time_methods(struct gemms *gemms, enum gemm_kind kind,
+    const struct gemm_views *views, bool *timed, size_t *fastest, struct error *error) {
+    struct gpu *gpu = gemms->gpu;
     const struct view result = views->result;
     const size_t elements = result.rows * result.columns;
-    struct product_views apart = *views;
+    struct gemm_views apart = *views;
     struct buffer *written = NULL;
     struct error ignored;
     *fastest = 0;
@@ -131,69 +128,68 @@ static enum status time_methods(struct products *products, enum product product,
     if (!*timed)
         return STATUS_OK;
     apart.result = device_view(written, result.rows, result.columns);
-    if (product_sums_batch(product))
+    if (gemm_sums_batch(kind))
         apart.bias = (struct view){written, elements, 1, result.columns};
-    const enum status status = race(products, product, &apart, fastest, error);
+    const enum status status = race(gemms, kind, &apart, fastest, error);
     device_release(written);
     return status;
 }
 
 /* --- Choosing --- */
 
-/* Which method takes the products of a shape. */
-struct product_choice {
-    struct product_shape shape;
+/* Which method takes the gemms of a shape. */
+struct gemm_choice {
+    struct gemm_shape shape;
     size_t method;
 };
 
-struct product_choices {
-    struct products *products;
-    struct product_choice *all;
+struct gemm_choices {
+    struct gemms *gemms;
+    struct gemm_choice *all;
     size_t count;
 };
 
-enum status product_choices_create(
-    struct products *products, struct product_choices **choices, struct error *error) {
+enum status gemm_choices_create(
+    struct gemms *gemms, struct gemm_choices **choices, struct error *error) {
     *choices = calloc(1, sizeof **choices);
     if (!*choices)
         return error_memory(error, "the choice of products", sizeof **choices);
-    (*choices)->products = products;
+    (*choices)->gemms = gemms;
     return STATUS_OK;
 }
 
-void product_choices_free(struct product_choices *choices) {
+void gemm_choices_free(struct gemm_choices *choices) {
     if (choices)
         free(choices->all);
     free(choices);
 }
 
 size_t gpu_choices(const struct device *device, char *text, size_t size) {
-    const struct product_choices *choices = ((const struct gpu *)device)->choices;
+    const struct gemm_choices *choices = ((const struct gpu *)device)->choices;
     size_t length = 0;
     for (size_t c = 0; c < choices->count; c++) {
-        const struct product_choice *choice = &choices->all[c];
-        product_shape_name what;
+        const struct gemm_choice *choice = &choices->all[c];
+        gemm_shape_name what;
         const size_t used = length < size ? length : size;
         length += (size_t)snprintf(size > 0 ? text + used : NULL, size - used, "%s %s\n",
-            product_shape_text(&choice->shape, what),
-            choices->products->methods[choice->method].name);
+            gemm_shape_text(&choice->shape, what), choices->gemms->methods[choice->method].name);
     }
     return length;
 }
 
 /* What the choices come to: "own-host", or "own-small 7, clblast 2". */
-static void describe_choices(const struct product_choices *choices) {
-    const struct products *products = choices->products;
-    struct device_info *info = &products->gpu->base.info;
-    size_t counts[PRODUCT_METHODS_MAX] = {0};
+static void describe_choices(const struct gemm_choices *choices) {
+    const struct gemms *gemms = choices->gemms;
+    struct device_info *info = &gemms->gpu->base.info;
+    size_t counts[GEMM_METHODS_MAX] = {0};
     for (size_t c = 0; c < choices->count; c++)
         counts[choices->all[c].method]++;
     info->gemm[0] = '\0';
     info->doubtful = 0;
-    for (size_t m = 0; m < products->methods_count; m++) {
-        const char *name = products->methods[m].name;
-        if (counts[m] > 0 && products->methods[m].library)
-            info->doubtful = products->gpu->driver->doubtful;
+    for (size_t m = 0; m < gemms->methods_count; m++) {
+        const char *name = gemms->methods[m].name;
+        if (counts[m] > 0 && gemms->methods[m].library)
+            info->doubtful = gemms->gpu->driver->doubtful;
         if (counts[m] > 0 && counts[m] == choices->count)
             snprintf(info->gemm, sizeof info->gemm, "%s", name);
         else if (counts[m] > 0)
@@ -203,7 +199,7 @@ static void describe_choices(const struct product_choices *choices) {
 }
 
 static bool find_choice(
-    const struct product_choices *choices, const struct product_shape *shape, size_t *method) {
+    const struct gemm_choices *choices, const struct gemm_shape *shape, size_t *method) {
     for (size_t c = 0; c < choices->count; c++)
         if (memcmp(&choices->all[c].shape, shape, sizeof *shape) == 0) {
             *method = choices->all[c].method;
@@ -212,43 +208,42 @@ static bool find_choice(
     return false;
 }
 
-/* Whether the product is the check of the library; then it is the library's. */
-static bool is_check(
-    const struct products *products, const struct product_shape *shape, size_t *method) {
-    const size_t side = products->gpu->base.info.doubtful;
+/* Whether the gemm is the check of the library; then the library does it. */
+static bool is_check(const struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
+    const size_t side = gemms->gpu->base.info.doubtful;
     if (side == 0 || shape->batch != side || shape->in != side || shape->out != side)
         return false;
-    for (size_t m = 0; m < products->methods_count; m++)
-        if (products->methods[m].library)
+    for (size_t m = 0; m < gemms->methods_count; m++)
+        if (gemms->methods[m].library)
             *method = m;
     return true;
 }
 
 /* As an earlier run has done, or by measurement. */
-static enum status make_choice(struct products *products, const struct product_views *views,
-    struct product_choice *choice, struct error *error) {
-    const struct product_shape *shape = &choice->shape;
+static enum status make_choice(struct gemms *gemms, const struct gemm_views *views,
+    struct gemm_choice *choice, struct error *error) {
+    const struct gemm_shape *shape = &choice->shape;
     bool timed;
-    if (products->methods_count == 1 || choice_recall(products, shape, &choice->method))
+    if (gemms->methods_count == 1 || choice_recall(gemms, shape, &choice->method))
         return STATUS_OK;
     const enum status status =
-        time_methods(products, (enum product)shape->product, views, &timed, &choice->method, error);
+        time_methods(gemms, (enum gemm_kind)shape->kind, views, &timed, &choice->method, error);
     if (timed && status == STATUS_OK)
-        choice_keep(products, shape, choice->method);
+        choice_keep(gemms, shape, choice->method);
     return status;
 }
 
-enum status product_choose(struct product_choices *choices, enum product product,
-    const struct product_views *views, size_t *method, struct error *error) {
-    struct products *products = choices->products;
-    struct product_choice choice = {.shape = product_shape_of(product, views)};
-    if (find_choice(choices, &choice.shape, method) || is_check(products, &choice.shape, method))
+enum status gemm_choose(struct gemm_choices *choices, enum gemm_kind kind,
+    const struct gemm_views *views, size_t *method, struct error *error) {
+    struct gemms *gemms = choices->gemms;
+    struct gemm_choice choice = {.shape = gemm_shape_of(kind, views)};
+    if (find_choice(choices, &choice.shape, method) || is_check(gemms, &choice.shape, method))
         return STATUS_OK;
-    struct product_choice *grown = realloc(choices->all, (choices->count + 1) * sizeof *grown);
+    struct gemm_choice *grown = realloc(choices->all, (choices->count + 1) * sizeof *grown);
     if (!grown)
         return error_memory(error, "the choice of products", sizeof *grown);
     choices->all = grown;
-    const enum status status = make_choice(products, views, &choice, error);
+    const enum status status = make_choice(gemms, views, &choice, error);
     if (status != STATUS_OK)
         return status;
     choices->all[choices->count++] = choice;

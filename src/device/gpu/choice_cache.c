@@ -11,28 +11,27 @@
 #include <string.h>
 
 /* The text under which a choice is kept: everything that it depends on. The caller frees it. */
-static char *make_key(
-    const struct products *products, const struct product_shape *shape, size_t *length) {
-    const struct gpu *gpu = products->gpu;
-    char methods[PRODUCT_METHODS_MAX * (PRODUCT_TILE_OPTIONS_SIZE + 32)] = "";
-    for (size_t m = 0; m < products->methods_count; m++) {
-        const struct product_method *method = &products->methods[m];
-        char options[PRODUCT_TILE_OPTIONS_SIZE] = "";
+static char *make_key(const struct gemms *gemms, const struct gemm_shape *shape, size_t *length) {
+    const struct gpu *gpu = gemms->gpu;
+    char methods[GEMM_METHODS_MAX * (GEMM_TILE_OPTIONS_SIZE + 32)] = "";
+    for (size_t m = 0; m < gemms->methods_count; m++) {
+        const struct gemm_method *method = &gemms->methods[m];
+        char options[GEMM_TILE_OPTIONS_SIZE] = "";
         if (!method->library)
-            product_tile_options(&method->tile, options);
+            gemm_tile_options(&method->tile, options);
         text_append(methods, sizeof methods, "%s %s\n", method->name, options);
     }
-    product_shape_name what;
+    gemm_shape_name what;
     const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,
-        product_shape_text(shape, what), kernel_text(PRODUCT_KERNELS), kernel_text(FINISH_KERNELS)};
+        gemm_shape_text(shape, what), kernel_text(GEMM_KERNELS), kernel_text(FINISH_KERNELS)};
     return gpu_cache_key(gpu, "choice", parts, sizeof parts / sizeof *parts, length);
 }
 
 static bool find_method(
-    const struct products *products, const char *name, size_t length, size_t *method) {
-    for (size_t m = 0; m < products->methods_count; m++)
-        if (strlen(products->methods[m].name) == length &&
-            memcmp(products->methods[m].name, name, length) == 0) {
+    const struct gemms *gemms, const char *name, size_t length, size_t *method) {
+    for (size_t m = 0; m < gemms->methods_count; m++)
+        if (strlen(gemms->methods[m].name) == length &&
+            memcmp(gemms->methods[m].name, name, length) == 0) {
             *method = m;
             return true;
         }
@@ -40,41 +39,38 @@ static bool find_method(
 }
 
 /* What the run has chosen that this one continues; false when there is none. */
-static bool take_over(
-    struct products *products, const struct product_shape *shape, size_t *method) {
-    struct device *device = &products->gpu->base;
-    product_shape_name what;
+static bool take_over(struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
+    struct device *device = &gemms->gpu->base;
+    gemm_shape_name what;
     char name[CHOICE_NAME];
-    if (!choices_find(device, product_shape_text(shape, what), name))
+    if (!choices_find(device, gemm_shape_text(shape, what), name))
         return false;
-    const bool found = find_method(products, name, strlen(name), method);
+    const bool found = find_method(gemms, name, strlen(name), method);
     if (!found)
         choices_miss(device, name);
     return found;
 }
 
 /* What any run has chosen before, by the cache; false when there is none. */
-static bool load(
-    const struct products *products, const struct product_shape *shape, size_t *method) {
+static bool load(const struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
     void *content = NULL;
     size_t key_length = 0, length = 0;
-    char *key = make_key(products, shape, &key_length);
+    char *key = make_key(gemms, shape, &key_length);
     const bool found = key && program_cache_load(key, key_length, &content, &length) &&
-                       find_method(products, content, length, method);
+                       find_method(gemms, content, length, method);
     free(content);
     free(key);
     return found;
 }
 
-bool choice_recall(struct products *products, const struct product_shape *shape, size_t *method) {
-    return take_over(products, shape, method) || load(products, shape, method);
+bool choice_recall(struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
+    return take_over(gemms, shape, method) || load(gemms, shape, method);
 }
 
-void choice_keep(
-    const struct products *products, const struct product_shape *shape, size_t method) {
-    const char *name = products->methods[method].name;
+void choice_keep(const struct gemms *gemms, const struct gemm_shape *shape, size_t method) {
+    const char *name = gemms->methods[method].name;
     size_t length = 0;
-    char *key = make_key(products, shape, &length);
+    char *key = make_key(gemms, shape, &length);
     if (key)
         program_cache_store(key, length, name, strlen(name));
     free(key);

@@ -11,16 +11,16 @@ enum status gpu_open(
     gpu->environment = environment_text(type->kind);
     if (!gpu->environment)
         return error_memory(error, "the environment", 0);
-    enum status status = products_create(gpu, gemm, &gpu->products, error);
+    enum status status = gemms_create(gpu, gemm, &gpu->gemms, error);
     if (status == STATUS_OK)
-        status = product_choices_create(gpu->products, &gpu->choices, error);
+        status = gemm_choices_create(gpu->gemms, &gpu->choices, error);
     return status == STATUS_OK ? gpu_operations_create(gpu, error) : status;
 }
 
 void gpu_close(struct gpu *gpu) {
     gpu_operations_free(gpu);
-    product_choices_free(gpu->choices);
-    products_free(gpu->products);
+    gemm_choices_free(gpu->choices);
+    gemms_free(gpu->gemms);
     free(gpu->environment);
 }
 

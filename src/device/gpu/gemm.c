@@ -11,9 +11,9 @@
 enum { FLAT = 64, BIAS_COLUMNS = 8, BIAS_ROWS = 8 };
 
 /* A gradient and an update by it are one kernel. */
-static const char *const kernel_names[PRODUCTS] = {
+static const char *const kernel_names[GEMM_KINDS] = {
     "dense_forward", "dense_backward", "dense_update", "dense_update"};
-static const char *const finish_names[PRODUCTS] = {
+static const char *const finish_names[GEMM_KINDS] = {
     "dense_forward_finish", "dense_backward_finish", "dense_update_finish", "dense_update_finish"};
 
 /* --- Methods --- */
@@ -23,55 +23,54 @@ static bool is_cpu(const struct gpu *gpu) {
 }
 
 /* Whether the device can run groups like this. */
-static bool fits(const struct gpu *gpu, const struct product_tile *tile) {
-    return product_tile_items(tile) <= gpu->largest_group &&
-           product_tile_shared_bytes(tile) <= gpu->group_bytes;
+static bool fits(const struct gpu *gpu, const struct gemm_tile *tile) {
+    return gemm_tile_items(tile) <= gpu->largest_group &&
+           gemm_tile_shared_bytes(tile) <= gpu->group_bytes;
 }
 
 /* Whether a tile is tried: on a CPU those with vectors, on anything else those without; and by its
  * own name in any case. */
-static bool is_wanted(const struct gpu *gpu, const struct product_tile *tile, const char *gemm) {
+static bool is_wanted(const struct gpu *gpu, const struct gemm_tile *tile, const char *gemm) {
     if (strcmp(gemm, tile->name) == 0)
         return true;
     return (strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0) && tile->vectors == is_cpu(gpu);
 }
 
-static enum status add_own(
-    struct products *products, const struct product_tile *tile, struct error *error) {
-    struct gpu *gpu = products->gpu;
-    struct product_method *method = &products->methods[products->methods_count++];
-    *method = (struct product_method){.name = tile->name, .tile = *tile};
-    char shape[PRODUCT_TILE_OPTIONS_SIZE], options[sizeof shape + 16];
-    product_tile_options(tile, shape);
+static enum status add_own(struct gemms *gemms, const struct gemm_tile *tile, struct error *error) {
+    struct gpu *gpu = gemms->gpu;
+    struct gemm_method *method = &gemms->methods[gemms->methods_count++];
+    *method = (struct gemm_method){.name = tile->name, .tile = *tile};
+    char shape[GEMM_TILE_OPTIONS_SIZE], options[sizeof shape + 16];
+    gemm_tile_options(tile, shape);
     snprintf(options, sizeof options, "%s%s", shape, gpu->driver->joins ? " -DJOINS" : "");
-    enum status status = gpu_program_create(gpu, PRODUCT_KERNELS, options, &method->program, error);
-    for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
+    enum status status = gpu_program_create(gpu, GEMM_KERNELS, options, &method->program, error);
+    for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
         status =
             gpu_kernel_create(gpu, method->program, kernel_names[p], &method->kernels[p], error);
     return status;
 }
 
-static enum status add_methods(struct products *products, const char *gemm, struct error *error) {
-    struct gpu *gpu = products->gpu;
+static enum status add_methods(struct gemms *gemms, const char *gemm, struct error *error) {
+    struct gpu *gpu = gemms->gpu;
     const char *library = gpu->driver->library;
     enum status status = STATUS_OK;
-    for (size_t t = 0; t < product_tiles_count && status == STATUS_OK; t++) {
-        const struct product_tile tile = product_tile_widened(&product_tiles[t], gpu->vector_width);
-        if (is_wanted(gpu, &product_tiles[t], gemm) && fits(gpu, &tile))
-            status = add_own(products, &tile, error);
+    for (size_t t = 0; t < gemm_tiles_count && status == STATUS_OK; t++) {
+        const struct gemm_tile tile = gemm_tile_widened(&gemm_tiles[t], gpu->vector_width);
+        if (is_wanted(gpu, &gemm_tiles[t], gemm) && fits(gpu, &tile))
+            status = add_own(gemms, &tile, error);
     }
     const bool by_library = strcmp(gemm, library) == 0 || strcmp(gemm, "auto") == 0;
     if (by_library && gpu->largest_group >= FLAT)
-        products->methods[products->methods_count++] =
-            (struct product_method){.name = library, .library = true};
+        gemms->methods[gemms->methods_count++] =
+            (struct gemm_method){.name = library, .library = true};
     /* Hardware that its usual tiles don't fit takes any. */
     const bool any = strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0;
-    for (size_t t = 0; t < product_tiles_count && any && products->methods_count == 0; t++) {
-        const struct product_tile tile = product_tile_widened(&product_tiles[t], gpu->vector_width);
+    for (size_t t = 0; t < gemm_tiles_count && any && gemms->methods_count == 0; t++) {
+        const struct gemm_tile tile = gemm_tile_widened(&gemm_tiles[t], gpu->vector_width);
         if (status == STATUS_OK && fits(gpu, &tile))
-            status = add_own(products, &tile, error);
+            status = add_own(gemms, &tile, error);
     }
-    if (status == STATUS_OK && products->methods_count == 0)
+    if (status == STATUS_OK && gemms->methods_count == 0)
         status = error_set(error, STATUS_DEVICE,
             "%s: --gemm %s needs more than '%s' has: groups of %zu items at most, %zu bytes of "
             "local memory",
@@ -79,18 +78,18 @@ static enum status add_methods(struct products *products, const char *gemm, stru
     return status;
 }
 
-/* Where the groups of a sliced product count themselves; each count ends as the 0 it began as. */
-static enum status create_arrivals(struct products *products, struct error *error) {
-    struct gpu *gpu = products->gpu;
+/* Where the groups of a sliced gemm count themselves; each count ends as the 0 it began as. */
+static enum status create_arrivals(struct gemms *gemms, struct error *error) {
+    struct gpu *gpu = gemms->gpu;
     if (!gpu->driver->joins)
         return STATUS_OK;
-    const size_t count = product_tiles_sliced(gpu);
+    const size_t count = gemm_tiles_sliced(gpu);
     uint32_t *zeros = calloc(count, sizeof *zeros);
     if (!zeros)
         return error_memory(error, "the slices of products", count * sizeof *zeros);
-    enum status status = device_allocate(&gpu->base, count, &products->arrivals, error);
+    enum status status = device_allocate(&gpu->base, count, &gemms->arrivals, error);
     if (status == STATUS_OK) {
-        status = device_upload(&gpu->base, device_view(products->arrivals, 1, count), zeros, error);
+        status = device_upload(&gpu->base, device_view(gemms->arrivals, 1, count), zeros, error);
         const enum status waited =
             device_synchronise(&gpu->base, status == STATUS_OK ? error : NULL);
         status = status == STATUS_OK ? waited : status;
@@ -99,82 +98,82 @@ static enum status create_arrivals(struct products *products, struct error *erro
     return status;
 }
 
-void products_finish_options(char text[FINISH_OPTIONS_SIZE]) {
+void gemms_finish_options(char text[FINISH_OPTIONS_SIZE]) {
     snprintf(
         text, FINISH_OPTIONS_SIZE, "-DBIAS_COLUMNS=%d -DBIAS_ROWS=%d", BIAS_COLUMNS, BIAS_ROWS);
 }
 
-enum status products_create(
-    struct gpu *gpu, const char *gemm, struct products **created, struct error *error) {
+enum status gemms_create(
+    struct gpu *gpu, const char *gemm, struct gemms **created, struct error *error) {
     char options[FINISH_OPTIONS_SIZE];
-    products_finish_options(options);
-    struct products *products = *created = calloc(1, sizeof *products);
-    if (!products)
-        return error_memory(error, "the products", sizeof *products);
-    products->gpu = gpu;
-    enum status status = add_methods(products, gemm ? gemm : "auto", error);
+    gemms_finish_options(options);
+    struct gemms *gemms = *created = calloc(1, sizeof *gemms);
+    if (!gemms)
+        return error_memory(error, "the products", sizeof *gemms);
+    gemms->gpu = gpu;
+    enum status status = add_methods(gemms, gemm ? gemm : "auto", error);
     bool library = false;
-    for (size_t m = 0; m < products->methods_count; m++)
-        library = library || products->methods[m].library;
+    for (size_t m = 0; m < gemms->methods_count; m++)
+        library = library || gemms->methods[m].library;
     if (!library)
         gpu->base.info.library[0] = '\0';
     if (status == STATUS_OK)
-        status = create_arrivals(products, error);
+        status = create_arrivals(gemms, error);
     if (status == STATUS_OK)
-        status = gpu_program_create(gpu, FINISH_KERNELS, options, &products->finish_program, error);
-    for (int p = 0; p < PRODUCTS && status == STATUS_OK; p++)
+        status = gpu_program_create(gpu, FINISH_KERNELS, options, &gemms->finish_program, error);
+    for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
         status = gpu_kernel_create(
-            gpu, products->finish_program, finish_names[p], &products->finish[p], error);
+            gpu, gemms->finish_program, finish_names[p], &gemms->finish[p], error);
     if (status == STATUS_OK)
         status = gpu_kernel_create(
-            gpu, products->finish_program, "bias_update", &products->bias_update, error);
+            gpu, gemms->finish_program, "bias_update", &gemms->bias_update, error);
     return status;
 }
 
-void products_free(struct products *products) {
-    if (!products)
+void gemms_free(struct gemms *gemms) {
+    if (!gemms)
         return;
-    struct gpu *gpu = products->gpu;
-    for (size_t m = 0; m < products->methods_count; m++) {
-        if (products->methods[m].library && gpu->driver->forget_library)
+    struct gpu *gpu = gemms->gpu;
+    for (size_t m = 0; m < gemms->methods_count; m++) {
+        if (gemms->methods[m].library && gpu->driver->forget_library)
             gpu->driver->forget_library(gpu);
-        for (int p = 0; p < PRODUCTS; p++)
-            gpu_kernel_free(gpu, &products->methods[m].kernels[p]);
-        gpu_program_free(gpu, products->methods[m].program);
+        for (int p = 0; p < GEMM_KINDS; p++)
+            gpu_kernel_free(gpu, &gemms->methods[m].kernels[p]);
+        gpu_program_free(gpu, gemms->methods[m].program);
     }
-    for (int p = 0; p < PRODUCTS; p++)
-        gpu_kernel_free(gpu, &products->finish[p]);
-    gpu_kernel_free(gpu, &products->bias_update);
-    gpu_program_free(gpu, products->finish_program);
-    while (products->scratch) {
-        struct product_scratch *older = products->scratch->older;
-        device_release(products->scratch->buffer);
-        free(products->scratch);
-        products->scratch = older;
+    for (int p = 0; p < GEMM_KINDS; p++)
+        gpu_kernel_free(gpu, &gemms->finish[p]);
+    gpu_kernel_free(gpu, &gemms->bias_update);
+    gpu_program_free(gpu, gemms->finish_program);
+    while (gemms->scratch) {
+        struct gemm_scratch *older = gemms->scratch->older;
+        device_release(gemms->scratch->buffer);
+        free(gemms->scratch);
+        gemms->scratch = older;
     }
-    device_release(products->arrivals);
-    free(products);
+    device_release(gemms->arrivals);
+    free(gemms);
 }
 
 /* --- Computing --- */
 
 /* A view of `elements` of scratch memory. */
 static enum status get_scratch(
-    struct products *products, size_t elements, struct view *view, struct error *error) {
-    if (!products->scratch || products->scratch->buffer->elements < elements) {
-        struct product_scratch *newer = calloc(1, sizeof *newer);
+    struct gemms *gemms, size_t elements, struct view *view, struct error *error) {
+    if (!gemms->scratch || gemms->scratch->buffer->elements < elements) {
+        struct gemm_scratch *newer = calloc(1, sizeof *newer);
         if (!newer)
             return error_memory(error, "the slices of products", sizeof *newer);
         const enum status status =
-            device_allocate(&products->gpu->base, elements, &newer->buffer, error);
+            device_allocate(&gemms->gpu->base, elements, &newer->buffer, error);
         if (status != STATUS_OK) {
             free(newer);
             return status;
         }
-        newer->older = products->scratch;
-        products->scratch = newer;
+        newer->older = gemms->scratch;
+        gemms->scratch = newer;
     }
-    *view = device_view(products->scratch->buffer, 1, elements);
+    *view = device_view(gemms->scratch->buffer, 1, elements);
     return STATUS_OK;
 }
 
@@ -184,24 +183,24 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
 }
 
 /* A kernel's scale, and whether it has none: anything is given in its place then. */
-#define ARGUMENTS_SCALE(product, views)                                                            \
-    ARGUMENT_VIEW((product) == PRODUCT_UPDATE ? (views)->scale : (views)->result),                 \
-        ARGUMENT_NUMBER((product) == PRODUCT_GRADIENT)
+#define ARGUMENTS_SCALE(kind, views)                                                               \
+    ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->scale : (views)->result),                       \
+        ARGUMENT_NUMBER((kind) == GEMM_GRADIENT)
 
-/* What follows a product: `count` slices in `slices`, which may be the result itself. */
-static enum status finish(struct products *products, struct gpu_commands *to, enum product product,
-    const struct product_views *views, struct view slices, size_t count, struct error *error) {
-    struct gpu *gpu = products->gpu;
-    const struct gpu_kernel *kernel = &products->finish[product];
+/* What follows a gemm: `count` slices in `slices`, which may be the result itself. */
+static enum status finish(struct gemms *gemms, struct gpu_commands *to, enum gemm_kind kind,
+    const struct gemm_views *views, struct view slices, size_t count, struct error *error) {
+    struct gpu *gpu = gemms->gpu;
+    const struct gpu_kernel *kernel = &gemms->finish[kind];
     const struct view result = views->result;
     const size_t elements = result.rows * result.columns;
-    switch (product) {
-    case PRODUCT_FORWARD:
+    switch (kind) {
+    case GEMM_FORWARD:
         return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->bias), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
             ARGUMENT_NUMBER(views->activation));
-    case PRODUCT_BACKWARD:
+    case GEMM_BACKWARD:
         return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->x), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
@@ -210,80 +209,80 @@ static enum status finish(struct products *products, struct gpu_commands *to, en
         return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements + result.columns), error,
             ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result),
             ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(result.rows),
-            ARGUMENT_NUMBER(result.columns), ARGUMENTS_SCALE(product, views));
+            ARGUMENT_NUMBER(result.columns), ARGUMENTS_SCALE(kind, views));
     }
 }
 
-static enum status compute_own(struct products *products, struct gpu_commands *to,
-    const struct product_method *method, enum product product, const struct product_views *views,
+static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
+    const struct gemm_method *method, enum gemm_kind kind, const struct gemm_views *views,
     struct error *error) {
-    struct gpu *gpu = products->gpu;
-    const struct product_shape shape = product_shape_of(product, views);
-    const struct product_plan plan = product_plan_of(gpu, &method->tile, product, views);
-    const bool batch = product_sums_batch(product), joins = gpu->driver->joins;
+    struct gpu *gpu = gemms->gpu;
+    const struct gemm_shape shape = gemm_shape_of(kind, views);
+    const struct gemm_plan plan = gemm_plan_of(gpu, &method->tile, kind, views);
+    const bool batch = gemm_sums_batch(kind), joins = gpu->driver->joins;
     const struct view result = views->result;
     struct view slices = result; /* not used with one slice */
     if (plan.slices > 1) {
-        const enum status status = get_scratch(products, plan.elements, &slices, error);
+        const enum status status = get_scratch(gemms, plan.elements, &slices, error);
         if (status != STATUS_OK)
             return status;
     }
-    const struct view third = batch ? result : product == PRODUCT_FORWARD ? views->bias : views->x;
+    const struct view third = batch ? result : kind == GEMM_FORWARD ? views->bias : views->x;
     const struct view fourth = batch ? views->bias : result;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_VIEW(views->left),
         ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(third), ARGUMENT_VIEW(fourth),
         ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
         ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(plan.terms_each)};
     size_t count = 13;
-    const struct gpu_argument scale[] = {ARGUMENTS_SCALE(product, views)};
+    const struct gpu_argument scale[] = {ARGUMENTS_SCALE(kind, views)};
     for (size_t a = 0; batch && a < sizeof scale / sizeof *scale; a++)
         arguments[count++] = scale[a];
     if (!batch)
         arguments[count++] = (struct gpu_argument)ARGUMENT_NUMBER(views->activation);
     if (joins)
-        arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(products->arrivals);
+        arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(gemms->arrivals);
     const enum status status =
-        gpu_launch(gpu, to, &method->kernels[product], plan.grid, arguments, count, error);
+        gpu_launch(gpu, to, &method->kernels[kind], plan.grid, arguments, count, error);
     return status == STATUS_OK && plan.slices > 1 && !joins
-               ? finish(products, to, product, views, slices, plan.slices, error)
+               ? finish(gemms, to, kind, views, slices, plan.slices, error)
                : status;
 }
 
 /* The sums of d_y's columns, for the bias. */
-static enum status sum_columns(struct products *products, struct gpu_commands *to,
-    enum product product, const struct product_views *views, struct error *error) {
+static enum status sum_columns(struct gemms *gemms, struct gpu_commands *to, enum gemm_kind kind,
+    const struct gemm_views *views, struct error *error) {
     const size_t columns = views->bias.columns;
     const struct gpu_grid grid = {
         {(columns + BIAS_COLUMNS - 1) / BIAS_COLUMNS, 1, 1}, {BIAS_COLUMNS, BIAS_ROWS, 1}};
-    return GPU_LAUNCH(products->gpu, to, &products->bias_update, grid, error,
-        ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows),
-        ARGUMENT_NUMBER(columns), ARGUMENTS_SCALE(product, views));
+    return GPU_LAUNCH(gemms->gpu, to, &gemms->bias_update, grid, error, ARGUMENT_VIEW(views->right),
+        ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows), ARGUMENT_NUMBER(columns),
+        ARGUMENTS_SCALE(kind, views));
 }
 
 /* A library that can't read a scale from memory gives the gradient, and the step is ours. */
-static enum status compute_by_library(struct products *products, struct gpu_commands *to,
-    enum product product, const struct product_views *views, struct error *error) {
-    struct gpu *gpu = products->gpu;
+static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *to,
+    enum gemm_kind kind, const struct gemm_views *views, struct error *error) {
+    struct gpu *gpu = gemms->gpu;
     const struct view result = views->result;
-    const bool batch = product_sums_batch(product);
-    const bool apart = product == PRODUCT_UPDATE && !gpu->driver->library_scales;
+    const bool batch = gemm_sums_batch(kind);
+    const bool apart = kind == GEMM_UPDATE && !gpu->driver->library_scales;
     const size_t gradient = apart ? result.rows * result.columns : 0;
     struct gpu_gemm gemm = {
         .a = views->left,
         .b = views->right,
         .c = result,
         .transpose_a = batch,
-        .transpose_b = product == PRODUCT_BACKWARD,
+        .transpose_b = kind == GEMM_BACKWARD,
         .m = result.rows,
         .n = result.columns,
         .k = batch ? views->left.rows : views->left.columns,
     };
-    if (product == PRODUCT_UPDATE && !apart)
+    if (kind == GEMM_UPDATE && !apart)
         gemm.scale = views->scale;
     size_t work;
     enum status status = gpu->driver->gemm_work(gpu, &gemm, &work, error);
     if (status == STATUS_OK && work + gradient > 0)
-        status = get_scratch(products, work + gradient, &gemm.work, error);
+        status = get_scratch(gemms, work + gradient, &gemm.work, error);
     if (apart)
         gemm.c = (struct view){gemm.work.buffer, work, result.rows, result.columns};
     if (status == STATUS_OK)
@@ -292,13 +291,13 @@ static enum status compute_by_library(struct products *products, struct gpu_comm
         status = gpu_descend(gpu, to, gemm.c, views->scale, result, error);
     if (status != STATUS_OK)
         return status;
-    return batch ? sum_columns(products, to, product, views, error)
-                 : finish(products, to, product, views, result, 1, error);
+    return batch ? sum_columns(gemms, to, kind, views, error)
+                 : finish(gemms, to, kind, views, result, 1, error);
 }
 
-enum status products_compute(struct products *products, struct gpu_commands *to, size_t method,
-    enum product product, const struct product_views *views, struct error *error) {
-    return products->methods[method].library
-               ? compute_by_library(products, to, product, views, error)
-               : compute_own(products, to, &products->methods[method], product, views, error);
+enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t method,
+    enum gemm_kind kind, const struct gemm_views *views, struct error *error) {
+    return gemms->methods[method].library
+               ? compute_by_library(gemms, to, kind, views, error)
+               : compute_own(gemms, to, &gemms->methods[method], kind, views, error);
 }

@@ -3,12 +3,11 @@
 #include <stdio.h>
 
 #define TILE(...) {__VA_ARGS__},
-const struct product_tile product_tiles[] = {
-    PRODUCT_TILES_OF_VECTORS(TILE) PRODUCT_TILES_OF_FLOATS(TILE)};
-const size_t product_tiles_count = sizeof product_tiles / sizeof *product_tiles;
+const struct gemm_tile gemm_tiles[] = {GEMM_TILES_OF_VECTORS(TILE) GEMM_TILES_OF_FLOATS(TILE)};
+const size_t gemm_tiles_count = sizeof gemm_tiles / sizeof *gemm_tiles;
 
-struct product_tile product_tile_widened(const struct product_tile *tile, unsigned width) {
-    struct product_tile widened = *tile;
+struct gemm_tile gemm_tile_widened(const struct gemm_tile *tile, unsigned width) {
+    struct gemm_tile widened = *tile;
     if (tile->vectors) {
         widened.width = width < 4 ? 4 : width > 16 ? 16 : width;
         widened.sub_n = tile->sub_n * tile->width / widened.width;
@@ -16,15 +15,15 @@ struct product_tile product_tile_widened(const struct product_tile *tile, unsign
     return widened;
 }
 
-size_t product_tile_rows(const struct product_tile *tile) {
+size_t gemm_tile_rows(const struct gemm_tile *tile) {
     return (size_t)tile->group_m * tile->item_m * tile->sub_m;
 }
 
-size_t product_tile_columns(const struct product_tile *tile) {
+size_t gemm_tile_columns(const struct gemm_tile *tile) {
     return (size_t)tile->group_n * tile->item_n * tile->width * tile->sub_n;
 }
 
-size_t product_tile_items(const struct product_tile *tile) {
+size_t gemm_tile_items(const struct gemm_tile *tile) {
     return (size_t)tile->group_m * tile->group_n;
 }
 
@@ -36,11 +35,11 @@ struct layout {
 
 /* The left part is [TILE_K, TILE_M], or as a single item likes it: [TILE_M, TILE_K] where the
  * matrix is stored so. The right one is [TILE_K, TILE_N]. */
-static struct layout layout_of(const struct product_tile *tile) {
+static struct layout layout_of(const struct gemm_tile *tile) {
     /* So that neighbours in a column lie in different banks of the shared memory. */
     enum { PAD = 4 };
-    const bool single = product_tile_items(tile) == 1;
-    const size_t rows = product_tile_rows(tile), columns = product_tile_columns(tile);
+    const bool single = gemm_tile_items(tile) == 1;
+    const size_t rows = gemm_tile_rows(tile), columns = gemm_tile_columns(tile);
     struct layout layout = {
         .row_m = rows + (single ? 0 : PAD),
         .row_k = tile->tile_k + 1,
@@ -53,18 +52,18 @@ static struct layout layout_of(const struct product_tile *tile) {
     return layout;
 }
 
-size_t product_tile_shared_bytes(const struct product_tile *tile) {
+size_t gemm_tile_shared_bytes(const struct gemm_tile *tile) {
     const struct layout layout = layout_of(tile);
     return (layout.left + layout.right) * sizeof(float);
 }
 
-void product_tile_options(const struct product_tile *tile, char text[PRODUCT_TILE_OPTIONS_SIZE]) {
+void gemm_tile_options(const struct gemm_tile *tile, char text[GEMM_TILE_OPTIONS_SIZE]) {
     const struct layout layout = layout_of(tile);
-    snprintf(text, PRODUCT_TILE_OPTIONS_SIZE,
+    snprintf(text, GEMM_TILE_OPTIONS_SIZE,
         "-DWIDTH=%u -DGROUP_M=%u -DGROUP_N=%u -DITEM_M=%u -DITEM_N=%u -DSUB_M=%u -DSUB_N=%u "
         "-DTILE_M=%zu -DTILE_N=%zu -DTILE_K=%u -DROW_M=%zu -DROW_K=%zu -DROW_N=%zu "
         "-DLEFT_SIZE=%zu -DRIGHT_SIZE=%zu",
         tile->width, tile->group_m, tile->group_n, tile->item_m, tile->item_n, tile->sub_m,
-        tile->sub_n, product_tile_rows(tile), product_tile_columns(tile), tile->tile_k,
-        layout.row_m, layout.row_k, layout.row_n, layout.left, layout.right);
+        tile->sub_n, gemm_tile_rows(tile), gemm_tile_columns(tile), tile->tile_k, layout.row_m,
+        layout.row_k, layout.row_n, layout.left, layout.right);
 }

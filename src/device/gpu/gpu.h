@@ -2,8 +2,8 @@
  * one, opencl another. What a driver does are the functions of struct gpu_driver; with these, all
  * operations of the device interface are written once, here.
  *
- * An operation becomes commands: launches of kernels, and matrix products of the driver's library.
- * They are enqueued at once or, when a recording is made, kept in a list.
+ * An operation becomes commands: launches of kernels, and gemms of the driver's library. They are
+ * enqueued at once or, when a recording is made, kept in a list.
  *
  * To write a driver: its device_type's `open` allocates a struct that begins with a struct gpu,
  * fills what that says, and calls gpu_open; its `close` calls gpu_close. `allocate`, `release` and
@@ -73,17 +73,17 @@ struct gpu_grid {
     size_t groups[3], items[3];
 };
 
-/* A matrix product of the driver's library: c[m, n] = op(a) * op(b), where op(a) is [m, k] and
- * op(b) [k, n]; op transposes where it says so. With a `scale`[1, 1] (else its buffer is NULL), c
- * += scale * op(a) * op(b). All are row-major, without gaps. `work` is memory for the library, of
- * as many elements as gemm_work says; its buffer is NULL where that is 0. */
+/* A gemm of the driver's library: c[m, n] = op(a) * op(b), where op(a) is [m, k] and op(b) [k, n];
+ * op transposes where it says so. With a `scale`[1, 1] (else its buffer is NULL), c += scale *
+ * op(a) * op(b). All are row-major, without gaps. `work` is memory for the library, of as many
+ * elements as gemm_work says; its buffer is NULL where that is 0. */
 struct gpu_gemm {
     struct view a, b, c, scale, work;
     bool transpose_a, transpose_b;
     size_t m, n, k;
 };
 
-/* A launch of a kernel with its arguments, or a matrix product by the library. */
+/* A launch of a kernel with its arguments, or a gemm by the library. */
 struct gpu_command {
     const char *name;              /* for messages */
     struct gpu_function *function; /* NULL: it is the gemm */
@@ -124,9 +124,9 @@ struct gpu {
     size_t used_bytes;
 
     /* gpu_open fills these, and gpu_close ends them. */
-    char *environment;               /* variables that driver and libraries go by (environment.h) */
-    struct products *products;       /* the matrix products (gemm.h), ... */
-    struct product_choices *choices; /* ...and which way they are computed (choice.h) */
+    char *environment;            /* variables that driver and libraries go by (environment.h) */
+    struct gemms *gemms;          /* the gemms (gemm.h), ... */
+    struct gemm_choices *choices; /* ...and which way they are computed (choice.h) */
     /* By the kinds of operations, those that have a kernel of their own: it, and at the first of
      * each file its program. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
@@ -139,7 +139,7 @@ struct gpu {
  * There is one queue, and everything on it is done in the order in which it was enqueued, as if
  * each command ended before the next began. Nothing but `finish` waits, unless it says so. */
 struct gpu_driver {
-    /* --- Its library of matrix products --- */
+    /* --- Its library of gemms --- */
     const char *library;  /* its name, for --gemm */
     size_t doubtful;      /* device_info.doubtful of a device that uses it; 0: it is trusted */
     bool library_scales;  /* it reads a gemm's scale from the device's memory */
@@ -173,7 +173,7 @@ struct gpu_driver {
     /* destination = the elements at `host`, which are read until the next `finish`. */
     enum status (*upload)(
         struct gpu *gpu, struct view destination, const void *host, struct error *error);
-    /* The elements that gemm.work needs for this product; 0: none. */
+    /* The elements that gemm.work needs for this gemm; 0: none. */
     enum status (*gemm_work)(
         struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
     enum status (*enqueue)(struct gpu *gpu, const struct gpu_command *command, struct error *error);
@@ -219,7 +219,7 @@ enum status gpu_out_of_memory(
 
 /* --- For the operations -------------------------------------------------------------------- */
 
-/* Adds a launch of a kernel with `count` arguments, or a product of the library, to a list; NULL:
+/* Adds a launch of a kernel with `count` arguments, or a gemm of the library, to a list; NULL:
  * enqueues it. */
 enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
     struct gpu_grid grid, const struct gpu_argument *arguments, size_t count, struct error *error);

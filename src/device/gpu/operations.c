@@ -1,4 +1,4 @@
-/* All operations, as commands: each is a kernel of ours, or the product of a dense layer. */
+/* All operations, as commands: each is a kernel of ours, or the gemm of a dense layer. */
 #include "device/gpu/choice.h"
 #include "device/gpu/gemm.h"
 #include "device/gpu/program.h"
@@ -95,19 +95,18 @@ static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
         operation->optimize.parameters, error);
 }
 
-/* A product of a dense layer, by the method that is the fastest for its shape. */
+/* A gemm of a dense layer, by the method that is the fastest for its shape. */
 static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
-    struct product_views views;
-    const enum product product = product_of(operation, &views);
+    struct gemm_views views;
+    const enum gemm_kind kind = gemm_kind_of(operation, &views);
     size_t method;
-    const enum status status = product_choose(gpu->choices, product, &views, &method, error);
-    return status == STATUS_OK ? products_compute(gpu->products, to, method, product, &views, error)
+    const enum status status = gemm_choose(gpu->choices, kind, &views, &method, error);
+    return status == STATUS_OK ? gemms_compute(gpu->gemms, to, method, kind, &views, error)
                                : status;
 }
 
-/* How each is done, and by which kernel of kernels/`file`; NULL: by none, or by those of products.
- */
+/* How each is done, and by which kernel of kernels/`file`; NULL: by none, or by those of gemms. */
 static const struct {
     const char *file, *kernel;
     enum status (*run)(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
@@ -165,8 +164,8 @@ static enum status run_smallest(
     return operation_enqueue(&gpu->base, &operation, error);
 }
 
-/* Drivers finish a kernel's compilation when it first runs: here, and not when it is timed.
- * Products are run by whoever asks for them first, the self-check. */
+/* Drivers finish a kernel's compilation when it first runs: here, and not when it is timed. Gemms
+ * are run by whoever asks for them first, the self-check. */
 static enum status run_kernels(struct gpu *gpu, struct error *error) {
     static const uint32_t zeros[OPERATION_VIEWS * GROUP];
     struct buffer *buffer = NULL;

@@ -171,7 +171,7 @@ static void opencl_close(struct device *device) {
 /* --- The device --- */
 
 static const char *const gemms[] = {library, "own",
-    PRODUCT_TILES_OF_VECTORS(PRODUCT_TILE_NAME) PRODUCT_TILES_OF_FLOATS(PRODUCT_TILE_NAME) NULL};
+    GEMM_TILES_OF_VECTORS(GEMM_TILE_NAME) GEMM_TILES_OF_FLOATS(GEMM_TILE_NAME) NULL};
 
 const struct device_type opencl_device_type = {
     .kind = "opencl",

@@ -1,4 +1,4 @@
-/* What is enqueued on an OpenCL device: kernels and CLBlast's products. There is one queue, which
+/* What is enqueued on an OpenCL device: kernels and CLBlast's gemms. There is one queue, which
  * keeps their order, and no command has an event. */
 #ifndef DEVICE_OPENCL_QUEUE_H
 #define DEVICE_OPENCL_QUEUE_H
