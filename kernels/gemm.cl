@@ -7,7 +7,7 @@
  * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
  *
  * Where a gemm has too few tiles to fill the device, its terms are divided among several groups
- * (dimension 2), each of which writes a slice of sums. Then finish.cl adds these up; or, with
+ * (dimension 2), each of which writes a slice of sums. Then epilogue.cl adds these up; or, with
  * JOINS, the tile's last group to get there, whichever it is. Both add the slices in their order.
  * Nothing depends on the order in which groups run: the same gemm gives the same bits.
  *

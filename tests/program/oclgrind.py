@@ -15,7 +15,7 @@ from fixtures.patience import PATIENCE
 TEST_DEVICE = sys.argv.pop(1)
 
 # So many compute units that products are taken in slices, too; CLBlast's own kernels are none of
-# ours, but what follows them is.
+# ours, but their epilogues are.
 RUNS = (("own-host", 16), ("own-small", 64), ("own-medium", 64), ("clblast", 1))
 if os.environ.get("TRAINER_TEST_LONG") == "1":
     RUNS += (("own-host", 1), ("own-small", 1), ("own-medium", 1))

@@ -66,7 +66,7 @@ static void check(const char *name) {
 static void test_texts(void **state) {
     (void)state;
     check("gemm.cl");
-    check("finish.cl");
+    check("epilogue.cl");
     check("samples.cl");
 }
 

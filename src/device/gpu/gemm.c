@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Items of the groups of kernels/finish.cl: FLAT where an item does an element, and in bias_update
- * BIAS_ROWS for each of BIAS_COLUMNS columns. */
+/* Items of the groups of kernels/epilogue.cl: FLAT where an item does an element, and in
+ * bias_update BIAS_ROWS for each of BIAS_COLUMNS columns. */
 enum { FLAT = 64, BIAS_COLUMNS = 8, BIAS_ROWS = 8 };
 
 /* A gradient and an update by it are one kernel. */

@@ -8,7 +8,7 @@
 /* The files of kernels/ for that: the gemms, each with what follows it; and what follows alone,
  * after a gemm of the library or one that was divided into slices. */
 #define GEMM_KERNELS "gemm.cl"
-#define FINISH_KERNELS "finish.cl"
+#define FINISH_KERNELS "epilogue.cl"
 
 /* The options for FINISH_KERNELS. Those for GEMM_KERNELS are gemm_tile_options. */
 enum { FINISH_OPTIONS_SIZE = 64 };
