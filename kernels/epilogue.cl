@@ -1,5 +1,6 @@
-/* What is left to do of a dense layer after gemms that were taken in slices (gemm.cl), or by a
- * library (one slice). An item does one element. Slices are added in their order. */
+/* The epilogues of gemms that were taken in slices (gemm.cl), or by a library (one slice): bias and
+ * activation, the slope, the step of an update. An item does one element. Slices are added in their
+ * order. */
 #include "dialect.h"
 #include "activation.h"
 
@@ -12,7 +13,7 @@ DEVICE float add_slices(GLOBAL const float *slices, uint count, ulong stride) {
 
 /* y[rows, columns] = activation(the sum of slices[count, rows, columns] + bias[columns]); y may be
  * the only slice. */
-KERNEL(dense_forward_finish)
+KERNEL(dense_forward_epilogue)
 (GLOBAL const float *slices, ulong slices_at, uint count, GLOBAL const float *bias, ulong bias_at,
     GLOBAL float *y, ulong y_at, uint rows, uint columns, uint activation) {
     const ulong i = get_global_id(0), elements = (ulong)rows * columns;
@@ -24,7 +25,7 @@ KERNEL(dense_forward_finish)
 
 /* d_x[rows, columns] = the sum of slices[count, rows, columns] .* slope(x[rows, columns]); d_x may
  * be the only slice. */
-KERNEL(dense_backward_finish)
+KERNEL(dense_backward_epilogue)
 (GLOBAL const float *slices, ulong slices_at, uint count, GLOBAL const float *x, ulong x_at,
     GLOBAL float *d_x, ulong d_x_at, uint rows, uint columns, uint activation) {
     const ulong i = get_global_id(0), elements = (ulong)rows * columns;
@@ -41,7 +42,7 @@ DEVICE void put_gradient(
 
 /* With the sums of slices[count, rows + 1, columns]: weights[rows, columns] += *scale * the first
  * rows, bias[columns] += *scale * the last. Or they take their place, as in dense_update. */
-KERNEL(dense_update_finish)
+KERNEL(dense_update_epilogue)
 (GLOBAL const float *slices, uint count, GLOBAL float *weights, ulong weights_at,
     GLOBAL float *bias, ulong bias_at, uint rows, uint columns, GLOBAL const float *scale,
     ulong scale_at, uint store) {

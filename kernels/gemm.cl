@@ -1,4 +1,4 @@
-/* The three gemms, or matrix products, of a dense layer, each with what follows it.
+/* The three gemms, or matrix products, of a dense layer, each with its epilogue.
  *
  * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of
  * TILE_K: the parts of both matrices that a step needs are copied to the group's shared memory,

@@ -114,7 +114,7 @@ static enum status enqueue(
     return STATUS_OK;
 }
 
-static enum status finish(struct gpu *gpu, struct error *problem) {
+static enum status synchronise_gpu(struct gpu *gpu, struct error *problem) {
     (void)problem;
     struct fake *fake = (struct fake *)gpu;
     const bool hiccup = fake->pending > 0.0 && hiccups[fake->last] && fake->waits++ % 2 == 0;
@@ -177,7 +177,7 @@ static const struct device_type type = {
     .library = "blas", .joins = true, .language = "", .compile = compile,                          \
     .free_program = free_program, .create_function = create_function,                              \
     .free_function = free_function, .upload = upload, .gemm_work = gemm_work, .enqueue = enqueue,  \
-    .finish = finish
+    .synchronise = synchronise_gpu
 
 static const struct gpu_driver launching = {DRIVER, .library_share = 0.8};
 static const struct gpu_driver recording = {DRIVER, .library_share = 1.0, .make_graph = make_graph,

@@ -147,7 +147,7 @@ static void test_launches(void **state) {
     (void)state;
     assert_int_equal(count_launches("own"), 9);
     assert_int_equal(count_launches("own-small"), 9);
-    assert_int_equal(count_launches("cublas"), 17); /* what follows a gemm is its own */
+    assert_int_equal(count_launches("cublas"), 17); /* an epilogue is its own */
 }
 
 /* What is too long to be recorded is no error, and no graph. */

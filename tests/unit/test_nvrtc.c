@@ -63,14 +63,14 @@ static void test_gemms(void **state) {
 
 static void test_others(void **state) {
     (void)state;
-    static const char *const finish[] = {"dense_forward_finish", "dense_backward_finish",
-        "dense_update_finish", "bias_update", NULL};
+    static const char *const epilogue[] = {"dense_forward_epilogue", "dense_backward_epilogue",
+        "dense_update_epilogue", "bias_update", NULL};
     static const char *const samples[] = {
         "softmax_cross_entropy", "gather_rows", "convert_pixels", NULL};
     static const char *const optimizers[] = {"gradient_descent", NULL};
-    char options[FINISH_OPTIONS_SIZE];
-    gemms_finish_options(options);
-    compile(FINISH_KERNELS, options, finish);
+    char options[EPILOGUE_OPTIONS_SIZE];
+    gemms_epilogue_options(options);
+    compile(EPILOGUE_KERNELS, options, epilogue);
     compile("optimize.cl", "", optimizers);
     compile("samples.cl", "", samples);
 }

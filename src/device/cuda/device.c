@@ -149,7 +149,7 @@ static const struct gpu_driver driver = {
     .upload = cuda_upload,
     .gemm_work = cuda_gemm_work,
     .enqueue = cuda_enqueue,
-    .finish = cuda_finish,
+    .synchronise = cuda_synchronise,
     .make_graph = cuda_make_graph,
     .run_graph = cuda_run_graph,
     .free_graph = cuda_free_graph,
@@ -190,7 +190,7 @@ static enum status cuda_open(const char *rest, const struct device_options *opti
 static void cuda_close(struct device *device) {
     struct cuda *cuda = cuda_of_device(device);
     if (cuda->stream)
-        cuda_finish(&cuda->gpu, NULL);
+        cuda_synchronise(&cuda->gpu, NULL);
     gpu_close(&cuda->gpu);
     if (cuda->blas)
         cublasDestroy(cuda->blas);

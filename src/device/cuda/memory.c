@@ -32,7 +32,7 @@ enum status cuda_allocate(
 
 void cuda_release(struct buffer *buffer) {
     struct cuda *cuda = cuda_of_device(buffer->device);
-    cuda_finish(&cuda->gpu, NULL);
+    cuda_synchronise(&cuda->gpu, NULL);
     cudaFree(cuda_memory(buffer, 0));
     cuda->gpu.used_bytes -= buffer->elements * sizeof(float);
     free(buffer);
@@ -60,6 +60,6 @@ enum status cuda_download(
         return status;
     const cudaError_t code = cudaMemcpyAsync(host, cuda_memory(source.buffer, source.offset),
         source.rows * source.columns * sizeof(float), cudaMemcpyDeviceToHost, cuda->stream);
-    return code == cudaSuccess ? cuda_finish(&cuda->gpu, error)
+    return code == cudaSuccess ? cuda_synchronise(&cuda->gpu, error)
                                : cuda_failed("cudaMemcpyAsync", code, "download", error);
 }

@@ -14,7 +14,7 @@ enum status cuda_enter(const struct cuda *cuda, struct error *error) {
 }
 
 /* Whatever goes wrong, it is waited for: the caller frees what commands read or write. */
-enum status cuda_finish(struct gpu *gpu, struct error *error) {
+enum status cuda_synchronise(struct gpu *gpu, struct error *error) {
     const enum status status = cuda_enter(cuda_of(gpu), error);
     const cudaError_t code = cudaStreamSynchronize(cuda_of(gpu)->stream);
     if (status != STATUS_OK || code == cudaSuccess)
@@ -173,6 +173,6 @@ enum status cuda_run_graph(struct gpu *gpu, struct gpu_graph *graph, struct erro
 }
 
 void cuda_free_graph(struct gpu *gpu, struct gpu_graph *graph) {
-    cuda_finish(gpu, NULL);
+    cuda_synchronise(gpu, NULL);
     cudaGraphExecDestroy((cudaGraphExec_t)graph);
 }

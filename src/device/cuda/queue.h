@@ -1,5 +1,5 @@
 /* What is enqueued on a GPU: kernels, cuBLAS's gemms, and whole graphs of them. There is one
- * stream, which keeps their order; only cuda_finish and making a graph wait for it. */
+ * stream, which keeps their order; only cuda_synchronise and making a graph wait for it. */
 #ifndef DEVICE_CUDA_QUEUE_H
 #define DEVICE_CUDA_QUEUE_H
 
@@ -10,7 +10,7 @@
 enum status cuda_enter(const struct cuda *cuda, struct error *error);
 
 /* As in struct gpu_driver. */
-enum status cuda_finish(struct gpu *gpu, struct error *error);
+enum status cuda_synchronise(struct gpu *gpu, struct error *error);
 enum status cuda_gemm_work(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
 enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error);

@@ -38,7 +38,7 @@ static enum status take_turn(struct racer *racer, struct error *error) {
     enum status status = racer->recorded.count > 0 ? gpu_commands_run(gpu, &racer->recorded, error)
                                                    : repeat(racer, NULL, error);
     if (status == STATUS_OK)
-        status = gpu->driver->finish(gpu, error);
+        status = gpu->driver->synchronise(gpu, error);
     const double seconds = (clock_seconds() - start) / (double)racer->repeats;
     if (status != STATUS_OK || seconds < racer->least)
         racer->least = status == STATUS_OK ? seconds : INFINITY;

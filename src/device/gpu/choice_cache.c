@@ -23,7 +23,7 @@ static char *make_key(const struct gemms *gemms, const struct gemm_shape *shape,
     }
     gemm_shape_name what;
     const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,
-        gemm_shape_text(shape, what), kernel_text(GEMM_KERNELS), kernel_text(FINISH_KERNELS)};
+        gemm_shape_text(shape, what), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
     return gpu_cache_key(gpu, "choice", parts, sizeof parts / sizeof *parts, length);
 }
 

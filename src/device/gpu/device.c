@@ -26,7 +26,7 @@ void gpu_close(struct gpu *gpu) {
 
 enum status gpu_synchronise(struct device *device, struct error *error) {
     struct gpu *gpu = (struct gpu *)device;
-    return gpu->driver->finish(gpu, error);
+    return gpu->driver->synchronise(gpu, error);
 }
 
 /* --- Memory --- */

@@ -13,8 +13,8 @@ enum { FLAT = 64, BIAS_COLUMNS = 8, BIAS_ROWS = 8 };
 /* A gradient and an update by it are one kernel. */
 static const char *const kernel_names[GEMM_KINDS] = {
     "dense_forward", "dense_backward", "dense_update", "dense_update"};
-static const char *const finish_names[GEMM_KINDS] = {
-    "dense_forward_finish", "dense_backward_finish", "dense_update_finish", "dense_update_finish"};
+static const char *const epilogue_names[GEMM_KINDS] = {"dense_forward_epilogue",
+    "dense_backward_epilogue", "dense_update_epilogue", "dense_update_epilogue"};
 
 /* --- Methods --- */
 
@@ -98,15 +98,15 @@ static enum status create_arrivals(struct gemms *gemms, struct error *error) {
     return status;
 }
 
-void gemms_finish_options(char text[FINISH_OPTIONS_SIZE]) {
+void gemms_epilogue_options(char text[EPILOGUE_OPTIONS_SIZE]) {
     snprintf(
-        text, FINISH_OPTIONS_SIZE, "-DBIAS_COLUMNS=%d -DBIAS_ROWS=%d", BIAS_COLUMNS, BIAS_ROWS);
+        text, EPILOGUE_OPTIONS_SIZE, "-DBIAS_COLUMNS=%d -DBIAS_ROWS=%d", BIAS_COLUMNS, BIAS_ROWS);
 }
 
 enum status gemms_create(
     struct gpu *gpu, const char *gemm, struct gemms **created, struct error *error) {
-    char options[FINISH_OPTIONS_SIZE];
-    gemms_finish_options(options);
+    char options[EPILOGUE_OPTIONS_SIZE];
+    gemms_epilogue_options(options);
     struct gemms *gemms = *created = calloc(1, sizeof *gemms);
     if (!gemms)
         return error_memory(error, "the products", sizeof *gemms);
@@ -120,13 +120,14 @@ enum status gemms_create(
     if (status == STATUS_OK)
         status = create_arrivals(gemms, error);
     if (status == STATUS_OK)
-        status = gpu_program_create(gpu, FINISH_KERNELS, options, &gemms->finish_program, error);
+        status =
+            gpu_program_create(gpu, EPILOGUE_KERNELS, options, &gemms->epilogue_program, error);
     for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
         status = gpu_kernel_create(
-            gpu, gemms->finish_program, finish_names[p], &gemms->finish[p], error);
+            gpu, gemms->epilogue_program, epilogue_names[p], &gemms->epilogues[p], error);
     if (status == STATUS_OK)
         status = gpu_kernel_create(
-            gpu, gemms->finish_program, "bias_update", &gemms->bias_update, error);
+            gpu, gemms->epilogue_program, "bias_update", &gemms->bias_update, error);
     return status;
 }
 
@@ -142,9 +143,9 @@ void gemms_free(struct gemms *gemms) {
         gpu_program_free(gpu, gemms->methods[m].program);
     }
     for (int p = 0; p < GEMM_KINDS; p++)
-        gpu_kernel_free(gpu, &gemms->finish[p]);
+        gpu_kernel_free(gpu, &gemms->epilogues[p]);
     gpu_kernel_free(gpu, &gemms->bias_update);
-    gpu_program_free(gpu, gemms->finish_program);
+    gpu_program_free(gpu, gemms->epilogue_program);
     while (gemms->scratch) {
         struct gemm_scratch *older = gemms->scratch->older;
         device_release(gemms->scratch->buffer);
@@ -187,11 +188,13 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
     ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->scale : (views)->result),                       \
         ARGUMENT_NUMBER((kind) == GEMM_GRADIENT)
 
-/* What follows a gemm: `count` slices in `slices`, which may be the result itself. */
-static enum status finish(struct gemms *gemms, struct gpu_commands *to, enum gemm_kind kind,
-    const struct gemm_views *views, struct view slices, size_t count, struct error *error) {
+/* Adds a gemm's epilogue to a list: what is done to its sums, `count` slices of them in `slices`,
+ * which may be the result itself. */
+static enum status enqueue_epilogue(struct gemms *gemms, struct gpu_commands *to,
+    enum gemm_kind kind, const struct gemm_views *views, struct view slices, size_t count,
+    struct error *error) {
     struct gpu *gpu = gemms->gpu;
-    const struct gpu_kernel *kernel = &gemms->finish[kind];
+    const struct gpu_kernel *kernel = &gemms->epilogues[kind];
     const struct view result = views->result;
     const size_t elements = result.rows * result.columns;
     switch (kind) {
@@ -244,7 +247,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const enum status status =
         gpu_launch(gpu, to, &method->kernels[kind], plan.grid, arguments, count, error);
     return status == STATUS_OK && plan.slices > 1 && !joins
-               ? finish(gemms, to, kind, views, slices, plan.slices, error)
+               ? enqueue_epilogue(gemms, to, kind, views, slices, plan.slices, error)
                : status;
 }
 
@@ -292,7 +295,7 @@ static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *
     if (status != STATUS_OK)
         return status;
     return batch ? sum_columns(gemms, to, kind, views, error)
-                 : finish(gemms, to, kind, views, result, 1, error);
+                 : enqueue_epilogue(gemms, to, kind, views, result, 1, error);
 }
 
 enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t method,

@@ -8,11 +8,11 @@
 /* The files of kernels/ for that: the gemms, each with what follows it; and what follows alone,
  * after a gemm of the library or one that was divided into slices. */
 #define GEMM_KERNELS "gemm.cl"
-#define FINISH_KERNELS "epilogue.cl"
+#define EPILOGUE_KERNELS "epilogue.cl"
 
-/* The options for FINISH_KERNELS. Those for GEMM_KERNELS are gemm_tile_options. */
-enum { FINISH_OPTIONS_SIZE = 64 };
-void gemms_finish_options(char text[FINISH_OPTIONS_SIZE]);
+/* The options for EPILOGUE_KERNELS. Those for GEMM_KERNELS are gemm_tile_options. */
+enum { EPILOGUE_OPTIONS_SIZE = 64 };
+void gemms_epilogue_options(char text[EPILOGUE_OPTIONS_SIZE]);
 
 struct gemm_method {
     const char *name; /* as for --gemm */
@@ -37,8 +37,8 @@ struct gemms {
     size_t methods_count;
     struct gemm_scratch *scratch; /* the newest, which is the largest */
     struct buffer *arrivals; /* where slices are joined: a 0 for each tile that may have some */
-    struct gpu_program *finish_program;
-    struct gpu_kernel finish[GEMM_KINDS], bias_update;
+    struct gpu_program *epilogue_program;
+    struct gpu_kernel epilogues[GEMM_KINDS], bias_update;
 };
 
 /* Makes the methods that `gemm` allows, and compiles what they need: the driver's library by its

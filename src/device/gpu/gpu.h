@@ -137,7 +137,7 @@ struct gpu {
 /* What a driver does. A function that returns a status fills `error` where it is not STATUS_OK.
  *
  * There is one queue, and everything on it is done in the order in which it was enqueued, as if
- * each command ended before the next began. Nothing but `finish` waits, unless it says so. */
+ * each command ended before the next began. Nothing but `synchronise` waits, unless it says so. */
 struct gpu_driver {
     /* --- Its library of gemms --- */
     const char *library;  /* its name, for --gemm */
@@ -170,7 +170,7 @@ struct gpu_driver {
 
     /* --- Enqueueing --- */
 
-    /* destination = the elements at `host`, which are read until the next `finish`. */
+    /* destination = the elements at `host`, which are read until the next `synchronise`. */
     enum status (*upload)(
         struct gpu *gpu, struct view destination, const void *host, struct error *error);
     /* The elements that gemm.work needs for this gemm; 0: none. */
@@ -179,7 +179,7 @@ struct gpu_driver {
     enum status (*enqueue)(struct gpu *gpu, const struct gpu_command *command, struct error *error);
     /* Waits until everything is done, whatever it returns: the caller may free what was in use.
      * What went wrong since the last call may show here. */
-    enum status (*finish)(struct gpu *gpu, struct error *error);
+    enum status (*synchronise)(struct gpu *gpu, struct error *error);
 
     /* --- Recordings: either of these two, or neither (NULL) --- */
 

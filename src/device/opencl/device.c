@@ -117,7 +117,7 @@ static const struct gpu_driver driver = {
     .upload = opencl_upload,
     .gemm_work = opencl_gemm_work,
     .enqueue = opencl_enqueue,
-    .finish = opencl_finish,
+    .synchronise = opencl_synchronise,
     .forget_library = forget_library,
     .prepare = opencl_prepare,
 };
@@ -157,7 +157,7 @@ static enum status opencl_open(const char *rest, const struct device_options *op
 static void opencl_close(struct device *device) {
     struct opencl *opencl = opencl_of_device(device);
     if (opencl->queue)
-        opencl_finish(&opencl->gpu, NULL);
+        opencl_synchronise(&opencl->gpu, NULL);
     gpu_close(&opencl->gpu);
     if (opencl->queue)
         clReleaseCommandQueue(opencl->queue);

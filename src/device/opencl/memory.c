@@ -28,7 +28,7 @@ enum status opencl_allocate(
 
 void opencl_release(struct buffer *buffer) {
     struct opencl *opencl = opencl_of_device(buffer->device);
-    opencl_finish(&opencl->gpu, NULL);
+    opencl_synchronise(&opencl->gpu, NULL);
     clReleaseMemObject(opencl_memory(buffer));
     opencl->gpu.used_bytes -= buffer->elements * sizeof(cl_float);
     free(buffer);

@@ -36,7 +36,7 @@ static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
                               : opencl_failed("clEnqueueMarkerWithWaitList", code, "", error);
 }
 
-enum status opencl_finish(struct gpu *gpu, struct error *error) {
+enum status opencl_synchronise(struct gpu *gpu, struct error *error) {
     struct opencl *opencl = opencl_of(gpu);
     opencl->unflushed = opencl->unmarked = 0;
     forget_mark(opencl);
