@@ -1,36 +1,36 @@
-/* The epilogues of gemms that were taken in slices (gemm.cl), or by a library (one slice): bias and
- * activation, the slope, the step of an update. An item does one element. Slices are added in their
+/* The epilogues of gemms that were split (gemm.cl), or done by a library (one split): bias and
+ * activation, the slope, the step of an update. An item does one element. Splits are added in their
  * order. */
 #include "dialect.h"
 #include "activation.h"
 
-DEVICE float add_slices(GLOBAL const float *slices, uint count, ulong stride) {
-    float sum = slices[0];
+DEVICE float add_splits(GLOBAL const float *splits, uint count, ulong stride) {
+    float sum = splits[0];
     for (uint s = 1; s < count; s++)
-        sum += slices[s * stride];
+        sum += splits[s * stride];
     return sum;
 }
 
-/* y[rows, columns] = activation(the sum of slices[count, rows, columns] + bias[columns]); y may be
- * the only slice. */
+/* y[rows, columns] = activation(the sum of splits[count, rows, columns] + bias[columns]); y may be
+ * the only split. */
 KERNEL(dense_forward_epilogue)
-(GLOBAL const float *slices, ulong slices_at, uint count, GLOBAL const float *bias, ulong bias_at,
+(GLOBAL const float *splits, ulong splits_at, uint count, GLOBAL const float *bias, ulong bias_at,
     GLOBAL float *y, ulong y_at, uint rows, uint columns, uint activation) {
     const ulong i = get_global_id(0), elements = (ulong)rows * columns;
     if (i < elements) {
-        const float z = add_slices(slices + slices_at + i, count, elements);
+        const float z = add_splits(splits + splits_at + i, count, elements);
         y[y_at + i] = activate(z + bias[bias_at + i % columns], activation);
     }
 }
 
-/* d_x[rows, columns] = the sum of slices[count, rows, columns] .* slope(x[rows, columns]); d_x may
- * be the only slice. */
+/* d_x[rows, columns] = the sum of splits[count, rows, columns] .* slope(x[rows, columns]); d_x may
+ * be the only split. */
 KERNEL(dense_backward_epilogue)
-(GLOBAL const float *slices, ulong slices_at, uint count, GLOBAL const float *x, ulong x_at,
+(GLOBAL const float *splits, ulong splits_at, uint count, GLOBAL const float *x, ulong x_at,
     GLOBAL float *d_x, ulong d_x_at, uint rows, uint columns, uint activation) {
     const ulong i = get_global_id(0), elements = (ulong)rows * columns;
     if (i < elements)
-        d_x[d_x_at + i] = add_slices(slices + slices_at + i, count, elements) *
+        d_x[d_x_at + i] = add_splits(splits + splits_at + i, count, elements) *
                           slope(x[x_at + i], activation);
 }
 
@@ -40,16 +40,16 @@ DEVICE void put_gradient(
     *to = store ? sum : *to + scale[scale_at] * sum;
 }
 
-/* With the sums of slices[count, rows + 1, columns]: weights[rows, columns] += *scale * the first
+/* With the sums of splits[count, rows + 1, columns]: weights[rows, columns] += *scale * the first
  * rows, bias[columns] += *scale * the last. Or they take their place, as in dense_update. */
 KERNEL(dense_update_epilogue)
-(GLOBAL const float *slices, uint count, GLOBAL float *weights, ulong weights_at,
+(GLOBAL const float *splits, uint count, GLOBAL float *weights, ulong weights_at,
     GLOBAL float *bias, ulong bias_at, uint rows, uint columns, GLOBAL const float *scale,
     ulong scale_at, uint store) {
     const ulong i = get_global_id(0), inside = (ulong)rows * columns, elements = inside + columns;
     if (i < elements) {
         GLOBAL float *to = i < inside ? weights + weights_at + i : bias + bias_at + (i - inside);
-        put_gradient(to, add_slices(slices + i, count, elements), scale, scale_at, store);
+        put_gradient(to, add_splits(splits + i, count, elements), scale, scale_at, store);
     }
 }
 

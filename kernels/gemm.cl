@@ -6,10 +6,10 @@
  * has SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes
  * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
  *
- * Where a gemm has too few tiles to fill the device, its terms are divided among several groups
- * (dimension 2), each of which writes a slice of sums. Then epilogue.cl adds these up; or, with
- * JOINS, the tile's last group to get there, whichever it is. Both add the slices in their order.
- * Nothing depends on the order in which groups run: the same gemm gives the same bits.
+ * Where a gemm has too few tiles to fill the device, its terms are split among several groups
+ * (split-K; dimension 2), each of which writes the sums of its split. Then epilogue.cl adds these
+ * up; or, with JOINS, the tile's last group to get there, whichever it is. Both add the splits in
+ * their order. Nothing depends on the order in which groups run: the same gemm gives the same bits.
  *
  * The host passes all sizes as options (src/device/gpu/gemm_tile.c):
  *
@@ -212,9 +212,9 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
             }                                                                                      \
         }
 
-/* This group's slice of [slices, rows, columns]. */
-DEVICE GLOBAL float *slice_of(GLOBAL float *slices, uint rows, uint columns) {
-    return slices + (ulong)get_group_id(2) * rows * columns;
+/* This group's split of [splits, rows, columns]. */
+DEVICE GLOBAL float *split_of(GLOBAL float *splits, uint rows, uint columns) {
+    return splits + (ulong)get_group_id(2) * rows * columns;
 }
 
 #ifdef JOINS
@@ -222,39 +222,39 @@ DEVICE GLOBAL float *slice_of(GLOBAL float *slices, uint rows, uint columns) {
 #define SHARED_COUNT SHARED uint before[1];
 #define COMES_LAST() comes_last(arrivals, before)
 
-/* Whether the slices of all the tile's groups are written, this one's being the last. Then they can
+/* Whether the splits of all the tile's groups are written, this one's being the last. Then they can
  * be read, and the tile's count is 0 again. The same for all items of the group, which all must
- * call it; without slices each group is the last. */
+ * call it; without splits each group is the last. */
 DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
     const uint tile = get_group_id(1) * get_num_groups(0) + get_group_id(0);
-    const uint slices = get_num_groups(2);
+    const uint splits = get_num_groups(2);
     const int first = get_local_id(0) == 0 && get_local_id(1) == 0;
     PUBLISH();
     BARRIER();
     if (first)
-        *before = slices > 1 ? ATOMIC_INCREMENT(arrivals + tile) : 0;
+        *before = splits > 1 ? ATOMIC_INCREMENT(arrivals + tile) : 0;
     BARRIER();
-    const int last = *before + 1 == slices;
-    if (last && first && slices > 1)
+    const int last = *before + 1 == splits;
+    if (last && first && splits > 1)
         arrivals[tile] = 0;
     PUBLISH();
     return last;
 }
 
-/* In the last group: the item's sums become those of all slices, each of `elements`. Slice after
- * slice, so that many loads are under way. */
-#define JOIN_SLICES(sums, part, elements)                                                          \
+/* In the last group: the item's sums become those of all splits, each of `elements`. Split after
+ * split, so that many loads are under way. */
+#define JOIN_SPLITS(sums, part, elements)                                                          \
     for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
         FOR_EACH_SUM(sums, part, {                                                                 \
             const float element =                                                                  \
-                LOAD_PUBLISHED(slices + s * (elements) + (ulong)m * part.columns + n);             \
+                LOAD_PUBLISHED(splits + s * (elements) + (ulong)m * part.columns + n);             \
             SUM_AT(sums) = s == 0 ? element : value + element;                                     \
         })                                                                                         \
     }
 #define JOIN_BIAS(sums, part, elements, at)                                                        \
     for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
         FOR_EACH_BIAS(part, {                                                                      \
-            const float element = LOAD_PUBLISHED(slices + s * (elements) + (at) + n);              \
+            const float element = LOAD_PUBLISHED(splits + s * (elements) + (at) + n);              \
             sums.columns[c] = s == 0 ? element : sums.columns[c] + element;                        \
         })                                                                                         \
     }
@@ -262,14 +262,14 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
 #define ARRIVALS
 #define SHARED_COUNT
 #define COMES_LAST() (get_num_groups(2) == 1)
-#define JOIN_SLICES(sums, part, elements)
+#define JOIN_SPLITS(sums, part, elements)
 #define JOIN_BIAS(sums, part, elements, at)
 #endif
 
-/* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]); in slices: the sums. */
+/* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]); of a split: its sums. */
 KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *weights, ulong weights_at,
-    GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *slices,
+    GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *splits,
     uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
@@ -279,12 +279,12 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
     sum_products(
         &sums, part, x + x_at, 0, in, weights + weights_at, 0, out, 0, left_tile, right_tile);
     if (get_num_groups(2) > 1) {
-        GLOBAL float *slice = slice_of(slices, batch, out);
-        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
+        GLOBAL float *split = split_of(splits, batch, out);
+        FOR_EACH_SUM(sums, part, store_some(value, split + (ulong)m * out + n, count);)
     }
     if (!COMES_LAST())
         return;
-    JOIN_SLICES(sums, part, (ulong)batch * out)
+    JOIN_SPLITS(sums, part, (ulong)batch * out)
     FOR_EACH_SUM(sums, part, {
         const wide z = value + load_some(bias + bias_at + n, count);
         store_some(activate(z, activation), y + y_at + (ulong)m * out + n, count);
@@ -294,7 +294,7 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
 /* d_x[batch, in] = (d_y[batch, out] * weights[in, out]^T) .* slope(x[batch, in]) */
 KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL const float *weights, ulong weights_at,
-    GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *slices,
+    GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *splits,
     uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
@@ -304,12 +304,12 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     sum_products(
         &sums, part, d_y + d_y_at, 0, out, weights + weights_at, 1, out, 0, left_tile, right_tile);
     if (get_num_groups(2) > 1) {
-        GLOBAL float *slice = slice_of(slices, batch, in);
-        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * in + n, count);)
+        GLOBAL float *split = split_of(splits, batch, in);
+        FOR_EACH_SUM(sums, part, store_some(value, split + (ulong)m * in + n, count);)
     }
     if (!COMES_LAST())
         return;
-    JOIN_SLICES(sums, part, (ulong)batch * in)
+    JOIN_SPLITS(sums, part, (ulong)batch * in)
     FOR_EACH_SUM(sums, part, {
         const ulong at = (ulong)m * in + n;
         const wide factor = slope(load_some(x + x_at + at, count), activation);
@@ -327,11 +327,11 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     }
 
 /* weights[in, out] += *scale * x[batch, in]^T * d_y[batch, out]; bias[out] += *scale * the sums of
- * d_y's columns, which are row `in` of a slice. Or, where it is told to `store`, these sums take the
- * place of weights and bias, and there is no scale. */
+ * d_y's columns, which are row `in` of a split. Or, where it is told to `store`, these sums take
+ * the place of weights and bias, and there is no scale. */
 KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
-    ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *slices, uint batch, uint in,
+    ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *splits, uint batch, uint in,
     uint out, uint terms_each, GLOBAL const float *scale, ulong scale_at, uint store ARRIVALS) {
     SHARED float left_tile[LEFT_SIZE];
     SHARED float right_tile[RIGHT_SIZE];
@@ -342,13 +342,13 @@ KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
         right_tile);
     const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
     if (get_num_groups(2) > 1) {
-        GLOBAL float *slice = slice_of(slices, in + 1, out);
-        FOR_EACH_SUM(sums, part, store_some(value, slice + (ulong)m * out + n, count);)
-        FOR_EACH_BIAS(part, slice[(ulong)in * out + n] = sums.columns[c];)
+        GLOBAL float *split = split_of(splits, in + 1, out);
+        FOR_EACH_SUM(sums, part, store_some(value, split + (ulong)m * out + n, count);)
+        FOR_EACH_BIAS(part, split[(ulong)in * out + n] = sums.columns[c];)
     }
     if (!COMES_LAST())
         return;
-    JOIN_SLICES(sums, part, (ulong)(in + 1) * out)
+    JOIN_SPLITS(sums, part, (ulong)(in + 1) * out)
     JOIN_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
     if (store) {
         FOR_EACH_SUM(

@@ -14,7 +14,7 @@ from fixtures.patience import PATIENCE
 
 TEST_DEVICE = sys.argv.pop(1)
 
-# So many compute units that products are taken in slices, too; CLBlast's own kernels are none of
+# So many compute units that gemms are split, too; CLBlast's own kernels are none of
 # ours, but their epilogues are.
 RUNS = (("own-host", 16), ("own-small", 64), ("own-medium", 64), ("clblast", 1))
 if os.environ.get("TRAINER_TEST_LONG") == "1":

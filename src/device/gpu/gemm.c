@@ -78,12 +78,12 @@ static enum status add_methods(struct gemms *gemms, const char *gemm, struct err
     return status;
 }
 
-/* Where the groups of a sliced gemm count themselves; each count ends as the 0 it began as. */
+/* Where the groups of a split gemm count themselves; each count ends as the 0 it began as. */
 static enum status create_arrivals(struct gemms *gemms, struct error *error) {
     struct gpu *gpu = gemms->gpu;
     if (!gpu->driver->joins)
         return STATUS_OK;
-    const size_t count = gemm_tiles_sliced(gpu);
+    const size_t count = gemm_tiles_split(gpu);
     uint32_t *zeros = calloc(count, sizeof *zeros);
     if (!zeros)
         return error_memory(error, "the slices of products", count * sizeof *zeros);
@@ -188,10 +188,10 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
     ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->scale : (views)->result),                       \
         ARGUMENT_NUMBER((kind) == GEMM_GRADIENT)
 
-/* Adds a gemm's epilogue to a list: what is done to its sums, `count` slices of them in `slices`,
+/* Adds a gemm's epilogue to a list: what is done to its sums, `count` splits of them in `splits`,
  * which may be the result itself. */
 static enum status enqueue_epilogue(struct gemms *gemms, struct gpu_commands *to,
-    enum gemm_kind kind, const struct gemm_views *views, struct view slices, size_t count,
+    enum gemm_kind kind, const struct gemm_views *views, struct view splits, size_t count,
     struct error *error) {
     struct gpu *gpu = gemms->gpu;
     const struct gpu_kernel *kernel = &gemms->epilogues[kind];
@@ -199,18 +199,18 @@ static enum status enqueue_epilogue(struct gemms *gemms, struct gpu_commands *to
     const size_t elements = result.rows * result.columns;
     switch (kind) {
     case GEMM_FORWARD:
-        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
+        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(splits),
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->bias), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
             ARGUMENT_NUMBER(views->activation));
     case GEMM_BACKWARD:
-        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(slices),
+        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements), error, ARGUMENT_VIEW(splits),
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->x), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
             ARGUMENT_NUMBER(views->activation));
     default:
         return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements + result.columns), error,
-            ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result),
+            ARGUMENT_BUFFER(splits.buffer), ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result),
             ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(result.rows),
             ARGUMENT_NUMBER(result.columns), ARGUMENTS_SCALE(kind, views));
     }
@@ -224,9 +224,9 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct gemm_plan plan = gemm_plan_of(gpu, &method->tile, kind, views);
     const bool batch = gemm_sums_batch(kind), joins = gpu->driver->joins;
     const struct view result = views->result;
-    struct view slices = result; /* not used with one slice */
-    if (plan.slices > 1) {
-        const enum status status = get_scratch(gemms, plan.elements, &slices, error);
+    struct view splits = result; /* not used with one split */
+    if (plan.splits > 1) {
+        const enum status status = get_scratch(gemms, plan.elements, &splits, error);
         if (status != STATUS_OK)
             return status;
     }
@@ -234,7 +234,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct view fourth = batch ? views->bias : result;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_VIEW(views->left),
         ARGUMENT_VIEW(views->right), ARGUMENT_VIEW(third), ARGUMENT_VIEW(fourth),
-        ARGUMENT_BUFFER(slices.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
+        ARGUMENT_BUFFER(splits.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
         ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(plan.terms_each)};
     size_t count = 13;
     const struct gpu_argument scale[] = {ARGUMENTS_SCALE(kind, views)};
@@ -246,8 +246,8 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
         arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(gemms->arrivals);
     const enum status status =
         gpu_launch(gpu, to, &method->kernels[kind], plan.grid, arguments, count, error);
-    return status == STATUS_OK && plan.slices > 1 && !joins
-               ? enqueue_epilogue(gemms, to, kind, views, slices, plan.slices, error)
+    return status == STATUS_OK && plan.splits > 1 && !joins
+               ? enqueue_epilogue(gemms, to, kind, views, splits, plan.splits, error)
                : status;
 }
 

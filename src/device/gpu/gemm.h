@@ -6,7 +6,7 @@
 #include "device/gpu/gemm_plan.h"
 
 /* The files of kernels/ for that: the gemms, each with what follows it; and what follows alone,
- * after a gemm of the library or one that was divided into slices. */
+ * after a gemm of the library or one that was divided into splits. */
 #define GEMM_KERNELS "gemm.cl"
 #define EPILOGUE_KERNELS "epilogue.cl"
 
@@ -22,7 +22,7 @@ struct gemm_method {
     struct gpu_kernel kernels[GEMM_KINDS];
 };
 
-/* Memory for slices' sums, and for what the library asks for. What has become too small lives on,
+/* Memory for splits' sums, and for what the library asks for. What has become too small lives on,
  * as a recording may use it. */
 struct gemm_scratch {
     struct gemm_scratch *older;
@@ -36,7 +36,7 @@ struct gemms {
     struct gemm_method methods[GEMM_METHODS_MAX];
     size_t methods_count;
     struct gemm_scratch *scratch; /* the newest, which is the largest */
-    struct buffer *arrivals; /* where slices are joined: a 0 for each tile that may have some */
+    struct buffer *arrivals; /* where splits are joined: a 0 for each tile that may have some */
     struct gpu_program *epilogue_program;
     struct gpu_kernel epilogues[GEMM_KINDS], bias_update;
 };

@@ -64,41 +64,41 @@ const char *gemm_shape_text(const struct gemm_shape *shape, gemm_shape_name text
 
 /* --- Dividing them --- */
 
-/* Groups of sliced gemms that a compute unit gets. */
+/* Groups of split gemms that a compute unit gets. */
 enum { UNIT_GROUPS = 4 };
 
-size_t gemm_tiles_sliced(const struct gpu *gpu) {
+size_t gemm_tiles_split(const struct gpu *gpu) {
     return (size_t)gpu->base.info.units * UNIT_GROUPS;
 }
 
-/* How a gemm of our own is divided: terms for each of `count` slices. */
-struct slices {
+/* How a gemm of our own is split: terms for each of `count` splits. */
+struct splits {
     size_t count, terms_each;
 };
 
 enum {
-    SLICE_TERMS = 128,  /* fewer are not worth the launch that adds up slices */
-    JOINED_SLICES = 16, /* more take one group too long */
+    SPLIT_TERMS = 128,  /* fewer are not worth the launch that adds up splits */
+    JOINED_SPLITS = 16, /* more take one group too long */
 };
 
-/* So many slices that each compute unit has some groups to do, but not so short or so many that
+/* So many splits that each compute unit has some groups to do, but not so short or so many that
  * adding them up costs more than it gains: where it takes no launch, they may be short. */
-static struct slices divide(const struct gpu *gpu, const struct gemm_tile *tile, size_t rows,
+static struct splits divide(const struct gpu *gpu, const struct gemm_tile *tile, size_t rows,
     size_t columns, size_t terms) {
     const size_t tile_rows = gemm_tile_rows(tile), tile_columns = gemm_tile_columns(tile);
     const size_t groups =
         ((rows + tile_rows - 1) / tile_rows) * ((columns + tile_columns - 1) / tile_columns);
     const size_t wanted = (size_t)gpu->base.info.units * (tile->vectors ? 1 : UNIT_GROUPS);
     const bool joins = gpu->driver->joins;
-    const size_t least = joins || tile->tile_k >= SLICE_TERMS / 2 ? 2 * tile->tile_k : SLICE_TERMS;
+    const size_t least = joins || tile->tile_k >= SPLIT_TERMS / 2 ? 2 * tile->tile_k : SPLIT_TERMS;
     size_t most = terms / least;
-    most = joins && most > JOINED_SLICES ? JOINED_SLICES : most;
+    most = joins && most > JOINED_SPLITS ? JOINED_SPLITS : most;
     size_t count = wanted / groups < most ? wanted / groups : most;
     if (count <= 1)
-        return (struct slices){1, terms};
-    const size_t steps = (terms + tile->tile_k - 1) / tile->tile_k; /* each slice whole ones */
+        return (struct splits){1, terms};
+    const size_t steps = (terms + tile->tile_k - 1) / tile->tile_k; /* each split has whole ones */
     const size_t terms_each = (steps + count - 1) / count * tile->tile_k;
-    return (struct slices){(terms + terms_each - 1) / terms_each, terms_each};
+    return (struct splits){(terms + terms_each - 1) / terms_each, terms_each};
 }
 
 struct gemm_plan gemm_plan_of(const struct gpu *gpu, const struct gemm_tile *tile,
@@ -107,15 +107,15 @@ struct gemm_plan gemm_plan_of(const struct gpu *gpu, const struct gemm_tile *til
     const struct gemm_shape shape = gemm_shape_of(kind, views);
     const bool batch = gemm_sums_batch(kind);
     const size_t terms = batch ? shape.batch : kind == GEMM_BACKWARD ? shape.out : shape.in;
-    const struct slices slices = divide(gpu, tile, result.rows, result.columns, terms);
+    const struct splits splits = divide(gpu, tile, result.rows, result.columns, terms);
     const size_t rows = result.rows + batch; /* the bias's sums */
     const size_t tile_rows = gemm_tile_rows(tile), tile_columns = gemm_tile_columns(tile);
     return (struct gemm_plan){
         .grid = {{(result.columns + tile_columns - 1) / tile_columns,
-                     (result.rows + tile_rows - 1) / tile_rows, slices.count},
+                     (result.rows + tile_rows - 1) / tile_rows, splits.count},
             {tile->group_n, tile->group_m, 1}},
-        .slices = slices.count,
-        .terms_each = slices.terms_each,
-        .elements = slices.count > 1 ? slices.count * rows * result.columns : 0,
+        .splits = splits.count,
+        .terms_each = splits.terms_each,
+        .elements = splits.count > 1 ? splits.count * rows * result.columns : 0,
     };
 }

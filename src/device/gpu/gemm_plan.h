@@ -37,19 +37,19 @@ const char *gemm_shape_text(const struct gemm_shape *shape, gemm_shape_name text
 /* --- Dividing them ------------------------------------------------------------------------- */
 
 /* How our kernels compute a gemm. Where it has too few tiles to keep a device busy, the terms of
- * its sums are divided into slices, and each group computes one slice of a tile. */
+ * its sums are divided into splits, and each group computes one split of a tile. */
 struct gemm_plan {
-    struct gpu_grid grid; /* a group for each tile and slice */
-    size_t slices;        /* 1: a group has all terms of its sums */
-    size_t terms_each;    /* of a slice */
-    size_t elements;      /* of all slices' sums, [slices, rows, columns] of the result, and with a
-                           * row more for the bias's; 0 with one slice */
+    struct gpu_grid grid; /* a group for each tile and split */
+    size_t splits;        /* 1: a group has all terms of its sums */
+    size_t terms_each;    /* of a split */
+    size_t elements; /* of all splits' sums, [splits, rows, columns] of the result, and with a row
+                      * more for the bias's; 0 with one split */
 };
 
 struct gemm_plan gemm_plan_of(const struct gpu *gpu, const struct gemm_tile *tile,
     enum gemm_kind kind, const struct gemm_views *views);
 
-/* The tiles that a gemm with slices has at most. */
-size_t gemm_tiles_sliced(const struct gpu *gpu);
+/* The tiles that a gemm with splits has at most. */
+size_t gemm_tiles_split(const struct gpu *gpu);
 
 #endif
