@@ -62,9 +62,9 @@ typedef float wide;
 #define LOAD_WIDE(from) (*(from))
 #define STORE_WIDE(value, to) (*(to) = (value))
 #else
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, WIDTH) wide;
-#define LOAD_WIDE(from) JOIN(vload, WIDTH)(0, from)
-#define STORE_WIDE(value, to) JOIN(vstore, WIDTH)(value, 0, to)
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+typedef PASTE(float, WIDTH) wide;
+#define LOAD_WIDE(from) PASTE(vload, WIDTH)(0, from)
+#define STORE_WIDE(value, to) PASTE(vstore, WIDTH)(value, 0, to)
 #endif

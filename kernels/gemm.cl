@@ -8,8 +8,9 @@
  *
  * Where a gemm has too few tiles to fill the device, its terms are split among several groups
  * (split-K; dimension 2), each of which writes the sums of its split. Then epilogue.cl adds these
- * up; or, with JOINS, the tile's last group to get there, whichever it is. Both add the splits in
- * their order. Nothing depends on the order in which groups run: the same gemm gives the same bits.
+ * up; or, with FUSED_REDUCTION, the tile's last group to get there, whichever it is. Both add the
+ * splits in their order. Nothing depends on the order in which groups run: the same gemm gives the
+ * same bits.
  *
  * The host passes all sizes as options (src/device/gpu/gemm_tile.c):
  *
@@ -217,7 +218,7 @@ DEVICE GLOBAL float *split_of(GLOBAL float *splits, uint rows, uint columns) {
     return splits + (ulong)get_group_id(2) * rows * columns;
 }
 
-#ifdef JOINS
+#ifdef FUSED_REDUCTION
 #define ARRIVALS , GLOBAL uint *arrivals
 #define SHARED_COUNT SHARED uint before[1];
 #define COMES_LAST() comes_last(arrivals, before)
@@ -243,7 +244,7 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
 
 /* In the last group: the item's sums become those of all splits, each of `elements`. Split after
  * split, so that many loads are under way. */
-#define JOIN_SPLITS(sums, part, elements)                                                          \
+#define REDUCE_SPLITS(sums, part, elements)                                                          \
     for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
         FOR_EACH_SUM(sums, part, {                                                                 \
             const float element =                                                                  \
@@ -251,7 +252,7 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
             SUM_AT(sums) = s == 0 ? element : value + element;                                     \
         })                                                                                         \
     }
-#define JOIN_BIAS(sums, part, elements, at)                                                        \
+#define REDUCE_BIAS(sums, part, elements, at)                                                        \
     for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
         FOR_EACH_BIAS(part, {                                                                      \
             const float element = LOAD_PUBLISHED(splits + s * (elements) + (at) + n);              \
@@ -262,8 +263,8 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
 #define ARRIVALS
 #define SHARED_COUNT
 #define COMES_LAST() (get_num_groups(2) == 1)
-#define JOIN_SPLITS(sums, part, elements)
-#define JOIN_BIAS(sums, part, elements, at)
+#define REDUCE_SPLITS(sums, part, elements)
+#define REDUCE_BIAS(sums, part, elements, at)
 #endif
 
 /* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]); of a split: its sums. */
@@ -284,7 +285,7 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
     }
     if (!COMES_LAST())
         return;
-    JOIN_SPLITS(sums, part, (ulong)batch * out)
+    REDUCE_SPLITS(sums, part, (ulong)batch * out)
     FOR_EACH_SUM(sums, part, {
         const wide z = value + load_some(bias + bias_at + n, count);
         store_some(activate(z, activation), y + y_at + (ulong)m * out + n, count);
@@ -309,7 +310,7 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     }
     if (!COMES_LAST())
         return;
-    JOIN_SPLITS(sums, part, (ulong)batch * in)
+    REDUCE_SPLITS(sums, part, (ulong)batch * in)
     FOR_EACH_SUM(sums, part, {
         const ulong at = (ulong)m * in + n;
         const wide factor = slope(load_some(x + x_at + at, count), activation);
@@ -348,8 +349,8 @@ KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
     }
     if (!COMES_LAST())
         return;
-    JOIN_SPLITS(sums, part, (ulong)(in + 1) * out)
-    JOIN_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
+    REDUCE_SPLITS(sums, part, (ulong)(in + 1) * out)
+    REDUCE_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
     if (store) {
         FOR_EACH_SUM(
             sums, part, store_some(value, weights + weights_at + (ulong)m * out + n, count);)

@@ -174,7 +174,7 @@ static const struct device_type type = {
     .kind = "opencl", .allocate = allocate, .release = release, .longest = 4096, GPU_OPERATIONS};
 
 #define DRIVER                                                                                     \
-    .library = "blas", .joins = true, .language = "", .compile = compile,                          \
+    .library = "blas", .fused_reduction = true, .language = "", .compile = compile,                \
     .free_program = free_program, .create_function = create_function,                              \
     .free_function = free_function, .upload = upload, .gemm_work = gemm_work, .enqueue = enqueue,  \
     .synchronise = synchronise_gpu

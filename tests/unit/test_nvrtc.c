@@ -55,7 +55,7 @@ static void test_gemms(void **state) {
             char options[GEMM_TILE_OPTIONS_SIZE + 16];
             gemm_tile_options(&gemm_tiles[t], options);
             compile(GEMM_KERNELS, options, kernels);
-            strcat(options, " -DJOINS");
+            strcat(options, " -DFUSED_REDUCTION");
             print_message("%s: %s\n", gemm_tiles[t].name, options);
             compile(GEMM_KERNELS, options, kernels);
         }

@@ -65,7 +65,7 @@ static enum status get_ready(struct racer *racer, struct error *error) {
     if (recorded)
         status = repeat(racer, &racer->recorded, error);
     if (status == STATUS_OK)
-        status = gpu_commands_join(gpu, &racer->recorded, error);
+        status = gpu_commands_make_graph(gpu, &racer->recorded, error);
     if (status != STATUS_OK)
         racer->least = INFINITY;
     return status;

@@ -51,7 +51,8 @@ enum status gpu_gemm(
 
 /* --- Lists --- */
 
-enum status gpu_commands_join(struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
+enum status gpu_commands_make_graph(
+    struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
     return gpu->driver->make_graph && commands->count > 0
                ? gpu->driver->make_graph(
                      gpu, commands->all, commands->count, &commands->graph, error)
@@ -100,7 +101,7 @@ enum status gpu_compile(struct device *device, const struct operation *operation
     for (size_t o = 0; o < count && status == STATUS_OK; o++)
         status = gpu_operate(gpu, &made->commands, &operations[o], error);
     if (status == STATUS_OK)
-        status = gpu_commands_join(gpu, &made->commands, error);
+        status = gpu_commands_make_graph(gpu, &made->commands, error);
     if (status == STATUS_OK && (made->commands.graph || !gpu->driver->make_graph))
         *recording = made;
     else

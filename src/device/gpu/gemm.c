@@ -40,9 +40,10 @@ static enum status add_own(struct gemms *gemms, const struct gemm_tile *tile, st
     struct gpu *gpu = gemms->gpu;
     struct gemm_method *method = &gemms->methods[gemms->methods_count++];
     *method = (struct gemm_method){.name = tile->name, .tile = *tile};
-    char shape[GEMM_TILE_OPTIONS_SIZE], options[sizeof shape + 16];
+    char shape[GEMM_TILE_OPTIONS_SIZE], options[sizeof shape + 32];
     gemm_tile_options(tile, shape);
-    snprintf(options, sizeof options, "%s%s", shape, gpu->driver->joins ? " -DJOINS" : "");
+    snprintf(options, sizeof options, "%s%s", shape,
+        gpu->driver->fused_reduction ? " -DFUSED_REDUCTION" : "");
     enum status status = gpu_program_create(gpu, GEMM_KERNELS, options, &method->program, error);
     for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
         status =
@@ -81,7 +82,7 @@ static enum status add_methods(struct gemms *gemms, const char *gemm, struct err
 /* Where the groups of a split gemm count themselves; each count ends as the 0 it began as. */
 static enum status create_arrivals(struct gemms *gemms, struct error *error) {
     struct gpu *gpu = gemms->gpu;
-    if (!gpu->driver->joins)
+    if (!gpu->driver->fused_reduction)
         return STATUS_OK;
     const size_t count = gemm_tiles_split(gpu);
     uint32_t *zeros = calloc(count, sizeof *zeros);
@@ -222,7 +223,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     struct gpu *gpu = gemms->gpu;
     const struct gemm_shape shape = gemm_shape_of(kind, views);
     const struct gemm_plan plan = gemm_plan_of(gpu, &method->tile, kind, views);
-    const bool batch = gemm_sums_batch(kind), joins = gpu->driver->joins;
+    const bool batch = gemm_sums_batch(kind), fused_reduction = gpu->driver->fused_reduction;
     const struct view result = views->result;
     struct view splits = result; /* not used with one split */
     if (plan.splits > 1) {
@@ -242,11 +243,11 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
         arguments[count++] = scale[a];
     if (!batch)
         arguments[count++] = (struct gpu_argument)ARGUMENT_NUMBER(views->activation);
-    if (joins)
+    if (fused_reduction)
         arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(gemms->arrivals);
     const enum status status =
         gpu_launch(gpu, to, &method->kernels[kind], plan.grid, arguments, count, error);
-    return status == STATUS_OK && plan.splits > 1 && !joins
+    return status == STATUS_OK && plan.splits > 1 && !fused_reduction
                ? enqueue_epilogue(gemms, to, kind, views, splits, plan.splits, error)
                : status;
 }

@@ -36,7 +36,8 @@ struct gemms {
     struct gemm_method methods[GEMM_METHODS_MAX];
     size_t methods_count;
     struct gemm_scratch *scratch; /* the newest, which is the largest */
-    struct buffer *arrivals; /* where splits are joined: a 0 for each tile that may have some */
+    struct buffer
+        *arrivals; /* where the reduction is fused: a 0 for each tile that may have some */
     struct gpu_program *epilogue_program;
     struct gpu_kernel epilogues[GEMM_KINDS], bias_update;
 };

@@ -77,8 +77,8 @@ struct splits {
 };
 
 enum {
-    SPLIT_TERMS = 128,  /* fewer are not worth the launch that adds up splits */
-    JOINED_SPLITS = 16, /* more take one group too long */
+    SPLIT_TERMS = 128, /* fewer are not worth the launch that adds up splits */
+    FUSED_SPLITS = 16, /* more take one group too long */
 };
 
 /* So many splits that each compute unit has some groups to do, but not so short or so many that
@@ -89,10 +89,11 @@ static struct splits divide(const struct gpu *gpu, const struct gemm_tile *tile,
     const size_t groups =
         ((rows + tile_rows - 1) / tile_rows) * ((columns + tile_columns - 1) / tile_columns);
     const size_t wanted = (size_t)gpu->base.info.units * (tile->vectors ? 1 : UNIT_GROUPS);
-    const bool joins = gpu->driver->joins;
-    const size_t least = joins || tile->tile_k >= SPLIT_TERMS / 2 ? 2 * tile->tile_k : SPLIT_TERMS;
+    const bool fused_reduction = gpu->driver->fused_reduction;
+    const size_t least =
+        fused_reduction || tile->tile_k >= SPLIT_TERMS / 2 ? 2 * tile->tile_k : SPLIT_TERMS;
     size_t most = terms / least;
-    most = joins && most > JOINED_SPLITS ? JOINED_SPLITS : most;
+    most = fused_reduction && most > FUSED_SPLITS ? FUSED_SPLITS : most;
     size_t count = wanted / groups < most ? wanted / groups : most;
     if (count <= 1)
         return (struct splits){1, terms};

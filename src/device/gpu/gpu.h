@@ -151,8 +151,8 @@ struct gpu_driver {
 
     /* What one group of a kernel writes, another can read in the same launch, once it knows by an
      * atomic operation that it is written. Then sums that several groups share are added up by the
-     * last of them (-DJOINS of kernels/gemm.cl), and not by a second kernel. */
-    bool joins;
+     * last of them (-DFUSED_REDUCTION of kernels/gemm.cl), and not by a second kernel. */
+    bool fused_reduction;
     const char *language; /* the option that names the kernels' language; "": none is needed */
     /* Compiles the text of kernels/`file`. *code, of *length bytes, is what `load` takes in a later
      * run. The caller frees it; it is NULL, and that is no error, where the driver gives none. */
@@ -231,7 +231,8 @@ enum status gpu_gemm(
 
 /* Makes a graph of a list that is complete, where the driver can; gpu_commands_run then enqueues
  * the graph, and else the commands one by one. */
-enum status gpu_commands_join(struct gpu *gpu, struct gpu_commands *commands, struct error *error);
+enum status gpu_commands_make_graph(
+    struct gpu *gpu, struct gpu_commands *commands, struct error *error);
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error);
 void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands);
