@@ -1,6 +1,6 @@
 /* What is the same for every driver when a device is opened and closed; and its memory. */
 #include "device/environment.h"
-#include "device/gpu/choice.h"
+#include "device/gpu/autotune.h"
 #include "device/gpu/gemm.h"
 
 #include <stdlib.h>

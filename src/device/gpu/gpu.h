@@ -126,7 +126,7 @@ struct gpu {
     /* gpu_open fills these, and gpu_close ends them. */
     char *environment;            /* variables that driver and libraries go by (environment.h) */
     struct gemms *gemms;          /* the gemms (gemm.h), ... */
-    struct gemm_choices *choices; /* ...and which way they are computed (choice.h) */
+    struct gemm_choices *choices; /* ...and which way they are computed (autotune.h) */
     /* By the kinds of operations, those that have a kernel of their own: it, and at the first of
      * each file its program. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];

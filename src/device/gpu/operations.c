@@ -1,5 +1,5 @@
 /* All operations, as commands: each is a kernel of ours, or the gemm of a dense layer. */
-#include "device/gpu/choice.h"
+#include "device/gpu/autotune.h"
 #include "device/gpu/gemm.h"
 #include "device/gpu/program.h"
 

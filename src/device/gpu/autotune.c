@@ -1,4 +1,4 @@
-#include "device/gpu/choice.h"
+#include "device/gpu/autotune.h"
 
 #include "device/gpu/choice_cache.h"
 #include "system/clock.h"
