@@ -1,5 +1,6 @@
-/* Which way a gemm is computed: by the time that each takes, on a device of the tests' own whose
- * kernels take as long as a test says. The clock is the test's, too: no time passes but theirs. */
+/* Autotuning: which way a gemm is computed, by the time that each takes, on a device of the tests'
+ * own whose kernels take as long as a test says. The clock is the test's, too: no time passes but
+ * theirs. */
 #include "device/choices.h"
 #include "device/gpu/gemm.h"
 #include "device/gpu/gpu.h"
@@ -467,5 +468,5 @@ int main(void) {
         TEST(test_library_share), TEST(test_disturbed), TEST(test_failing), TEST(test_key),
         TEST(test_no_room), TEST(test_earlier), TEST(test_earlier_elsewhere),
         TEST(test_earlier_missed)};
-    return cmocka_run_group_tests_name("choice", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("autotune", tests, NULL, NULL);
 }

@@ -12,8 +12,8 @@
 
 /* --- Timing --- */
 
-/* One method's part in a race: a gemm again and again, and how fast that was. */
-struct racer {
+/* One method of those that are timed: a gemm again and again, and how fast that was. */
+struct candidate {
     struct gemms *gemms;
     size_t method;
     enum gemm_kind kind;
@@ -24,59 +24,62 @@ struct racer {
 };
 
 /* Adds the repeats to a list; NULL: enqueues them. */
-static enum status repeat(const struct racer *racer, struct gpu_commands *to, struct error *error) {
+static enum status repeat(
+    const struct candidate *candidate, struct gpu_commands *to, struct error *error) {
     enum status status = STATUS_OK;
-    for (size_t r = 0; r < racer->repeats && status == STATUS_OK; r++)
-        status = gemms_compute(racer->gemms, to, racer->method, racer->kind, racer->views, error);
+    for (size_t r = 0; r < candidate->repeats && status == STATUS_OK; r++)
+        status = gemms_compute(
+            candidate->gemms, to, candidate->method, candidate->kind, candidate->views, error);
     return status;
 }
 
 /* Runs the repeats until they are done; the least time counts. */
-static enum status take_turn(struct racer *racer, struct error *error) {
-    struct gpu *gpu = racer->gemms->gpu;
+static enum status take_turn(struct candidate *candidate, struct error *error) {
+    struct gpu *gpu = candidate->gemms->gpu;
     const double start = clock_seconds();
-    enum status status = racer->recorded.count > 0 ? gpu_commands_run(gpu, &racer->recorded, error)
-                                                   : repeat(racer, NULL, error);
+    enum status status = candidate->recorded.count > 0
+                             ? gpu_commands_run(gpu, &candidate->recorded, error)
+                             : repeat(candidate, NULL, error);
     if (status == STATUS_OK)
         status = gpu->driver->synchronise(gpu, error);
-    const double seconds = (clock_seconds() - start) / (double)racer->repeats;
-    if (status != STATUS_OK || seconds < racer->least)
-        racer->least = status == STATUS_OK ? seconds : INFINITY;
+    const double seconds = (clock_seconds() - start) / (double)candidate->repeats;
+    if (status != STATUS_OK || seconds < candidate->least)
+        candidate->least = status == STATUS_OK ? seconds : INFINITY;
     return status;
 }
 
 /* A first run, which may compile it, and a second one, which tells how many make up a turn. Where
  * an epoch is one submission, so is a turn: single launches would show the host's time instead. */
-static enum status get_ready(struct racer *racer, struct error *error) {
+static enum status get_ready(struct candidate *candidate, struct error *error) {
     enum { LAUNCHED_MAX = 16, RECORDED_MAX = 200 };
     const double turn = 1e-3; /* seconds */
-    struct gpu *gpu = racer->gemms->gpu;
+    struct gpu *gpu = candidate->gemms->gpu;
     const bool recorded = gpu->driver->make_graph;
-    racer->repeats = 1;
-    racer->least = INFINITY;
-    enum status status = take_turn(racer, error);
-    racer->least = INFINITY;
+    candidate->repeats = 1;
+    candidate->least = INFINITY;
+    enum status status = take_turn(candidate, error);
+    candidate->least = INFINITY;
     if (status == STATUS_OK)
-        status = take_turn(racer, error);
+        status = take_turn(candidate, error);
     if (status != STATUS_OK)
         return status;
-    const double wanted = turn / racer->least, most = recorded ? RECORDED_MAX : LAUNCHED_MAX;
-    racer->repeats = (size_t)(wanted < 1.0 ? 1.0 : wanted < most ? wanted : most);
+    const double wanted = turn / candidate->least, most = recorded ? RECORDED_MAX : LAUNCHED_MAX;
+    candidate->repeats = (size_t)(wanted < 1.0 ? 1.0 : wanted < most ? wanted : most);
     if (recorded)
-        status = repeat(racer, &racer->recorded, error);
+        status = repeat(candidate, &candidate->recorded, error);
     if (status == STATUS_OK)
-        status = gpu_commands_make_graph(gpu, &racer->recorded, error);
+        status = gpu_commands_make_graph(gpu, &candidate->recorded, error);
     if (status != STATUS_OK)
-        racer->least = INFINITY;
+        candidate->least = INFINITY;
     return status;
 }
 
 /* The method of the least time. A library must be faster by what its driver says. */
-static size_t fastest_of(const struct gemms *gemms, const struct racer *racers) {
+static size_t fastest_of(const struct gemms *gemms, const struct candidate *candidates) {
     size_t fastest = 0;
     for (size_t m = 1; m < gemms->methods_count; m++) {
         const double share = gemms->methods[m].library ? gemms->gpu->driver->library_share : 1.0;
-        if (racers[m].least < share * racers[fastest].least)
+        if (candidates[m].least < share * candidates[fastest].least)
             fastest = m;
     }
     return fastest;
@@ -86,30 +89,32 @@ static size_t fastest_of(const struct gemms *gemms, const struct racer *racers) 
  * some rounds those that are far from the best one are left out. A method that fails, for want of
  * memory or because the hardware has not what it needs, is out of it; the last one's error counts
  * when all fail. */
-static enum status race(struct gemms *gemms, enum gemm_kind kind, const struct gemm_views *views,
-    size_t *fastest, struct error *error) {
+static enum status find_fastest(struct gemms *gemms, enum gemm_kind kind,
+    const struct gemm_views *views, size_t *fastest, struct error *error) {
     enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3 };
     const double enough = 0.05; /* seconds */
-    struct racer racers[GEMM_METHODS_MAX];
+    struct candidate candidates[GEMM_METHODS_MAX];
     enum status failure = STATUS_OK;
     for (size_t m = 0; m < gemms->methods_count; m++) {
-        racers[m] = (struct racer){.gemms = gemms, .method = m, .kind = kind, .views = views};
-        const enum status status = get_ready(&racers[m], error);
+        candidates[m] =
+            (struct candidate){.gemms = gemms, .method = m, .kind = kind, .views = views};
+        const enum status status = get_ready(&candidates[m], error);
         failure = status != STATUS_OK ? status : failure;
     }
     const double start = clock_seconds();
     for (int r = 0; r < ROUNDS && clock_seconds() - start < enough; r++)
         for (size_t m = 0; m < gemms->methods_count; m++) {
-            const double best = racers[fastest_of(gemms, racers)].least;
-            if (isinf(racers[m].least) || (r >= ROUNDS_FOR_ALL && racers[m].least > 2.0 * best))
+            const double best = candidates[fastest_of(gemms, candidates)].least;
+            if (isinf(candidates[m].least) ||
+                (r >= ROUNDS_FOR_ALL && candidates[m].least > 2.0 * best))
                 continue;
-            const enum status status = take_turn(&racers[m], error);
+            const enum status status = take_turn(&candidates[m], error);
             failure = status != STATUS_OK ? status : failure;
         }
     for (size_t m = 0; m < gemms->methods_count; m++)
-        gpu_commands_free(gemms->gpu, &racers[m].recorded);
-    *fastest = fastest_of(gemms, racers);
-    return isinf(racers[*fastest].least) ? failure : STATUS_OK;
+        gpu_commands_free(gemms->gpu, &candidates[m].recorded);
+    *fastest = fastest_of(gemms, candidates);
+    return isinf(candidates[*fastest].least) ? failure : STATUS_OK;
 }
 
 /* Times every method, with memory of its own for what it writes: what is in the views' place may be
@@ -130,7 +135,7 @@ static enum status time_methods(struct gemms *gemms, enum gemm_kind kind,
     apart.result = device_view(written, result.rows, result.columns);
     if (gemm_sums_batch(kind))
         apart.bias = (struct view){written, elements, 1, result.columns};
-    const enum status status = race(gemms, kind, &apart, fastest, error);
+    const enum status status = find_fastest(gemms, kind, &apart, fastest, error);
     device_release(written);
     return status;
 }
@@ -233,7 +238,7 @@ static enum status make_choice(struct gemms *gemms, const struct gemm_views *vie
     return status;
 }
 
-enum status gemm_choose(struct gemm_choices *choices, enum gemm_kind kind,
+enum status autotune_choose(struct gemm_choices *choices, enum gemm_kind kind,
     const struct gemm_views *views, size_t *method, struct error *error) {
     struct gemms *gemms = choices->gemms;
     struct gemm_choice choice = {.shape = gemm_shape_of(kind, views)};

@@ -1,6 +1,6 @@
-/* Which way a gemm is computed, where there are several: the fastest, by measurement. */
-#ifndef DEVICE_GPU_CHOICE_H
-#define DEVICE_GPU_CHOICE_H
+/* Autotuning: which way a gemm is computed where there are several, by measurement. */
+#ifndef DEVICE_GPU_AUTOTUNE_H
+#define DEVICE_GPU_AUTOTUNE_H
 
 #include "device/gpu/gemm.h"
 
@@ -14,7 +14,7 @@ void gemm_choices_free(struct gemm_choices *choices);
 /* The method for this gemm. For the first of a shape it is what was chosen before (choice_cache.h);
  * else all methods are timed on the operands, with memory of their own for the result, and the
  * fastest is kept. The choice is named in the device's info. */
-enum status gemm_choose(struct gemm_choices *choices, enum gemm_kind kind,
+enum status autotune_choose(struct gemm_choices *choices, enum gemm_kind kind,
     const struct gemm_views *views, size_t *method, struct error *error);
 
 #endif

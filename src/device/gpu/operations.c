@@ -101,7 +101,7 @@ static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     struct gemm_views views;
     const enum gemm_kind kind = gemm_kind_of(operation, &views);
     size_t method;
-    const enum status status = gemm_choose(gpu->choices, kind, &views, &method, error);
+    const enum status status = autotune_choose(gpu->choices, kind, &views, &method, error);
     return status == STATUS_OK ? gemms_compute(gpu->gemms, to, method, kind, &views, error)
                                : status;
 }
