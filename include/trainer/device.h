@@ -92,7 +92,7 @@ struct device_options {
                              * as one submission, if it can be; "stream" call after call */
     const char *choices; /* what an earlier run has chosen, as device_choices gave it: it is taken
                           * again, so that this one ends with the same bits. NULL: nothing. Not
-                          * taken from another device or library; that, and a method that is not
+                          * taken from another device or library; that, and an algorithm that is not
                           * there any more, is a warning in device_info. */
     bool automatic; /* only what "auto" may take: no hardware that another kind serves better */
 };

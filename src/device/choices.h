@@ -1,6 +1,6 @@
 /* What a device has chosen by time, from run to run: see device_choices. A text: the device's kind,
  * name and library, a line each, and after them a line for each choice: what it is for, a space,
- * and the method's name. */
+ * and the algorithm's name. */
 #ifndef DEVICE_CHOICES_H
 #define DEVICE_CHOICES_H
 
@@ -17,11 +17,11 @@ void choices_forget(struct device *device);
 
 enum { CHOICE_NAME = 64 };
 
-/* The method that an earlier run has chosen for `what`, like "dense_forward 300 1024 64"; false
+/* The algorithm that an earlier run has chosen for `what`, like "dense_forward 300 1024 64"; false
  * when it has chosen none. */
 bool choices_find(const struct device *device, const char *what, char name[CHOICE_NAME]);
 
-/* Warns that there is no such method any more. */
+/* Warns that there is no such algorithm any more. */
 void choices_miss(struct device *device, const char *name);
 
 #endif

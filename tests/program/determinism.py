@@ -3,7 +3,7 @@
   determinism.py TRAINER [EMULATED]
 
 Every device that is here, with each of some numbers of threads, and CUDA as EMULATED has it. Each run is
-repeated once; with TRAINER_TEST_LONG=1, twenty times, with more numbers of threads and methods.
+repeated once; with TRAINER_TEST_LONG=1, twenty times, with more numbers of threads and algorithms.
 """
 import os
 import shutil

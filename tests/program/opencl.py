@@ -160,7 +160,7 @@ class Cache(Folder):
                 self.assertNotIn(b"damaged!!", file.read())
 
     def test_refused_content(self):
-        """Entries that are whole, and whose content is no program, or no method: made again."""
+        """Entries that are whole, and whose content is no program, or no algorithm: made again."""
         first = self.losses()
         self.assertGreaterEqual(len(self.files()), 3)
         for content in (b"nonsense", b""):
@@ -258,16 +258,16 @@ class Resuming(Folder):
         self.assertEqual(again, texts(self.path("begun"))["trainer.choices"])
 
     def test_not_the_same(self):
-        """On another device, with another library, or without a method it is chosen anew, and that is said."""
+        """On another device, with another library, or without an algorithm it is chosen anew, and that is said."""
         before = self.bytes_of("begun")
         kept = texts(self.path("begun"))["trainer.choices"]
         _, name, library, first = kept.split("\n")[:4]
-        method = first.split()[-1]
+        algorithm = first.split()[-1]
         for old, new, warning in (
                 (name, "x" * len(name), "on another device, or with another library"),
                 (library, "x" * len(library), "on another device, or with another library"),
-                (f" {method}\\n", f" {method[:-1]}y\\n",
-                 f"by '{method[:-1]}y', which is not there any more")):
+                (f" {algorithm}\\n", f" {algorithm[:-1]}y\\n",
+                 f"by '{algorithm[:-1]}y', which is not there any more")):
             changed = before.replace(old.encode(), new.encode())
             self.assertNotEqual(changed, before)
             with open(self.path("run"), "wb") as file:
@@ -325,7 +325,7 @@ class Memory(OfPoCL):
                           "--epochs", 1, "--layers", "4", "--batches", "resident")
         self.assertEqual(found["epochs"][0]["loss"], expected["epochs"][0]["loss"])
 
-    def test_method_without_room(self):
+    def test_algorithm_without_room(self):
         """It is none, where there is a choice; here CLBlast's memory for copies is too much."""
         found = record("--device", "opencl", "--data", "synthetic", "--samples", 60, "--color", "rgb",
                        "--batch-size", 21000, "--epochs", 1, "--layers", "4",

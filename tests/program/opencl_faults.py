@@ -56,7 +56,7 @@ class Faults(unittest.TestCase):
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             home, report = os.path.join(folder, "cache"), os.path.join(folder, "report")
             shutil.copytree(cache, home)
-            # What is timed takes as long in every run, so that the same methods are chosen.
+            # What is timed takes as long in every run, so that the same algorithms are chosen.
             environment = {**moment(clock="steps"), "POCL_CACHE_DIR": self.pocl, "XDG_CACHE_HOME": home,
                            "OPENCL_LAYERS": LAYER, "LD_PRELOAD": f"{LAYER}:{MOMENTS}",
                            "OPENCL_LAYER_REPORT": report}

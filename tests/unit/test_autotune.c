@@ -21,20 +21,20 @@ double clock_seconds(void) {
     return now;
 }
 
-/* --- What a gemm takes, by each method --- */
+/* --- What a gemm takes, by each algorithm --- */
 
-enum method { SMALL, MEDIUM, LIBRARY, METHODS };
-static const char *const names[METHODS] = {"own-small", "own-medium", "blas"};
+enum algorithm { SMALL, MEDIUM, LIBRARY, ALGORITHMS };
+static const char *const names[ALGORITHMS] = {"own-small", "own-medium", "blas"};
 
-static double seconds[METHODS]; /* of a gemm */
-static double latency[METHODS]; /* seconds until a wait ends, besides its gemms */
-static bool hiccups[METHODS];   /* every second wait for it takes five times as long */
-static unsigned able[METHODS];  /* gemms that it does before it fails */
+static double seconds[ALGORITHMS]; /* of a gemm */
+static double latency[ALGORITHMS]; /* seconds until a wait ends, besides its gemms */
+static bool hiccups[ALGORITHMS];   /* every second wait for it takes five times as long */
+static unsigned able[ALGORITHMS];  /* gemms that it does before it fails */
 
-static unsigned gemms[METHODS]; /* that were enqueued since `multiply` began */
+static unsigned gemms[ALGORITHMS]; /* that were enqueued since `multiply` began */
 
 static void set_seconds(double small, double medium, double library) {
-    memcpy(seconds, (double[METHODS]){small, medium, library}, sizeof seconds);
+    memcpy(seconds, (double[ALGORITHMS]){small, medium, library}, sizeof seconds);
 }
 
 static unsigned enqueued(void) {
@@ -44,7 +44,7 @@ static unsigned enqueued(void) {
 /* --- A device --- */
 
 struct gpu_program {
-    int method; /* of gemm.cl; METHODS: of another file */
+    int algorithm; /* of gemm.cl; ALGORITHMS: of another file */
 };
 
 struct gpu_function {
@@ -53,13 +53,13 @@ struct gpu_function {
 
 struct gpu_graph {
     double work;
-    int method;
+    int algorithm;
 };
 
 struct fake {
     struct gpu gpu;
     double pending; /* seconds of work since somebody waited */
-    int last;       /* the method of that work */
+    int last;       /* the algorithm of that work */
     unsigned waits;
 };
 
@@ -68,9 +68,9 @@ static enum status compile(struct gpu *gpu, const char *file, const char *text, 
     (void)gpu, (void)text, (void)length, (void)problem;
     *code = NULL;
     *program = calloc(1, sizeof **program);
-    (*program)->method = strcmp(file, "gemm.cl") != 0              ? METHODS
-                         : strstr(options, "-DGROUP_M=16") != NULL ? MEDIUM
-                                                                   : SMALL;
+    (*program)->algorithm = strcmp(file, "gemm.cl") != 0              ? ALGORITHMS
+                            : strstr(options, "-DGROUP_M=16") != NULL ? MEDIUM
+                                                                      : SMALL;
     return STATUS_OK;
 }
 
@@ -97,21 +97,21 @@ static enum status gemm_work(
     return STATUS_OK;
 }
 
-static int method_of(const struct gpu_command *command) {
-    return command->function ? command->function->program->method : LIBRARY;
+static int algorithm_of(const struct gpu_command *command) {
+    return command->function ? command->function->program->algorithm : LIBRARY;
 }
 
 static enum status enqueue(
     struct gpu *gpu, const struct gpu_command *command, struct error *problem) {
     struct fake *fake = (struct fake *)gpu;
-    const int method = method_of(command);
-    if (method == METHODS)
+    const int algorithm = algorithm_of(command);
+    if (algorithm == ALGORITHMS)
         return STATUS_OK;
-    gemms[method]++;
-    if (gemms[method] > able[method])
-        return error_set(problem, STATUS_DEVICE, "%s has no room", names[method]);
-    fake->pending += seconds[method];
-    fake->last = method;
+    gemms[algorithm]++;
+    if (gemms[algorithm] > able[algorithm])
+        return error_set(problem, STATUS_DEVICE, "%s has no room", names[algorithm]);
+    fake->pending += seconds[algorithm];
+    fake->last = algorithm;
     return STATUS_OK;
 }
 
@@ -130,9 +130,9 @@ static enum status make_graph(struct gpu *gpu, const struct gpu_command *command
     (void)gpu, (void)problem;
     *graph = calloc(1, sizeof **graph);
     for (size_t c = 0; c < count; c++)
-        if (method_of(&commands[c]) < METHODS) {
-            (*graph)->method = method_of(&commands[c]);
-            (*graph)->work += seconds[(*graph)->method];
+        if (algorithm_of(&commands[c]) < ALGORITHMS) {
+            (*graph)->algorithm = algorithm_of(&commands[c]);
+            (*graph)->work += seconds[(*graph)->algorithm];
         }
     return STATUS_OK;
 }
@@ -141,7 +141,7 @@ static enum status run_graph(struct gpu *gpu, struct gpu_graph *graph, struct er
     (void)problem;
     struct fake *fake = (struct fake *)gpu;
     fake->pending += graph->work;
-    fake->last = graph->method;
+    fake->last = graph->algorithm;
     return STATUS_OK;
 }
 
@@ -207,8 +207,8 @@ static void close_fake(void) {
     gpu_close(&fake.gpu);
 }
 
-/* y[batch, 64] = x[batch, in] * weights[in, 64]: the method that did it, with how many gemms were
- * enqueued for it. */
+/* y[batch, 64] = x[batch, in] * weights[in, 64]: the algorithm that did it, with how many gemms
+ * were enqueued for it. */
 static enum status multiply(size_t batch, size_t in) {
     enum { OUT = 64 };
     struct device *device = &fake.gpu.base;
@@ -225,12 +225,13 @@ static enum status multiply(size_t batch, size_t in) {
     return status;
 }
 
-/* A gemm of this shape is computed by `method`; and whether the methods were timed for that. */
-static void expect(size_t batch, size_t in, enum method method, bool timed) {
+/* A gemm of this shape is computed by `algorithm`; and whether the algorithms were timed for that.
+ */
+static void expect(size_t batch, size_t in, enum algorithm algorithm, bool timed) {
     char line[128];
     assert_ok(multiply(batch, in));
     char *choices = device_choices(&fake.gpu.base);
-    snprintf(line, sizeof line, "dense_forward %zu %zu 64 %s\n", batch, in, names[method]);
+    snprintf(line, sizeof line, "dense_forward %zu %zu 64 %s\n", batch, in, names[algorithm]);
     if (!strstr(choices, line))
         fail_msg("'%s' is not among these choices: %s", line, choices);
     free(choices);
@@ -238,7 +239,7 @@ static void expect(size_t batch, size_t in, enum method method, bool timed) {
         assert_true(enqueued() > 3);
     else
         assert_int_equal(enqueued(), 1);
-    assert_true(gemms[method] > 0);
+    assert_true(gemms[algorithm] > 0);
 }
 
 static int set_up(void **state) {
@@ -256,9 +257,9 @@ static const struct gpu_driver *const drivers[] = {&launching, &recording};
 
 static void test_fastest(void **state) {
     (void)state;
-    static const double times[][METHODS] = {
+    static const double times[][ALGORITHMS] = {
         {1e-3, 2e-3, 3e-3}, {2e-3, 1e-3, 3e-3}, {3e-3, 2e-3, 1e-3}, {1e-6, 2e-6, 3e-6}};
-    static const enum method fastest[] = {SMALL, MEDIUM, LIBRARY, SMALL};
+    static const enum algorithm fastest[] = {SMALL, MEDIUM, LIBRARY, SMALL};
     for (size_t d = 0; d < 2; d++) {
         open_fake(drivers[d], d == 0 ? "one" : "other", "auto");
         for (size_t t = 0; t < 4; t++) {
@@ -332,7 +333,7 @@ static void test_failing(void **state) {
 
 /* --- By the cache --- */
 
-/* A choice is for its shape, device, library, methods and environment, and for nothing else. */
+/* A choice is for its shape, device, library, algorithms and environment, and for nothing else. */
 static void test_key(void **state) {
     (void)state;
     unsetenv("POCL_AFFINITY");

@@ -235,7 +235,7 @@ static void test_submissions(void **state) {
     assert_int_equal(sent.status, STATUS_OK);
     assert_string_equal(sent.submission, "stream");
     assert_memory_equal(sent.losses, graph.losses, sizeof graph.losses);
-    /* Methods are timed as graphs, and that is no epoch's. */
+    /* Algorithms are timed as graphs, and that is no epoch's. */
     setenv("XDG_CACHE_HOME", "/dev/null", 1);
     const struct outcome chosen = train(&small, &plan, &(struct device_options){.gemm = "auto"});
     assert_int_equal(chosen.status, STATUS_OK);
@@ -430,8 +430,8 @@ static enum status multiply(float y[6]) {
     return status;
 }
 
-/* Every call fails once while methods are timed: a method that fails is not chosen, and a gemm is
- * right or an error. */
+/* Every call fails once while algorithms are timed: an algorithm that fails is not chosen, and a
+ * gemm is right or an error. */
 static void test_choosing(void **state) {
     (void)state;
     static const float expected[6] = {11, 14, 8, 27, 30, 24};
@@ -450,7 +450,7 @@ static void test_choosing(void **state) {
         else
             assert_int_equal(status, STATUS_DEVICE);
     }
-    print_message("methods timed: %lu calls; without %lu it went on\n", call - 1, survived);
+    print_message("algorithms timed: %lu calls; without %lu it went on\n", call - 1, survived);
     assert_true(survived > 30);
     /* A library that never works is none, and all that goes on without it is right. */
     emulated_cuda_reset();

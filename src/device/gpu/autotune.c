@@ -12,10 +12,10 @@
 
 /* --- Timing --- */
 
-/* One method of those that are timed: a gemm again and again, and how fast that was. */
+/* One algorithm of those that are timed: a gemm again and again, and how fast that was. */
 struct candidate {
     struct gemms *gemms;
-    size_t method;
+    size_t algorithm;
     enum gemm_kind kind;
     const struct gemm_views *views;
     size_t repeats;
@@ -29,7 +29,7 @@ static enum status repeat(
     enum status status = STATUS_OK;
     for (size_t r = 0; r < candidate->repeats && status == STATUS_OK; r++)
         status = gemms_compute(
-            candidate->gemms, to, candidate->method, candidate->kind, candidate->views, error);
+            candidate->gemms, to, candidate->algorithm, candidate->kind, candidate->views, error);
     return status;
 }
 
@@ -74,36 +74,36 @@ static enum status get_ready(struct candidate *candidate, struct error *error) {
     return status;
 }
 
-/* The method of the least time. A library must be faster by what its driver says. */
+/* The algorithm of the least time. A library must be faster by what its driver says. */
 static size_t fastest_of(const struct gemms *gemms, const struct candidate *candidates) {
     size_t fastest = 0;
-    for (size_t m = 1; m < gemms->methods_count; m++) {
-        const double share = gemms->methods[m].library ? gemms->gpu->driver->library_share : 1.0;
+    for (size_t m = 1; m < gemms->algorithms_count; m++) {
+        const double share = gemms->algorithms[m].library ? gemms->gpu->driver->library_share : 1.0;
         if (candidates[m].least < share * candidates[fastest].least)
             fastest = m;
     }
     return fastest;
 }
 
-/* The fastest method. They take turns, so that what else the machine does meets all of them; after
- * some rounds those that are far from the best one are left out. A method that fails, for want of
- * memory or because the hardware has not what it needs, is out of it; the last one's error counts
- * when all fail. */
+/* The fastest algorithm. They take turns, so that what else the machine does meets all of them;
+ * after some rounds those that are far from the best one are left out. An algorithm that fails, for
+ * want of memory or because the hardware has not what it needs, is out of it; the last one's error
+ * counts when all fail. */
 static enum status find_fastest(struct gemms *gemms, enum gemm_kind kind,
     const struct gemm_views *views, size_t *fastest, struct error *error) {
     enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3 };
     const double enough = 0.05; /* seconds */
-    struct candidate candidates[GEMM_METHODS_MAX];
+    struct candidate candidates[GEMM_ALGORITHMS_MAX];
     enum status failure = STATUS_OK;
-    for (size_t m = 0; m < gemms->methods_count; m++) {
+    for (size_t m = 0; m < gemms->algorithms_count; m++) {
         candidates[m] =
-            (struct candidate){.gemms = gemms, .method = m, .kind = kind, .views = views};
+            (struct candidate){.gemms = gemms, .algorithm = m, .kind = kind, .views = views};
         const enum status status = get_ready(&candidates[m], error);
         failure = status != STATUS_OK ? status : failure;
     }
     const double start = clock_seconds();
     for (int r = 0; r < ROUNDS && clock_seconds() - start < enough; r++)
-        for (size_t m = 0; m < gemms->methods_count; m++) {
+        for (size_t m = 0; m < gemms->algorithms_count; m++) {
             const double best = candidates[fastest_of(gemms, candidates)].least;
             if (isinf(candidates[m].least) ||
                 (r >= ROUNDS_FOR_ALL && candidates[m].least > 2.0 * best))
@@ -111,15 +111,15 @@ static enum status find_fastest(struct gemms *gemms, enum gemm_kind kind,
             const enum status status = take_turn(&candidates[m], error);
             failure = status != STATUS_OK ? status : failure;
         }
-    for (size_t m = 0; m < gemms->methods_count; m++)
+    for (size_t m = 0; m < gemms->algorithms_count; m++)
         gpu_commands_free(gemms->gpu, &candidates[m].recorded);
     *fastest = fastest_of(gemms, candidates);
     return isinf(candidates[*fastest].least) ? failure : STATUS_OK;
 }
 
-/* Times every method, with memory of its own for what it writes: what is in the views' place may be
- * needed, and must stay. Without that memory it is the first method, unmeasured. */
-static enum status time_methods(struct gemms *gemms, enum gemm_kind kind,
+/* Times every algorithm, with memory of its own for what it writes: what is in the views' place may
+ * be needed, and must stay. Without that memory it is the first algorithm, unmeasured. */
+static enum status time_algorithms(struct gemms *gemms, enum gemm_kind kind,
     const struct gemm_views *views, bool *timed, size_t *fastest, struct error *error) {
     struct gpu *gpu = gemms->gpu;
     const struct view result = views->result;
@@ -142,10 +142,10 @@ static enum status time_methods(struct gemms *gemms, enum gemm_kind kind,
 
 /* --- Choosing --- */
 
-/* Which method takes the gemms of a shape. */
+/* Which algorithm takes the gemms of a shape. */
 struct gemm_choice {
     struct gemm_shape shape;
-    size_t method;
+    size_t algorithm;
 };
 
 struct gemm_choices {
@@ -177,7 +177,8 @@ size_t gpu_choices(const struct device *device, char *text, size_t size) {
         gemm_shape_name what;
         const size_t used = length < size ? length : size;
         length += (size_t)snprintf(size > 0 ? text + used : NULL, size - used, "%s %s\n",
-            gemm_shape_text(&choice->shape, what), choices->gemms->methods[choice->method].name);
+            gemm_shape_text(&choice->shape, what),
+            choices->gemms->algorithms[choice->algorithm].name);
     }
     return length;
 }
@@ -186,14 +187,14 @@ size_t gpu_choices(const struct device *device, char *text, size_t size) {
 static void describe_choices(const struct gemm_choices *choices) {
     const struct gemms *gemms = choices->gemms;
     struct device_info *info = &gemms->gpu->base.info;
-    size_t counts[GEMM_METHODS_MAX] = {0};
+    size_t counts[GEMM_ALGORITHMS_MAX] = {0};
     for (size_t c = 0; c < choices->count; c++)
-        counts[choices->all[c].method]++;
+        counts[choices->all[c].algorithm]++;
     info->gemm[0] = '\0';
     info->doubtful = 0;
-    for (size_t m = 0; m < gemms->methods_count; m++) {
-        const char *name = gemms->methods[m].name;
-        if (counts[m] > 0 && gemms->methods[m].library)
+    for (size_t m = 0; m < gemms->algorithms_count; m++) {
+        const char *name = gemms->algorithms[m].name;
+        if (counts[m] > 0 && gemms->algorithms[m].library)
             info->doubtful = gemms->gpu->driver->doubtful;
         if (counts[m] > 0 && counts[m] == choices->count)
             snprintf(info->gemm, sizeof info->gemm, "%s", name);
@@ -204,23 +205,23 @@ static void describe_choices(const struct gemm_choices *choices) {
 }
 
 static bool find_choice(
-    const struct gemm_choices *choices, const struct gemm_shape *shape, size_t *method) {
+    const struct gemm_choices *choices, const struct gemm_shape *shape, size_t *algorithm) {
     for (size_t c = 0; c < choices->count; c++)
         if (memcmp(&choices->all[c].shape, shape, sizeof *shape) == 0) {
-            *method = choices->all[c].method;
+            *algorithm = choices->all[c].algorithm;
             return true;
         }
     return false;
 }
 
 /* Whether the gemm is the check of the library; then the library does it. */
-static bool is_check(const struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
+static bool is_check(const struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
     const size_t side = gemms->gpu->base.info.doubtful;
     if (side == 0 || shape->batch != side || shape->in != side || shape->out != side)
         return false;
-    for (size_t m = 0; m < gemms->methods_count; m++)
-        if (gemms->methods[m].library)
-            *method = m;
+    for (size_t m = 0; m < gemms->algorithms_count; m++)
+        if (gemms->algorithms[m].library)
+            *algorithm = m;
     return true;
 }
 
@@ -229,20 +230,20 @@ static enum status make_choice(struct gemms *gemms, const struct gemm_views *vie
     struct gemm_choice *choice, struct error *error) {
     const struct gemm_shape *shape = &choice->shape;
     bool timed;
-    if (gemms->methods_count == 1 || choice_recall(gemms, shape, &choice->method))
+    if (gemms->algorithms_count == 1 || choice_recall(gemms, shape, &choice->algorithm))
         return STATUS_OK;
-    const enum status status =
-        time_methods(gemms, (enum gemm_kind)shape->kind, views, &timed, &choice->method, error);
+    const enum status status = time_algorithms(
+        gemms, (enum gemm_kind)shape->kind, views, &timed, &choice->algorithm, error);
     if (timed && status == STATUS_OK)
-        choice_keep(gemms, shape, choice->method);
+        choice_keep(gemms, shape, choice->algorithm);
     return status;
 }
 
 enum status autotune_choose(struct gemm_choices *choices, enum gemm_kind kind,
-    const struct gemm_views *views, size_t *method, struct error *error) {
+    const struct gemm_views *views, size_t *algorithm, struct error *error) {
     struct gemms *gemms = choices->gemms;
     struct gemm_choice choice = {.shape = gemm_shape_of(kind, views)};
-    if (find_choice(choices, &choice.shape, method) || is_check(gemms, &choice.shape, method))
+    if (find_choice(choices, &choice.shape, algorithm) || is_check(gemms, &choice.shape, algorithm))
         return STATUS_OK;
     struct gemm_choice *grown = realloc(choices->all, (choices->count + 1) * sizeof *grown);
     if (!grown)
@@ -253,6 +254,6 @@ enum status autotune_choose(struct gemm_choices *choices, enum gemm_kind kind,
         return status;
     choices->all[choices->count++] = choice;
     describe_choices(choices);
-    *method = choice.method;
+    *algorithm = choice.algorithm;
     return STATUS_OK;
 }

@@ -11,10 +11,10 @@ enum status gemm_choices_create(
     struct gemms *gemms, struct gemm_choices **choices, struct error *error);
 void gemm_choices_free(struct gemm_choices *choices);
 
-/* The method for this gemm. For the first of a shape it is what was chosen before (choice_cache.h);
- * else all methods are timed on the operands, with memory of their own for the result, and the
- * fastest is kept. The choice is named in the device's info. */
+/* The algorithm for this gemm. For the first of a shape it is what was chosen before
+ * (choice_cache.h); else all algorithms are timed on the operands, with memory of their own for the
+ * result, and the fastest is kept. The choice is named in the device's info. */
 enum status autotune_choose(struct gemm_choices *choices, enum gemm_kind kind,
-    const struct gemm_views *views, size_t *method, struct error *error);
+    const struct gemm_views *views, size_t *algorithm, struct error *error);
 
 #endif

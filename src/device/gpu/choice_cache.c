@@ -13,62 +13,62 @@
 /* The text under which a choice is kept: everything that it depends on. The caller frees it. */
 static char *make_key(const struct gemms *gemms, const struct gemm_shape *shape, size_t *length) {
     const struct gpu *gpu = gemms->gpu;
-    char methods[GEMM_METHODS_MAX * (GEMM_TILE_OPTIONS_SIZE + 32)] = "";
-    for (size_t m = 0; m < gemms->methods_count; m++) {
-        const struct gemm_method *method = &gemms->methods[m];
+    char algorithms[GEMM_ALGORITHMS_MAX * (GEMM_TILE_OPTIONS_SIZE + 32)] = "";
+    for (size_t m = 0; m < gemms->algorithms_count; m++) {
+        const struct gemm_algorithm *algorithm = &gemms->algorithms[m];
         char options[GEMM_TILE_OPTIONS_SIZE] = "";
-        if (!method->library)
-            gemm_tile_options(&method->tile, options);
-        text_append(methods, sizeof methods, "%s %s\n", method->name, options);
+        if (!algorithm->library)
+            gemm_tile_options(&algorithm->tile, options);
+        text_append(algorithms, sizeof algorithms, "%s %s\n", algorithm->name, options);
     }
     gemm_shape_name what;
-    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, methods,
+    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, algorithms,
         gemm_shape_text(shape, what), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
     return gpu_cache_key(gpu, "choice", parts, sizeof parts / sizeof *parts, length);
 }
 
-static bool find_method(
-    const struct gemms *gemms, const char *name, size_t length, size_t *method) {
-    for (size_t m = 0; m < gemms->methods_count; m++)
-        if (strlen(gemms->methods[m].name) == length &&
-            memcmp(gemms->methods[m].name, name, length) == 0) {
-            *method = m;
+static bool find_algorithm(
+    const struct gemms *gemms, const char *name, size_t length, size_t *algorithm) {
+    for (size_t m = 0; m < gemms->algorithms_count; m++)
+        if (strlen(gemms->algorithms[m].name) == length &&
+            memcmp(gemms->algorithms[m].name, name, length) == 0) {
+            *algorithm = m;
             return true;
         }
     return false;
 }
 
 /* What the run has chosen that this one continues; false when there is none. */
-static bool take_over(struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
+static bool take_over(struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
     struct device *device = &gemms->gpu->base;
     gemm_shape_name what;
     char name[CHOICE_NAME];
     if (!choices_find(device, gemm_shape_text(shape, what), name))
         return false;
-    const bool found = find_method(gemms, name, strlen(name), method);
+    const bool found = find_algorithm(gemms, name, strlen(name), algorithm);
     if (!found)
         choices_miss(device, name);
     return found;
 }
 
 /* What any run has chosen before, by the cache; false when there is none. */
-static bool load(const struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
+static bool load(const struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
     void *content = NULL;
     size_t key_length = 0, length = 0;
     char *key = make_key(gemms, shape, &key_length);
     const bool found = key && program_cache_load(key, key_length, &content, &length) &&
-                       find_method(gemms, content, length, method);
+                       find_algorithm(gemms, content, length, algorithm);
     free(content);
     free(key);
     return found;
 }
 
-bool choice_recall(struct gemms *gemms, const struct gemm_shape *shape, size_t *method) {
-    return take_over(gemms, shape, method) || load(gemms, shape, method);
+bool choice_recall(struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
+    return take_over(gemms, shape, algorithm) || load(gemms, shape, algorithm);
 }
 
-void choice_keep(const struct gemms *gemms, const struct gemm_shape *shape, size_t method) {
-    const char *name = gemms->methods[method].name;
+void choice_keep(const struct gemms *gemms, const struct gemm_shape *shape, size_t algorithm) {
+    const char *name = gemms->algorithms[algorithm].name;
     size_t length = 0;
     char *key = make_key(gemms, shape, &length);
     if (key)

@@ -16,7 +16,7 @@ static const char *const kernel_names[GEMM_KINDS] = {
 static const char *const epilogue_names[GEMM_KINDS] = {"dense_forward_epilogue",
     "dense_backward_epilogue", "dense_update_epilogue", "dense_update_epilogue"};
 
-/* --- Methods --- */
+/* --- Algorithms --- */
 
 static bool is_cpu(const struct gpu *gpu) {
     return strcmp(gpu->base.info.type, "cpu") == 0;
@@ -38,20 +38,20 @@ static bool is_wanted(const struct gpu *gpu, const struct gemm_tile *tile, const
 
 static enum status add_own(struct gemms *gemms, const struct gemm_tile *tile, struct error *error) {
     struct gpu *gpu = gemms->gpu;
-    struct gemm_method *method = &gemms->methods[gemms->methods_count++];
-    *method = (struct gemm_method){.name = tile->name, .tile = *tile};
+    struct gemm_algorithm *algorithm = &gemms->algorithms[gemms->algorithms_count++];
+    *algorithm = (struct gemm_algorithm){.name = tile->name, .tile = *tile};
     char shape[GEMM_TILE_OPTIONS_SIZE], options[sizeof shape + 32];
     gemm_tile_options(tile, shape);
     snprintf(options, sizeof options, "%s%s", shape,
         gpu->driver->fused_reduction ? " -DFUSED_REDUCTION" : "");
-    enum status status = gpu_program_create(gpu, GEMM_KERNELS, options, &method->program, error);
+    enum status status = gpu_program_create(gpu, GEMM_KERNELS, options, &algorithm->program, error);
     for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
-        status =
-            gpu_kernel_create(gpu, method->program, kernel_names[p], &method->kernels[p], error);
+        status = gpu_kernel_create(
+            gpu, algorithm->program, kernel_names[p], &algorithm->kernels[p], error);
     return status;
 }
 
-static enum status add_methods(struct gemms *gemms, const char *gemm, struct error *error) {
+static enum status add_algorithms(struct gemms *gemms, const char *gemm, struct error *error) {
     struct gpu *gpu = gemms->gpu;
     const char *library = gpu->driver->library;
     enum status status = STATUS_OK;
@@ -62,16 +62,16 @@ static enum status add_methods(struct gemms *gemms, const char *gemm, struct err
     }
     const bool by_library = strcmp(gemm, library) == 0 || strcmp(gemm, "auto") == 0;
     if (by_library && gpu->largest_group >= FLAT)
-        gemms->methods[gemms->methods_count++] =
-            (struct gemm_method){.name = library, .library = true};
+        gemms->algorithms[gemms->algorithms_count++] =
+            (struct gemm_algorithm){.name = library, .library = true};
     /* Hardware that its usual tiles don't fit takes any. */
     const bool any = strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0;
-    for (size_t t = 0; t < gemm_tiles_count && any && gemms->methods_count == 0; t++) {
+    for (size_t t = 0; t < gemm_tiles_count && any && gemms->algorithms_count == 0; t++) {
         const struct gemm_tile tile = gemm_tile_widened(&gemm_tiles[t], gpu->vector_width);
         if (status == STATUS_OK && fits(gpu, &tile))
             status = add_own(gemms, &tile, error);
     }
-    if (status == STATUS_OK && gemms->methods_count == 0)
+    if (status == STATUS_OK && gemms->algorithms_count == 0)
         status = error_set(error, STATUS_DEVICE,
             "%s: --gemm %s needs more than '%s' has: groups of %zu items at most, %zu bytes of "
             "local memory",
@@ -112,10 +112,10 @@ enum status gemms_create(
     if (!gemms)
         return error_memory(error, "the products", sizeof *gemms);
     gemms->gpu = gpu;
-    enum status status = add_methods(gemms, gemm ? gemm : "auto", error);
+    enum status status = add_algorithms(gemms, gemm ? gemm : "auto", error);
     bool library = false;
-    for (size_t m = 0; m < gemms->methods_count; m++)
-        library = library || gemms->methods[m].library;
+    for (size_t m = 0; m < gemms->algorithms_count; m++)
+        library = library || gemms->algorithms[m].library;
     if (!library)
         gpu->base.info.library[0] = '\0';
     if (status == STATUS_OK)
@@ -136,12 +136,12 @@ void gemms_free(struct gemms *gemms) {
     if (!gemms)
         return;
     struct gpu *gpu = gemms->gpu;
-    for (size_t m = 0; m < gemms->methods_count; m++) {
-        if (gemms->methods[m].library && gpu->driver->forget_library)
+    for (size_t m = 0; m < gemms->algorithms_count; m++) {
+        if (gemms->algorithms[m].library && gpu->driver->forget_library)
             gpu->driver->forget_library(gpu);
         for (int p = 0; p < GEMM_KINDS; p++)
-            gpu_kernel_free(gpu, &gemms->methods[m].kernels[p]);
-        gpu_program_free(gpu, gemms->methods[m].program);
+            gpu_kernel_free(gpu, &gemms->algorithms[m].kernels[p]);
+        gpu_program_free(gpu, gemms->algorithms[m].program);
     }
     for (int p = 0; p < GEMM_KINDS; p++)
         gpu_kernel_free(gpu, &gemms->epilogues[p]);
@@ -218,11 +218,11 @@ static enum status enqueue_epilogue(struct gemms *gemms, struct gpu_commands *to
 }
 
 static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
-    const struct gemm_method *method, enum gemm_kind kind, const struct gemm_views *views,
+    const struct gemm_algorithm *algorithm, enum gemm_kind kind, const struct gemm_views *views,
     struct error *error) {
     struct gpu *gpu = gemms->gpu;
     const struct gemm_shape shape = gemm_shape_of(kind, views);
-    const struct gemm_plan plan = gemm_plan_of(gpu, &method->tile, kind, views);
+    const struct gemm_plan plan = gemm_plan_of(gpu, &algorithm->tile, kind, views);
     const bool batch = gemm_sums_batch(kind), fused_reduction = gpu->driver->fused_reduction;
     const struct view result = views->result;
     struct view splits = result; /* not used with one split */
@@ -246,7 +246,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     if (fused_reduction)
         arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(gemms->arrivals);
     const enum status status =
-        gpu_launch(gpu, to, &method->kernels[kind], plan.grid, arguments, count, error);
+        gpu_launch(gpu, to, &algorithm->kernels[kind], plan.grid, arguments, count, error);
     return status == STATUS_OK && plan.splits > 1 && !fused_reduction
                ? enqueue_epilogue(gemms, to, kind, views, splits, plan.splits, error)
                : status;
@@ -299,9 +299,9 @@ static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *
                  : enqueue_epilogue(gemms, to, kind, views, result, 1, error);
 }
 
-enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t method,
+enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
     enum gemm_kind kind, const struct gemm_views *views, struct error *error) {
-    return gemms->methods[method].library
+    return gemms->algorithms[algorithm].library
                ? compute_by_library(gemms, to, kind, views, error)
-               : compute_own(gemms, to, &gemms->methods[method], kind, views, error);
+               : compute_own(gemms, to, &gemms->algorithms[algorithm], kind, views, error);
 }

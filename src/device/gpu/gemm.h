@@ -1,4 +1,4 @@
-/* Doing a gemm of a dense layer, by one of several methods: our own kernels with one of their
+/* Doing a gemm of a dense layer, by one of several algorithms: our own kernels with one of their
  * tiles, or the driver's library. */
 #ifndef DEVICE_GPU_GEMM_H
 #define DEVICE_GPU_GEMM_H
@@ -14,7 +14,7 @@
 enum { EPILOGUE_OPTIONS_SIZE = 64 };
 void gemms_epilogue_options(char text[EPILOGUE_OPTIONS_SIZE]);
 
-struct gemm_method {
+struct gemm_algorithm {
     const char *name; /* as for --gemm */
     bool library;     /* else: our kernels, with this tile */
     struct gemm_tile tile;
@@ -29,12 +29,12 @@ struct gemm_scratch {
     struct buffer *buffer;
 };
 
-enum { GEMM_METHODS_MAX = 5 };
+enum { GEMM_ALGORITHMS_MAX = 5 };
 
 struct gemms {
     struct gpu *gpu;
-    struct gemm_method methods[GEMM_METHODS_MAX];
-    size_t methods_count;
+    struct gemm_algorithm algorithms[GEMM_ALGORITHMS_MAX];
+    size_t algorithms_count;
     struct gemm_scratch *scratch; /* the newest, which is the largest */
     struct buffer
         *arrivals; /* where the reduction is fused: a 0 for each tile that may have some */
@@ -42,15 +42,15 @@ struct gemms {
     struct gpu_kernel epilogues[GEMM_KINDS], bias_update;
 };
 
-/* Makes the methods that `gemm` allows, and compiles what they need: the driver's library by its
+/* Makes the algorithms that `gemm` allows, and compiles what they need: the driver's library by its
  * name, "own" for our kernels with the tile that is fastest, one tile by its name, or NULL or
  * "auto" for the fastest of all. Ended by gemms_free, whatever is returned; NULL is fine there. */
 enum status gemms_create(
     struct gpu *gpu, const char *gemm, struct gemms **gemms, struct error *error);
 void gemms_free(struct gemms *gemms);
 
-/* Adds a gemm by one of the methods to a list; NULL: enqueues it. */
-enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t method,
+/* Adds a gemm by one of the algorithms to a list; NULL: enqueues it. */
+enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
     enum gemm_kind kind, const struct gemm_views *views, struct error *error);
 
 #endif

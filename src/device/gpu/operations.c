@@ -95,14 +95,14 @@ static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
         operation->optimize.parameters, error);
 }
 
-/* A gemm of a dense layer, by the method that is the fastest for its shape. */
+/* A gemm of a dense layer, by the algorithm that is the fastest for its shape. */
 static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
     struct gemm_views views;
     const enum gemm_kind kind = gemm_kind_of(operation, &views);
-    size_t method;
-    const enum status status = autotune_choose(gpu->choices, kind, &views, &method, error);
-    return status == STATUS_OK ? gemms_compute(gpu->gemms, to, method, kind, &views, error)
+    size_t algorithm;
+    const enum status status = autotune_choose(gpu->choices, kind, &views, &algorithm, error);
+    return status == STATUS_OK ? gemms_compute(gpu->gemms, to, algorithm, kind, &views, error)
                                : status;
 }
 
