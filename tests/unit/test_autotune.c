@@ -90,7 +90,7 @@ static void free_function(struct gpu_function *function) {
     free(function);
 }
 
-static enum status gemm_work(
+static enum status gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *problem) {
     (void)gpu, (void)gemm, (void)problem;
     *elements = 0;
@@ -177,8 +177,8 @@ static const struct device_type type = {
 #define DRIVER                                                                                     \
     .library = "blas", .fused_reduction = true, .language = "", .compile = compile,                \
     .free_program = free_program, .create_function = create_function,                              \
-    .free_function = free_function, .upload = upload, .gemm_work = gemm_work, .enqueue = enqueue,  \
-    .synchronise = synchronise_gpu
+    .free_function = free_function, .upload = upload, .gemm_workspace = gemm_workspace,            \
+    .enqueue = enqueue, .synchronise = synchronise_gpu
 
 static const struct gpu_driver launching = {DRIVER, .library_share = 0.8};
 static const struct gpu_driver recording = {DRIVER, .library_share = 1.0, .make_graph = make_graph,

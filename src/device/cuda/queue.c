@@ -25,7 +25,7 @@ enum status cuda_synchronise(struct gpu *gpu, struct error *error) {
 /* --- Enqueueing --- */
 
 /* It has its workspace from the start. */
-enum status cuda_gemm_work(
+enum status cuda_gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
     (void)gpu, (void)gemm, (void)error;
     *elements = 0;

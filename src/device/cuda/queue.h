@@ -11,7 +11,7 @@ enum status cuda_enter(const struct cuda *cuda, struct error *error);
 
 /* As in struct gpu_driver. */
 enum status cuda_synchronise(struct gpu *gpu, struct error *error);
-enum status cuda_gemm_work(
+enum status cuda_gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
 enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error);
 enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands, size_t count,

@@ -147,11 +147,11 @@ void gemms_free(struct gemms *gemms) {
         gpu_kernel_free(gpu, &gemms->epilogues[p]);
     gpu_kernel_free(gpu, &gemms->bias_update);
     gpu_program_free(gpu, gemms->epilogue_program);
-    while (gemms->scratch) {
-        struct gemm_scratch *older = gemms->scratch->older;
-        device_release(gemms->scratch->buffer);
-        free(gemms->scratch);
-        gemms->scratch = older;
+    while (gemms->workspace) {
+        struct gemm_workspace *older = gemms->workspace->older;
+        device_release(gemms->workspace->buffer);
+        free(gemms->workspace);
+        gemms->workspace = older;
     }
     device_release(gemms->arrivals);
     free(gemms);
@@ -159,11 +159,11 @@ void gemms_free(struct gemms *gemms) {
 
 /* --- Computing --- */
 
-/* A view of `elements` of scratch memory. */
-static enum status get_scratch(
+/* A view of `elements` of the workspace. */
+static enum status get_workspace(
     struct gemms *gemms, size_t elements, struct view *view, struct error *error) {
-    if (!gemms->scratch || gemms->scratch->buffer->elements < elements) {
-        struct gemm_scratch *newer = calloc(1, sizeof *newer);
+    if (!gemms->workspace || gemms->workspace->buffer->elements < elements) {
+        struct gemm_workspace *newer = calloc(1, sizeof *newer);
         if (!newer)
             return error_memory(error, "the slices of products", sizeof *newer);
         const enum status status =
@@ -172,10 +172,10 @@ static enum status get_scratch(
             free(newer);
             return status;
         }
-        newer->older = gemms->scratch;
-        gemms->scratch = newer;
+        newer->older = gemms->workspace;
+        gemms->workspace = newer;
     }
-    *view = device_view(gemms->scratch->buffer, 1, elements);
+    *view = device_view(gemms->workspace->buffer, 1, elements);
     return STATUS_OK;
 }
 
@@ -227,7 +227,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct view result = views->result;
     struct view splits = result; /* not used with one split */
     if (plan.splits > 1) {
-        const enum status status = get_scratch(gemms, plan.elements, &splits, error);
+        const enum status status = get_workspace(gemms, plan.elements, &splits, error);
         if (status != STATUS_OK)
             return status;
     }
@@ -283,12 +283,12 @@ static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *
     };
     if (kind == GEMM_UPDATE && !apart)
         gemm.scale = views->scale;
-    size_t work;
-    enum status status = gpu->driver->gemm_work(gpu, &gemm, &work, error);
-    if (status == STATUS_OK && work + gradient > 0)
-        status = get_scratch(gemms, work + gradient, &gemm.work, error);
+    size_t elements;
+    enum status status = gpu->driver->gemm_workspace(gpu, &gemm, &elements, error);
+    if (status == STATUS_OK && elements + gradient > 0)
+        status = get_workspace(gemms, elements + gradient, &gemm.workspace, error);
     if (apart)
-        gemm.c = (struct view){gemm.work.buffer, work, result.rows, result.columns};
+        gemm.c = (struct view){gemm.workspace.buffer, elements, result.rows, result.columns};
     if (status == STATUS_OK)
         status = gpu_gemm(gpu, to, &gemm, error);
     if (status == STATUS_OK && apart)

@@ -24,8 +24,8 @@ struct gemm_algorithm {
 
 /* Memory for splits' sums, and for what the library asks for. What has become too small lives on,
  * as a recording may use it. */
-struct gemm_scratch {
-    struct gemm_scratch *older;
+struct gemm_workspace {
+    struct gemm_workspace *older;
     struct buffer *buffer;
 };
 
@@ -35,7 +35,7 @@ struct gemms {
     struct gpu *gpu;
     struct gemm_algorithm algorithms[GEMM_ALGORITHMS_MAX];
     size_t algorithms_count;
-    struct gemm_scratch *scratch; /* the newest, which is the largest */
+    struct gemm_workspace *workspace; /* the newest, which is the largest */
     struct buffer
         *arrivals; /* where the reduction is fused: a 0 for each tile that may have some */
     struct gpu_program *epilogue_program;

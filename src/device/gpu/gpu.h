@@ -75,10 +75,10 @@ struct gpu_grid {
 
 /* A gemm of the driver's library: c[m, n] = op(a) * op(b), where op(a) is [m, k] and op(b) [k, n];
  * op transposes where it says so. With a `scale`[1, 1] (else its buffer is NULL), c += scale *
- * op(a) * op(b). All are row-major, without gaps. `work` is memory for the library, of as many
- * elements as gemm_work says; its buffer is NULL where that is 0. */
+ * op(a) * op(b). All are row-major, without gaps. `workspace` is memory for the library, of as many
+ * elements as gemm_workspace says; its buffer is NULL where that is 0. */
 struct gpu_gemm {
-    struct view a, b, c, scale, work;
+    struct view a, b, c, scale, workspace;
     bool transpose_a, transpose_b;
     size_t m, n, k;
 };
@@ -173,8 +173,8 @@ struct gpu_driver {
     /* destination = the elements at `host`, which are read until the next `synchronise`. */
     enum status (*upload)(
         struct gpu *gpu, struct view destination, const void *host, struct error *error);
-    /* The elements that gemm.work needs for this gemm; 0: none. */
-    enum status (*gemm_work)(
+    /* The elements that gemm.workspace needs for this gemm; 0: none. */
+    enum status (*gemm_workspace)(
         struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
     enum status (*enqueue)(struct gpu *gpu, const struct gpu_command *command, struct error *error);
     /* Waits until everything is done, whatever it returns: the caller may free what was in use.

@@ -52,7 +52,7 @@ static CLBlastTranspose transposed(bool yes) {
 
 /* Left to itself, CLBlast would allocate at every call, and 1.5.3 ends the process when it can't.
  */
-enum status opencl_gemm_work(
+enum status opencl_gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
     size_t bytes = 0;
     const int code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor,
@@ -70,7 +70,7 @@ static cl_int enqueue_gemm(struct opencl *opencl, const struct gpu_gemm *gemm) {
         opencl_memory(gemm->a.buffer), gemm->a.offset, gemm->a.columns,
         opencl_memory(gemm->b.buffer), gemm->b.offset, gemm->b.columns, 0.0f,
         opencl_memory(gemm->c.buffer), gemm->c.offset, gemm->c.columns, &opencl->queue, NULL,
-        opencl_memory(gemm->work.buffer));
+        opencl_memory(gemm->workspace.buffer));
 }
 
 static enum status set_arguments(const struct gpu_command *command, struct error *error) {

@@ -10,7 +10,7 @@ enum status opencl_flush(struct opencl *opencl, struct error *error);
 
 /* As in struct gpu_driver. */
 enum status opencl_synchronise(struct gpu *gpu, struct error *error);
-enum status opencl_gemm_work(
+enum status opencl_gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
 enum status opencl_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error);
 enum status opencl_prepare(struct gpu *gpu, const struct gpu_kernel *kernel,
