@@ -117,14 +117,14 @@ DEVICE struct part part_of(uint rows, uint columns, uint terms, uint terms_each)
 }
 
 /* The item's sums of left * right. A matrix that is stored the other way round than the gemm takes
- * it (left [terms, rows] instead of [rows, terms], right [columns, terms]) is said to be `turned`.
- * With `add_columns`, also the sums of right's columns. */
+ * it (left [terms, rows] instead of [rows, terms], right [columns, terms]) is said to be
+ * `transposed`. With `add_columns`, also the sums of right's columns. */
 DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float *left,
-    int left_turned, uint left_stride, GLOBAL const float *right, int right_turned,
+    int left_transposed, uint left_stride, GLOBAL const float *right, int right_transposed,
     uint right_stride, int add_columns, LOCAL float *left_tile, LOCAL float *right_tile) {
     /* On a GPU the left part lies as its items read it, ITEM_M neighbours; a CPU would only lose
-     * time turning it. */
-    const int left_by_k = ITEMS > 1 ? 1 : left_turned;
+     * time transposing it. */
+    const int left_by_k = ITEMS > 1 ? 1 : left_transposed;
     const uint left_m = left_by_k ? 1 : ROW_K, left_k = left_by_k ? ROW_M : 1;
     const uint rows = part.rows - part.m, columns = part.columns - part.n;
     const uint subs_m = SUB_M > 1 && rows < TILE_M ? (rows + SPAN_M - 1) / SPAN_M : SUB_M;
@@ -139,13 +139,13 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
 
     for (uint k = part.k; k < part.k_end; k += TILE_K) {
         const uint depth = part.k_end - k < TILE_K ? part.k_end - k : TILE_K;
-        if (left_turned)
+        if (left_transposed)
             load_tile(left_tile, left_k, left_m, TILE_K, TILE_M,
                 left + (ulong)k * left_stride + part.m, left_stride, depth, rows, 0, SPAN_M - 1);
         else
             load_tile(left_tile, left_m, left_k, TILE_M, TILE_K,
                 left + (ulong)part.m * left_stride + k, left_stride, rows, depth, SPAN_M - 1, 0);
-        if (right_turned)
+        if (right_transposed)
             load_tile(right_tile, 1, ROW_N, TILE_N, TILE_K,
                 right + (ulong)part.n * right_stride + k, right_stride, columns, depth,
                 SPAN_N - 1, 0);

@@ -128,24 +128,24 @@ static size_t extent(int rows, int columns, int ld) {
 
 /* op(matrix)[rows, columns], column-major and without gaps. The caller frees it. */
 CHECKED static float *take(
-    const float *matrix, bool turned, int rows, int columns, int ld, bool tf32) {
+    const float *matrix, bool transposed, int rows, int columns, int ld, bool tf32) {
     float *taken = malloc((size_t)rows * (size_t)columns * sizeof *taken), *to = taken;
     for (size_t j = 0; j < (size_t)columns; j++)
         for (size_t i = 0; i < (size_t)rows; i++) {
-            const float value = matrix[turned ? j + i * (size_t)ld : i + j * (size_t)ld];
+            const float value = matrix[transposed ? j + i * (size_t)ld : i + j * (size_t)ld];
             *to++ = tf32 ? round_tf32(value) : value;
         }
     return taken;
 }
 
 CHECKED void emulated_multiply(const struct command *command) {
-    const bool turned_a = command->gemm.transpose_a, turned_b = command->gemm.transpose_b;
+    const bool transposed_a = command->gemm.transpose_a, transposed_b = command->gemm.transpose_b;
     const int m = command->gemm.m, n = command->gemm.n, k = command->gemm.k;
     const int lda = command->gemm.lda, ldb = command->gemm.ldb, ldc = command->gemm.ldc;
-    if (!emulated_memory(
-            command->gemm.a, extent(turned_a ? k : m, turned_a ? m : k, lda), "cublasGemmEx, A") ||
-        !emulated_memory(
-            command->gemm.b, extent(turned_b ? n : k, turned_b ? k : n, ldb), "cublasGemmEx, B") ||
+    if (!emulated_memory(command->gemm.a, extent(transposed_a ? k : m, transposed_a ? m : k, lda),
+            "cublasGemmEx, A") ||
+        !emulated_memory(command->gemm.b, extent(transposed_b ? n : k, transposed_b ? k : n, ldb),
+            "cublasGemmEx, B") ||
         !emulated_memory(command->gemm.c, extent(m, n, ldc), "cublasGemmEx, C"))
         return;
     float alpha = command->gemm.alpha, beta = command->gemm.beta;
@@ -155,8 +155,8 @@ CHECKED void emulated_multiply(const struct command *command) {
             return;
         alpha = *command->gemm.alpha_at, beta = *command->gemm.beta_at;
     }
-    float *a = take(command->gemm.a, turned_a, m, k, lda, command->gemm.tf32);
-    float *b = take(command->gemm.b, turned_b, k, n, ldb, command->gemm.tf32);
+    float *a = take(command->gemm.a, transposed_a, m, k, lda, command->gemm.tf32);
+    float *b = take(command->gemm.b, transposed_b, k, n, ldb, command->gemm.tf32);
     double *sums = malloc((size_t)m * sizeof *sums);
     for (int j = 0; j < n; j++) {
         memset(sums, 0, (size_t)m * sizeof *sums);

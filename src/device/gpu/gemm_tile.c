@@ -45,9 +45,9 @@ static struct layout layout_of(const struct gemm_tile *tile) {
         .row_k = tile->tile_k + 1,
         .row_n = columns + (single ? 0 : PAD),
     };
-    const size_t turned = rows * layout.row_k;
+    const size_t transposed = rows * layout.row_k;
     layout.left = tile->tile_k * layout.row_m;
-    layout.left = single && turned > layout.left ? turned : layout.left;
+    layout.left = single && transposed > layout.left ? transposed : layout.left;
     layout.right = tile->tile_k * layout.row_n;
     return layout;
 }
