@@ -1,23 +1,23 @@
 /* The activations, by the numbers of `enum activation` (trainer/device.h), which are options of the
  * compiler: ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU. */
 
-DEVICE wide activate(wide z, uint activation) {
+DEVICE vector activate(vector z, uint activation) {
     if (activation == ACTIVATION_SIGMOID)
         return 1.0f / (1.0f + exp(-z));
     if (activation == ACTIVATION_TANH)
         return tanh(z);
     if (activation == ACTIVATION_RELU)
-        return z < 0.0f ? (wide)(0.0f) : z; /* NaN stays NaN */
+        return z < 0.0f ? (vector)(0.0f) : z; /* NaN stays NaN */
     return z;
 }
 
 /* The activation's derivative, from its value. */
-DEVICE wide slope(wide value, uint activation) {
+DEVICE vector slope(vector value, uint activation) {
     if (activation == ACTIVATION_SIGMOID)
         return value * (1.0f - value);
     if (activation == ACTIVATION_TANH)
         return 1.0f - value * value;
     if (activation == ACTIVATION_RELU)
-        return value > 0.0f ? (wide)(1.0f) : (wide)(0.0f);
-    return (wide)(1.0f);
+        return value > 0.0f ? (vector)(1.0f) : (vector)(0.0f);
+    return (vector)(1.0f);
 }

@@ -52,19 +52,19 @@ DEVICE ulong get_global_id(int dimension) {
 
 #endif
 
-/* WIDTH floats that an item computes with at a time: a vector on a CPU, a float on a GPU (and in
- * CUDA, which has no such vectors). */
+/* A `vector`: the WIDTH floats that an item computes with at a time. Several on a CPU; one on a GPU
+ * (and in CUDA, which has no such vectors). */
 #ifndef WIDTH
 #define WIDTH 1
 #endif
 #if WIDTH == 1
-typedef float wide;
-#define LOAD_WIDE(from) (*(from))
-#define STORE_WIDE(value, to) (*(to) = (value))
+typedef float vector;
+#define LOAD_VECTOR(from) (*(from))
+#define STORE_VECTOR(value, to) (*(to) = (value))
 #else
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
-typedef PASTE(float, WIDTH) wide;
-#define LOAD_WIDE(from) PASTE(vload, WIDTH)(0, from)
-#define STORE_WIDE(value, to) PASTE(vstore, WIDTH)(value, 0, to)
+typedef PASTE(float, WIDTH) vector;
+#define LOAD_VECTOR(from) PASTE(vload, WIDTH)(0, from)
+#define STORE_VECTOR(value, to) PASTE(vstore, WIDTH)(value, 0, to)
 #endif

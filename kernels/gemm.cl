@@ -1,8 +1,8 @@
 /* The three gemms, or matrix products, of a dense layer, each with its epilogue.
  *
  * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of
- * TILE_K: the parts of both matrices that a step needs are copied to the group's shared memory,
- * and from there each item adds up its sums in registers, ITEM_M x ITEM_N wides at a time. An item
+ * TILE_K: the parts of both matrices that a step needs are copied to the group's shared memory, and
+ * from there each item adds up its sums in registers, ITEM_M x ITEM_N vectors at a time. An item
  * has SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes
  * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
  *
@@ -14,9 +14,9 @@
  *
  * The host passes all sizes as options (src/device/gpu/gemm_tile.c):
  *
- *   WIDTH                    floats of a wide
+ *   WIDTH                    floats of a vector
  *   GROUP_M, GROUP_N         items of a group, down and across
- *   ITEM_M, ITEM_N           rows and wides of an item's block
+ *   ITEM_M, ITEM_N           rows and vectors of an item's block
  *   SUB_M, SUB_N             blocks of an item, down and across
  *   TILE_M, TILE_N, TILE_K   rows, columns and terms of a step, in floats
  *   ROW_M, ROW_K, ROW_N      from one row of TILE_M, TILE_K or TILE_N floats to the next, where they
@@ -41,7 +41,7 @@
 #define COLUMNS_EACH ((TILE_N + ITEMS - 1) / ITEMS)
 
 struct sums {
-    wide at[SUB_N][SUB_M][ITEM_M][ITEM_N];
+    vector at[SUB_N][SUB_M][ITEM_M][ITEM_N];
     float columns[COLUMNS_EACH];
 };
 
@@ -70,21 +70,21 @@ DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint t
                 r < rows && c < columns ? source[(ulong)r * stride + c] : 0.0f;
 }
 
-/* block += left[ITEM_M, depth] * right[depth, ITEM_N wides]. Each step's sums are taken by
+/* block += left[ITEM_M, depth] * right[depth, ITEM_N vectors]. Each step's sums are taken by
  * themselves and then added, which loses less to rounding than one long sum. */
-DEVICE void multiply(wide block[ITEM_M][ITEM_N], LOCAL const float *left, uint left_m, uint left_k,
+DEVICE void multiply(vector block[ITEM_M][ITEM_N], LOCAL const float *left, uint left_m, uint left_k,
     LOCAL const float *right, uint depth) {
-    wide sum[ITEM_M][ITEM_N];
+    vector sum[ITEM_M][ITEM_N];
 #pragma unroll
     for (uint i = 0; i < ITEM_M; i++)
 #pragma unroll
         for (uint j = 0; j < ITEM_N; j++)
-            sum[i][j] = (wide)(0.0f);
+            sum[i][j] = (vector)(0.0f);
     for (uint k = 0; k < depth; k++) {
-        wide factor[ITEM_N];
+        vector factor[ITEM_N];
 #pragma unroll
         for (uint j = 0; j < ITEM_N; j++)
-            factor[j] = LOAD_WIDE(right + k * ROW_N + j * WIDTH);
+            factor[j] = LOAD_VECTOR(right + k * ROW_N + j * WIDTH);
 #pragma unroll
         for (uint i = 0; i < ITEM_M; i++) {
             const float value = left[i * left_m + k * left_k];
@@ -133,7 +133,7 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
     for (uint b = 0; b < SUB_N * SUB_M; b++)
 #pragma unroll
         for (uint e = 0; e < ITEM_M * ITEM_N; e++)
-            sums->at[b / SUB_M][b % SUB_M][e / ITEM_N][e % ITEM_N] = (wide)(0.0f);
+            sums->at[b / SUB_M][b % SUB_M][e / ITEM_N][e % ITEM_N] = (vector)(0.0f);
     for (uint c = 0; c < COLUMNS_EACH; c++)
         sums->columns[c] = 0.0f;
 
@@ -169,22 +169,22 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
 }
 
 /* The first `count` floats at `from`, or WIDTH of them; what is left is 0. */
-DEVICE wide load_some(GLOBAL const float *from, uint count) {
+DEVICE vector load_some(GLOBAL const float *from, uint count) {
     if (count >= WIDTH)
-        return LOAD_WIDE(from);
+        return LOAD_VECTOR(from);
     float lanes[WIDTH];
     for (uint l = 0; l < WIDTH; l++)
         lanes[l] = l < count ? from[l] : 0.0f;
-    return LOAD_WIDE(lanes);
+    return LOAD_VECTOR(lanes);
 }
 
-DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
+DEVICE void store_some(vector value, GLOBAL float *to, uint count) {
     if (count >= WIDTH) {
-        STORE_WIDE(value, to);
+        STORE_VECTOR(value, to);
         return;
     }
     float lanes[WIDTH];
-    STORE_WIDE(value, lanes);
+    STORE_VECTOR(value, lanes);
     for (uint l = 0; l < count; l++)
         to[l] = lanes[l];
 }
@@ -207,7 +207,7 @@ DEVICE void store_some(wide value, GLOBAL float *to, uint count) {
             const uint n = part.n + b_ / SUB_M * SPAN_N +                                          \
                            ((uint)get_local_id(0) * ITEM_N + e_ % ITEM_N) * WIDTH;                 \
             if (m < part.rows && n < part.columns) {                                               \
-                const wide value = SUM_AT(sums);                                                   \
+                const vector value = SUM_AT(sums);                                                   \
                 const uint count = part.columns - n;                                               \
                 body                                                                               \
             }                                                                                      \
@@ -287,7 +287,7 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
         return;
     REDUCE_SPLITS(sums, part, (ulong)batch * out)
     FOR_EACH_SUM(sums, part, {
-        const wide z = value + load_some(bias + bias_at + n, count);
+        const vector z = value + load_some(bias + bias_at + n, count);
         store_some(activate(z, activation), y + y_at + (ulong)m * out + n, count);
     })
 }
@@ -313,7 +313,7 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     REDUCE_SPLITS(sums, part, (ulong)batch * in)
     FOR_EACH_SUM(sums, part, {
         const ulong at = (ulong)m * in + n;
-        const wide factor = slope(load_some(x + x_at + at, count), activation);
+        const vector factor = slope(load_some(x + x_at + at, count), activation);
         store_some(value * factor, d_x + d_x_at + at, count);
     })
 }

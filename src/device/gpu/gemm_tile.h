@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As in gemm.cl; item_n and sub_n count wides of `width` floats. */
+/* As in gemm.cl; item_n and sub_n count vectors of `width` floats. */
 struct gemm_tile {
     const char *name;
     bool vectors; /* for hardware whose items compute with vectors: a CPU */
