@@ -52,8 +52,8 @@ struct device_info {
                              * what the last recording became; NULL: there is none */
     int threads;            /* host threads that compute; 0: not on the host */
     int units;              /* compute units, as the driver counts them; 0: not known */
-    size_t doubtful; /* side of square products from which on its library is known to have given
-                      * wrong results somewhere, and should be checked; 0: none */
+    size_t suspect_side; /* side of square products from which on its library is known to have given
+                          * wrong results somewhere, and should be checked; 0: none */
     unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
     bool synchronous;                /* operations are done when their calls return */
     char warning[512];               /* what a user should know before quoting it; empty: nothing */

@@ -103,8 +103,8 @@ enum status training_check_host(const struct network_shape *shape,
 /* Checks that device and host have the memory for training a network of this shape by this plan:
  * network_check_budget, with what the training itself takes. And checks the device's products at
  * every shape that the training has: network_check for each size of batch, and device_check where
- * the device's library is in doubt (device_info). What a device chooses or compiles for a shape
- * when it first occurs is then done. */
+ * the device's library is suspect (device_info). What a device chooses or compiles for a shape when
+ * it first occurs is then done. */
 enum status training_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 

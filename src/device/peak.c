@@ -15,7 +15,7 @@ enum {
     ROW = 1 << 14,   /* elements of a row that is copied; a GPU has room for 2^16 rows */
     CHUNK = 1 << 20, /* elements that are random; they repeat */
     CHECKED_SIDE =
-        512, /* of the gemms that are compared with plain loops, where none is doubtful */
+        512, /* of the gemms that are compared with plain loops, where no side is suspect */
 };
 
 static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far beyond any cache */
@@ -181,8 +181,8 @@ enum status device_measure_peak(
     if (!work.chunk)
         return error_memory(error, "random values", CHUNK * sizeof *work.chunk);
     random_uniform(0, RANDOM_CHECK, 0, work.chunk, CHUNK);
-    const size_t doubtful = device_info(device)->doubtful;
-    const size_t side = doubtful > 0 ? doubtful : CHECKED_SIDE;
+    const size_t suspect_side = device_info(device)->suspect_side;
+    const size_t side = suspect_side > 0 ? suspect_side : CHECKED_SIDE;
     enum status status = device_check(device, side, side, side, error);
     if (status == STATUS_OK)
         status = measure_gemms(&work, peak, error);

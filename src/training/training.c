@@ -27,7 +27,7 @@ enum status training_check(struct device *device, const struct network_shape *sh
         if (!checked)
             status = network_check(device, shape, sizes[s], error);
     }
-    const size_t side = device_info(device)->doubtful;
+    const size_t side = device_info(device)->suspect_side;
     return status == STATUS_OK && side > 0 ? device_check(device, side, side, side, error) : status;
 }
 

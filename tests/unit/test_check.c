@@ -105,19 +105,19 @@ static void test_large(void **state) {
     }
 }
 
-/* Of a network and its training each shape is checked that comes up, and what a device doubts
- * itself. */
+/* Of a network and its training each shape is checked that comes up, and the side that a device
+ * suspects itself. */
 static void test_all_shapes(void **state) {
     (void)state;
-    enum { DOUBTFUL = 48 };
+    enum { SUSPECT_SIDE = 48 };
     const struct network_shape shape = {4, {20, 10, 20, 7, 10}, ACTIVATION_SIGMOID};
     const struct dataset dataset = {.train = {.count = 77, .format = &cifar10_format},
         .test = {.count = 50, .format = &cifar10_format}};
     const struct training_plan plan = {.epochs = 1, .batch_size = 30, .tail = TAIL_SHORT};
     struct device_peak peak;
     static const size_t wrong_sizes[][2] = {/* rows, columns */
-        {30, 10}, {30, 20}, {30, 7}, {17, 0}, {20, 0}, {DOUBTFUL, DOUBTFUL}};
-    device->info.doubtful = DOUBTFUL;
+        {30, 10}, {30, 20}, {30, 7}, {17, 0}, {20, 0}, {SUSPECT_SIDE, SUSPECT_SIDE}};
+    device->info.suspect_side = SUSPECT_SIDE;
     kind = OPERATION_DENSE_FORWARD;
     spoil = leave;
     assert_ok(training_check(device, &shape, &dataset, &plan, &error));
@@ -129,7 +129,7 @@ static void test_all_shapes(void **state) {
             "fails its self-check: forward product");
     }
     assert_fails(device_measure_peak(device, &peak, &error), STATUS_DEVICE, "fails its self-check");
-    only_rows = only_columns = device->info.doubtful = 0;
+    only_rows = only_columns = device->info.suspect_side = 0;
 }
 
 int main(void) {

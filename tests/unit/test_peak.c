@@ -81,7 +81,7 @@ int main(void) {
     slow.synchronise = synchronise;
     slow.memory = memory;
     device->type = &slow;
-    device->info.doubtful = 16; /* so that the self-check is short */
+    device->info.suspect_side = 16; /* so that the self-check is short */
     const int failed = cmocka_run_group_tests_name("peak", tests, NULL, NULL);
     device->type = real;
     device_close(device);

@@ -293,13 +293,13 @@ static enum status watch(
     return watched->enqueue(of, operation, problem);
 }
 
-/* Every size of batch that there will be, each once, and large gemms where they are in doubt. */
+/* Every size of batch that there will be, each once, and large gemms where they are suspect. */
 static void test_check(void **state) {
     (void)state;
     enum { TESTS = 120 };
     static const struct {
         enum tail tail;
-        size_t batch_size, doubtful, expected[4];
+        size_t batch_size, suspect_side, expected[4];
     } cases[] = {
         {TAIL_WRAP, 50, 0, {50, TESTS % 50}}, /* the test set's tail is short in any case */
         {TAIL_SHORT, 40, 0, {40, SAMPLES % 40}},
@@ -316,19 +316,20 @@ static void test_check(void **state) {
         plan.tail = cases[c].tail;
         plan.batch_size = cases[c].batch_size;
         device->type = &watching;
-        device->info.doubtful = cases[c].doubtful;
+        device->info.suspect_side = cases[c].suspect_side;
         seen_count = 0;
         assert_ok(training_check(device, &shape, &fewer, &plan, &error));
         device->type = watched;
         size_t expected = 0;
         for (; cases[c].expected[expected] > 0; expected++)
             assert_int_equal(seen[expected], cases[c].expected[expected]);
-        const size_t doubtful = device->info.doubtful; /* a device that chooses knows better */
-        if (doubtful > 0)
-            assert_int_equal(seen[expected++], doubtful);
+        const size_t suspect_side =
+            device->info.suspect_side; /* a device that chooses knows better */
+        if (suspect_side > 0)
+            assert_int_equal(seen[expected++], suspect_side);
         assert_int_equal(seen_count, expected);
     }
-    device->info.doubtful = 0;
+    device->info.suspect_side = 0;
 }
 
 /* A run keeps its epochs twice, at its start and as far as it has come. */

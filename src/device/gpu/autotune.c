@@ -191,11 +191,11 @@ static void describe_choices(const struct gemm_choices *choices) {
     for (size_t c = 0; c < choices->count; c++)
         counts[choices->all[c].algorithm]++;
     info->gemm[0] = '\0';
-    info->doubtful = 0;
+    info->suspect_side = 0;
     for (size_t m = 0; m < gemms->algorithms_count; m++) {
         const char *name = gemms->algorithms[m].name;
         if (counts[m] > 0 && gemms->algorithms[m].library)
-            info->doubtful = gemms->gpu->driver->doubtful;
+            info->suspect_side = gemms->gpu->driver->suspect_side;
         if (counts[m] > 0 && counts[m] == choices->count)
             snprintf(info->gemm, sizeof info->gemm, "%s", name);
         else if (counts[m] > 0)
@@ -216,7 +216,7 @@ static bool find_choice(
 
 /* Whether the gemm is the check of the library; then the library does it. */
 static bool is_check(const struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
-    const size_t side = gemms->gpu->base.info.doubtful;
+    const size_t side = gemms->gpu->base.info.suspect_side;
     if (side == 0 || shape->batch != side || shape->in != side || shape->out != side)
         return false;
     for (size_t m = 0; m < gemms->algorithms_count; m++)

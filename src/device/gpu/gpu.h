@@ -141,7 +141,7 @@ struct gpu {
 struct gpu_driver {
     /* --- Its library of gemms --- */
     const char *library;  /* its name, for --gemm */
-    size_t doubtful;      /* device_info.doubtful of a device that uses it; 0: it is trusted */
+    size_t suspect_side;  /* device_info.suspect_side of a device that uses it; 0: it is trusted */
     bool library_scales;  /* it reads a gemm's scale from the device's memory */
     double library_share; /* the library is chosen where its time is less than this share of our
                            * kernels' (1.0: where it is faster) */

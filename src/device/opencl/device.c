@@ -107,7 +107,7 @@ static const struct gpu_driver driver = {
     .library_share = 0.8, /* it compiles at every start, and is to be checked */
     /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
      * side on: github.com/CNugteren/CLBlast/issues/542. */
-    .doubtful = 1152,
+    .suspect_side = 1152,
     .language = "-cl-std=CL1.2", /* a later one has rules of its own for pointers */
     .compile = opencl_compile_program,
     .load = opencl_load_program,
