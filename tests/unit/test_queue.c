@@ -16,7 +16,7 @@ static struct view rows_of(int index, size_t rows) {
 
 static bool waits(struct queue *queue, struct operation operation) {
     queue_append(queue, &operation, &cpu_operations[operation.kind]);
-    return queue->commands[queue->count - 1].wait;
+    return queue->commands[queue->count - 1].barrier;
 }
 
 static struct operation forward(struct view x, struct view weights, struct view y) {
@@ -82,10 +82,10 @@ static void test_conflicts(void **state) {
                                                                                        */
     assert_false(waits(&queue, upload((struct view){&matrices[BIAS].base, 12, 8, 1}))); /* begins
         where the other ends */
-    int met = 0;
+    int barriers = 0;
     for (int n = 0; n < 200; n++) /* however many there are, looking back ends */
-        met += waits(&queue, gather(rows_of(0, 8), rows_of(1, 8)));
-    assert_in_range(met, 1, 10);
+        barriers += waits(&queue, gather(rows_of(0, 8), rows_of(1, 8)));
+    assert_in_range(barriers, 1, 10);
     queue_free(&queue);
 }
 

@@ -24,7 +24,7 @@ int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threa
 
 int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
     for (size_t first = 0, end; first < queue->count; first = end) {
-        for (end = first + 1; end < queue->count && !queue->commands[end].wait; end++)
+        for (end = first + 1; end < queue->count && !queue->commands[end].barrier; end++)
             if (order == TOGETHER)
                 break;
         unheld += end - first - 1;

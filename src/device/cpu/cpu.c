@@ -149,7 +149,7 @@ static enum status cpu_synchronise(struct device *device, struct error *error) {
     return flush((struct cpu *)device, error);
 }
 
-/* --- Recordings: queues in which it is known where to wait --- */
+/* --- Recordings: queues that have their barriers --- */
 
 struct recording {
     struct queue queue;

@@ -29,7 +29,7 @@ void queue_free(struct queue *queue) {
 }
 
 void queue_empty(struct queue *queue) {
-    queue->count = queue->met = 0;
+    queue->count = queue->last_barrier = 0;
 }
 
 bool queue_is_full(const struct queue *queue) {
@@ -60,17 +60,18 @@ static bool commands_conflict(const struct command *earlier, const struct comman
     return false;
 }
 
-/* Commands since the last wait that a new one is compared with; past that, it waits. */
+/* Commands since the last barrier that a new one is compared with; past that, it has one before it.
+ */
 enum { LOOK_BACK = 64 };
 
 void queue_append(
     struct queue *queue, const struct operation *operation, const struct cpu_operation *how) {
     struct command *command = &queue->commands[queue->count];
-    *command = (struct command){*operation, how, queue->count - queue->met >= LOOK_BACK};
-    for (size_t i = queue->met; i < queue->count && !command->wait; i++)
-        command->wait = commands_conflict(&queue->commands[i], command);
-    if (command->wait)
-        queue->met = queue->count;
+    *command = (struct command){*operation, how, queue->count - queue->last_barrier >= LOOK_BACK};
+    for (size_t i = queue->last_barrier; i < queue->count && !command->barrier; i++)
+        command->barrier = commands_conflict(&queue->commands[i], command);
+    if (command->barrier)
+        queue->last_barrier = queue->count;
     queue->count++;
 }
 
@@ -85,7 +86,7 @@ int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
             size = team;
         for (size_t i = 0; i < queue->count; i++) {
             const struct command *command = &queue->commands[i];
-            if (command->wait) {
+            if (command->barrier) {
 #pragma omp barrier
             }
             command->how->run(cpu, &command->operation, thread, team);

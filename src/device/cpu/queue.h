@@ -2,8 +2,9 @@
  *
  * Each thread does its own slice of each. Two operations that split the same rows over the team
  * need nothing between them, since a thread only meets rows of its own; where a thread would meet
- * another's results, the team waits for all first. The list finds out where as it is made, from
- * what each operation reads and writes: a training step of any depth comes to two waits. */
+ * another's results, a barrier lets the team wait for all first. The list finds out where as it is
+ * made, from what each operation reads and writes: a training step of any depth comes to two
+ * barriers. */
 #ifndef DEVICE_CPU_QUEUE_H
 #define DEVICE_CPU_QUEUE_H
 
@@ -23,13 +24,13 @@ struct cpu_operation {
 struct command {
     struct operation operation;
     const struct cpu_operation *how;
-    bool wait; /* the team meets before it */
+    bool barrier; /* the team has one before it */
 };
 
 struct queue {
     struct command *commands;
     size_t count, capacity;
-    size_t met; /* index of the first command after the last wait */
+    size_t last_barrier; /* index of the first command after it */
 };
 
 /* The rows first <= row < end that fall to `thread`. */
