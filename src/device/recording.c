@@ -8,12 +8,12 @@
 struct operation_list {
     struct operation *operations;
     size_t count, capacity;
-    bool unfit; /* too long, or with what can't be done again */
+    bool unrecordable; /* too long, or with what can't be done again */
 };
 
-static void make_unfit(struct operation_list *list) {
+static void mark_unrecordable(struct operation_list *list) {
     free(list->operations);
-    *list = (struct operation_list){.unfit = true};
+    *list = (struct operation_list){.unrecordable = true};
 }
 
 static bool grow(struct operation_list *list, size_t longest) {
@@ -31,10 +31,10 @@ static bool grow(struct operation_list *list, size_t longest) {
 
 /* What is sent is somewhere else, or freed, by the next time. */
 static void append(struct operation_list *list, const struct operation *operation, size_t longest) {
-    if (list->unfit)
+    if (list->unrecordable)
         return;
     if (operation_types[operation->kind].sends || !grow(list, longest))
-        make_unfit(list);
+        mark_unrecordable(list);
     else
         list->operations[list->count++] = *operation;
 }
