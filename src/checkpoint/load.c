@@ -258,8 +258,8 @@ static enum status find_tensor(
         return error_memory(error, "the header of the weights", HEADER_LIMIT);
     if (!unpacked)
         return refuse(checkpoint, tensor, LENGTH_BYTES, problem.text, error);
-    const uint64_t room = checkpoint->bytes - checkpoint->data, bytes = tensor_bytes(tensor);
-    const bool inside = begin >= 0 && (uint64_t)begin <= room;
+    const uint64_t available = checkpoint->bytes - checkpoint->data, bytes = tensor_bytes(tensor);
+    const bool inside = begin >= 0 && (uint64_t)begin <= available;
     const uint64_t offset = inside ? checkpoint->data + (uint64_t)begin : LENGTH_BYTES;
     if (strcmp(dtype, tensor->is_double ? "F64" : "F32") != 0 || !is_shape(shape, tensor)) {
         char found[128];
@@ -268,7 +268,7 @@ static enum status find_tensor(
         free(dimensions);
         return refuse(checkpoint, tensor, offset, found, error);
     }
-    if (!inside || bytes > room - (uint64_t)begin || end < 0 ||
+    if (!inside || bytes > available - (uint64_t)begin || end < 0 ||
         (uint64_t)end != (uint64_t)begin + bytes)
         return refuse(checkpoint, tensor, offset,
             "data_offsets that don't fit its shape and the file", error);

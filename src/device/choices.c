@@ -10,11 +10,11 @@
 
 /* What a text of choices begins with; the caller frees it. NULL when memory is refused. */
 static char *make_head(const struct device_info *info, size_t *length) {
-    const size_t room = strlen(info->kind) + sizeof info->name + sizeof info->library + 4;
-    char *head = malloc(room);
+    const size_t size = strlen(info->kind) + sizeof info->name + sizeof info->library + 4;
+    char *head = malloc(size);
     if (head)
         *length =
-            (size_t)snprintf(head, room, "%s\n%s\n%s\n", info->kind, info->name, info->library);
+            (size_t)snprintf(head, size, "%s\n%s\n%s\n", info->kind, info->name, info->library);
     return head;
 }
 

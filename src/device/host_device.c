@@ -14,13 +14,13 @@ static struct host_device *host_of(const struct buffer *buffer) {
 }
 
 void host_device_begin(struct host_device *host) {
-    host->room = host_memory_left(&host->limit);
+    host->budget = host_memory_left(&host->limit);
     host->used = 0;
 }
 
 struct device_memory host_device_memory(const struct device *device) {
     const struct host_device *host = (const struct host_device *)device;
-    const unsigned long long left = host->room - host->used;
+    const unsigned long long left = host->budget - host->used;
     const size_t bytes = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
     return (struct device_memory){bytes, bytes, bytes, host->limit};
 }
@@ -31,16 +31,16 @@ enum status host_buffer_allocate(
     const size_t bytes = elements * sizeof(float);
     struct host_buffer *allocated = malloc(sizeof *allocated);
     /* What the system promises it may not have, and ends the process that uses it. */
-    const bool has_room = bytes <= host->room - host->used;
-    float *data = has_room ? memory_allocate(bytes) : NULL;
+    const bool fits = bytes <= host->budget - host->used;
+    float *data = fits ? memory_allocate(bytes) : NULL;
     if (!allocated || !data) {
         char why[96];
         free(allocated);
         free(data);
-        if (has_room)
+        if (fits)
             snprintf(why, sizeof why, "%s", locale_reason(ENOMEM));
         else
-            snprintf(why, sizeof why, "%llu are free (%s)", host->room - host->used, host->limit);
+            snprintf(why, sizeof why, "%llu are free (%s)", host->budget - host->used, host->limit);
         return error_set(error, STATUS_DEVICE,
             "%s: out of memory: a buffer of %zu bytes: %s; lower --batch-size, the widths of "
             "--layers, or use --batches streamed",

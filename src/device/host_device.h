@@ -7,8 +7,8 @@
 /* The first member of their own structs: a device, and the host's memory that is left to it. */
 struct host_device {
     struct device base;
-    unsigned long long room, used; /* bytes: when it was opened, and of all its buffers */
-    const char *limit;             /* what sets it */
+    unsigned long long budget, used; /* bytes: when it was opened, and of all its buffers */
+    const char *limit;               /* what sets it */
 };
 
 /* Counts the memory; `base` is filled otherwise. As device_type's memory. */

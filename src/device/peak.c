@@ -20,7 +20,7 @@ enum {
 
 static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far beyond any cache */
 static const double LONG_ENOUGH = 0.1;          /* seconds of a gemm: its start is no matter */
-static const double BUDGET = 0.4; /* seconds of repetitions, of which the best counts */
+static const double REPEATED_SECONDS = 0.4; /* seconds of repetitions, of which the best counts */
 enum { REPETITIONS_MIN = 3, REPETITIONS_MAX = 50 };
 
 /* The buffers of what is measured, and random values to fill them with. */
@@ -88,8 +88,8 @@ static enum status time_best(
     enum status status = time_once(peak, run, seconds, error);
     double spent = 0.0;
     *seconds = INFINITY;
-    for (int r = 0;
-        status == STATUS_OK && r < REPETITIONS_MAX && (r < REPETITIONS_MIN || spent < BUDGET);
+    for (int r = 0; status == STATUS_OK && r < REPETITIONS_MAX &&
+                    (r < REPETITIONS_MIN || spent < REPEATED_SECONDS);
         r++) {
         double once;
         status = time_once(peak, run, &once, error);
@@ -101,7 +101,7 @@ static enum status time_best(
 
 /* Elements that a buffer of `count` alike may have: in all a quarter of what is free, and of the
  * host's memory. */
-static size_t room(const struct device *device, size_t count) {
+static size_t elements_within_budget(const struct device *device, size_t count) {
     const struct device_memory memory = device_memory(device);
     const unsigned long long host_bytes = host_memory_left(NULL);
     const size_t free_bytes =
@@ -124,7 +124,7 @@ static enum status make_gemm(struct peak *peak, size_t side, struct error *error
  * loops is the largest that fits into caches. */
 static enum status measure_gemms(
     struct peak *peak, struct device_peak *result, struct error *error) {
-    const size_t most = room(peak->device, 3);
+    const size_t most = elements_within_budget(peak->device, 3);
     enum status status = STATUS_OK;
     double seconds = 0.0;
     for (size_t side = SIDE_MIN; status == STATUS_OK && seconds < LONG_ENOUGH; side *= 2) {
@@ -147,7 +147,8 @@ static enum status measure_gemms(
 static enum status measure_copy(
     struct peak *peak, struct device_peak *result, struct error *error) {
     size_t bytes = COPY_MAX;
-    while (bytes > ROW * sizeof(float) && bytes / sizeof(float) > room(peak->device, 2))
+    while (bytes > ROW * sizeof(float) &&
+           bytes / sizeof(float) > elements_within_budget(peak->device, 2))
         bytes /= 2;
     const size_t rows = bytes / sizeof(float) / ROW;
     uint32_t *order = malloc(rows * sizeof *order);

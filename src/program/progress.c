@@ -16,8 +16,8 @@ void progress_begin(
 /* The line, of up to `columns` letters: a bar, where there is room for one, and words. */
 static void compose(char *line, size_t size, int columns, double done, const char *words) {
     enum { SHORTEST = 5, LONGEST = 30 };
-    const int room = columns - (int)strlen(words) - 3; /* but for its ends, and a space */
-    const int length = room < LONGEST ? room : LONGEST;
+    const int available = columns - (int)strlen(words) - 3; /* but for its ends, and a space */
+    const int length = available < LONGEST ? available : LONGEST;
     const int filled = (int)(done * length);
     if (length < SHORTEST)
         snprintf(line, size, "%.*s", columns, words);

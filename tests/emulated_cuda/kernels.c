@@ -63,21 +63,21 @@ nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program) {
 /* The definitions on a line, then the text. */
 nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count, const char *const *options) {
     MAY_FAIL_NVRTC(NVRTC_ERROR_COMPILATION);
-    const size_t room = sizeof magic + 1024 + strlen(program->text);
+    const size_t size = sizeof magic + 1024 + strlen(program->text);
     bool target = false;
-    program->code = malloc(room);
-    size_t used = (size_t)snprintf(program->code, room, "%s", magic);
+    program->code = malloc(size);
+    size_t used = (size_t)snprintf(program->code, size, "%s", magic);
     for (int o = 0; o < count; o++) {
         const bool definition = strncmp(options[o], "-D", 2) == 0;
         target = target || strncmp(options[o], "--gpu-architecture=", 19) == 0;
         if (!definition && strncmp(options[o], "--gpu-architecture=", 19) != 0)
             emulated_violation("an option for NVRTC: %s", options[o]);
         if (definition)
-            used += (size_t)snprintf(program->code + used, room - used, "%s ", options[o]);
+            used += (size_t)snprintf(program->code + used, size - used, "%s ", options[o]);
     }
     if (!target)
         emulated_violation("NVRTC is not told which GPU it is for");
-    snprintf(program->code + used, room - used, "\n%s", program->text);
+    snprintf(program->code + used, size - used, "\n%s", program->text);
     return NVRTC_SUCCESS;
 }
 

@@ -12,7 +12,7 @@ struct emulated_cuda_state emulated_cuda_state;
 
 struct commands {
     struct command *all;
-    size_t count, room;
+    size_t count, capacity;
 };
 
 struct allocation {
@@ -135,9 +135,9 @@ static cudaError_t note(cudaError_t code) {
 /* --- Commands --- */
 
 static void append(struct commands *commands, const struct command *command) {
-    if (commands->count == commands->room) {
-        commands->room = commands->room ? 2 * commands->room : 64;
-        commands->all = realloc(commands->all, commands->room * sizeof *commands->all);
+    if (commands->count == commands->capacity) {
+        commands->capacity = commands->capacity ? 2 * commands->capacity : 64;
+        commands->all = realloc(commands->all, commands->capacity * sizeof *commands->all);
     }
     commands->all[commands->count++] = *command;
 }

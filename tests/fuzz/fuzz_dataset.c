@@ -313,15 +313,15 @@ static enum status right_status(size_t *wrong) {
 
 /* Memory for images, with guards before and after. */
 enum { GUARD = 64, GUARD_BYTE = 0xA5 };
-struct room {
+struct guarded {
     uint8_t pixels[GUARD + COUNT_LIMIT * CIFAR10_PIXELS + GUARD];
     uint8_t labels[GUARD + COUNT_LIMIT + GUARD];
 };
 
-static struct images make_images(struct room *room, size_t count) {
-    memset(room->pixels, GUARD_BYTE, GUARD + count * CIFAR10_PIXELS + GUARD);
-    memset(room->labels, GUARD_BYTE, GUARD + count + GUARD);
-    return (struct images){count, room->pixels + GUARD, room->labels + GUARD};
+static struct images make_images(struct guarded *guarded, size_t count) {
+    memset(guarded->pixels, GUARD_BYTE, GUARD + count * CIFAR10_PIXELS + GUARD);
+    memset(guarded->labels, GUARD_BYTE, GUARD + count + GUARD);
+    return (struct images){count, guarded->pixels + GUARD, guarded->labels + GUARD};
 }
 
 static void check_guards(const uint8_t *bytes, size_t count) {
@@ -343,14 +343,14 @@ static void check_images(const struct images *images, size_t file) {
 }
 
 void fuzz_try(const uint8_t *data, size_t size) {
-    static struct room rooms[2];
+    static struct guarded pair[2];
     struct input input = {data, size};
     size_t train_count, test_count, wrong;
     struct error error;
     error.message[0] = '\0';
     read_input(&input, &train_count, &test_count);
-    struct images train = make_images(&rooms[0], train_count);
-    struct images test = make_images(&rooms[1], test_count);
+    struct images train = make_images(&pair[0], train_count);
+    struct images test = make_images(&pair[1], test_count);
 
     system_.active = true;
     const bool only_check = system_.flags & ONLY_CHECK;

@@ -110,7 +110,7 @@ static void add_pair(struct line *line, const char *option, const char *value) {
 }
 
 /* Where a number can be written. */
-static char *room(struct line *line) {
+static char *next_text(struct line *line) {
     char *text = line->text + line->used;
     line->used += 32;
     FUZZ_REQUIRE(line->used < sizeof line->text, "too many numbers");
@@ -118,7 +118,7 @@ static char *room(struct line *line) {
 }
 
 static void add_whole(struct line *line, const char *option, uint64_t value) {
-    char *text = room(line);
+    char *text = next_text(line);
     snprintf(text, 32, "%" PRIu64, value);
     add_pair(line, option, text);
 }
@@ -163,7 +163,7 @@ static void write_options(const struct options *options, struct line *line) {
     add_whole(line, "--checkpoint-every", options->checkpoint_every);
     add_whole(line, "--batch-size", plan->batch_size);
     add_whole(line, "--seed", plan->seed);
-    char *rate = room(line);
+    char *rate = next_text(line);
     snprintf(rate, 32, "%.17g", plan->learning_rate);
     add_pair(line, "--learning-rate", rate);
     if (plan->shuffle)

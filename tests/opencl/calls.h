@@ -9,11 +9,11 @@
 /* X(function, code when it fails, parameters, arguments): it returns a status. */
 #define PLAIN(X)                                                                                   \
     X(clGetPlatformIDs, CL_OUT_OF_HOST_MEMORY,                                                     \
-        (cl_uint room, cl_platform_id * platforms, cl_uint * count), (room, platforms, count))     \
+        (cl_uint limit, cl_platform_id * platforms, cl_uint * count), (limit, platforms, count))   \
     X(clGetDeviceIDs, CL_DEVICE_NOT_FOUND,                                                         \
-        (cl_platform_id platform, cl_device_type type, cl_uint room, cl_device_id * devices,       \
+        (cl_platform_id platform, cl_device_type type, cl_uint limit, cl_device_id * devices,      \
             cl_uint * count),                                                                      \
-        (platform, type, room, devices, count))                                                    \
+        (platform, type, limit, devices, count))                                                   \
     X(clBuildProgram, CL_BUILD_PROGRAM_FAILURE,                                                    \
         (cl_program program, cl_uint count, const cl_device_id *devices, const char *options,      \
             program_callback *callback, void *data),                                               \
@@ -162,9 +162,9 @@
         (int layout, int a_transpose, int b_transpose, size_t m, size_t n, size_t k, float alpha,  \
             const cl_mem a, size_t a_offset, size_t a_ld, const cl_mem b, size_t b_offset,         \
             size_t b_ld, float beta, cl_mem c, size_t c_offset, size_t c_ld,                       \
-            cl_command_queue *queue, cl_event *event, cl_mem room),                                \
+            cl_command_queue *queue, cl_event *event, cl_mem workspace),                           \
         (layout, a_transpose, b_transpose, m, n, k, alpha, a, a_offset, a_ld, b, b_offset, b_ld,   \
-            beta, c, c_offset, c_ld, queue, event, room))                                          \
+            beta, c, c_offset, c_ld, queue, event, workspace))                                     \
     X(CLBlastSGemmTempBufferSize, UNEXPECTED,                                                      \
         (int layout, int a_transpose, int b_transpose, size_t m, size_t n, size_t k,               \
             size_t a_offset, size_t a_ld, size_t b_offset, size_t b_ld, size_t c_offset,           \

@@ -113,12 +113,12 @@ static struct _cl_device_id {
 /* Those that the environment asks for: their number. */
 static cl_uint make_devices(void);
 
-static cl_int CL_API_CALL get_device_ids(cl_platform_id platform, cl_device_type type, cl_uint room,
-    cl_device_id *devices, cl_uint *count) {
+static cl_int CL_API_CALL get_device_ids(cl_platform_id platform, cl_device_type type,
+    cl_uint limit, cl_device_id *devices, cl_uint *count) {
     (void)platform, (void)type;
     reach("devices");
     const cl_uint made = make_devices();
-    for (cl_uint d = 0; d < made && d < room && devices; d++)
+    for (cl_uint d = 0; d < made && d < limit && devices; d++)
         devices[d] = &devices_made[d];
     if (count)
         *count = made;
@@ -202,9 +202,9 @@ static cl_int CL_API_CALL get_device_info(
 }
 
 static cl_int CL_API_CALL get_platform_ids(
-    cl_uint room, cl_platform_id *platforms, cl_uint *count) {
+    cl_uint limit, cl_platform_id *platforms, cl_uint *count) {
     reach("platforms");
-    if (platforms && room > 0)
+    if (platforms && limit > 0)
         *platforms = &only;
     if (count)
         *count = 1;

@@ -351,12 +351,12 @@ ENQUEUEING(DEFINE_ENQUEUEING)
 REFERRING(DEFINE_REFERRING)
 
 static cl_int CL_API_CALL layer_clCreateSubDevices(cl_device_id device,
-    const cl_device_partition_property *properties, cl_uint room, cl_device_id *devices,
+    const cl_device_partition_property *properties, cl_uint limit, cl_device_id *devices,
     cl_uint *count) {
     cl_uint made = 0;
     if (fails(CALL_clCreateSubDevices))
         return codes[CALL_clCreateSubDevices];
-    const cl_int status = target->clCreateSubDevices(device, properties, room, devices, &made);
+    const cl_int status = target->clCreateSubDevices(device, properties, limit, devices, &made);
     if (status == CL_SUCCESS && devices)
         refer(DEVICE, made);
     if (status == CL_SUCCESS && count)

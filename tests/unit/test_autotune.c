@@ -150,12 +150,12 @@ static void free_graph(struct gpu *gpu, struct gpu_graph *graph) {
     free(graph);
 }
 
-static int room; /* buffers that there are yet */
+static int buffers_left; /* buffers that there are yet */
 
 static enum status allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *problem) {
     (void)device, (void)elements;
-    if (room-- <= 0)
+    if (buffers_left-- <= 0)
         return error_set(problem, STATUS_DEVICE, "no room");
     *buffer = calloc(1, sizeof **buffer);
     return STATUS_OK;
@@ -247,7 +247,7 @@ static int set_up(void **state) {
     memset(hiccups, 0, sizeof hiccups);
     memset(latency, 0, sizeof latency);
     largest_group = 1024;
-    room = 1000000;
+    buffers_left = 1000000;
     return support_make_folder(state) == 0 ? setenv("XDG_CACHE_HOME", support_folder, 1) : -1;
 }
 
@@ -377,10 +377,10 @@ static void test_no_room(void **state) {
     (void)state;
     set_seconds(3e-3, 2e-3, 1e-3);
     open_fake(&launching, "one", "auto");
-    room = 4; /* the operands */
+    buffers_left = 4; /* the operands */
     expect(100, 32, SMALL, false);
     close_fake();
-    room = 1000000;
+    buffers_left = 1000000;
     open_fake(&launching, "one", "auto");
     expect(100, 32, LIBRARY, true);
     close_fake();

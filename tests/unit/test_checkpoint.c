@@ -347,11 +347,11 @@ static void test_run(void **state) {
  * batches: as long as they are, or not there. */
 static void test_choices(void **state) {
     (void)state;
-    const size_t room = (size_t)NETWORK_MAX_LAYERS * 6 * 64;
-    char *choices = calloc(room, 1), *end = choices;
+    const size_t size = (size_t)NETWORK_MAX_LAYERS * 6 * 64;
+    char *choices = calloc(size, 1), *end = choices;
     for (size_t c = 0; c < (size_t)NETWORK_MAX_LAYERS * 6; c++)
         end +=
-            snprintf(end, room - (size_t)(end - choices), "dense_backward %zu %d %zu own-medium\n",
+            snprintf(end, size - (size_t)(end - choices), "dense_backward %zu %d %zu own-medium\n",
                 c % 2 ? (size_t)50000 : 300, NETWORK_MAX_WIDTH, NETWORK_MAX_WIDTH - c);
     const char *const cases[][2] = {
         {choices, choices}, {"", NULL}, {NULL, NULL}, {"caf\xe9", NULL}};

@@ -36,8 +36,8 @@ cl_int __wrap_clGetDeviceInfo(
     static const char word[] = " changed";
     const bool answers = what == changed.what, text = answers && changed.number == 0;
     const size_t more = text ? strlen(word) : 0;
-    const size_t room = size > more ? size - more : 0;
-    const cl_int code = __real_clGetDeviceInfo(device, what, value ? room : 0, value, needed);
+    const size_t left = size > more ? size - more : 0;
+    const cl_int code = __real_clGetDeviceInfo(device, what, value ? left : 0, value, needed);
     if (code == CL_SUCCESS && needed)
         *needed += more;
     if (code == CL_SUCCESS && value && text)

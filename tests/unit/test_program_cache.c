@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static size_t read_bytes(const char *path, unsigned char *bytes, size_t room) {
+static size_t read_bytes(const char *path, unsigned char *bytes, size_t size) {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
-    const size_t count = fread(bytes, 1, room, file);
+    const size_t count = fread(bytes, 1, size, file);
     fclose(file);
-    assert_true(count < room);
+    assert_true(count < size);
     return count;
 }
 

@@ -15,9 +15,9 @@ enum status cuda_allocate(
     struct cuda_buffer *allocated = calloc(1, sizeof *allocated);
     if (!allocated)
         return error_memory(error, "a buffer", sizeof *allocated);
-    const bool room = gpu_has_room(&cuda->gpu, bytes);
+    const bool fits = gpu_is_within_budget(&cuda->gpu, bytes);
     const cudaError_t code =
-        room ? cudaMalloc(&allocated->memory, bytes) : cudaErrorMemoryAllocation;
+        fits ? cudaMalloc(&allocated->memory, bytes) : cudaErrorMemoryAllocation;
     if (code != cudaSuccess) {
         free(allocated);
         cudaGetLastError();

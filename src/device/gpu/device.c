@@ -31,7 +31,7 @@ enum status gpu_synchronise(struct device *device, struct error *error) {
 
 /* --- Memory --- */
 
-bool gpu_has_room(const struct gpu *gpu, size_t bytes) {
+bool gpu_is_within_budget(const struct gpu *gpu, size_t bytes) {
     return bytes <= gpu->buffer_bytes && bytes <= gpu->memory_bytes - gpu->used_bytes;
 }
 

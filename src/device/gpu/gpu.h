@@ -210,7 +210,7 @@ enum status gpu_open(
 void gpu_close(struct gpu *gpu);
 
 /* Whether a buffer of so many bytes is within the limits of struct gpu. */
-bool gpu_has_room(const struct gpu *gpu, size_t bytes);
+bool gpu_is_within_budget(const struct gpu *gpu, size_t bytes);
 
 /* The error when there is no memory for it. `refused`: the driver's own name of the error; NULL: it
  * was not asked. */

@@ -14,15 +14,15 @@ char *gpu_cache_key(const struct gpu *gpu, const char *what, const char *const *
     size_t *length) {
     const char *const head[] = {gpu->base.info.kind, what, gpu->compiled_for, gpu->environment};
     const size_t heads = sizeof head / sizeof *head;
-    size_t room = 1, used = 0;
+    size_t size = 1, used = 0;
     for (size_t p = 0; p < heads + count; p++)
-        room += strlen(p < heads ? head[p] : parts[p - heads]) + 1;
-    char *key = malloc(room);
+        size += strlen(p < heads ? head[p] : parts[p - heads]) + 1;
+    char *key = malloc(size);
     if (!key)
         return NULL;
     for (size_t p = 0; p < heads + count; p++)
         used += (size_t)snprintf(
-            key + used, room - used, "%s\n", p < heads ? head[p] : parts[p - heads]);
+            key + used, size - used, "%s\n", p < heads ? head[p] : parts[p - heads]);
     *length = used;
     return key;
 }

@@ -131,7 +131,7 @@ static int compare_age(const void *a, const void *b) {
  */
 static struct entry *list_entries(DIR *directory, size_t *count) {
     struct entry *entries = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     *count = 0;
     for (struct dirent *found; (found = readdir(directory));) {
         struct stat status;
@@ -139,9 +139,9 @@ static struct entry *list_entries(DIR *directory, size_t *count) {
             fstatat(dirfd(directory), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(status.st_mode) || status.st_uid != geteuid())
             continue;
-        if (*count == room) {
-            room = 2 * room + ENTRIES_LIMIT;
-            struct entry *more = realloc(entries, room * sizeof *entries);
+        if (*count == capacity) {
+            capacity = 2 * capacity + ENTRIES_LIMIT;
+            struct entry *more = realloc(entries, capacity * sizeof *entries);
             if (!more) {
                 free(entries);
                 return NULL;

@@ -181,8 +181,8 @@ static enum status describe(cl_device_id id, struct device_info *info, struct er
     struct {
         cl_device_info what;
         void *value;
-        size_t size; /* of a number; 0: a text */
-        size_t room; /* of a text */
+        size_t size;      /* of a number; 0: a text */
+        size_t text_size; /* of a text */
     } const queries[] = {
         {CL_DEVICE_TYPE, &type, sizeof type, 0},
         {CL_DEVICE_GLOBAL_MEM_SIZE, &memory, sizeof memory, 0},
@@ -197,7 +197,7 @@ static enum status describe(cl_device_id id, struct device_info *info, struct er
         const enum status status =
             queries[q].size > 0
                 ? opencl_device_info(id, queries[q].what, queries[q].value, queries[q].size, error)
-                : device_text(id, queries[q].what, queries[q].value, queries[q].room, error);
+                : device_text(id, queries[q].what, queries[q].value, queries[q].text_size, error);
         if (status != STATUS_OK)
             return status;
     }

@@ -14,7 +14,7 @@ enum status opencl_allocate(
         return error_memory(error, "a buffer", sizeof *allocated);
     cl_int code = CL_SUCCESS;
     /* Many drivers find out that memory is short only when a kernel uses it. */
-    if (gpu_has_room(&opencl->gpu, bytes))
+    if (gpu_is_within_budget(&opencl->gpu, bytes))
         allocated->memory = clCreateBuffer(opencl->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (!allocated->memory) {
         free(allocated);
