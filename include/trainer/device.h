@@ -108,8 +108,8 @@ enum status device_find(
  * the best one that opens, or "gpu" for the best of those that are GPUs; in upper or lower case.
  * STATUS_DEVICE, saying why, when it can't be had: never another in its place. "auto" and "gpu"
  * pass over hardware that is not there or does not work, and say so in passed_over, but no device
- * for what the options ask of it: that is an error. The caller ends it with device_close, after
- * releasing its buffers. */
+ * for what the options ask of it: that is an error. The caller ends it with device_close, after its
+ * buffers. */
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error);
 void device_close(struct device *device);
@@ -145,11 +145,11 @@ bool device_variable_matters(const char *variable, const char *kind);
 /* --- Memory -------------------------------------------------------------------------------- */
 
 /* A buffer of `elements` (at least 1) with undefined contents. STATUS_DEVICE, with the number of
- * bytes, when the memory can't be had. Ended by device_release, which waits for all operations that
+ * bytes, when the memory can't be had. Ended by buffer_free, which waits for all operations that
  * may use it; NULL is fine there. */
 enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
-void device_release(struct buffer *buffer);
+void buffer_free(struct buffer *buffer);
 
 /* The memory that a device can still give: in all, and in one buffer. SIZE_MAX where it can't know.
  * A device without memory of its own takes the host's, which can give `host_bytes` to it and to
@@ -251,10 +251,10 @@ typedef enum status device_enqueue(void *context, struct error *error);
 
 /* Records what enqueue(context, error) enqueues, without doing it. *recording stays NULL, and that
  * is no error, where the device can't record, or not this. The caller ends a recording with
- * device_forget, before the buffers that it uses are released. */
+ * recording_free, before the buffers that it uses. */
 enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
     struct recording **recording, struct error *error);
-void device_forget(struct device *device, struct recording *recording); /* NULL is fine */
+void recording_free(struct device *device, struct recording *recording); /* NULL is fine */
 
 /* Enqueues what was recorded: the same operations on the same buffers, whatever these hold now.
  * Without a recording (NULL) it calls enqueue(context, error): to the caller it is the same. */

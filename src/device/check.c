@@ -204,7 +204,7 @@ enum status device_check(
     else
         device_synchronise(device, NULL); /* uploads may still read host memory */
     for (size_t m = 0; m < CHECK_MATRICES; m++)
-        device_release(check.views[m].buffer);
+        buffer_free(check.views[m].buffer);
     for (size_t a = 0; a < CHECK_ARRAYS; a++)
         free(check.host[a]);
     free(check.sums);

@@ -70,7 +70,7 @@ enum status choices_take_over(struct device *device, const char *choices, struct
                : error_memory(error, "what an earlier run has chosen", strlen(choices));
 }
 
-void choices_forget(struct device *device) {
+void choices_free(struct device *device) {
     free(device->earlier_choices);
     device->earlier_choices = NULL;
 }

@@ -9,9 +9,9 @@
 /* --- For find.c ---------------------------------------------------------------------------- */
 
 /* Keeps what an earlier run has chosen (NULL: nothing) for a device that has just been opened. What
- * was chosen on another device is left, with a warning. Ended by choices_forget. */
+ * was chosen on another device is left, with a warning. Ended by choices_free. */
 enum status choices_take_over(struct device *device, const char *choices, struct error *error);
-void choices_forget(struct device *device);
+void choices_free(struct device *device);
 
 /* --- For the devices ----------------------------------------------------------------------- */
 

@@ -28,9 +28,9 @@ enum status device_allocate(
     return status;
 }
 
-void device_release(struct buffer *buffer) {
+void buffer_free(struct buffer *buffer) {
     if (buffer)
-        buffer->device->type->release(buffer);
+        buffer->device->type->free_buffer(buffer);
 }
 
 struct device_memory device_memory(const struct device *device) {

@@ -52,7 +52,7 @@ struct device_type {
     /* Fills all of struct buffer but its two members. */
     enum status (*allocate)(
         struct device *device, size_t elements, struct buffer **buffer, struct error *error);
-    void (*release)(struct buffer *buffer);
+    void (*free_buffer)(struct buffer *buffer);
     struct device_memory (*memory)(const struct device *device); /* NULL: it can't know */
     enum status (*download)(
         struct device *device, struct view source, void *host, struct error *error);
@@ -64,12 +64,12 @@ struct device_type {
 
     /* All four, or none (0 and NULL). Makes of `count` operations, `longest` at most, what `run`
      * enqueues as often as it is called. It stays NULL, and that is no error, where they are best
-     * enqueued one by one. Ended by forget. None of them sends. */
+     * enqueued one by one. Ended by free_recording. None of them sends. */
     size_t longest;
     enum status (*compile)(struct device *device, const struct operation *operations, size_t count,
         struct recording **recording, struct error *error);
     enum status (*run)(struct device *device, struct recording *recording, struct error *error);
-    void (*forget)(struct device *device, struct recording *recording);
+    void (*free_recording)(struct device *device, struct recording *recording);
 };
 
 /* A kind of device that this build does not have. */

@@ -298,7 +298,7 @@ enum status device_open(const char *spec, const struct device_options *options,
 void device_close(struct device *device) {
     if (!device)
         return;
-    choices_forget(device);
+    choices_free(device);
     device->type->close(device);
 }
 

@@ -52,7 +52,7 @@ enum status host_buffer_allocate(
     return STATUS_OK;
 }
 
-void host_buffer_release(struct buffer *buffer) {
+void host_buffer_free(struct buffer *buffer) {
     host_of(buffer)->used -= buffer->elements * sizeof(float);
     free(((struct host_buffer *)buffer)->data);
     free(buffer);

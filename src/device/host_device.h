@@ -20,11 +20,11 @@ struct host_buffer {
     float *data;
 };
 
-/* As device_type's allocate, for a device that is a host_device; release frees at once, so nothing
- * may still be enqueued. */
+/* As device_type's allocate, for a device that is a host_device; free_buffer does it at once, so
+ * nothing may still be enqueued. */
 enum status host_buffer_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
-void host_buffer_release(struct buffer *buffer);
+void host_buffer_free(struct buffer *buffer);
 
 /* The elements of a view of a host_buffer. */
 float *host_floats(struct view view);

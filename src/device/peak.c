@@ -30,9 +30,9 @@ struct peak {
     float *chunk; /* [CHUNK] */
 };
 
-static void release(struct peak *peak) {
+static void free_views(struct peak *peak) {
     for (size_t v = 0; v < sizeof peak->views / sizeof *peak->views; v++) {
-        device_release(peak->views[v].buffer);
+        buffer_free(peak->views[v].buffer);
         peak->views[v] = (struct view){0};
     }
 }
@@ -133,7 +133,7 @@ static enum status measure_gemms(
         status = make_gemm(peak, side, error);
         if (status == STATUS_OK)
             status = time_best(peak, multiply, &seconds, error);
-        release(peak);
+        free_views(peak);
         const double flops = 2.0 * (double)side * (double)side * (double)side / seconds;
         if (status == STATUS_OK && flops > result->flops) {
             result->flops = flops;
@@ -168,7 +168,7 @@ static enum status measure_copy(
     double seconds = 0.0;
     if (status == STATUS_OK)
         status = time_best(peak, copy, &seconds, error);
-    release(peak);
+    free_views(peak);
     free(order);
     result->bytes = bytes;
     result->bandwidth = 2.0 * (double)bytes / seconds;
@@ -191,7 +191,7 @@ enum status device_measure_peak(
         status = measure_copy(&work, peak, error);
     if (status != STATUS_OK)
         device_synchronise(device, NULL); /* uploads may still read the chunk */
-    release(&work);
+    free_views(&work);
     free(work.chunk);
     return status;
 }

@@ -65,9 +65,9 @@ enum status device_record(struct device *device, device_enqueue *enqueue, void *
     return status;
 }
 
-void device_forget(struct device *device, struct recording *recording) {
+void recording_free(struct device *device, struct recording *recording) {
     if (recording)
-        device->type->forget(device, recording);
+        device->type->free_recording(device, recording);
 }
 
 enum status device_run(struct device *device, struct recording *recording, device_enqueue *enqueue,

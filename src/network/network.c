@@ -41,9 +41,9 @@ enum status network_create(struct device *device, const struct network_shape *sh
 void network_free(struct network *network) {
     if (!network)
         return;
-    device_release(network->parameters);
-    device_release(network->values);
-    device_release(network->gradients);
+    buffer_free(network->parameters);
+    buffer_free(network->values);
+    buffer_free(network->gradients);
     free(network);
 }
 

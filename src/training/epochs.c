@@ -194,9 +194,9 @@ enum status epochs_run(struct epochs *epochs, struct error *error) {
 }
 
 void epochs_free(struct epochs *epochs) {
-    device_forget(epochs->device, epochs->recording);
-    device_release(epochs->scores.buffer);
-    device_release(epochs->device_scales.buffer);
+    recording_free(epochs->device, epochs->recording);
+    buffer_free(epochs->scores.buffer);
+    buffer_free(epochs->device_scales.buffer);
     free(epochs->scales);
     loader_free(&epochs->loader);
 }

@@ -31,7 +31,7 @@ static enum status make_ready(struct evaluation *evaluation, struct device *devi
 }
 
 static void free_all(struct evaluation *evaluation) {
-    device_release(evaluation->device_scores.buffer);
+    buffer_free(evaluation->device_scores.buffer);
     loader_free(&evaluation->loader);
     free(evaluation->scores);
 }

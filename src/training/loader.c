@@ -182,11 +182,11 @@ enum status loader_create(struct device *device, const struct loader_options *op
 }
 
 void loader_free(struct loader *loader) {
-    device_release(loader->all.x.buffer);
-    device_release(loader->all.labels.buffer);
-    device_release(loader->one.x.buffer);
-    device_release(loader->one.labels.buffer);
-    device_release(loader->order.buffer);
+    buffer_free(loader->all.x.buffer);
+    buffer_free(loader->all.labels.buffer);
+    buffer_free(loader->one.x.buffer);
+    buffer_free(loader->one.labels.buffer);
+    buffer_free(loader->order.buffer);
     free(loader->host_order);
     free(loader->labels);
     free(loader->pixels);

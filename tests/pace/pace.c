@@ -134,7 +134,7 @@ PACED(step(), network_train,
 
 /* --- Release; and in the test --- */
 
-PACED_VOID(1000, device_forget, (struct device * of, struct recording *recording), (of, recording))
+PACED_VOID(1000, recording_free, (struct device * of, struct recording *recording), (of, recording))
 PACED_VOID(2000, loader_free, (struct loader * loader), (loader))
 
 /* --- Evaluate --- */

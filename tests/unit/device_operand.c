@@ -99,15 +99,15 @@ void assert_untouched(const struct operand *operand) {
     free(found);
 }
 
-void release_operand(struct operand *operand) {
-    device_release(operand->buffer);
+void free_operand(struct operand *operand) {
+    buffer_free(operand->buffer);
     free(operand->start);
     free(operand->expected);
 }
 
 void finish_read(struct operand *operand) {
     assert_untouched(operand);
-    release_operand(operand);
+    free_operand(operand);
 }
 
 void finish_written(const char *name, struct operand *operand, double tolerance) {
@@ -123,5 +123,5 @@ void finish_computed(const char *name, struct operand *operand, double tolerance
     support_assert_within(name, (const float *)found + GUARD, operand->expected, count,
         tolerance * (size > least ? size : least));
     free(found);
-    release_operand(operand);
+    free_operand(operand);
 }

@@ -238,9 +238,9 @@ void test_softmax_not_finite(void **state) {
             assert_false(isfinite(found[0]));
         else
             assert_true(found[0] > 80.0f);
-        release_operand(&logits);
-        release_operand(&labels);
-        release_operand(&score);
+        free_operand(&logits);
+        free_operand(&labels);
+        free_operand(&score);
     }
 }
 
@@ -257,10 +257,10 @@ void test_activations_not_finite(void **state) {
         assert_ok(device_download(tested, view_of(&y), found, &error));
         for (int i = 0; i < 3; i++)
             assert_true(isnan(found[i]) && isfinite(found[3 + i]));
-        release_operand(&x);
-        release_operand(&weights);
-        release_operand(&bias);
-        release_operand(&y);
+        free_operand(&x);
+        free_operand(&weights);
+        free_operand(&bias);
+        free_operand(&y);
     }
 }
 
@@ -275,10 +275,10 @@ void test_slope_at_zero(void **state) {
         ACTIVATION_RELU, view_of(&d_x), &error));
     assert_ok(device_download(tested, view_of(&d_x), found, &error));
     assert_true(found[0] == 0.0f && found[1] == 0.0f && found[2] == 14.0f);
-    release_operand(&d_y);
-    release_operand(&weights);
-    release_operand(&x);
-    release_operand(&d_x);
+    free_operand(&d_y);
+    free_operand(&weights);
+    free_operand(&x);
+    free_operand(&d_x);
 }
 
 /* CIFAR-10's form and others: with fewer channels or more, and planes of any size that gives an

@@ -19,13 +19,13 @@ static struct layer make_layer(size_t batch, size_t in, size_t out) {
         random_operand(batch, in)};
 }
 
-static void release_layer(struct layer *at) {
-    release_operand(&at->x);
-    release_operand(&at->weights);
-    release_operand(&at->bias);
-    release_operand(&at->scale);
-    release_operand(&at->y);
-    release_operand(&at->d_x);
+static void free_layer(struct layer *at) {
+    free_operand(&at->x);
+    free_operand(&at->weights);
+    free_operand(&at->bias);
+    free_operand(&at->scale);
+    free_operand(&at->y);
+    free_operand(&at->d_x);
 }
 
 static enum status enqueue_layer(void *context, struct error *problem) {
@@ -52,7 +52,7 @@ static void finish_layer(struct layer *at, struct recording *recording) {
     plain_dense_backward(batch, in, out, at->y.expected, at->weights.expected, at->x.expected,
         ACTIVATION_TANH, at->d_x.expected);
     assert_ok(device_synchronise(tested, &error));
-    device_forget(tested, recording);
+    recording_free(tested, recording);
     finish_read(&at->x);
     finish_read(&at->scale);
     finish_written("d_x", &at->d_x, 10 * sum_tolerance(in));
@@ -121,8 +121,8 @@ void test_record_pixels(void **state) {
         for (size_t i = 0; i < 3072; i++)
             assert_true(fabsf(found[i] - (float)(n * i % 256) / 255.0f) < 1e-6f);
     }
-    device_forget(tested, recording);
-    device_release(buffer);
+    recording_free(tested, recording);
+    buffer_free(buffer);
 }
 
 /* --- Many operations --- */
@@ -175,9 +175,9 @@ static void run_updates(struct updates *updates, bool recorded, float *weights) 
     }
     assert_ok(device_download(tested, updates->weights, weights, &error));
     assert_ok(device_download(tested, updates->bias, weights + IN * OUT, &error));
-    device_forget(tested, recording);
+    recording_free(tested, recording);
     for (int v = 0; v < 5; v++)
-        device_release(views[v]->buffer);
+        buffer_free(views[v]->buffer);
 }
 
 /* Recorded they must come to the same bits as called, and both to what plain loops give, as far as
@@ -254,7 +254,7 @@ void test_other_scale(void **state) {
         plain_optimize(IN * OUT, at.d_weights.expected, scales[s], at.parameters.expected);
     }
     assert_ok(device_synchronise(tested, &error));
-    device_forget(tested, recording);
+    recording_free(tested, recording);
     const double tolerance = 3 * sum_tolerance(BATCH);
     finish_written("weights", &at.weights, tolerance);
     finish_written("bias", &at.bias, tolerance);
@@ -263,7 +263,7 @@ void test_other_scale(void **state) {
     finish_written("parameters", &at.parameters, tolerance);
     finish_read(&at.x);
     finish_read(&at.d_y);
-    release_operand(&at.scale);
+    free_operand(&at.scale);
 }
 
 /* --- Failing --- */
@@ -285,6 +285,6 @@ void test_run_failing(void **state) {
     assert_untouched(&at.y);
     assert_fails(
         device_run(tested, NULL, enqueue_failing, &at, &error), STATUS_DIVERGED, "on purpose");
-    release_layer(&at);
+    free_layer(&at);
     check_forward(3, 4, 5, ACTIVATION_NONE);
 }

@@ -45,7 +45,7 @@ void finish_written(const char *name, struct operand *operand, double tolerance)
  * digits of their terms. */
 void finish_computed(const char *name, struct operand *operand, double tolerance, double least);
 void finish_read(struct operand *operand);
-void release_operand(struct operand *operand); /* without comparing */
+void free_operand(struct operand *operand); /* without comparing */
 
 /* Of elements that are computed one by one, and of sums of `depth` products in single precision. A
  * term that is missing is off by 1 / sqrt(depth), a gemm in half the digits (TF32) by 5e-4. */

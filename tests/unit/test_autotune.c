@@ -161,7 +161,7 @@ static enum status allocate(
     return STATUS_OK;
 }
 
-static void release(struct buffer *buffer) {
+static void free_buffer(struct buffer *buffer) {
     free(buffer);
 }
 
@@ -171,8 +171,11 @@ static enum status upload(
     return STATUS_OK;
 }
 
-static const struct device_type type = {
-    .kind = "opencl", .allocate = allocate, .release = release, .longest = 4096, GPU_OPERATIONS};
+static const struct device_type type = {.kind = "opencl",
+    .allocate = allocate,
+    .free_buffer = free_buffer,
+    .longest = 4096,
+    GPU_OPERATIONS};
 
 #define DRIVER                                                                                     \
     .library = "blas", .fused_reduction = true, .language = "", .compile = compile,                \
@@ -203,7 +206,7 @@ static void open_fake(const struct gpu_driver *driver, const char *identity, con
 }
 
 static void close_fake(void) {
-    choices_forget(&fake.gpu.base);
+    choices_free(&fake.gpu.base);
     gpu_close(&fake.gpu);
 }
 
@@ -221,7 +224,7 @@ static enum status multiply(size_t batch, size_t in) {
         device_view(buffers[1], in, OUT), device_view(buffers[2], 1, OUT), ACTIVATION_NONE,
         device_view(buffers[3], batch, OUT), &error);
     for (int b = 0; b < 4; b++)
-        device_release(buffers[b]);
+        buffer_free(buffers[b]);
     return status;
 }
 

@@ -132,9 +132,9 @@ static unsigned long count_launches(const char *gemm) {
     const unsigned long launches = emulated_cuda_state.graph_nodes;
     assert_int_equal(emulated_cuda_state.commands, before.commands + launches);
     assert_int_equal(launches % STEPS, 0);
-    device_forget(device, recording);
+    recording_free(device, recording);
     for (int b = 0; b < 4; b++)
-        device_release(buffers[b]);
+        buffer_free(buffers[b]);
     network_free(network);
     device_close(device);
     free(zeros);
@@ -168,12 +168,12 @@ static void test_too_long(void **state) {
     assert_ok(device_record(device, enqueue_steps, &steps, &recording, &error));
     assert_non_null(recording);
     assert_string_equal(device_info(device)->submission, "graph");
-    device_forget(device, recording);
+    recording_free(device, recording);
     steps.count *= 2;
     assert_ok(device_record(device, enqueue_steps, &steps, &recording, &error));
     assert_null(recording);
     assert_string_equal(device_info(device)->submission, "stream");
-    device_release(buffer);
+    buffer_free(buffer);
     network_free(network);
     device_close(device);
 }
@@ -198,7 +198,7 @@ static void test_first_runs(void **state) {
     assert_ok(device_check(device, 2, 3, 4, &error));
     assert_true(before > 0);
     assert_int_equal(emulated_cuda_state.first_runs, before);
-    device_release(buffer);
+    buffer_free(buffer);
     device_close(device);
 }
 
@@ -309,7 +309,7 @@ static void test_two_gpus(void **state) {
         assert_ok(device_check(devices[1 - d], 3, 4, 5, &error));
     }
     for (int d = 0; d < 2; d++)
-        device_release(buffers[d]);
+        buffer_free(buffers[d]);
     for (int d = 0; d < 2; d++)
         device_close(devices[d]);
     assert_int_equal(emulated_cuda_state.objects, 0);
@@ -424,7 +424,7 @@ static enum status multiply(float y[6]) {
     if (status == STATUS_OK)
         status = device_download(device, views[3], y, &error);
     for (int b = 0; b < 4; b++)
-        device_release(buffers[b]);
+        buffer_free(buffers[b]);
     device_close(device);
     assert_int_equal(emulated_cuda_state.objects, 0);
     return status;

@@ -52,7 +52,7 @@ static void test_same_bits(void **state) {
     assert_memory_not_equal(
         found[0], values, IN * OUT * sizeof *values); /* and something was done */
     for (int b = 0; b < 5; b++)
-        device_release(buffers[b]);
+        buffer_free(buffers[b]);
     free(values);
     free(found[0]);
     free(found[1]);
@@ -81,8 +81,8 @@ static void test_refused(void **state) {
         STATUS_FAILED, "dense_forward");
     assert_fails(device_allocate(tested, 0, &buffer, &error), STATUS_FAILED, "0 elements");
     assert_null(buffer);
-    device_release(whole.buffer);
-    device_release(other);
+    buffer_free(whole.buffer);
+    buffer_free(other);
     device_close(second);
     struct device *none;
     const struct device_options options = {0};
@@ -109,7 +109,7 @@ static void test_memory(void **state) {
             STATUS_DEVICE, "out of memory: a buffer of ");
         assert_null(other);
     }
-    device_release(buffer);
+    buffer_free(buffer);
     assert_true(device_memory(tested).free_bytes == first.free_bytes);
 }
 
@@ -131,12 +131,12 @@ static void test_released(void **state) {
     assert_ok(device_upload(tested, device_view(first, ROWS, COLUMNS), sent, &error));
     assert_ok(device_gather_rows(tested, device_view(first, ROWS, COLUMNS), view_of(&index),
         device_view(second, ROWS, COLUMNS), &error));
-    device_release(first);
+    buffer_free(first);
     memset(sent, 0, sizeof sent);
     assert_ok(device_download(tested, device_view(second, ROWS, COLUMNS), found, &error));
     assert_memory_equal(found, expected, sizeof found);
-    device_release(second);
-    release_operand(&index);
+    buffer_free(second);
+    free_operand(&index);
 }
 
 #if defined(__linux__)

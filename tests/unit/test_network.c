@@ -114,10 +114,10 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
     }
     print_message("  largest difference %.2g\n", largest);
     network_free(network);
-    device_release(x_view.buffer);
-    device_release(labels_view.buffer);
-    device_release(score_view.buffer);
-    device_release(scale_view.buffer);
+    buffer_free(x_view.buffer);
+    buffer_free(labels_view.buffer);
+    buffer_free(score_view.buffer);
+    buffer_free(scale_view.buffer);
     free(before);
     free(after);
     free(parameters);
@@ -170,9 +170,9 @@ static void test_evaluate(void **state) {
     assert_fails(network_evaluate(network, three, labels_view, score_view, &error), STATUS_FAILED,
         "a batch of 3 samples; it has room for 2");
     network_free(network);
-    device_release(x_view.buffer);
-    device_release(labels_view.buffer);
-    device_release(score_view.buffer);
+    buffer_free(x_view.buffer);
+    buffer_free(labels_view.buffer);
+    buffer_free(score_view.buffer);
     free(before);
     free(after);
 }

@@ -155,7 +155,7 @@ static void assert_largest(size_t bytes) {
     struct buffer *buffer = NULL;
     assert_int_equal(device_memory(device).buffer_bytes, bytes);
     assert_ok(device_allocate(device, bytes / sizeof(float), &buffer, &error));
-    device_release(buffer);
+    buffer_free(buffer);
     buffers = 0;
     assert_fails(device_allocate(device, bytes / sizeof(float) + 1, &buffer, &error), STATUS_DEVICE,
         "out of memory: a buffer of ");
@@ -244,7 +244,7 @@ static void test_commands(void **state) {
     assert_ok(device_download(device, to, gathered, &error));
     for (int i = 0; i < 8; i++)
         assert_true(gathered[i] == values[7 - i]);
-    device_release(buffer);
+    buffer_free(buffer);
     device_close(device);
 }
 

@@ -77,9 +77,9 @@ static enum status slow_download(
     return status == STATUS_OK ? real->download(of, source, host, problem) : status;
 }
 
-static void slow_release(struct buffer *buffer) {
+static void slow_free_buffer(struct buffer *buffer) {
     assert_int_equal(slow_synchronise(device, &error), STATUS_OK);
-    real->release(buffer);
+    real->free_buffer(buffer);
 }
 
 static enum status slow_compile(struct device *of, const struct operation *operations, size_t count,
@@ -99,7 +99,7 @@ static enum status slow_run(struct device *of, struct recording *recording, stru
     return status;
 }
 
-static void slow_forget(struct device *of, struct recording *recording) {
+static void slow_free_recording(struct device *of, struct recording *recording) {
     (void)of;
     free(recording);
 }
@@ -108,14 +108,14 @@ static void slow_forget(struct device *of, struct recording *recording) {
 static void slow_down(bool records) {
     static struct device_type slow;
     slow = *real;
-    slow.release = slow_release;
+    slow.free_buffer = slow_free_buffer;
     slow.download = slow_download;
     slow.synchronise = slow_synchronise;
     slow.enqueue = slow_enqueue;
     slow.longest = records ? SIZE_MAX : 0;
     slow.compile = records ? slow_compile : NULL;
     slow.run = records ? slow_run : NULL;
-    slow.forget = records ? slow_forget : NULL;
+    slow.free_recording = records ? slow_free_recording : NULL;
     device->type = &slow;
     device->info.synchronous = false;
 }

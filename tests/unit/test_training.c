@@ -356,7 +356,7 @@ static enum status count_allocated(
 
 static void count_released(struct buffer *buffer) {
     now_bytes -= buffer->elements * sizeof(float);
-    counted->release(buffer);
+    counted->free_buffer(buffer);
 }
 
 /* What is foretold of the device's memory is what is allocated there, to the byte. */
@@ -366,7 +366,7 @@ static void test_foretold_is_allocated(void **state) {
         skip();
     struct device_type counting = *device->type;
     counting.allocate = count_allocated;
-    counting.release = count_released;
+    counting.free_buffer = count_released;
     counted = device->type;
     for (int n = 0; n < 12; n++) {
         struct training_plan plan = basic;
@@ -395,7 +395,7 @@ static void test_foretold_is_checked(void **state) {
         skip();
     struct device_type counting = *device->type;
     counting.allocate = count_allocated;
-    counting.release = count_released;
+    counting.free_buffer = count_released;
     counted = device->type;
     const size_t in = shape.widths[0], out = shape.widths[1], timed = in * out + out;
     now_bytes = most_bytes = 0;

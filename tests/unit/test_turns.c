@@ -145,8 +145,8 @@ static void test_turns(void **state) {
     }
     assert_true(unheld > PROGRAMS); /* not each command waits */
     for (int m = 0; m < MATRICES; m++)
-        device_release(matrices[m]);
-    device_release(indices);
+        buffer_free(matrices[m]);
+    buffer_free(indices);
 }
 
 int main(void) {

@@ -32,8 +32,8 @@ static void test_outside(void **state) {
     assert_ok(device_upload(device, (struct view){buffer, 11, 1, 1}, host, &error));
     assert_fails(device_upload(device, (struct view){buffer, 0, 3, 4}, NULL, &error), STATUS_FAILED,
         "upload");
-    device_release(buffer);
-    device_release(others);
+    buffer_free(buffer);
+    buffer_free(others);
     device_close(other);
 }
 
@@ -93,7 +93,7 @@ static void test_shapes(void **state) {
             if (operand != operations[o].free_operand || side != operations[o].free_side)
                 assert_fails(compute((enum called)o, views), STATUS_FAILED, operations[o].name);
         }
-    device_release(buffer);
+    buffer_free(buffer);
 }
 
 enum { APART = 64, ZEROS = (VIEWS + 1) * APART };
@@ -144,7 +144,7 @@ static void test_overlaps(void **state) {
                 else
                     assert_ok(status);
             }
-    device_release(buffer);
+    buffer_free(buffer);
 }
 
 /* Images that are none, too large, of no whole elements, or of more channels than are mixed. */
@@ -181,7 +181,7 @@ static void test_pixel_formats(void **state) {
         else
             assert_fails(status, STATUS_FAILED, "upload_pixels: views (shape + offset");
     }
-    device_release(buffer);
+    buffer_free(buffer);
 }
 
 int main(void) {

@@ -155,7 +155,7 @@ struct recording {
     struct queue queue;
 };
 
-static void cpu_forget(struct device *device, struct recording *recording) {
+static void cpu_free_recording(struct device *device, struct recording *recording) {
     (void)device;
     queue_free(&recording->queue);
     free(recording);
@@ -184,9 +184,9 @@ static enum status cpu_run(
 
 /* --- Memory --- */
 
-static void cpu_release(struct buffer *buffer) {
+static void cpu_free_buffer(struct buffer *buffer) {
     (void)flush((struct cpu *)buffer->device, NULL); /* commands may still use it */
-    host_buffer_release(buffer);
+    host_buffer_free(buffer);
 }
 
 static enum status cpu_download(
@@ -208,12 +208,12 @@ const struct device_type cpu_device_type = {
     .environment = openblas_environment,
     .allocate = host_buffer_allocate,
     .memory = host_device_memory,
-    .release = cpu_release,
+    .free_buffer = cpu_free_buffer,
     .download = cpu_download,
     .synchronise = cpu_synchronise,
     .enqueue = cpu_enqueue,
     .longest = RECORDED_LONGEST,
     .compile = cpu_compile,
     .run = cpu_run,
-    .forget = cpu_forget,
+    .free_recording = cpu_free_recording,
 };

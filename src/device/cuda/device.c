@@ -223,7 +223,7 @@ const struct device_type cuda_device_type = {
     .open = cuda_open,
     .close = cuda_close,
     .allocate = cuda_allocate,
-    .release = cuda_release,
+    .free_buffer = cuda_free_buffer,
     .download = cuda_download,
     .longest = 1 << 16, /* about as many kilobytes */
     GPU_OPERATIONS,

@@ -30,7 +30,7 @@ enum status cuda_allocate(
     return STATUS_OK;
 }
 
-void cuda_release(struct buffer *buffer) {
+void cuda_free_buffer(struct buffer *buffer) {
     struct cuda *cuda = cuda_of_device(buffer->device);
     cuda_synchronise(&cuda->gpu, NULL);
     cudaFree(cuda_memory(buffer, 0));

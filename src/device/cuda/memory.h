@@ -7,7 +7,7 @@
 /* As in struct device_type. */
 enum status cuda_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
-void cuda_release(struct buffer *buffer);
+void cuda_free_buffer(struct buffer *buffer);
 enum status cuda_download(
     struct device *device, struct view source, void *host, struct error *error);
 

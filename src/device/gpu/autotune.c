@@ -136,7 +136,7 @@ static enum status time_algorithms(struct gemms *gemms, enum gemm_kind kind,
     if (gemm_sums_batch(kind))
         apart.bias = (struct view){written, elements, 1, result.columns};
     const enum status status = find_fastest(gemms, kind, &apart, fastest, error);
-    device_release(written);
+    buffer_free(written);
     return status;
 }
 

@@ -85,7 +85,7 @@ struct recording {
     struct gpu_commands commands;
 };
 
-void gpu_forget(struct device *device, struct recording *recording) {
+void gpu_free_recording(struct device *device, struct recording *recording) {
     gpu_commands_free((struct gpu *)device, &recording->commands);
     free(recording);
 }
@@ -105,7 +105,7 @@ enum status gpu_compile(struct device *device, const struct operation *operation
     if (status == STATUS_OK && (made->commands.graph || !gpu->driver->make_graph))
         *recording = made;
     else
-        gpu_forget(device, made);
+        gpu_free_recording(device, made);
     return status;
 }
 

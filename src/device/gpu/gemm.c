@@ -137,8 +137,8 @@ void gemms_free(struct gemms *gemms) {
         return;
     struct gpu *gpu = gemms->gpu;
     for (size_t m = 0; m < gemms->algorithms_count; m++) {
-        if (gemms->algorithms[m].library && gpu->driver->forget_library)
-            gpu->driver->forget_library(gpu);
+        if (gemms->algorithms[m].library && gpu->driver->free_library)
+            gpu->driver->free_library(gpu);
         for (int p = 0; p < GEMM_KINDS; p++)
             gpu_kernel_free(gpu, &gemms->algorithms[m].kernels[p]);
         gpu_program_free(gpu, gemms->algorithms[m].program);
@@ -149,11 +149,11 @@ void gemms_free(struct gemms *gemms) {
     gpu_program_free(gpu, gemms->epilogue_program);
     while (gemms->workspace) {
         struct gemm_workspace *older = gemms->workspace->older;
-        device_release(gemms->workspace->buffer);
+        buffer_free(gemms->workspace->buffer);
         free(gemms->workspace);
         gemms->workspace = older;
     }
-    device_release(gemms->arrivals);
+    buffer_free(gemms->arrivals);
     free(gemms);
 }
 

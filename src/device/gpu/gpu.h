@@ -145,7 +145,7 @@ struct gpu_driver {
     bool library_scales;  /* it reads a gemm's scale from the device's memory */
     double library_share; /* the library is chosen where its time is less than this share of our
                            * kernels' (1.0: where it is faster) */
-    void (*forget_library)(struct gpu *gpu); /* ends what it keeps of this device. NULL: nothing */
+    void (*free_library)(struct gpu *gpu); /* ends what it keeps of this device. NULL: nothing */
 
     /* --- Programs and kernels --- */
 
@@ -260,11 +260,12 @@ enum status gpu_enqueue(
 enum status gpu_compile(struct device *device, const struct operation *operations, size_t count,
     struct recording **recording, struct error *error);
 enum status gpu_run(struct device *device, struct recording *recording, struct error *error);
-void gpu_forget(struct device *device, struct recording *recording);
+void gpu_free_recording(struct device *device, struct recording *recording);
 
 /* All of these, for the initializer of a device_type. */
 #define GPU_OPERATIONS                                                                             \
     .choices = gpu_choices, .memory = gpu_memory_left, .synchronise = gpu_synchronise,             \
-    .enqueue = gpu_enqueue, .compile = gpu_compile, .run = gpu_run, .forget = gpu_forget
+    .enqueue = gpu_enqueue, .compile = gpu_compile, .run = gpu_run,                                \
+    .free_recording = gpu_free_recording
 
 #endif

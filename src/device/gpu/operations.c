@@ -177,7 +177,7 @@ static enum status run_kernels(struct gpu *gpu, struct error *error) {
         if (operations[kind].kernel)
             status = run_smallest(gpu, kind, memory, zeros, error);
     const enum status waited = device_synchronise(&gpu->base, status == STATUS_OK ? error : NULL);
-    device_release(buffer);
+    buffer_free(buffer);
     return status == STATUS_OK ? waited : status;
 }
 
@@ -200,5 +200,5 @@ void gpu_operations_free(struct gpu *gpu) {
         gpu_kernel_free(gpu, &gpu->kernels[kind]);
     for (int kind = 0; kind < OPERATION_KINDS; kind++)
         gpu_program_free(gpu, gpu->programs[kind]);
-    device_release(gpu->staged);
+    buffer_free(gpu->staged);
 }

@@ -95,7 +95,7 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
 }
 
 /* CLBlast keeps programs, and with them the context; other devices compile theirs again. */
-static void forget_library(struct gpu *gpu) {
+static void free_library(struct gpu *gpu) {
     (void)gpu;
     CLBlastClearCache();
 }
@@ -118,7 +118,7 @@ static const struct gpu_driver driver = {
     .gemm_workspace = opencl_gemm_workspace,
     .enqueue = opencl_enqueue,
     .synchronise = opencl_synchronise,
-    .forget_library = forget_library,
+    .free_library = free_library,
     .prepare = opencl_prepare,
 };
 
@@ -185,7 +185,7 @@ const struct device_type opencl_device_type = {
     .close = opencl_close,
     .driver_environment = opencl_driver_environment,
     .allocate = opencl_allocate,
-    .release = opencl_release,
+    .free_buffer = opencl_free_buffer,
     .download = opencl_download,
     .longest = 1 << 13, /* a kernel or two each */
     GPU_OPERATIONS,

@@ -20,7 +20,7 @@ struct opencl_buffer {
 struct opencl {
     struct gpu gpu;
     cl_device_id id;
-    bool divided; /* id is a part of a device, to be released */
+    bool divided; /* id is a part of a device, to be freed */
     cl_context context;
     cl_command_queue queue;
     unsigned unflushed; /* commands since the driver was last told to start on them */

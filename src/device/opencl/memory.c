@@ -26,7 +26,7 @@ enum status opencl_allocate(
     return STATUS_OK;
 }
 
-void opencl_release(struct buffer *buffer) {
+void opencl_free_buffer(struct buffer *buffer) {
     struct opencl *opencl = opencl_of_device(buffer->device);
     opencl_synchronise(&opencl->gpu, NULL);
     clReleaseMemObject(opencl_memory(buffer));

@@ -7,7 +7,7 @@
 /* As in struct device_type. */
 enum status opencl_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
-void opencl_release(struct buffer *buffer);
+void opencl_free_buffer(struct buffer *buffer);
 enum status opencl_download(
     struct device *device, struct view source, void *host, struct error *error);
 

@@ -17,7 +17,7 @@ enum status opencl_flush(struct opencl *opencl, struct error *error) {
     return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFlush", code, "", error);
 }
 
-static void forget_mark(struct opencl *opencl) {
+static void free_mark(struct opencl *opencl) {
     if (opencl->mark)
         clReleaseEvent(opencl->mark);
     opencl->mark = NULL;
@@ -28,7 +28,7 @@ static void forget_mark(struct opencl *opencl) {
 static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
     opencl->unmarked = 0;
     cl_int code = opencl->mark ? clWaitForEvents(1, &opencl->mark) : CL_SUCCESS;
-    forget_mark(opencl);
+    free_mark(opencl);
     if (code != CL_SUCCESS)
         return opencl_failed("clWaitForEvents", code, "", error);
     code = clEnqueueMarkerWithWaitList(opencl->queue, 0, NULL, &opencl->mark);
@@ -39,7 +39,7 @@ static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
 enum status opencl_synchronise(struct gpu *gpu, struct error *error) {
     struct opencl *opencl = opencl_of(gpu);
     opencl->unflushed = opencl->unmarked = 0;
-    forget_mark(opencl);
+    free_mark(opencl);
     const cl_int code = clFinish(opencl->queue);
     return code == CL_SUCCESS ? STATUS_OK : opencl_failed("clFinish", code, "", error);
 }
