@@ -1,7 +1,7 @@
 /* CIFAR-10's binary version: five training files and one test file of 10,000 records each, a
  * record being a label and 3072 pixels. (A. Krizhevsky, "Learning multiple layers of features from
  * tiny images", 2009; the format: https://www.cs.toronto.edu/~kriz/cifar.html) */
-#include "dataset/source.h"
+#include "dataset/origin.h"
 #include "system/file.h"
 #include "system/locale.h"
 #include "system/memory.h"

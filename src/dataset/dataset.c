@@ -1,6 +1,6 @@
 #include "trainer/dataset.h"
 
-#include "dataset/source.h"
+#include "dataset/origin.h"
 #include "system/clock.h"
 #include "system/hash.h"
 #include "system/memory.h"

@@ -1,4 +1,4 @@
-#include "dataset/source.h"
+#include "dataset/origin.h"
 
 const char *const color_names[] = {[COLOR_GREY] = "grey", [COLOR_RGB] = "rgb", NULL};
 

@@ -3,7 +3,7 @@
  * under noise. A dense net learns it, but not at once and not perfectly. The images are dark: with
  * brighter ones the benchmark's learning rate is so close to instability that roundings grow, and
  * devices would part after some epochs. */
-#include "dataset/source.h"
+#include "dataset/origin.h"
 #include "system/team.h"
 #include "trainer/random.h"
 

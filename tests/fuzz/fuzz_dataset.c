@@ -10,7 +10,7 @@
  * is SIZED a byte       the number of those that follow: what becomes of each read (simulate_read)
  *   the rest     what is in the files (label_at, pixels_at)
  * and zeros where it ends too early, with which all goes well. */
-#include "dataset/source.h"
+#include "dataset/origin.h"
 #include "fuzz.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  *   TRAINER_PACE_NAME=TEXT   the name of the host and of its processor
  *
  * The time of day is 2024-02-29 23:30:45 UTC. */
-#include "dataset/source.h"
+#include "dataset/origin.h"
 #include "trainer/checkpoint.h"
 #include "trainer/device.h"
 #include "trainer/host.h"
