@@ -73,7 +73,7 @@ struct images {
 
 struct dataset {
     struct images train, test;
-    const char *source; /* "files" or "synthetic" */
+    const char *origin; /* "files" or "synthetic" */
     char path[1024];    /* the folder of the files; empty for the synthetic set */
     double seconds;     /* from the first file opened to the last pixel and label in memory */
 };

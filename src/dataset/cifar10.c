@@ -20,7 +20,7 @@
 enum { CIFAR100_FILE_BYTES = 10000 * (2 + CIFAR10_PIXELS) };
 
 /* One of the files, and where its first records go. */
-struct source_file {
+struct data_file {
     char path[1024 + 32];
     int descriptor;
     size_t records; /* that are wanted */
@@ -35,7 +35,7 @@ static bool exists(const char *folder, const char *name) {
 }
 
 /* Opens a file and checks, without waiting for a FIFO's writer, that it has the right size. */
-static enum status open_file(const char *folder, struct source_file *file, struct error *error) {
+static enum status open_file(const char *folder, struct data_file *file, struct error *error) {
     uint64_t bytes;
     const char *problem;
     int reason;
@@ -63,7 +63,7 @@ static enum status open_file(const char *folder, struct source_file *file, struc
 enum { CHUNK_RECORDS = 100, CHUNK_BYTES = CHUNK_RECORDS * CIFAR10_RECORD };
 
 static enum status read_chunk(
-    const struct source_file *file, size_t first, uint8_t *chunk, struct error *error) {
+    const struct data_file *file, size_t first, uint8_t *chunk, struct error *error) {
     const size_t left = file->records - first;
     const size_t count = left < CHUNK_RECORDS ? left : CHUNK_RECORDS;
     const size_t start = first * CIFAR10_RECORD, wanted = count * CIFAR10_RECORD;
@@ -89,7 +89,7 @@ static enum status read_chunk(
 
 /* Reads all files' chunks with all threads. Of several errors, the first in file order is told. */
 static enum status read_files(
-    const struct source_file files[CIFAR10_FILES], int threads, struct error *error) {
+    const struct data_file files[CIFAR10_FILES], int threads, struct error *error) {
     enum { FILE_CHUNKS = (CIFAR10_FILE_RECORDS + CHUNK_RECORDS - 1) / CHUNK_RECORDS };
     int failed = CIFAR10_FILES * FILE_CHUNKS;
     enum status result = STATUS_OK;
@@ -98,7 +98,7 @@ static enum status read_files(
         uint8_t *chunk = memory_allocate(CHUNK_BYTES);
 #pragma omp for schedule(dynamic)
         for (int task = 0; task < CIFAR10_FILES * FILE_CHUNKS; task++) {
-            const struct source_file *file = &files[task / FILE_CHUNKS];
+            const struct data_file *file = &files[task / FILE_CHUNKS];
             const size_t first = (size_t)(task % FILE_CHUNKS) * CHUNK_RECORDS;
             struct error problem;
             enum status status = STATUS_OK;
@@ -123,12 +123,12 @@ static enum status read_files(
 /* Opens all files; the caller closes those that are open, whatever is returned. `train` and `test`
  * may be NULL, when nothing is to be read. */
 static enum status open_files(const char *folder, const struct images *train,
-    const struct images *test, struct source_file files[CIFAR10_FILES], struct error *error) {
+    const struct images *test, struct data_file files[CIFAR10_FILES], struct error *error) {
     enum status status = STATUS_OK;
     for (int f = 0; f < CIFAR10_FILES; f++)
         files[f].descriptor = -1;
     for (int f = 0; f < CIFAR10_FILES && status == STATUS_OK; f++) {
-        struct source_file *file = &files[f];
+        struct data_file *file = &files[f];
         const struct images *images = f < CIFAR10_TRAIN_FILES ? train : test;
         const size_t before = f < CIFAR10_TRAIN_FILES ? (size_t)f * CIFAR10_FILE_RECORDS : 0;
         const size_t left = images && images->count > before ? images->count - before : 0;
@@ -145,7 +145,7 @@ static enum status open_files(const char *folder, const struct images *train,
 
 enum status cifar10_read(const char *folder, int threads, struct images *train, struct images *test,
     struct error *error) {
-    struct source_file *files = calloc(CIFAR10_FILES, sizeof *files);
+    struct data_file *files = calloc(CIFAR10_FILES, sizeof *files);
     if (!files)
         return error_memory(error, "reading the data set", CIFAR10_FILES * sizeof *files);
     enum status status = open_files(folder, train, test, files, error);

@@ -30,7 +30,7 @@ static enum status find(const char *data, struct dataset *dataset, struct error 
         snprintf(path, sizeof dataset->path, "%s", strcmp(data, "synthetic") == 0 ? "" : data);
     else if (!dataset_default_path(path, sizeof dataset->path) && stat(path, &status) != 0)
         path[0] = '\0';
-    dataset->source = path[0] ? "files" : "synthetic";
+    dataset->origin = path[0] ? "files" : "synthetic";
     return strlen(path) + 1 < sizeof dataset->path
                ? STATUS_OK
                : error_set(error, STATUS_DATASET,

@@ -1,6 +1,6 @@
-/* The two sources of a data set. Both fill images whose memory is there and whose count is set. */
-#ifndef DATASET_SOURCE_H
-#define DATASET_SOURCE_H
+/* The two origins of a data set. Both fill images whose memory is there and whose count is set. */
+#ifndef DATASET_ORIGIN_H
+#define DATASET_ORIGIN_H
 
 #include "trainer/dataset.h"
 

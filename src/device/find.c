@@ -55,12 +55,12 @@ static bool is_name(const char *one, size_t length, const char *name) {
 }
 
 /* "auto" is the best device that opens, "gpu" the best GPU. */
-static bool is_choice(const char *spec) {
+static bool is_automatic(const char *spec) {
     return is_name(spec, strlen(spec), "auto") || is_name(spec, strlen(spec), "gpu");
 }
 
-/* Whether a choice may come to this type. */
-static bool may_choose(const char *spec, const struct device_type *type) {
+/* Whether such a spec may come to this type. */
+static bool may_take(const char *spec, const struct device_type *type) {
     return is_name(spec, strlen(spec), "gpu") ? type->gpu : type->automatic;
 }
 
@@ -108,46 +108,46 @@ static const struct device_type *find_type(const char *spec, struct error *error
 /* --- Options --- */
 
 /* Something that device_options may ask a device for. */
-struct choice {
+struct demand {
     const char *wanted, *usual; /* every device has the usual one, as it has NULL */
     const char *const *names;   /* the others, or all; NULL: there is no choice */
     const char *complaint;      /* about what is wanted */
 };
 
-static enum status check_choice(
-    const struct device_type *type, const struct choice *choice, struct error *error) {
+static enum status check_demand(
+    const struct device_type *type, const struct demand *demand, struct error *error) {
     char list[256] = "";
-    if (!choice->wanted || strcmp(choice->wanted, choice->usual) == 0)
+    if (!demand->wanted || strcmp(demand->wanted, demand->usual) == 0)
         return STATUS_OK;
-    text_append(list, sizeof list, "%s", choice->usual);
-    for (const char *const *name = choice->names; name && *name; name++) {
-        if (strcmp(*name, choice->wanted) == 0)
+    text_append(list, sizeof list, "%s", demand->usual);
+    for (const char *const *name = demand->names; name && *name; name++) {
+        if (strcmp(*name, demand->wanted) == 0)
             return STATUS_OK;
-        if (strcmp(*name, choice->usual) != 0)
+        if (strcmp(*name, demand->usual) != 0)
             text_append(list, sizeof list, ", %s", *name);
     }
-    return error_set(error, STATUS_USAGE, "%s: '%s' %s; %s: %s", type->kind, choice->wanted,
-        choice->complaint, choice->names ? "there are" : "it has one way only", list);
+    return error_set(error, STATUS_USAGE, "%s: '%s' %s; %s: %s", type->kind, demand->wanted,
+        demand->complaint, demand->names ? "there are" : "it has one way only", list);
 }
 
 /* Whether the device has what the options ask for. */
-static enum status check_choices(
+static enum status check_demands(
     const struct device_type *type, const struct device_options *options, struct error *error) {
-    const struct choice choices[] = {
+    const struct demand demands[] = {
         {options->gemm, "auto", type->gemms, "does not multiply matrices there"},
         {options->precision, "fp32", type->precisions, "is not a precision of its products"},
         {options->submission, "auto", type->submissions, "is not how work is submitted there"},
     };
     enum status status = STATUS_OK;
-    for (size_t c = 0; c < sizeof choices / sizeof *choices && status == STATUS_OK; c++)
-        status = check_choice(type, &choices[c], error);
+    for (size_t c = 0; c < sizeof demands / sizeof *demands && status == STATUS_OK; c++)
+        status = check_demand(type, &demands[c], error);
     return status;
 }
 
 /* The same, and whether the environment lets it do so. */
 static enum status check_options(
     const struct device_type *type, const struct device_options *options, struct error *error) {
-    const enum status status = check_choices(type, options, error);
+    const enum status status = check_demands(type, options, error);
     return status == STATUS_OK ? environment_check(type->kind, options, error) : status;
 }
 
@@ -159,7 +159,7 @@ static enum status find_hardware(const struct device_type *type, const char *res
 }
 
 /* An option that can't be met is no reason to choose another device. */
-static enum status refuse_choice(const char *spec, const struct device_type *type,
+static enum status refuse_automatic(const char *spec, const struct device_type *type,
     const struct error *failure, enum status status, struct error *error) {
     return error_set(error, status,
         "--device %s comes to %s, which can't do what is asked of it: %.1600s; leave that out, or "
@@ -167,7 +167,7 @@ static enum status refuse_choice(const char *spec, const struct device_type *typ
         spec, type->kind, failure->message);
 }
 
-/* What a choice has passed over: a line for each kind, and all that was said. */
+/* What was passed over on the way to a device: a line for each kind, and all that was said. */
 struct passed_over {
     char lines[sizeof((struct device_info){0}.passed_over)];
     char failures[sizeof((struct error){0}.message)];
@@ -191,13 +191,13 @@ static enum status refuse_all(
         passed->failures[0] ? passed->failures : "this build has no such device");
 }
 
-/* Whether the first device that a choice finds has what the options ask for. */
-static enum status find_choice(
+/* Whether the first device that is found has what the options ask for. */
+static enum status find_automatic(
     const char *spec, const struct device_options *options, struct error *error) {
     struct passed_over passed = {"", ""};
     bool known = false; /* some device of this build has it */
     for (const struct device_type *const *type = device_types; *type; type++)
-        known = known || check_choices(*type, options, NULL) == STATUS_OK;
+        known = known || check_demands(*type, options, NULL) == STATUS_OK;
     if (!known)
         return error_set(error, STATUS_USAGE,
             "no device of this build has all of --gemm %s, --precision %s, --submission %s",
@@ -207,22 +207,23 @@ static enum status find_choice(
     for (const struct device_type *const *type = device_types; *type; type++) {
         const char *shortly;
         struct error failure;
-        if (!may_choose(spec, *type))
+        if (!may_take(spec, *type))
             continue;
         if (find_hardware(*type, NULL, true, &shortly, &failure) != STATUS_OK) {
             pass_over(&passed, *type, shortly, &failure);
             continue;
         }
         const enum status status = check_options(*type, options, &failure);
-        return status == STATUS_OK ? status : refuse_choice(spec, *type, &failure, status, error);
+        return status == STATUS_OK ? status
+                                   : refuse_automatic(spec, *type, &failure, status, error);
     }
     return refuse_all(spec, &passed, error);
 }
 
 enum status device_find(
     const char *spec, const struct device_options *options, struct error *error) {
-    if (is_choice(spec))
-        return find_choice(spec, options, error);
+    if (is_automatic(spec))
+        return find_automatic(spec, options, error);
     const struct device_type *type = find_type(spec, error);
     const char *shortly;
     enum status status = type ? check_options(type, options, error) : STATUS_DEVICE;
@@ -261,7 +262,7 @@ static bool is_kept_by_options(
 
 /* The first device that is there and opens. What it passes over for want of hardware, or because
  * that does not work, is told; what the options ask for is never a reason. */
-static enum status open_choice(const char *spec, const struct device_options *options,
+static enum status open_automatic(const char *spec, const struct device_options *options,
     struct device **device, struct error *error) {
     struct passed_over passed = {"", ""};
     struct device_options wanted = *options;
@@ -269,7 +270,7 @@ static enum status open_choice(const char *spec, const struct device_options *op
     for (const struct device_type *const *type = device_types; *type; type++) {
         struct error failure;
         const char *shortly = NULL;
-        if (!may_choose(spec, *type))
+        if (!may_take(spec, *type))
             continue;
         enum status status = find_hardware(*type, NULL, true, &shortly, &failure);
         const bool found = status == STATUS_OK;
@@ -280,7 +281,7 @@ static enum status open_choice(const char *spec, const struct device_options *op
             return STATUS_OK;
         }
         if (found && is_kept_by_options(*type, &wanted))
-            return refuse_choice(spec, *type, &failure, status, error);
+            return refuse_automatic(spec, *type, &failure, status, error);
         pass_over(&passed, *type, found ? failure.message : shortly, &failure);
     }
     return refuse_all(spec, &passed, error);
@@ -289,8 +290,8 @@ static enum status open_choice(const char *spec, const struct device_options *op
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error) {
     *device = NULL;
-    if (is_choice(spec))
-        return open_choice(spec, options, device, error);
+    if (is_automatic(spec))
+        return open_automatic(spec, options, device, error);
     const struct device_type *type = find_type(spec, error);
     return type ? open_type(type, rest_of(spec), options, device, error) : STATUS_DEVICE;
 }
@@ -305,7 +306,7 @@ void device_close(struct device *device) {
 const char *device_environment(const char *spec, const char **value) {
     for (const struct device_type *const *type = device_types; *type; type++) {
         const bool meant =
-            !spec || (is_choice(spec) ? may_choose(spec, *type) : is_kind(*type, spec));
+            !spec || (is_automatic(spec) ? may_take(spec, *type) : is_kind(*type, spec));
         const char *name = meant && (*type)->environment ? (*type)->environment(value) : NULL;
         if (!name && meant && spec && (*type)->driver_environment)
             name = (*type)->driver_environment(value);

@@ -154,7 +154,7 @@ bool option_read(const struct option_row *row, const char *text, struct options 
     return false;
 }
 
-/* KIND_CHOICE writes its enum through an int. */
+/* KIND_ENUM writes its enum through an int. */
 _Static_assert(sizeof(enum color) == sizeof(int), "an enum is an int");
 
 /* --- Writing --- */

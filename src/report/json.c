@@ -89,7 +89,7 @@ static json_t *describe_config(const struct record *record) {
 static json_t *describe_dataset(const struct record *record) {
     const struct dataset *dataset = record->dataset;
     return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "name",
-        dataset->path[0] ? "CIFAR-10" : "synthetic", "source", dataset->source, "path",
+        dataset->path[0] ? "CIFAR-10" : "synthetic", "source", dataset->origin, "path",
         text_or_null(dataset->path), "train", (json_int_t)dataset->train.count, "test",
         (json_int_t)dataset->test.count, "fingerprint", text_or_null(record->fingerprint));
 }

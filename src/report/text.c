@@ -112,7 +112,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "batches", record_batches(record));
     csv_whole(&csv, "seed", plan->seed);
     csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
-    csv_text(&csv, "source", record->dataset->source);
+    csv_text(&csv, "source", record->dataset->origin);
     csv_text(&csv, "path", record->dataset->path);
     csv_whole(&csv, "train", record->dataset->train.count);
     csv_whole(&csv, "test", record->dataset->test.count);
@@ -192,7 +192,7 @@ enum status record_write_markdown(const struct record *record, FILE *file, struc
         put_markdown(device->library[0] ? device->library : "none", file);
         fputs(device->gemm[0] ? ")" : "", file);
     }
-    fprintf(file, " | %d | %s | %.4f | %.4f | ", device->threads, record->dataset->source,
+    fprintf(file, " | %d | %s | %.4f | %.4f | ", device->threads, record->dataset->origin,
         record->dataset->seconds, result->batching);
     if (result->reached.epochs_done > 0)
         fprintf(file, "%.4f | %.0f | %.1f | ", summary.mean_epoch, summary.samples_per_second,

@@ -36,7 +36,7 @@ bool utf8_is(const char *text) {
 /* What a terminal takes for a command, or for the end of a line, or what turns text around:
  * controls (U+0000 to U+001F, U+007F to U+009F), line and paragraph separators (U+2028, U+2029),
  * and marks of direction (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
-static bool is_command(uint32_t code) {
+static bool is_control(uint32_t code) {
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C ||
            (code >= 0x200E && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
            (code >= 0x2066 && code <= 0x2069);
@@ -47,7 +47,7 @@ const char *utf8_show(const char *text, bool one_line, char *shown, size_t size)
     for (size_t length; *text; text += length > 0 ? length : 1) {
         uint32_t code = 0;
         length = read_character(text, &code);
-        const bool fine = length > 0 && !(one_line && is_command(code));
+        const bool fine = length > 0 && !(one_line && is_control(code));
         if (used + (fine ? length : 1) >= size)
             break;
         if (fine)

@@ -29,10 +29,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t limit, unsigne
     uint64_t length = 0;
     if (size >= LENGTH_BYTES)
         memcpy(&length, data, sizeof length);
-    const unsigned choice = seed % 16;
-    if (choice == 0 || length == 0 || length > size - LENGTH_BYTES)
+    const unsigned way = seed % 16;
+    if (way == 0 || length == 0 || length > size - LENGTH_BYTES)
         return LLVMFuzzerMutate(data, size, limit);
-    if (choice > 3)
+    if (way > 3)
         return mutate_header(data, length, size, limit);
     const size_t start = LENGTH_BYTES + length;
     if (start == limit)

@@ -1,4 +1,4 @@
-/* A device is found by exactly the names that it has, with exactly the choices that it has, what
+/* A device is found by exactly the names that it has, with exactly the options that it has, what
  * follows "kind:" reaches the device that it is for, and is read there as the numbers or the part
  * of a name that it is. The input, a line each: the device, --gemm, --precision, --submission
  * (where a line is missing: NULL), and the name of some hardware. */
@@ -113,13 +113,13 @@ static bool is_among(const char *wanted, const char *usual, const char *const *n
     return found;
 }
 
-static bool has_choices(const struct device_type *type, const struct device_options *options) {
+static bool meets_demands(const struct device_type *type, const struct device_options *options) {
     return is_among(options->gemm, "auto", type->gemms) &&
            is_among(options->precision, "fp32", type->precisions) &&
            is_among(options->submission, "auto", type->submissions);
 }
 
-/* The device of a name that is no choice; NULL: none. */
+/* The device of a name that is neither auto nor gpu; NULL: none. */
 static const struct device_type *type_of(const char *spec) {
     char kind[16] = "";
     if (sscanf(spec, "%15[^:]", kind) == 1 && strchr(":", spec[strlen(kind)]))
@@ -129,15 +129,15 @@ static const struct device_type *type_of(const char *spec) {
     return NULL;
 }
 
-static bool is_choice(const char *spec) {
+static bool is_automatic(const char *spec) {
     return strcasecmp(spec, "auto") == 0 || strcasecmp(spec, "gpu") == 0;
 }
 
 static enum status right_status(const char *spec, const struct device_options *options) {
-    const struct device_type *type = is_choice(spec) ? &cuda : type_of(spec); /* it is there */
+    const struct device_type *type = is_automatic(spec) ? &cuda : type_of(spec); /* it is there */
     const char *colon = strchr(spec, ':');
     return !type                                          ? STATUS_DEVICE
-           : !has_choices(type, options)                  ? STATUS_USAGE
+           : !meets_demands(type, options)                ? STATUS_USAGE
            : type == &cuda && colon && strchr(colon, 'y') ? STATUS_DEVICE
                                                           : STATUS_OK;
 }
@@ -181,7 +181,7 @@ static void check_find(const char *spec, const struct device_options *options) {
 
 static void check_open(const char *spec, const struct device_options *options) {
     const char *colon = strchr(spec, ':');
-    const bool automatic = is_choice(spec);
+    const bool automatic = is_automatic(spec);
     struct device *device;
     struct error error;
     error.message[0] = '\0';
@@ -202,10 +202,10 @@ static void check_open(const char *spec, const struct device_options *options) {
 
 static void check_environment(const char *spec) {
     const char *value;
-    const bool choice = strcasecmp(spec, "auto") == 0 || strcasecmp(spec, "gpu") == 0;
-    const char *right = choice || type_of(spec) == &opencl ? "of its driver"
-                        : type_of(spec) == &cpu            ? "of its library"
-                                                           : "none";
+    const bool automatic = strcasecmp(spec, "auto") == 0 || strcasecmp(spec, "gpu") == 0;
+    const char *right = automatic || type_of(spec) == &opencl ? "of its driver"
+                        : type_of(spec) == &cpu               ? "of its library"
+                                                              : "none";
     const char *found = device_environment(spec, &value);
     found = found ? found : "none";
     FUZZ_REQUIRE(strcmp(found, right) == 0, "%s, not %s", found, right);

@@ -66,7 +66,7 @@ static void test_good_files(void **state) {
     assert_ok(load(0, 3, &dataset));
     assert_int_equal(dataset->train.count, 50000);
     assert_int_equal(dataset->test.count, 10000);
-    assert_string_equal(dataset->source, "files");
+    assert_string_equal(dataset->origin, "files");
     check_images(&dataset->train, 0);
     check_images(&dataset->test, 5);
     dataset_free(dataset);
@@ -222,11 +222,11 @@ static void test_default_path(void **state) {
     setenv("XDG_CACHE_HOME", "/nonexistent", 1);
     const struct dataset_options options = {.threads = 2, .samples = 10};
     assert_ok(dataset_load(&options, &dataset, &error));
-    assert_string_equal(dataset->source, "synthetic");
+    assert_string_equal(dataset->origin, "synthetic");
     dataset_free(dataset);
     setenv("TRAINER_DATA_DIR", support_folder, 1);
     assert_ok(dataset_load(&options, &dataset, &error));
-    assert_string_equal(dataset->source, "files");
+    assert_string_equal(dataset->origin, "files");
     assert_string_equal(dataset->path, support_folder);
     dataset_free(dataset);
     setenv("TRAINER_DATA_DIR", "/nonexistent", 1); /* named, so it must be there */

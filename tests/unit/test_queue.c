@@ -16,7 +16,7 @@ static struct view rows_of(int index, size_t rows) {
 
 static bool waits(struct queue *queue, struct operation operation) {
     queue_append(queue, &operation, &cpu_operations[operation.kind]);
-    return queue->commands[queue->count - 1].barrier;
+    return queue->entries[queue->count - 1].barrier;
 }
 
 static struct operation forward(struct view x, struct view weights, struct view y) {
@@ -106,7 +106,7 @@ static void test_slices(void **state) {
         }
 }
 
-enum { ROWS = ELEMENTS, COMMANDS = 400, SLOW = 40 };
+enum { ROWS = ELEMENTS, ENTRIES = 400, SLOW = 40 };
 
 /* What one row becomes of another and itself: whole numbers below a prime, so that what is wrong
  * once stays wrong. (Sums that grow would end as infinities, which are all equal.) */
@@ -135,11 +135,11 @@ static void test_team(void **state) {
     (void)state;
     static const struct cpu_operation mixing = {mix, {false, true, true}};
     struct queue queue = {0};
-    assert_true(queue_reserve(&queue, COMMANDS));
+    assert_true(queue_reserve(&queue, ENTRIES));
     float expected[2][ROWS];
     for (size_t i = 0; i < ROWS; i++)
         expected[0][i] = memory[0][i] = (float)i;
-    for (size_t n = 0; n < COMMANDS; n++) {
+    for (size_t n = 0; n < ENTRIES; n++) {
         const int from = n % 2, to = 1 - from;
         struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
         operation.scale = n % SLOW == 0;

@@ -56,7 +56,7 @@ static int make_record(void **state) {
         .tail = TAIL_SHORT,
         .shuffle = true,
         .seed = 77};
-    whole.dataset = (struct dataset){.path = "/data/cifar", .source = "files", .seconds = 0.75};
+    whole.dataset = (struct dataset){.path = "/data/cifar", .origin = "files", .seconds = 0.75};
     whole.dataset.train.count = 4321;
     whole.dataset.test.count = 987;
     whole.resumed = (struct training_position){
@@ -420,7 +420,7 @@ static void test_bare_device(void **state) {
     whole.device = (struct device_info){
         .kind = "reference", .type = "cpu", .name = "EPYC", .precision = "fp32", .threads = 1};
     whole.dataset.path[0] = '\0';
-    whole.dataset.source = "synthetic";
+    whole.dataset.origin = "synthetic";
     whole.record.variables = NULL;
     whole.record.fingerprint[0] = '\0';
     assert_says(JSON, "\"test\":987,\"fingerprint\":null}");

@@ -1,5 +1,5 @@
-/* The cpu device's commands, done by threads that take turns: whoever of them is late, the results
- * are the same.
+/* The cpu device's operations, done by threads that take turns: whoever of them is late, the
+ * results are the same.
  *
  * In place of a team, the test does all threads' work itself. Between two waits (queue.h) a thread
  * may be as far ahead of another as can be; with the first thread ahead of all, and with the last
@@ -16,21 +16,21 @@ static struct error error;
 
 /* --- Turns --- */
 
-/* Who is ahead. TOGETHER: nobody, each command is done by all before the next one. */
+/* Who is ahead. TOGETHER: nobody, each entry is done by all before the next one. */
 static enum { TOGETHER, FIRST_AHEAD, LAST_AHEAD, ORDERS } order;
-static size_t unheld; /* commands before which nobody waited */
+static size_t unheld; /* entries before which nobody waited */
 
 int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads);
 
 int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
     for (size_t first = 0, end; first < queue->count; first = end) {
-        for (end = first + 1; end < queue->count && !queue->commands[end].barrier; end++)
+        for (end = first + 1; end < queue->count && !queue->entries[end].barrier; end++)
             if (order == TOGETHER)
                 break;
         unheld += end - first - 1;
         for (int turn = 0; turn < threads; turn++)
             for (size_t i = first; i < end; i++)
-                queue->commands[i].how->run(cpu, &queue->commands[i].operation,
+                queue->entries[i].how->run(cpu, &queue->entries[i].operation,
                     order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
     }
     return threads;
@@ -143,7 +143,7 @@ static void test_turns(void **state) {
                     order == FIRST_AHEAD ? "first" : "last");
         }
     }
-    assert_true(unheld > PROGRAMS); /* not each command waits */
+    assert_true(unheld > PROGRAMS); /* not each entry waits */
     for (int m = 0; m < MATRICES; m++)
         buffer_free(matrices[m]);
     buffer_free(indices);

@@ -105,7 +105,7 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
         status = host_team_size("cpu", options->threads, usual_threads(&cpu->openblas),
             cpu->openblas.callers, cpu->openblas.why, &threads, error);
     if (status == STATUS_OK && !queue_reserve(&cpu->pending, PENDING))
-        status = error_memory(error, "the cpu device", PENDING * sizeof(struct command));
+        status = error_memory(error, "the cpu device", PENDING * sizeof(struct queue_entry));
     if (status != STATUS_OK) {
         cpu_close(&cpu->host.base);
         return status;
@@ -167,7 +167,7 @@ static enum status cpu_compile(struct device *device, const struct operation *op
     struct recording *made = calloc(1, sizeof *made);
     if (!made || !queue_reserve(&made->queue, count)) {
         free(made);
-        return error_memory(error, "a recording", count * sizeof(struct command));
+        return error_memory(error, "a recording", count * sizeof(struct queue_entry));
     }
     for (size_t o = 0; o < count; o++)
         queue_append(&made->queue, &operations[o], &cpu_operations[operations[o].kind]);
@@ -185,7 +185,7 @@ static enum status cpu_run(
 /* --- Memory --- */
 
 static void cpu_free_buffer(struct buffer *buffer) {
-    (void)flush((struct cpu *)buffer->device, NULL); /* commands may still use it */
+    (void)flush((struct cpu *)buffer->device, NULL); /* what is enqueued may still use it */
     host_buffer_free(buffer);
 }
 

@@ -15,16 +15,16 @@ struct slice slice_rows(size_t rows, int thread, int threads) {
 }
 
 bool queue_reserve(struct queue *queue, size_t capacity) {
-    struct command *commands = realloc(queue->commands, capacity * sizeof *commands);
-    if (!commands)
+    struct queue_entry *entries = realloc(queue->entries, capacity * sizeof *entries);
+    if (!entries)
         return false;
-    queue->commands = commands;
+    queue->entries = entries;
     queue->capacity = capacity;
     return true;
 }
 
 void queue_free(struct queue *queue) {
-    free(queue->commands);
+    free(queue->entries);
     *queue = (struct queue){0};
 }
 
@@ -36,10 +36,10 @@ bool queue_is_full(const struct queue *queue) {
     return queue->count == queue->capacity;
 }
 
-/* Whether a thread at operand `j` of the later command could meet what another thread still does to
+/* Whether a thread at operand `j` of the later entry could meet what another thread still does to
  * operand `i` of the earlier one. */
 static bool operands_conflict(
-    const struct command *earlier, size_t i, const struct command *later, size_t j) {
+    const struct queue_entry *earlier, size_t i, const struct queue_entry *later, size_t j) {
     const struct view a = earlier->operation.views[i], b = later->operation.views[j];
     const bool written = operation_types[earlier->operation.kind].operands[i].use != OPERAND_READ ||
                          operation_types[later->operation.kind].operands[j].use != OPERAND_READ;
@@ -50,7 +50,7 @@ static bool operands_conflict(
     return !same_rows;
 }
 
-static bool commands_conflict(const struct command *earlier, const struct command *later) {
+static bool entries_conflict(const struct queue_entry *earlier, const struct queue_entry *later) {
     const size_t befores = operation_operands(&operation_types[earlier->operation.kind]);
     const size_t afters = operation_operands(&operation_types[later->operation.kind]);
     for (size_t i = 0; i < befores; i++)
@@ -60,17 +60,17 @@ static bool commands_conflict(const struct command *earlier, const struct comman
     return false;
 }
 
-/* Commands since the last barrier that a new one is compared with; past that, it has one before it.
+/* Entries since the last barrier that a new one is compared with; past that, it has one before it.
  */
 enum { LOOK_BACK = 64 };
 
 void queue_append(
     struct queue *queue, const struct operation *operation, const struct cpu_operation *how) {
-    struct command *command = &queue->commands[queue->count];
-    *command = (struct command){*operation, how, queue->count - queue->last_barrier >= LOOK_BACK};
-    for (size_t i = queue->last_barrier; i < queue->count && !command->barrier; i++)
-        command->barrier = commands_conflict(&queue->commands[i], command);
-    if (command->barrier)
+    struct queue_entry *entry = &queue->entries[queue->count];
+    *entry = (struct queue_entry){*operation, how, queue->count - queue->last_barrier >= LOOK_BACK};
+    for (size_t i = queue->last_barrier; i < queue->count && !entry->barrier; i++)
+        entry->barrier = entries_conflict(&queue->entries[i], entry);
+    if (entry->barrier)
         queue->last_barrier = queue->count;
     queue->count++;
 }
@@ -85,11 +85,11 @@ int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
         if (thread == 0)
             size = team;
         for (size_t i = 0; i < queue->count; i++) {
-            const struct command *command = &queue->commands[i];
-            if (command->barrier) {
+            const struct queue_entry *entry = &queue->entries[i];
+            if (entry->barrier) {
 #pragma omp barrier
             }
-            command->how->run(cpu, &command->operation, thread, team);
+            entry->how->run(cpu, &entry->operation, thread, team);
         }
     }
     return size;

@@ -21,16 +21,16 @@ struct cpu_operation {
     bool by_rows[OPERATION_VIEWS];
 };
 
-struct command {
+struct queue_entry {
     struct operation operation;
     const struct cpu_operation *how;
     bool barrier; /* the team has one before it */
 };
 
 struct queue {
-    struct command *commands;
+    struct queue_entry *entries;
     size_t count, capacity;
-    size_t last_barrier; /* index of the first command after it */
+    size_t last_barrier; /* index of the first entry after it */
 };
 
 /* The rows first <= row < end that fall to `thread`. */
@@ -39,7 +39,7 @@ struct slice {
 };
 struct slice slice_rows(size_t rows, int thread, int threads);
 
-/* Makes room for `capacity` commands; false when memory is refused. */
+/* Makes room for `capacity` entries; false when memory is refused. */
 bool queue_reserve(struct queue *queue, size_t capacity);
 void queue_free(struct queue *queue);
 
