@@ -152,9 +152,9 @@ static json_t *describe_test(const struct training_result *result) {
  * it is refused memory for it. */
 static enum status write_line(json_t *root, FILE *file, struct error *error) {
     size_t length;
-    errno = 0;
     char *line = json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), &length);
     json_decref(root);
+    errno = line ? 0 : ENOMEM; /* whoever was refused it, here or when `root` was made */
     if (line)
         line[length] = '\n';
     const bool whole = line && fwrite(line, 1, length + 1, file) == length + 1;
