@@ -1,5 +1,5 @@
-/* The activations, by the numbers of `enum activation` (trainer/device.h), which are options of the
- * compiler: ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU. */
+/* The activations. Their numbers are those of `enum activation` (trainer/device.h). The host passes
+ * them as options of the compiler: ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU. */
 
 DEVICE vector activate(vector z, uint activation) {
     if (activation == ACTIVATION_SIGMOID)
@@ -11,7 +11,7 @@ DEVICE vector activate(vector z, uint activation) {
     return z;
 }
 
-/* The activation's derivative, from its value. */
+/* The derivative of the activation at the point where the activation is `value`. */
 DEVICE vector slope(vector value, uint activation) {
     if (activation == ACTIVATION_SIGMOID)
         return value * (1.0f - value);

@@ -1,8 +1,9 @@
-/* What the kernels are written in: OpenCL C 1.2 and, through these names, CUDA C++ as well. Every
- * file of kernels includes it first.
+/* The language of the kernels: OpenCL C 1.2 and, through the names below, CUDA C++ as well. Every
+ * file of kernels includes this one first.
  *
- * A matrix is row-major and without gaps, and is given as a buffer and where in it it starts, in
- * elements. An item is a work-item or thread, a group a work-group or thread block. */
+ * A kernel takes a matrix as a buffer, and the element of the buffer at which the matrix begins. A
+ * matrix is row-major and without gaps. An item is OpenCL's work-item or CUDA's thread. A group is
+ * a work-group or a thread block. */
 
 #ifdef __CUDACC__
 
@@ -16,11 +17,11 @@ typedef unsigned long long ulong;
 #define KERNEL(name) extern "C" __global__ void name
 #define KERNEL_OF_GROUP(name, x, y) extern "C" __global__ void __launch_bounds__((x) * (y)) name
 #define BARRIER() __syncthreads()
-/* What one group has written before PUBLISH, another reads by LOAD_PUBLISHED after it learns of it
- * by an atomic operation. */
+/* What a group has written before PUBLISH, another group of the same launch can read by
+ * LOAD_PUBLISHED, once an atomic operation has told it that it is written. */
 #define PUBLISH() __threadfence()
 #define LOAD_PUBLISHED(from) __ldcg(from)
-#define ATOMIC_INCREMENT(count) atomicAdd(count, 1u) /* gives what it was */
+#define ATOMIC_INCREMENT(count) atomicAdd(count, 1u) /* gives the count before */
 DEVICE uint get_local_id(int dimension) {
     return dimension == 0 ? threadIdx.x : dimension == 1 ? threadIdx.y : threadIdx.z;
 }
@@ -39,21 +40,22 @@ DEVICE ulong get_global_id(int dimension) {
 
 #define GLOBAL global
 #define LOCAL local
-#define SHARED local __attribute__((aligned(16))) /* an array of a group, declared in a kernel */
+#define SHARED local __attribute__((aligned(16))) /* an array that a group shares */
 #define DEVICE static inline
 #define KERNEL(name) kernel void name
 #define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
-/* OpenCL 1.2 does not promise that groups see what others write, so nothing relies on these but the
- * tests that run CUDA's form of the kernels, on a driver that does promise it. */
+/* OpenCL 1.2 does not promise that a group sees what another group has written. So only tests rely
+ * on these three. They run the kernels with FUSED_REDUCTION, as CUDA does, on an OpenCL driver that
+ * does promise it. */
 #define PUBLISH() mem_fence(CLK_GLOBAL_MEM_FENCE)
 #define LOAD_PUBLISHED(from) (*(volatile GLOBAL const float *)(from))
 #define ATOMIC_INCREMENT(count) atomic_inc(count)
 
 #endif
 
-/* A `vector`: the WIDTH floats that an item computes with at a time. Several on a CPU; one on a GPU
- * (and in CUDA, which has no such vectors). */
+/* A `vector` is the WIDTH floats that an item computes with at a time. On a CPU it is several
+ * floats. On a GPU it is one. In CUDA, which has no such vectors, it is always one. */
 #ifndef WIDTH
 #define WIDTH 1
 #endif

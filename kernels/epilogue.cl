@@ -1,9 +1,11 @@
-/* The epilogues of gemms that were split (gemm.cl), or done by a library (one split): bias and
- * activation, the slope, the step of an update. An item does one element. Splits are added in their
- * order. */
+/* Epilogues as kernels of their own. An epilogue is what follows a gemm in the same layer: bias and
+ * activation, the activation's slope, or the step of an update. These kernels are needed after a
+ * gemm that gemm.cl has divided into splits, and after a gemm of a library, which counts as one
+ * split. Each item computes one element, except in bias_update. Splits are added in their order. */
 #include "dialect.h"
 #include "activation.h"
 
+/* The sum of one element over `count` splits, which lie `stride` floats apart. */
 DEVICE float add_splits(GLOBAL const float *splits, uint count, ulong stride) {
     float sum = splits[0];
     for (uint s = 1; s < count; s++)
@@ -11,8 +13,8 @@ DEVICE float add_splits(GLOBAL const float *splits, uint count, ulong stride) {
     return sum;
 }
 
-/* y[rows, columns] = activation(the sum of splits[count, rows, columns] + bias[columns]); y may be
- * the only split. */
+/* y[rows, columns] = activation(the sum of splits[count, rows, columns] over the splits +
+ * bias[columns]). A single split may be y itself. */
 KERNEL(dense_forward_epilogue)
 (GLOBAL const float *splits, ulong splits_at, uint count, GLOBAL const float *bias, ulong bias_at,
     GLOBAL float *y, ulong y_at, uint rows, uint columns, uint activation) {
@@ -23,8 +25,8 @@ KERNEL(dense_forward_epilogue)
     }
 }
 
-/* d_x[rows, columns] = the sum of splits[count, rows, columns] .* slope(x[rows, columns]); d_x may
- * be the only split. */
+/* d_x[rows, columns] = slope(x[rows, columns]) .* (the sum of splits[count, rows, columns] over the
+ * splits). A single split may be d_x itself. */
 KERNEL(dense_backward_epilogue)
 (GLOBAL const float *splits, ulong splits_at, uint count, GLOBAL const float *x, ulong x_at,
     GLOBAL float *d_x, ulong d_x_at, uint rows, uint columns, uint activation) {
@@ -34,14 +36,17 @@ KERNEL(dense_backward_epilogue)
                           slope(x[x_at + i], activation);
 }
 
-/* A sum of a gradient takes its place; or, where it is not told to `store`, is a step there. */
+/* Writes `sum`, an element of a gradient. With `store`, the sum replaces *to. Without it, *to takes
+ * a step: it grows by scale * sum. */
 DEVICE void put_gradient(
     GLOBAL float *to, float sum, GLOBAL const float *scale, ulong scale_at, uint store) {
     *to = store ? sum : *to + scale[scale_at] * sum;
 }
 
-/* With the sums of splits[count, rows + 1, columns]: weights[rows, columns] += *scale * the first
- * rows, bias[columns] += *scale * the last. Or they take their place, as in dense_update. */
+/* The splits, added up, are a layer's gradient, [rows + 1, columns]: first the weights', and the
+ * bias's in the last row. Without `store`, the parameters take a step: weights[rows, columns] and
+ * bias[columns] grow by *scale * their gradient. With `store`, the gradient replaces them, as in
+ * dense_update (gemm.cl). */
 KERNEL(dense_update_epilogue)
 (GLOBAL const float *splits, uint count, GLOBAL float *weights, ulong weights_at,
     GLOBAL float *bias, ulong bias_at, uint rows, uint columns, GLOBAL const float *scale,
@@ -53,8 +58,10 @@ KERNEL(dense_update_epilogue)
     }
 }
 
-/* bias[columns] += *scale * the sums of the columns of d_y[batch, columns], or these sums, as in
- * dense_update: BIAS_ROWS items to a column, BIAS_COLUMNS columns to a group, both of which are options. */
+/* bias[columns] += *scale * the sums of the columns of d_y[batch, columns]. With `store`, the sums
+ * replace the bias, as in dense_update (gemm.cl). A group does BIAS_COLUMNS columns, with BIAS_ROWS
+ * items for each; the host passes both as options. BIAS_ROWS is a power of two, because the sums of
+ * a column's items are added up in pairs. */
 KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *bias, ulong bias_at, uint batch,
     uint columns, GLOBAL const float *scale, ulong scale_at, uint store) {

@@ -1,16 +1,17 @@
-/* The three gemms, or matrix products, of a dense layer, each with its epilogue.
+/* The three gemms (matrix products) of a dense layer, each with its epilogue.
  *
- * A group computes a tile of TILE_M x TILE_N sums. It goes along the sums' terms in steps of
- * TILE_K: the parts of both matrices that a step needs are copied to the group's shared memory, and
- * from there each item adds up its sums in registers, ITEM_M x ITEM_N vectors at a time. An item
- * has SUB_M x SUB_N such blocks. With one item to a group and many blocks this is how a CPU likes
- * it (the blocks' operands stay in its first cache), with many items of one block how a GPU does.
+ * A group computes a tile of the result: TILE_M rows by TILE_N columns of sums. It goes through the
+ * terms of these sums in steps of TILE_K. For each step it copies the parts of both matrices that
+ * the step needs to its shared memory. From there each item adds to its own sums, which are in
+ * registers. An item computes SUB_M x SUB_N blocks, each of ITEM_M rows by ITEM_N vectors. A GPU is
+ * fastest with many items of one block each. A CPU is fastest with one item of many blocks, because
+ * the operands of a block then stay in its first cache.
  *
- * Where a gemm has too few tiles to fill the device, its terms are split among several groups
- * (split-K; dimension 2), each of which writes the sums of its split. Then epilogue.cl adds these
- * up; or, with FUSED_REDUCTION, the tile's last group to get there, whichever it is. Both add the
- * splits in their order. Nothing depends on the order in which groups run: the same gemm gives the
- * same bits.
+ * Where a gemm has too few tiles to fill the device, the terms of its sums are divided among
+ * several groups (split-K). The third dimension of the grid counts these splits. Each group writes
+ * the sums of its split to memory. Then a kernel of epilogue.cl adds up the splits or, with
+ * FUSED_REDUCTION, the last group of the tile to finish does. Both add the splits in their order.
+ * So the same gemm gives the same bits, in whatever order the groups run.
  *
  * The host passes all sizes as options (src/device/gpu/gemm_tile.c):
  *
@@ -18,18 +19,18 @@
  *   GROUP_M, GROUP_N         items of a group, down and across
  *   ITEM_M, ITEM_N           rows and vectors of an item's block
  *   SUB_M, SUB_N             blocks of an item, down and across
- *   TILE_M, TILE_N, TILE_K   rows, columns and terms of a step, in floats
- *   ROW_M, ROW_K, ROW_N      from one row of TILE_M, TILE_K or TILE_N floats to the next, where they
- *                            lie in shared memory
- *   LEFT_SIZE, RIGHT_SIZE    floats of shared memory for the left matrix's part, which is
- *                            [TILE_K, TILE_M] or [TILE_M, TILE_K], and the right one's,
- *                            [TILE_K, TILE_N] */
+ *   TILE_M, TILE_N, TILE_K   rows and columns of a tile, in floats, and terms of a step
+ *   ROW_M, ROW_K, ROW_N      floats from one row in shared memory to the next, where a row holds
+ *                            TILE_M, TILE_K or TILE_N floats
+ *   LEFT_SIZE, RIGHT_SIZE    floats of shared memory for the part of the left matrix, which is
+ *                            [TILE_K, TILE_M] or [TILE_M, TILE_K], and for that of the right one,
+ *                            which is [TILE_K, TILE_N] */
 #include "dialect.h"
 #include "activation.h"
 
 #define ITEMS (GROUP_M * GROUP_N)
-#define SPAN_M (GROUP_M * ITEM_M)         /* rows of a block of every item */
-#define SPAN_N (GROUP_N * ITEM_N * WIDTH) /* and columns */
+#define SPAN_M (GROUP_M * ITEM_M)         /* rows that all items cover with a block each */
+#define SPAN_N (GROUP_N * ITEM_N * WIDTH) /* columns, likewise */
 
 #if ITEMS == 1
 #define TILE_BARRIER()
@@ -37,17 +38,20 @@
 #define TILE_BARRIER() BARRIER()
 #endif
 
-/* Columns of the right part that an item adds up for the bias. */
+/* The columns of the right matrix's part that each item adds up for the bias. */
 #define COLUMNS_EACH ((TILE_N + ITEMS - 1) / ITEMS)
 
+/* An item's sums: those of its blocks, and of its columns for the bias. */
 struct sums {
     vector at[SUB_N][SUB_M][ITEM_M][ITEM_N];
     float columns[COLUMNS_EACH];
 };
 
-/* tile[r * row_step + c * column_step] = element (r, c) of `source`, whose rows are `stride` apart;
- * 0 outside its rows and columns. r < tile_rows, c < tile_columns. Of a tile that is not full, a
- * single item leaves out what lies more than `spare_rows` and `spare_columns` beyond the matrix. */
+/* Copies a part of `source` to shared memory, for r < tile_rows and c < tile_columns:
+ *   tile[r * row_step + c * column_step] = source[r * stride + c]
+ * Only rows x columns elements are left of the matrix; beyond them the tile is 0. Where a group is
+ * a single item (a CPU), it saves time at the matrix's edge: it fills no more than `spare_rows`
+ * rows and `spare_columns` columns beyond the matrix, the most that its blocks read. */
 DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint tile_rows,
     uint tile_columns, GLOBAL const float *source, uint stride, uint rows, uint columns,
     uint spare_rows, uint spare_columns) {
@@ -70,8 +74,9 @@ DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint t
                 r < rows && c < columns ? source[(ulong)r * stride + c] : 0.0f;
 }
 
-/* block += left[ITEM_M, depth] * right[depth, ITEM_N vectors]. Each step's sums are taken by
- * themselves and then added, which loses less to rounding than one long sum. */
+/* block += left[ITEM_M, depth] * right[depth, ITEM_N vectors], where element (i, k) of left is
+ * left[i * left_m + k * left_k]. The terms of this step are added up by themselves first, and then
+ * added to the block. That loses less to rounding than one long sum. */
 DEVICE void multiply(vector block[ITEM_M][ITEM_N], LOCAL const float *left, uint left_m, uint left_k,
     LOCAL const float *right, uint depth) {
     vector sum[ITEM_M][ITEM_N];
@@ -100,7 +105,8 @@ DEVICE void multiply(vector block[ITEM_M][ITEM_N], LOCAL const float *left, uint
             block[i][j] += sum[i][j];
 }
 
-/* A gemm's size, and this group's part of it: from (m, n) on, terms k to k_end. */
+/* The size of a gemm's result, and this group's part of the work: the tile whose first element is
+ * (m, n), and the terms from k up to, but without, k_end. */
 struct part {
     uint rows, columns, m, n, k, k_end;
 };
@@ -116,14 +122,15 @@ DEVICE struct part part_of(uint rows, uint columns, uint terms, uint terms_each)
     return part;
 }
 
-/* The item's sums of left * right. A matrix that is stored the other way round than the gemm takes
- * it (left [terms, rows] instead of [rows, terms], right [columns, terms]) is said to be
- * `transposed`. With `add_columns`, also the sums of right's columns. */
+/* Computes the item's sums of left[rows, terms] * right[terms, columns]. With `left_transposed`,
+ * left is stored as [terms, rows]; with `right_transposed`, right is stored as [columns, terms]. A
+ * stride is the length of a stored row. With `add_columns`, right's columns are added up, too. */
 DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float *left,
     int left_transposed, uint left_stride, GLOBAL const float *right, int right_transposed,
     uint right_stride, int add_columns, LOCAL float *left_tile, LOCAL float *right_tile) {
-    /* On a GPU the left part lies as its items read it, ITEM_M neighbours; a CPU would only lose
-     * time transposing it. */
+    /* On a GPU the left part is stored so that the ITEM_M floats of an item are neighbours. A
+     * single item (a CPU) keeps the matrix's own order, because transposing would only take time.
+     */
     const int left_by_k = ITEMS > 1 ? 1 : left_transposed;
     const uint left_m = left_by_k ? 1 : ROW_K, left_k = left_by_k ? ROW_M : 1;
     const uint rows = part.rows - part.m, columns = part.columns - part.n;
@@ -168,7 +175,8 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
     }
 }
 
-/* The first `count` floats at `from`, or WIDTH of them; what is left is 0. */
+/* A vector of the WIDTH floats at `from`. If `count` is less than WIDTH, only the first `count` are
+ * read, and the others are 0. */
 DEVICE vector load_some(GLOBAL const float *from, uint count) {
     if (count >= WIDTH)
         return LOAD_VECTOR(from);
@@ -178,6 +186,7 @@ DEVICE vector load_some(GLOBAL const float *from, uint count) {
     return LOAD_VECTOR(lanes);
 }
 
+/* Stores the WIDTH floats of a vector at `to`, or only the first `count` if that is less. */
 DEVICE void store_some(vector value, GLOBAL float *to, uint count) {
     if (count >= WIDTH) {
         STORE_VECTOR(value, to);
@@ -189,9 +198,10 @@ DEVICE void store_some(vector value, GLOBAL float *to, uint count) {
         to[l] = lanes[l];
 }
 
-/* Takes the item's sums one by one: `value` is that of row m and columns n to n + WIDTH, of which
- * `count` at most are the gemm's. On a GPU they are registers, which have no addresses, so
- * their numbers must be known when this is compiled. */
+/* Runs `body` for each vector of the item's sums that begins within the result. In the body,
+ * `value` is the sums of row m and of the WIDTH columns from n on, and `count` is the number of
+ * columns that the result has from n on. On a GPU the sums are in registers, which can't be indexed
+ * while a kernel runs. So the loop is unrolled there, and each index is a constant. */
 #if ITEMS > 1
 #define UNROLL_ELEMENTS _Pragma("unroll")
 #else
@@ -213,7 +223,7 @@ DEVICE void store_some(vector value, GLOBAL float *to, uint count) {
             }                                                                                      \
         }
 
-/* This group's split of [splits, rows, columns]. */
+/* Where the sums of this group's split begin in splits[number of splits, rows, columns]. */
 DEVICE GLOBAL float *split_of(GLOBAL float *splits, uint rows, uint columns) {
     return splits + (ulong)get_group_id(2) * rows * columns;
 }
@@ -223,9 +233,10 @@ DEVICE GLOBAL float *split_of(GLOBAL float *splits, uint rows, uint columns) {
 #define SHARED_COUNT SHARED uint before[1];
 #define COMES_LAST() comes_last(arrivals, before)
 
-/* Whether the splits of all the tile's groups are written, this one's being the last. Then they can
- * be read, and the tile's count is 0 again. The same for all items of the group, which all must
- * call it; without splits each group is the last. */
+/* Whether this group is the last of its tile to have written its split. Then it can read the splits
+ * of all of them, and the tile's count in `arrivals` is 0 again, for the next launch. All items of
+ * a group must call this, and all get the same answer. Without splits, each group is the last of
+ * its tile. */
 DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
     const uint tile = get_group_id(1) * get_num_groups(0) + get_group_id(0);
     const uint splits = get_num_groups(2);
@@ -242,8 +253,9 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
     return last;
 }
 
-/* In the last group: the item's sums become those of all splits, each of `elements`. Split after
- * split, so that many loads are under way. */
+/* For the last group of a tile: the item's sums become the sums over all splits, each of `elements`
+ * floats. The outer loop goes over the splits, so that many elements are being loaded at a time.
+ * REDUCE_BIAS does the same for the bias's sums, which begin at element `at` of a split. */
 #define REDUCE_SPLITS(sums, part, elements)                                                          \
     for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
         FOR_EACH_SUM(sums, part, {                                                                 \
@@ -267,7 +279,8 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
 #define REDUCE_BIAS(sums, part, elements, at)
 #endif
 
-/* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]); of a split: its sums. */
+/* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]). Where there are several
+ * splits, a group first writes its sums to splits[number of splits, batch, out]. */
 KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *splits,
@@ -292,7 +305,8 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
     })
 }
 
-/* d_x[batch, in] = (d_y[batch, out] * weights[in, out]^T) .* slope(x[batch, in]) */
+/* d_x[batch, in] = (d_y[batch, out] * weights[in, out]^T) .* slope(x[batch, in]). Where there are
+ * several splits, a group first writes its sums to splits[number of splits, batch, in]. */
 KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *splits,
@@ -318,7 +332,8 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     })
 }
 
-/* The bias's columns n whose sums c this item has: those of the tiles in the first row. */
+/* Runs `body` for each column n of the bias of which this item has the sum, in sums.columns[c].
+ * Only the tiles in the first row of tiles add up columns, so that each column is added up once. */
 #define FOR_EACH_BIAS(part, body)                                                                  \
     for (uint c = 0; part.m == 0 && c < COLUMNS_EACH; c++) {                                       \
         const uint n = part.n + item + c * ITEMS;                                                  \
@@ -327,9 +342,10 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
         }                                                                                          \
     }
 
-/* weights[in, out] += *scale * x[batch, in]^T * d_y[batch, out]; bias[out] += *scale * the sums of
- * d_y's columns, which are row `in` of a split. Or, where it is told to `store`, these sums take
- * the place of weights and bias, and there is no scale. */
+/* weights[in, out] += *scale * x[batch, in]^T * d_y[batch, out], and bias[out] += *scale * the sums
+ * of d_y's columns. With `store`, the products and sums replace weights and bias, and the scale is
+ * not read. Where there are several splits, each is [in + 1, out], and its last row has the sums
+ * for the bias. */
 KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
     ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *splits, uint batch, uint in,

@@ -1,4 +1,4 @@
-/* The steps of optimisers. An item does one parameter. */
+/* The steps of optimisers. Each item changes one parameter. */
 #include "dialect.h"
 
 /* parameters[count] += *scale * gradient[count] */

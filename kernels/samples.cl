@@ -1,9 +1,10 @@
-/* What is done sample by sample. */
+/* Kernels that treat each sample by itself: its image, or its row of logits. */
 #include "dialect.h"
 
-/* With p = softmax of each row of logits[batch, classes]: score[batch, 2] = (-log p[label], 1 if
- * the first largest p is the label's, else 0), then logits = scale * (p - one-hot(label)). An item
- * does a row. */
+/* With p = the softmax of a row of logits[batch, classes], and label = that row's entry of
+ * labels[batch]: the row of score[batch, 2] becomes -log p[label], and 1 if the first largest p is
+ * the label's, else 0. Then the row of logits becomes scale * (p - one-hot(label)). Each item does
+ * one row. */
 KERNEL(softmax_cross_entropy)
 (GLOBAL float *logits, ulong logits_at, GLOBAL const uint *labels, ulong labels_at,
     GLOBAL float *score, ulong score_at, uint batch, uint classes, float scale) {
@@ -26,8 +27,8 @@ KERNEL(softmax_cross_entropy)
         z[j] = scale * (exp(z[j] - largest) / sum - (j == label ? 1.0f : 0.0f));
 }
 
-/* destination[rows, columns] = row index[i] of source[N, columns], for row i. An item does an
- * element. */
+/* Row i of destination[rows, columns] = row index[i] of source[N, columns]. Each item copies one
+ * element. Its 4 bytes are copied as they are, whatever they mean. */
 KERNEL(gather_rows)
 (GLOBAL const uint *source, ulong source_at, GLOBAL const uint *index, ulong index_at,
     GLOBAL uint *destination, ulong destination_at, uint rows, uint columns) {
@@ -37,12 +38,14 @@ KERNEL(gather_rows)
             source[source_at + (ulong)index[index_at + row] * columns + column];
 }
 
-/* Images of `channels` planes of bytes, one image after another, as numbers from 0 to 1. With `mixed`:
- * destination[rows, columns] = (first * the bytes of the first channel + second * those of the second
- * + third * those of the third) / 255, where columns is a plane, and the weights of channels that are
- * not there are 0. Else destination[rows, columns] = pixels / 255, where columns is an image. An item
- * does an element of the destination, and the items are exactly those: groups must divide columns.
- * (A test of each would keep some compilers from using vectors, and cost half as much time again.) */
+/* Turns the bytes of images into numbers from 0 to 1. An image is `channels` planes of bytes, one
+ * after another, and becomes a row of destination[rows, columns]. Without `mixed`, destination =
+ * pixels / 255, and `columns` is the size of an image. With `mixed`, the planes of an image become
+ * one, and `columns` is the size of a plane: destination = (first * the first channel + second *
+ * the second + third * the third) / 255. The weight of a channel that an image lacks is 0. Each
+ * item computes one element. No item tests whether it is inside: with such a test some compilers
+ * use no vectors, and the kernel takes half as long again. So the host must launch exactly one item
+ * for each element, in groups whose size divides `columns`. */
 KERNEL(convert_pixels)
 (GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint columns,
     uint channels, uint mixed, float first, float second, float third) {
