@@ -12,18 +12,18 @@
 
 /* --- Timing --- */
 
-/* One algorithm of those that are timed: a gemm again and again, and how fast that was. */
+/* An algorithm that is timed. It computes the same gemm `repeats` times in a turn. */
 struct candidate {
     struct gemms *gemms;
     size_t algorithm;
     enum gemm_kind kind;
     const struct gemm_views *views;
     size_t repeats;
-    struct gpu_commands recorded; /* the repeats, as an epoch is recorded; or none */
-    double least;                 /* seconds for a gemm; INFINITY: it can't */
+    struct gpu_commands recorded; /* a turn as an epoch is recorded; or empty */
+    double least;                 /* seconds for a gemm; INFINITY: it fails */
 };
 
-/* Adds the repeats to a list; NULL: enqueues them. */
+/* Adds a turn's gemms to the list `to`. If that is NULL, they are enqueued. */
 static enum status repeat(
     const struct candidate *candidate, struct gpu_commands *to, struct error *error) {
     enum status status = STATUS_OK;
@@ -33,7 +33,7 @@ static enum status repeat(
     return status;
 }
 
-/* Runs the repeats until they are done; the least time counts. */
+/* Runs a turn, and waits until it is done. The least time of a gemm in any turn counts. */
 static enum status take_turn(struct candidate *candidate, struct error *error) {
     struct gpu *gpu = candidate->gemms->gpu;
     const double start = clock_seconds();
@@ -48,8 +48,10 @@ static enum status take_turn(struct candidate *candidate, struct error *error) {
     return status;
 }
 
-/* A first run, which may compile it, and a second one, which tells how many make up a turn. Where
- * an epoch is one submission, so is a turn: single launches would show the host's time instead. */
+/* Prepares a candidate. It computes the gemm a first time, which may compile a kernel and isn't
+ * counted. The time of a second one tells how many make up a turn. Where an epoch is submitted as
+ * one graph, so is a turn. Else the time would be that of the host, which launches the gemms one by
+ * one. */
 static enum status get_ready(struct candidate *candidate, struct error *error) {
     enum { LAUNCHED_MAX = 16, RECORDED_MAX = 200 };
     const double turn = 1e-3; /* seconds */
@@ -74,7 +76,8 @@ static enum status get_ready(struct candidate *candidate, struct error *error) {
     return status;
 }
 
-/* The algorithm of the least time. A library must be faster by what its driver says. */
+/* The algorithm with the least time. A library must be faster than our kernels by as much as its
+ * driver says (library_share). */
 static size_t fastest_of(const struct gemms *gemms, const struct candidate *candidates) {
     size_t fastest = 0;
     for (size_t m = 1; m < gemms->algorithms_count; m++) {
@@ -85,10 +88,10 @@ static size_t fastest_of(const struct gemms *gemms, const struct candidate *cand
     return fastest;
 }
 
-/* The fastest algorithm. They take turns, so that what else the machine does meets all of them;
- * after some rounds those that are far from the best one are left out. An algorithm that fails, for
- * want of memory or because the hardware has not what it needs, is out of it; the last one's error
- * counts when all fail. */
+/* Finds the fastest algorithm. The candidates take turns, so that whatever else the machine does
+ * meanwhile slows all of them. After some rounds, candidates that take more than twice the best
+ * time are left out. An algorithm that fails is left out, too: memory may be short, or the hardware
+ * may lack something that it needs. Only when all fail is it an error, the last one's. */
 static enum status find_fastest(struct gemms *gemms, enum gemm_kind kind,
     const struct gemm_views *views, size_t *fastest, struct error *error) {
     enum { ROUNDS = 10, ROUNDS_FOR_ALL = 3 };
@@ -117,8 +120,9 @@ static enum status find_fastest(struct gemms *gemms, enum gemm_kind kind,
     return isinf(candidates[*fastest].least) ? failure : STATUS_OK;
 }
 
-/* Times every algorithm, with memory of its own for what it writes: what is in the views' place may
- * be needed, and must stay. Without that memory it is the first algorithm, unmeasured. */
+/* Times every algorithm. The results go to memory that is allocated for that, because what the
+ * views hold may still be needed. If there is no such memory, nothing is timed, and the first
+ * algorithm is taken. */
 static enum status time_algorithms(struct gemms *gemms, enum gemm_kind kind,
     const struct gemm_views *views, bool *timed, size_t *fastest, struct error *error) {
     struct gpu *gpu = gemms->gpu;
@@ -142,7 +146,7 @@ static enum status time_algorithms(struct gemms *gemms, enum gemm_kind kind,
 
 /* --- Choosing --- */
 
-/* Which algorithm takes the gemms of a shape. */
+/* The algorithm that computes all gemms of a shape. */
 struct gemm_choice {
     struct gemm_shape shape;
     size_t algorithm;
@@ -183,7 +187,9 @@ size_t gpu_choices(const struct device *device, char *text, size_t size) {
     return length;
 }
 
-/* What the choices come to: "own-host", or "own-small 7, clblast 2". */
+/* Says in the device's info what was chosen: "own-host" where one algorithm does all shapes, or
+ * "own-small 7, clblast 2" with the number of shapes of each. Sets suspect_side where a library
+ * does some. */
 static void describe_choices(const struct gemm_choices *choices) {
     const struct gemms *gemms = choices->gemms;
     struct device_info *info = &gemms->gpu->base.info;
@@ -214,7 +220,8 @@ static bool find_choice(
     return false;
 }
 
-/* Whether the gemm is the check of the library; then the library does it. */
+/* Whether the gemm is one by which the self-check tests a library that may compute wrong results
+ * (suspect_side). If it is, the library does it, even where our kernels are faster. */
 static bool is_check(const struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
     const size_t side = gemms->gpu->base.info.suspect_side;
     if (side == 0 || shape->batch != side || shape->in != side || shape->out != side)
@@ -225,7 +232,8 @@ static bool is_check(const struct gemms *gemms, const struct gemm_shape *shape, 
     return true;
 }
 
-/* As an earlier run has done, or by measurement. */
+/* Takes what an earlier run has chosen, or times the algorithms. With a single algorithm there is
+ * nothing to choose. */
 static enum status make_choice(struct gemms *gemms, const struct gemm_views *views,
     struct gemm_choice *choice, struct error *error) {
     const struct gemm_shape *shape = &choice->shape;

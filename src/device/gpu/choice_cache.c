@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text under which a choice is kept: everything that it depends on. The caller frees it. */
+/* The key under which the program cache keeps a choice: everything that the choice depends on. The
+ * caller frees it. NULL when memory is refused. */
 static char *make_key(const struct gemms *gemms, const struct gemm_shape *shape, size_t *length) {
     const struct gpu *gpu = gemms->gpu;
     char algorithms[GEMM_ALGORITHMS_MAX * (GEMM_TILE_OPTIONS_SIZE + 32)] = "";
@@ -38,7 +39,8 @@ static bool find_algorithm(
     return false;
 }
 
-/* What the run has chosen that this one continues; false when there is none. */
+/* Gives the algorithm that was chosen by the run that this one continues; false when there is none.
+ * If it chose one that isn't here any more, the device's info gets a warning. */
 static bool take_over(struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
     struct device *device = &gemms->gpu->base;
     gemm_shape_name what;
@@ -51,7 +53,8 @@ static bool take_over(struct gemms *gemms, const struct gemm_shape *shape, size_
     return found;
 }
 
-/* What any run has chosen before, by the cache; false when there is none. */
+/* Gives the algorithm that some earlier run has left in the program cache; false when there is
+ * none. */
 static bool load(const struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm) {
     void *content = NULL;
     size_t key_length = 0, length = 0;

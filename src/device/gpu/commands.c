@@ -6,7 +6,8 @@
 
 /* --- Enqueueing --- */
 
-/* A place for one more; NULL when memory is refused. */
+/* Makes room for one more command at a list's end, and gives its place; NULL when memory is
+ * refused. */
 static struct gpu_command *grow(struct gpu_commands *commands) {
     if (commands->count == commands->capacity) {
         const size_t capacity = commands->capacity > 0 ? commands->capacity * 2 : 256;
@@ -19,7 +20,8 @@ static struct gpu_command *grow(struct gpu_commands *commands) {
     return &commands->all[commands->count];
 }
 
-/* `kernel`: the command's; NULL for a gemm. */
+/* Adds a command to the list `to`. If that is NULL, the command is enqueued. `kernel` is the
+ * command's kernel; NULL for a gemm. */
 static enum status submit(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
     const struct gpu_command *command, struct error *error) {
     if (!to)
@@ -90,7 +92,8 @@ void gpu_free_recording(struct device *device, struct recording *recording) {
     free(recording);
 }
 
-/* Where commands can be submitted as one, a list that can't is no better than plain calls. */
+/* Makes no recording where the driver has graphs, but can make none of these operations: to run
+ * such a list would be no faster than to enqueue the operations again. */
 enum status gpu_compile(struct device *device, const struct operation *operations, size_t count,
     struct recording **recording, struct error *error) {
     struct gpu *gpu = (struct gpu *)device;

@@ -1,4 +1,5 @@
-/* What is the same for every driver when a device is opened and closed; and its memory. */
+/* Opening and closing a device, and counting its memory, as far as that is the same for all
+ * drivers. */
 #include "device/environment.h"
 #include "device/gpu/autotune.h"
 #include "device/gpu/gemm.h"

@@ -1,10 +1,10 @@
-# Writes OUTPUT, a C file that holds the text of each of FILES (a list) and kernel_text(), which
-# gives it by the file's name. A line '#include "NAME"' becomes the text of NAME, in the same folder,
-# so that each text is whole; '#line' tells compilers which line of which file it was. Arrays of
-# characters, because string literals have a limit to their length; character constants, because a
-# char may have no room for 0x80.
+# Writes OUTPUT, a C file with the text of each of FILES (a list), and with kernel_text(), which
+# gives a text by its file's name. A line '#include "NAME"' is replaced by the text of NAME, a file
+# in the same folder, so that each text is complete. '#line' tells compilers which line of which
+# file follows. A text is an array of characters, because the length of string literals is limited.
+# The characters are constants like '\x80', because the number 0x80 may not fit into a char.
 
-# read_whole(FILE): sets `text` to that of FILE, with what it includes.
+# read_whole(FILE): sets `text` to the text of FILE, with the files that it includes in their place.
 function(read_whole file)
   cmake_path(GET file FILENAME name)
   cmake_path(GET file PARENT_PATH folder)

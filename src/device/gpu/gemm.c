@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Items of the groups of kernels/epilogue.cl: FLAT where an item does an element, and in
- * bias_update BIAS_ROWS for each of BIAS_COLUMNS columns. */
+/* Sizes of groups in kernels/epilogue.cl. Where each item computes one element, a group has FLAT
+ * items. In bias_update a group has BIAS_ROWS items for each of BIAS_COLUMNS columns. */
 enum { FLAT = 64, BIAS_COLUMNS = 8, BIAS_ROWS = 8 };
 
-/* A gradient and an update by it are one kernel. */
+/* A gradient and an update are done by the same kernel, which is told whether to store its sums. */
 static const char *const kernel_names[GEMM_KINDS] = {
     "dense_forward", "dense_backward", "dense_update", "dense_update"};
 static const char *const epilogue_names[GEMM_KINDS] = {"dense_forward_epilogue",
@@ -22,14 +22,14 @@ static bool is_cpu(const struct gpu *gpu) {
     return strcmp(gpu->base.info.type, "cpu") == 0;
 }
 
-/* Whether the device can run groups like this. */
+/* Whether the device can run groups of this tile. */
 static bool fits(const struct gpu *gpu, const struct gemm_tile *tile) {
     return gemm_tile_items(tile) <= gpu->largest_group &&
            gemm_tile_shared_bytes(tile) <= gpu->group_bytes;
 }
 
-/* Whether a tile is tried: on a CPU those with vectors, on anything else those without; and by its
- * own name in any case. */
+/* Whether a tile is tried. By its own name it always is. With "own" or "auto", a CPU tries the
+ * tiles with vectors, and any other device those without. */
 static bool is_wanted(const struct gpu *gpu, const struct gemm_tile *tile, const char *gemm) {
     if (strcmp(gemm, tile->name) == 0)
         return true;
@@ -45,9 +45,9 @@ static enum status add_own(struct gemms *gemms, const struct gemm_tile *tile, st
     snprintf(options, sizeof options, "%s%s", shape,
         gpu->driver->fused_reduction ? " -DFUSED_REDUCTION" : "");
     enum status status = gpu_program_create(gpu, GEMM_KERNELS, options, &algorithm->program, error);
-    for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
+    for (int kind = 0; kind < GEMM_KINDS && status == STATUS_OK; kind++)
         status = gpu_kernel_create(
-            gpu, algorithm->program, kernel_names[p], &algorithm->kernels[p], error);
+            gpu, algorithm->program, kernel_names[kind], &algorithm->kernels[kind], error);
     return status;
 }
 
@@ -64,7 +64,7 @@ static enum status add_algorithms(struct gemms *gemms, const char *gemm, struct 
     if (by_library && gpu->largest_group >= FLAT)
         gemms->algorithms[gemms->algorithms_count++] =
             (struct gemm_algorithm){.name = library, .library = true};
-    /* Hardware that its usual tiles don't fit takes any. */
+    /* If none of the usual tiles fits the hardware, the first one that fits is taken. */
     const bool any = strcmp(gemm, "own") == 0 || strcmp(gemm, "auto") == 0;
     for (size_t t = 0; t < gemm_tiles_count && any && gemms->algorithms_count == 0; t++) {
         const struct gemm_tile tile = gemm_tile_widened(&gemm_tiles[t], gpu->vector_width);
@@ -79,7 +79,8 @@ static enum status add_algorithms(struct gemms *gemms, const char *gemm, struct 
     return status;
 }
 
-/* Where the groups of a split gemm count themselves; each count ends as the 0 it began as. */
+/* Makes the counts by which the groups of a split gemm find out which of them is the last. They
+ * begin as 0, and each gemm leaves them as 0. */
 static enum status create_arrivals(struct gemms *gemms, struct error *error) {
     struct gpu *gpu = gemms->gpu;
     if (!gpu->driver->fused_reduction)
@@ -114,8 +115,8 @@ enum status gemms_create(
     gemms->gpu = gpu;
     enum status status = add_algorithms(gemms, gemm ? gemm : "auto", error);
     bool library = false;
-    for (size_t m = 0; m < gemms->algorithms_count; m++)
-        library = library || gemms->algorithms[m].library;
+    for (size_t a = 0; a < gemms->algorithms_count; a++)
+        library = library || gemms->algorithms[a].library;
     if (!library)
         gpu->base.info.library[0] = '\0';
     if (status == STATUS_OK)
@@ -123,9 +124,9 @@ enum status gemms_create(
     if (status == STATUS_OK)
         status =
             gpu_program_create(gpu, EPILOGUE_KERNELS, options, &gemms->epilogue_program, error);
-    for (int p = 0; p < GEMM_KINDS && status == STATUS_OK; p++)
+    for (int kind = 0; kind < GEMM_KINDS && status == STATUS_OK; kind++)
         status = gpu_kernel_create(
-            gpu, gemms->epilogue_program, epilogue_names[p], &gemms->epilogues[p], error);
+            gpu, gemms->epilogue_program, epilogue_names[kind], &gemms->epilogues[kind], error);
     if (status == STATUS_OK)
         status = gpu_kernel_create(
             gpu, gemms->epilogue_program, "bias_update", &gemms->bias_update, error);
@@ -136,15 +137,15 @@ void gemms_free(struct gemms *gemms) {
     if (!gemms)
         return;
     struct gpu *gpu = gemms->gpu;
-    for (size_t m = 0; m < gemms->algorithms_count; m++) {
-        if (gemms->algorithms[m].library && gpu->driver->free_library)
+    for (size_t a = 0; a < gemms->algorithms_count; a++) {
+        if (gemms->algorithms[a].library && gpu->driver->free_library)
             gpu->driver->free_library(gpu);
-        for (int p = 0; p < GEMM_KINDS; p++)
-            gpu_kernel_free(gpu, &gemms->algorithms[m].kernels[p]);
-        gpu_program_free(gpu, gemms->algorithms[m].program);
+        for (int kind = 0; kind < GEMM_KINDS; kind++)
+            gpu_kernel_free(gpu, &gemms->algorithms[a].kernels[kind]);
+        gpu_program_free(gpu, gemms->algorithms[a].program);
     }
-    for (int p = 0; p < GEMM_KINDS; p++)
-        gpu_kernel_free(gpu, &gemms->epilogues[p]);
+    for (int kind = 0; kind < GEMM_KINDS; kind++)
+        gpu_kernel_free(gpu, &gemms->epilogues[kind]);
     gpu_kernel_free(gpu, &gemms->bias_update);
     gpu_program_free(gpu, gemms->epilogue_program);
     while (gemms->workspace) {
@@ -159,7 +160,8 @@ void gemms_free(struct gemms *gemms) {
 
 /* --- Computing --- */
 
-/* A view of `elements` of the workspace. */
+/* Gives a view of `elements` elements of workspace. It is allocated first where the present one is
+ * too small. */
 static enum status get_workspace(
     struct gemms *gemms, size_t elements, struct view *view, struct error *error) {
     if (!gemms->workspace || gemms->workspace->buffer->elements < elements) {
@@ -184,13 +186,14 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
     return (struct gpu_grid){{(elements + items - 1) / items, 1, 1}, {items, 1, 1}};
 }
 
-/* A kernel's scale, and whether it has none: anything is given in its place then. */
+/* The last arguments of the kernels of a gradient or an update: the scale, and whether to store the
+ * sums. A gradient has no scale, so any view is given in its place. */
 #define ARGUMENTS_SCALE(kind, views)                                                               \
     ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->scale : (views)->result),                       \
         ARGUMENT_NUMBER((kind) == GEMM_GRADIENT)
 
-/* Adds a gemm's epilogue to a list: what is done to its sums, `count` splits of them in `splits`,
- * which may be the result itself. */
+/* Adds the epilogue of a gemm to the list `to`. If that is NULL, it is enqueued. The gemm's sums
+ * are `count` splits in `splits`, which may be the result itself. */
 static enum status enqueue_epilogue(struct gemms *gemms, struct gpu_commands *to,
     enum gemm_kind kind, const struct gemm_views *views, struct view splits, size_t count,
     struct error *error) {
@@ -225,7 +228,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct gemm_plan plan = gemm_plan_of(gpu, &algorithm->tile, kind, views);
     const bool batch = gemm_sums_batch(kind), fused_reduction = gpu->driver->fused_reduction;
     const struct view result = views->result;
-    struct view splits = result; /* not used with one split */
+    struct view splits = result; /* any view: one split needs none */
     if (plan.splits > 1) {
         const enum status status = get_workspace(gemms, plan.elements, &splits, error);
         if (status != STATUS_OK)
@@ -252,7 +255,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
                : status;
 }
 
-/* The sums of d_y's columns, for the bias. */
+/* Adds up d_y's columns: they become the bias's gradient, or its step. */
 static enum status sum_columns(struct gemms *gemms, struct gpu_commands *to, enum gemm_kind kind,
     const struct gemm_views *views, struct error *error) {
     const size_t columns = views->bias.columns;
@@ -263,7 +266,8 @@ static enum status sum_columns(struct gemms *gemms, struct gpu_commands *to, enu
         ARGUMENTS_SCALE(kind, views));
 }
 
-/* A library that can't read a scale from memory gives the gradient, and the step is ours. */
+/* Computes a gemm by the driver's library. Where the library can't read a scale from the device's
+ * memory, it computes the gradient of an update to workspace, and our kernel takes the step. */
 static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *to,
     enum gemm_kind kind, const struct gemm_views *views, struct error *error) {
     struct gpu *gpu = gemms->gpu;

@@ -64,25 +64,26 @@ const char *gemm_shape_text(const struct gemm_shape *shape, gemm_shape_name text
 
 /* --- Dividing them --- */
 
-/* Groups of split gemms that a compute unit gets. */
+/* How many groups of a split gemm each compute unit gets. */
 enum { UNIT_GROUPS = 4 };
 
 size_t gemm_tiles_split(const struct gpu *gpu) {
     return (size_t)gpu->base.info.units * UNIT_GROUPS;
 }
 
-/* How a gemm of our own is split: terms for each of `count` splits. */
+/* How a gemm is split: into `count` splits of `terms_each` terms. */
 struct splits {
     size_t count, terms_each;
 };
 
 enum {
-    SPLIT_TERMS = 128, /* fewer are not worth the launch that adds up splits */
-    FUSED_SPLITS = 16, /* more take one group too long */
+    SPLIT_TERMS = 128, /* the fewest of a split that are worth the launch which adds up splits */
+    FUSED_SPLITS = 16, /* the most that one group adds up without taking too long */
 };
 
-/* So many splits that each compute unit has some groups to do, but not so short or so many that
- * adding them up costs more than it gains: where it takes no launch, they may be short. */
+/* Chooses the number of splits. There should be enough for each compute unit to have some groups.
+ * There should not be so many, or such short ones, that adding them up costs more than they gain.
+ * Where adding them up takes no launch of its own, they may be shorter. */
 static struct splits divide(const struct gpu *gpu, const struct gemm_tile *tile, size_t rows,
     size_t columns, size_t terms) {
     const size_t tile_rows = gemm_tile_rows(tile), tile_columns = gemm_tile_columns(tile);
@@ -97,7 +98,7 @@ static struct splits divide(const struct gpu *gpu, const struct gemm_tile *tile,
     size_t count = wanted / groups < most ? wanted / groups : most;
     if (count <= 1)
         return (struct splits){1, terms};
-    const size_t steps = (terms + tile->tile_k - 1) / tile->tile_k; /* each split has whole ones */
+    const size_t steps = (terms + tile->tile_k - 1) / tile->tile_k; /* a split has whole steps */
     const size_t terms_each = (steps + count - 1) / count * tile->tile_k;
     return (struct splits){(terms + terms_each - 1) / terms_each, terms_each};
 }
@@ -109,7 +110,7 @@ struct gemm_plan gemm_plan_of(const struct gpu *gpu, const struct gemm_tile *til
     const bool batch = gemm_sums_batch(kind);
     const size_t terms = batch ? shape.batch : kind == GEMM_BACKWARD ? shape.out : shape.in;
     const struct splits splits = divide(gpu, tile, result.rows, result.columns, terms);
-    const size_t rows = result.rows + batch; /* the bias's sums */
+    const size_t rows = result.rows + batch; /* a row for the bias's sums */
     const size_t tile_rows = gemm_tile_rows(tile), tile_columns = gemm_tile_columns(tile);
     return (struct gemm_plan){
         .grid = {{(result.columns + tile_columns - 1) / tile_columns,

@@ -27,16 +27,18 @@ size_t gemm_tile_items(const struct gemm_tile *tile) {
     return (size_t)tile->group_m * tile->group_n;
 }
 
-/* How a group's parts of the two matrices lie in its shared memory, in floats. */
+/* How a group's parts of the two matrices lie in its shared memory. All sizes are in floats. */
 struct layout {
-    size_t row_m, row_k, row_n; /* from a row to the next: of TILE_M, TILE_K, TILE_N elements */
-    size_t left, right;         /* all of each part */
+    size_t row_m, row_k, row_n; /* from a row to the next, for rows of TILE_M, TILE_K, TILE_N */
+    size_t left, right;         /* all of the left matrix's part, and of the right one's */
 };
 
-/* The left part is [TILE_K, TILE_M], or as a single item likes it: [TILE_M, TILE_K] where the
- * matrix is stored so. The right one is [TILE_K, TILE_N]. */
+/* The left part is [TILE_K, TILE_M]. A single item has it as [TILE_M, TILE_K] where the matrix is
+ * stored so, because it doesn't transpose. There is room for either. The right part is [TILE_K,
+ * TILE_N]. */
 static struct layout layout_of(const struct gemm_tile *tile) {
-    /* So that neighbours in a column lie in different banks of the shared memory. */
+    /* Floats after each row, so that neighbours in a column lie in different banks of the shared
+     * memory, and can be read at once. */
     enum { PAD = 4 };
     const bool single = gemm_tile_items(tile) == 1;
     const size_t rows = gemm_tile_rows(tile), columns = gemm_tile_columns(tile);

@@ -1,13 +1,14 @@
-/* What the devices that run our own kernels (kernels/) share. They differ in their driver: cuda is
- * one, opencl another. What a driver does are the functions of struct gpu_driver; with these, all
+/* What the devices that run our own kernels (kernels/) have in common. The devices cuda and opencl
+ * differ in their driver, which is the functions of struct gpu_driver. With these functions, all
  * operations of the device interface are written once, here.
  *
- * An operation becomes commands: launches of kernels, and gemms of the driver's library. They are
- * enqueued at once or, when a recording is made, kept in a list.
+ * An operation becomes commands: launches of kernels, and gemms of the driver's library. Commands
+ * are enqueued at once. While a recording is made, they are kept in a list.
  *
- * To write a driver: its device_type's `open` allocates a struct that begins with a struct gpu,
- * fills what that says, and calls gpu_open; its `close` calls gpu_close. `allocate`, `release` and
- * `download` are its own. All others of its device_type are in GPU_OPERATIONS, at the end. */
+ * To write a driver, define a device_type. Its `open` allocates a struct that begins with a struct
+ * gpu, fills the members that struct gpu asks for, and calls gpu_open. Its `close` calls gpu_close.
+ * It also has its own `list`, `library`, `find`, `allocate`, `free_buffer` and `download`. The
+ * functions that are the same for all drivers are in GPU_OPERATIONS, at the end. */
 #ifndef DEVICE_GPU_GPU_H
 #define DEVICE_GPU_GPU_H
 
@@ -15,20 +16,20 @@
 
 /* --- Commands ------------------------------------------------------------------------------ */
 
-/* Of the driver; each is a name here for a type of its own. */
+/* Types of the driver. Here they have only a name; each driver has a type of its own behind it. */
 struct gpu_program;  /* a file of kernels, compiled */
 struct gpu_function; /* one kernel of a program */
 struct gpu_graph;    /* a list of commands that is submitted as one */
 
-/* A kernel, with what it is made of (program.h). */
+/* A kernel, with the program that it is part of (program.h). */
 struct gpu_kernel {
     const char *name;
     struct gpu_program *program;
     struct gpu_function *function;
 };
 
-/* What a kernel is given: where a buffer's memory is, the place of a view's first element in it
- * (kernels take it as ulong), or a number (uint, float). */
+/* An argument of a kernel: the memory of a buffer, the offset of a view's first element in its
+ * buffer (a ulong to the kernel), or a number (a uint or a float). */
 struct gpu_argument {
     enum { GPU_BUFFER, GPU_OFFSET, GPU_NUMBER, GPU_REAL } kind;
     union {
@@ -39,7 +40,8 @@ struct gpu_argument {
     } value;
 };
 
-/* Arguments, for lists of them. A view is two: its buffer and its offset. */
+/* Initializers of arguments, for a list of them. A view takes two arguments: its buffer and its
+ * offset. */
 #define ARGUMENT_BUFFER(buffer_)                                                                   \
     {                                                                                              \
         GPU_BUFFER, {                                                                              \
@@ -67,16 +69,17 @@ struct gpu_argument {
 
 enum { GPU_ARGUMENTS_MAX = 18 };
 
-/* How a kernel is launched, in three dimensions: a number of groups, and of items in each group
- * (CUDA: blocks and threads; OpenCL: work-groups and work-items). */
+/* How a kernel is launched, in three dimensions: the number of groups, and the number of items in
+ * each group (CUDA: blocks and threads; OpenCL: work-groups and work-items). */
 struct gpu_grid {
     size_t groups[3], items[3];
 };
 
-/* A gemm of the driver's library: c[m, n] = op(a) * op(b), where op(a) is [m, k] and op(b) [k, n];
- * op transposes where it says so. With a `scale`[1, 1] (else its buffer is NULL), c += scale *
- * op(a) * op(b). All are row-major, without gaps. `workspace` is memory for the library, of as many
- * elements as gemm_workspace says; its buffer is NULL where that is 0. */
+/* A gemm of the driver's library: c[m, n] = op(a) * op(b), with op(a) of [m, k] and op(b) of [k,
+ * n]. op(a) is a, or with transpose_a its transpose; op(b) likewise. If `scale`[1, 1] has a buffer,
+ * the gemm is c += scale * op(a) * op(b). All matrices are row-major and without gaps. `workspace`
+ * is memory for the library, of as many elements as gemm_workspace says; its buffer is NULL where
+ * that is 0. */
 struct gpu_gemm {
     struct view a, b, c, scale, workspace;
     bool transpose_a, transpose_b;
@@ -86,111 +89,122 @@ struct gpu_gemm {
 /* A launch of a kernel with its arguments, or a gemm by the library. */
 struct gpu_command {
     const char *name;              /* for messages */
-    struct gpu_function *function; /* NULL: it is the gemm */
+    struct gpu_function *function; /* NULL: the command is `gemm` */
     struct gpu_grid grid;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX];
     size_t arguments_count;
-    bool prepared; /* `function` is this command's alone, and has its arguments: see prepare */
+    bool prepared; /* `function` is this command's alone, and has its arguments: see `prepare` */
     struct gpu_gemm gemm;
 };
 
-/* A list of commands. Where a function takes one to add to, NULL means: enqueue it now. */
+/* A list of commands. Many functions add commands to a list, `to`. If that is NULL, they enqueue
+ * the commands at once. */
 struct gpu_commands {
     struct gpu_command *all;
     size_t count, capacity;
-    struct gpu_graph *graph; /* all of them as one; NULL: they are enqueued one by one */
+    struct gpu_graph *graph; /* all commands as one; NULL: they are enqueued one by one */
 };
 
 /* --- A driver ------------------------------------------------------------------------------ */
 
-/* The first member of a driver's own struct, which begins as zeros. */
+/* The first member of a driver's own struct for a device. Before `open` fills it, it is all zeros.
+ */
 struct gpu {
     struct device base;
 
     /* The driver fills these, and base.info, before it calls gpu_open. */
     const struct gpu_driver *driver;
-    size_t largest_group;    /* items that a group may have */
-    size_t group_bytes;      /* of shared memory that a group may have */
-    unsigned vector_width;   /* floats that an item computes with best at a time */
-    size_t memory_bytes;     /* that all buffers may have */
-    size_t buffer_bytes;     /* that one buffer may have */
-    size_t host_bytes;       /* where buffers lie in the host's memory: what that can give, ... */
-    const char *host_limit;  /* ...and what sets this limit. NULL: they don't lie there */
-    char compiled_for[1024]; /* what machine code of kernels depends on, besides their text and
-                              * options: the hardware, the driver, the compiler, with versions */
-    char timed_on[1024];     /* what times depend on, besides that; may be empty */
+    size_t largest_group;    /* the most items of a group */
+    size_t group_bytes;      /* the most shared memory of a group */
+    unsigned vector_width;   /* floats that an item best computes with at a time */
+    size_t memory_bytes;     /* the most for all buffers together */
+    size_t buffer_bytes;     /* the most for one buffer */
+    size_t host_bytes;       /* for buffers in the host's memory: how much the host can give */
+    const char *host_limit;  /* what limits host_bytes; NULL: buffers don't lie there */
+    char compiled_for[1024]; /* what the machine code of kernels depends on besides their text and
+                              * options: the hardware, the driver and the compiler, with their
+                              * versions */
+    char timed_on[1024];     /* what else their times depend on; may be empty */
 
-    /* The driver counts the bytes of all its buffers. */
+    /* The driver counts here the bytes of all its buffers. */
     size_t used_bytes;
 
     /* gpu_open fills these, and gpu_close ends them. */
-    char *environment;            /* variables that driver and libraries go by (environment.h) */
-    struct gemms *gemms;          /* the gemms (gemm.h), ... */
-    struct gemm_choices *choices; /* ...and which way they are computed (autotune.h) */
-    /* By the kinds of operations, those that have a kernel of their own: it, and at the first of
-     * each file its program. (operations.c) */
+    char *environment;            /* variables that driver and libraries heed (environment.h) */
+    struct gemms *gemms;          /* the algorithms for gemms (gemm.h) */
+    struct gemm_choices *choices; /* which algorithm computes which shape (autotune.h) */
+    /* For each kind of operation that has a kernel of its own: this kernel. The first kind of each
+     * file of kernels also has the file's program, which the others share. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
     struct gpu_program *programs[OPERATION_KINDS];
-    struct buffer *staged; /* bytes of pixels on their way to the device */
+    struct buffer *staged; /* bytes of images, until a kernel converts them */
 };
 
-/* What a driver does. A function that returns a status fills `error` where it is not STATUS_OK.
+/* What a driver does, and what it is like. A function that returns a status fills `error` where the
+ * status is not STATUS_OK.
  *
- * There is one queue, and everything on it is done in the order in which it was enqueued, as if
- * each command ended before the next began. Nothing but `synchronise` waits, unless it says so. */
+ * There is one queue. Everything on it is done in the order in which it was enqueued, as if each
+ * command ended before the next began. No function waits but `synchronise`, and those that say so.
+ */
 struct gpu_driver {
     /* --- Its library of gemms --- */
     const char *library;  /* its name, for --gemm */
-    size_t suspect_side;  /* device_info.suspect_side of a device that uses it; 0: it is trusted */
-    bool library_scales;  /* it reads a gemm's scale from the device's memory */
+    size_t suspect_side;  /* device_info.suspect_side where the library is used; 0: it is trusted */
+    bool library_scales;  /* the library can read a gemm's scale from the device's memory */
     double library_share; /* the library is chosen where its time is less than this share of our
-                           * kernels' (1.0: where it is faster) */
-    void (*free_library)(struct gpu *gpu); /* ends what it keeps of this device. NULL: nothing */
+                           * kernels' time (1.0: wherever it is faster) */
+    void (*free_library)(struct gpu *gpu); /* frees what it keeps of a device. NULL: nothing */
 
     /* --- Programs and kernels --- */
 
-    /* What one group of a kernel writes, another can read in the same launch, once it knows by an
-     * atomic operation that it is written. Then sums that several groups share are added up by the
-     * last of them (-DFUSED_REDUCTION of kernels/gemm.cl), and not by a second kernel. */
+    /* Whether a group can read what another group of the same launch has written, once an atomic
+     * operation has told it that it is written. Then the last group of a tile adds up the splits of
+     * a gemm (-DFUSED_REDUCTION of kernels/gemm.cl). Else a second kernel does. */
     bool fused_reduction;
-    const char *language; /* the option that names the kernels' language; "": none is needed */
-    /* Compiles the text of kernels/`file`. *code, of *length bytes, is what `load` takes in a later
-     * run. The caller frees it; it is NULL, and that is no error, where the driver gives none. */
+    const char *language; /* the compiler's option that names the language; "": it needs none */
+    /* Compiles `text`, the text of kernels/`file`. Also gives *code, of *length bytes, from which
+     * `load` makes the program again in a later run. The caller frees *code. It is NULL, and that
+     * is no error, where the driver gives none. */
     enum status (*compile)(struct gpu *gpu, const char *file, const char *text, const char *options,
         struct gpu_program **program, void **code, size_t *length, struct error *error);
-    /* The program again, from its code, by the same options and on a device with the same
-     * `compiled_for`. NULL when the driver refuses the code: then the text is compiled. */
+    /* Makes a program from its code, with the options that it was compiled with, on a device with
+     * the same `compiled_for`. NULL when the driver refuses the code: then the text is compiled. */
     struct gpu_program *(*load)(
         struct gpu *gpu, const char *options, const void *code, size_t length);
     void (*free_program)(struct gpu_program *program);
-    /* The kernel `name` of a program; it ends before its program does. */
+    /* Gives the kernel `name` of a program. It is freed before its program is. */
     enum status (*create_function)(struct gpu_program *program, const char *name,
         struct gpu_function **function, struct error *error);
     void (*free_function)(struct gpu_function *function);
 
     /* --- Enqueueing --- */
 
-    /* destination = the elements at `host`, which are read until the next `synchronise`. */
+    /* destination = the elements at `host`. They may be read as late as the next `synchronise`, so
+     * they must stay as they are until then. */
     enum status (*upload)(
         struct gpu *gpu, struct view destination, const void *host, struct error *error);
-    /* The elements that gemm.workspace needs for this gemm; 0: none. */
+    /* Gives the number of elements that gemm.workspace must have for this gemm; 0: it needs none.
+     */
     enum status (*gemm_workspace)(
         struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
     enum status (*enqueue)(struct gpu *gpu, const struct gpu_command *command, struct error *error);
-    /* Waits until everything is done, whatever it returns: the caller may free what was in use.
-     * What went wrong since the last call may show here. */
+    /* Waits until everything is done, even where it returns an error, because the caller may then
+     * free what was in use. An error of a command that was enqueued earlier may be returned here.
+     */
     enum status (*synchronise)(struct gpu *gpu, struct error *error);
 
-    /* --- Recordings: either of these two, or neither (NULL) --- */
+    /* --- Recordings: `prepare`, or the three for graphs, or none of them (NULL) --- */
 
-    /* Where a function keeps the arguments that it was last given, as in OpenCL: gives a command of
-     * a recording a function of its own, with its arguments, and sets command.prepared. */
+    /* For drivers whose functions keep the arguments that they were last given, as OpenCL's do.
+     * Gives a command of a recording a function of its own, with its arguments, and sets
+     * command.prepared. So a run of the recording need not set them again. */
     enum status (*prepare)(struct gpu *gpu, const struct gpu_kernel *kernel,
         struct gpu_command *command, struct error *error);
 
-    /* Where commands can be submitted as one, as in CUDA: makes a graph of a list, which run_graph
-     * enqueues. *graph stays NULL, and that is no error, when the driver can't make one of these;
-     * a device_info.warning then says why. May wait. free_graph waits until it is not in use. */
+    /* For drivers that can submit many commands as one, as CUDA can. Makes a graph of a list of
+     * commands, which run_graph enqueues. *graph stays NULL, and that is no error, where the user
+     * wants no graphs, and where the driver can't make one of this list. In the latter case
+     * device_info.warning says why. May wait. free_graph waits until the graph is not in use. */
     enum status (*make_graph)(struct gpu *gpu, const struct gpu_command *commands, size_t count,
         struct gpu_graph **graph, struct error *error);
     enum status (*run_graph)(struct gpu *gpu, struct gpu_graph *graph, struct error *error);
@@ -199,28 +213,29 @@ struct gpu_driver {
 
 /* --- For the drivers ----------------------------------------------------------------------- */
 
-/* Makes all kernels, and runs each once, so that what a driver puts off until a kernel's first use
- * is done. `type` is the driver's device_type. `gemm` says what multiplies matrices, as in
- * device_options: NULL for the fastest. */
+/* Makes all kernels. Runs each once, so that what a driver puts off until a kernel's first use is
+ * done; only the kernels of gemms are first run by the self-check. `type` is the driver's
+ * device_type. `gemm` says what multiplies matrices, as in device_options: NULL for the fastest. */
 enum status gpu_open(
     struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error);
 
-/* Ends what gpu_open has begun, however far it came; it may not have been called. Nothing is being
- * computed any more. */
+/* Frees what gpu_open has made, however far it came, and even if it was never called. No command
+ * may be at work any more. */
 void gpu_close(struct gpu *gpu);
 
-/* Whether a buffer of so many bytes is within the limits of struct gpu. */
+/* Whether a new buffer of `bytes` is within the limits of struct gpu. */
 bool gpu_is_within_budget(const struct gpu *gpu, size_t bytes);
 
-/* The error when there is no memory for it. `refused`: the driver's own name of the error; NULL: it
- * was not asked. */
+/* Fills the error for a buffer of `bytes` that can't be had; gives STATUS_DEVICE. `refused` is the
+ * driver's own name of its error; NULL where the driver was not asked. */
 enum status gpu_out_of_memory(
     const struct gpu *gpu, size_t bytes, const char *refused, struct error *error);
 
 /* --- For the operations -------------------------------------------------------------------- */
 
-/* Adds a launch of a kernel with `count` arguments, or a gemm of the library, to a list; NULL:
- * enqueues it. */
+/* Adds a command to the list `to`. If that is NULL, it is enqueued. gpu_launch makes it a launch of
+ * a kernel with `count` arguments, which GPU_LAUNCH counts. gpu_gemm makes it a gemm of the
+ * library. */
 enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
     struct gpu_grid grid, const struct gpu_argument *arguments, size_t count, struct error *error);
 #define GPU_LAUNCH(gpu, to, kernel, grid, error, ...)                                              \
@@ -229,24 +244,25 @@ enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gp
 enum status gpu_gemm(
     struct gpu *gpu, struct gpu_commands *to, const struct gpu_gemm *gemm, struct error *error);
 
-/* Makes a graph of a list that is complete, where the driver can; gpu_commands_run then enqueues
- * the graph, and else the commands one by one. */
+/* Makes a graph of a complete list, where the driver can. gpu_commands_run then enqueues the graph.
+ * Without a graph it enqueues the commands one by one. */
 enum status gpu_commands_make_graph(
     struct gpu *gpu, struct gpu_commands *commands, struct error *error);
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error);
 void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands);
 
-/* The kernels of operations, each of which has run once; ended by gpu_operations_free, whatever is
- * returned. */
+/* Makes the kernels of operations but for gemms, and runs each once. Ended by gpu_operations_free,
+ * whatever is returned. */
 enum status gpu_operations_create(struct gpu *gpu, struct error *error);
 void gpu_operations_free(struct gpu *gpu);
 
-/* Adds a step of gradient descent, as device_optimize, to a list; NULL: enqueues it. */
+/* Adds a step of gradient descent, as device_optimize takes it, to the list `to`. If that is NULL,
+ * it is enqueued. */
 enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,
     struct view scale, struct view parameters, struct error *error);
 
-/* Adds an operation's commands to a list; NULL: enqueues them. */
+/* Adds an operation's commands to the list `to`. If that is NULL, they are enqueued. */
 enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
     struct error *error);
 
@@ -262,7 +278,7 @@ enum status gpu_compile(struct device *device, const struct operation *operation
 enum status gpu_run(struct device *device, struct recording *recording, struct error *error);
 void gpu_free_recording(struct device *device, struct recording *recording);
 
-/* All of these, for the initializer of a device_type. */
+/* The functions above, for the initializer of a device_type. */
 #define GPU_OPERATIONS                                                                             \
     .choices = gpu_choices, .memory = gpu_memory_left, .synchronise = gpu_synchronise,             \
     .enqueue = gpu_enqueue, .compile = gpu_compile, .run = gpu_run,                                \

@@ -1,19 +1,22 @@
-/* All operations, as commands: each is a kernel of ours, or the gemm of a dense layer. */
+/* Turns operations into commands. Most operations are a kernel of their own; those of a dense layer
+ * are a gemm. */
 #include "device/gpu/autotune.h"
 #include "device/gpu/gemm.h"
 #include "device/gpu/program.h"
 
 #include <string.h>
 
-/* Items of the groups of kernels/samples.cl and kernels/optimize.cl. */
+/* The number of items in a group of kernels/samples.cl and kernels/optimize.cl, where the device
+ * allows as many. */
 enum { GROUP = 64 };
 
-/* Elements of the memory to which the bytes of images are sent, as many images at a time as it
- * holds. */
+/* Elements (of 4 bytes) of the buffer to which the bytes of images are sent. As many images are
+ * sent at a time as it has room for. */
 enum { STAGED_ELEMENTS = 3 << 20 };
 _Static_assert(STAGED_ELEMENTS * 4 >= PIXELS_IMAGE_MAX, "an image can be sent");
 
-/* An item for each of `columns` columns of each row, in groups of a power of two. */
+/* A grid with an item for each column of each row. The size of its groups is a power of two, so
+ * that some items may lie beyond the last column. */
 static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
     size_t items = GROUP;
     while (items > gpu->largest_group)
@@ -23,11 +26,11 @@ static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t row
 
 static enum status upload(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
-    (void)to; /* what sends is in no recording */
+    (void)to; /* always NULL: no upload is recorded */
     return gpu->driver->upload(gpu, operation->upload.destination, operation->host, error);
 }
 
-/* As grid_of, in groups that divide the columns. */
+/* As grid_of, but the size of the groups divides the columns: no item lies beyond them. */
 static struct gpu_grid exact_grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
     struct gpu_grid grid = grid_of(gpu, columns, rows);
     while (columns % grid.items[0] != 0)
@@ -95,7 +98,7 @@ static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
         operation->optimize.parameters, error);
 }
 
-/* A gemm of a dense layer, by the algorithm that is the fastest for its shape. */
+/* Computes a gemm of a dense layer, by the fastest algorithm for its shape. */
 static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
     struct gemm_views views;
@@ -106,7 +109,8 @@ static enum status dense(struct gpu *gpu, struct gpu_commands *to,
                                : status;
 }
 
-/* How each is done, and by which kernel of kernels/`file`; NULL: by none, or by those of gemms. */
+/* How each kind of operation is done, and by which kernel of kernels/`file`. The names are NULL
+ * where it needs no kernel, or one of those that gemm.c makes. */
 static const struct {
     const char *file, *kernel;
     enum status (*run)(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
@@ -136,7 +140,8 @@ enum status gpu_enqueue(
 
 /* --- Their kernels --- */
 
-/* The program of a kind's kernel: one of an earlier kind, or a new one. */
+/* Gives the program with a kind's kernel. If an earlier kind's kernel is in the same file, that is
+ * its program. Else it is made. */
 static enum status get_program(
     struct gpu *gpu, int kind, struct gpu_program **program, struct error *error) {
     const char *file = operations[kind].file;
@@ -150,7 +155,7 @@ static enum status get_program(
     return status;
 }
 
-/* Does an operation on memory that is all zeros. Its operands are as small as can be. */
+/* Does an operation once, on operands that are as small as can be and all zeros. */
 static enum status run_smallest(
     struct gpu *gpu, int kind, struct view memory, const void *zeros, struct error *error) {
     const struct operation_type *type = &operation_types[kind];
@@ -164,8 +169,9 @@ static enum status run_smallest(
     return operation_enqueue(&gpu->base, &operation, error);
 }
 
-/* Drivers finish a kernel's compilation when it first runs: here, and not when it is timed. Gemms
- * are run by whoever asks for them first, the self-check. */
+/* Runs each kernel once, because a driver may finish to compile a kernel only when it first runs,
+ * and that must not fall into an epoch, which is timed. The kernels of gemms are left out: the
+ * self-check is the first to run them. */
 static enum status run_kernels(struct gpu *gpu, struct error *error) {
     static const uint32_t zeros[OPERATION_VIEWS * GROUP];
     struct buffer *buffer = NULL;

@@ -1,4 +1,5 @@
-/* Our kernels on a device: programs of them, from the program cache where it has them. */
+/* Our kernels on a device: their programs come from the program cache, or from the driver's
+ * compiler. */
 #include "device/gpu/program.h"
 
 #include "device/gpu/kernel_text.h"

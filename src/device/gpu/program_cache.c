@@ -15,26 +15,27 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the cache may hold: drivers change, and nobody asks for their old programs again. */
+/* The most that the cache may hold. It needs a limit, because after an update of a driver nobody
+ * asks for the old programs again. */
 enum { ENTRIES_LIMIT = 512, BYTES_LIMIT = 64 * 1024 * 1024 };
 
-/* An entry is a file: this, the key, the content, and a checksum of all three. One of a machine
- * with the other byte order has lengths that don't fit. The checksum is against accidents (a bad
- * disk, a file cut short); malice is kept out by the file's owner and mode. */
+/* An entry is a file: this header, the key, the content, and a checksum of all three. On a machine
+ * with the other byte order its lengths don't fit, and it is refused. The checksum protects against
+ * accidents: a bad disk, a file cut short. The file's owner and mode protect against malice. */
 struct header {
-    char magic[16]; /* with the format's version */
+    char magic[16]; /* names the format and its version */
     uint64_t key_length;
     uint64_t length; /* of the content */
 };
 
 static const struct header empty = {.magic = "trainer code v1"};
 
-enum { FRAME = sizeof(struct header) + sizeof(uint64_t) }; /* what is neither key nor content */
+enum { FRAME = sizeof(struct header) + sizeof(uint64_t) }; /* bytes beside key and content */
 
 /* --- Where entries are --- */
 
-/* The folder, whose first *given characters are not ours to make: a home that isn't there. False
- * when the environment names no place. */
+/* Gives the cache's folder. The first *given characters of its path are a folder that is not ours
+ * to make, such as the home. False when the environment names no place. */
 static bool find_folder(char folder[PATH_MAX], size_t *given) {
     return places_cache("trainer/programs", folder, PATH_MAX, given);
 }
@@ -43,7 +44,8 @@ static const char hex_digits[] = "0123456789abcdef";
 static const char suffix[] = ".program";
 enum { NAME_DIGITS = 16, NAME_SIZE = 64 };
 
-/* Two keys may share a name: the later entry replaces the earlier one. */
+/* Writes the name of a key's file, which is a hash of the key. Two keys may share a name: then the
+ * later entry replaces the earlier one. */
 static void name_of(const char *key, size_t key_length, char name[NAME_SIZE]) {
     snprintf(name, NAME_SIZE, "%016" PRIx64 "%s", hash_on(hash_start, key, key_length), suffix);
 }
@@ -53,7 +55,8 @@ static bool path_of(const char *folder, const char *name, char path[PATH_MAX]) {
     return length > 0 && length < PATH_MAX;
 }
 
-/* Entries, and what file_replace leaves of one when the machine goes down. */
+/* Whether a file's name is that of an entry, or of the temporary file that file_replace leaves of
+ * an entry when the machine goes down. */
 static bool is_our_name(const char *name) {
     if (strlen(name) >= NAME_SIZE || strspn(name, hex_digits) != NAME_DIGITS ||
         strncmp(name + NAME_DIGITS, suffix, strlen(suffix)) != 0)
@@ -64,13 +67,14 @@ static bool is_our_name(const char *name) {
 
 /* --- Loading --- */
 
+/* Whether the file belongs to this user, and nobody else may write to it. */
 static bool is_trusted(int descriptor) {
     struct stat status;
     return fstat(descriptor, &status) == 0 && status.st_uid == geteuid() &&
            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Whether the file's bytes are an undamaged entry of the key. */
+/* Whether the file's bytes are an undamaged entry of this key. */
 static bool is_entry(const char *file, size_t bytes, const char *key, size_t key_length) {
     struct header header;
     uint64_t checksum;
@@ -94,13 +98,14 @@ bool program_cache_load(const char *key, size_t key_length, void **content, size
     const int descriptor = file_open_regular(path, &bytes, &problem, &reason);
     if (descriptor < 0)
         return false;
-    /* Memory is asked for by the file's size, and by no length that it holds. */
+    /* How much memory to allocate is taken from the file's size. The lengths that it holds may be
+     * damaged. */
     const bool fits = bytes <= BYTES_LIMIT && bytes >= FRAME && bytes - FRAME >= key_length;
     char *file = fits && is_trusted(descriptor) ? malloc(bytes) : NULL;
     const bool loaded = file && file_read_at(descriptor, 0, file, bytes, &reason) == bytes &&
                         is_entry(file, bytes, key, key_length);
     if (loaded)
-        (void)futimens(descriptor, NULL); /* what is used is not the oldest */
+        (void)futimens(descriptor, NULL); /* so that an entry in use is not the oldest */
     close(descriptor);
     if (!loaded) {
         free(file);
@@ -114,7 +119,7 @@ bool program_cache_load(const char *key, size_t key_length, void **content, size
 
 /* --- Storing --- */
 
-/* A file of the folder, as far as removing it goes. */
+/* What must be known of a file in the folder to decide whether it is removed. */
 struct entry {
     char name[NAME_SIZE];
     uint64_t bytes;
@@ -127,8 +132,8 @@ static int compare_age(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* All files that look like ours; ended by free(). NULL when there are none, or memory is refused.
- */
+/* Lists the files of the folder whose names are ours. The caller frees the list. NULL when there
+ * are none, or memory is refused. */
 static struct entry *list_entries(DIR *directory, size_t *count) {
     struct entry *entries = NULL;
     size_t capacity = 0;
@@ -156,8 +161,10 @@ static struct entry *list_entries(DIR *directory, size_t *count) {
     return entries;
 }
 
-/* Brings the folder within its limits; `kept`, which is new, stays even if the clock was set back.
- * When a file goes that another process is about to rename, that one has stored nothing. */
+/* Removes the oldest files until the folder is within its limits. `kept` is the entry that was just
+ * stored. It stays even if the clock was set back, so that it seems old. If the temporary file of
+ * another process is removed before that process renames it, that process has stored nothing, which
+ * does no harm. */
 static void remove_oldest(const char *folder, const char *kept) {
     DIR *directory = opendir(folder);
     if (!directory)
@@ -200,6 +207,6 @@ void program_cache_store(const char *key, size_t key_length, const void *content
     struct error unused;
     if (file_replace(path, parts, 4, &unused) != STATUS_OK)
         return;
-    (void)chmod(path, 0600); /* where the umask lets others write, it could not be trusted */
+    (void)chmod(path, 0600); /* a file that others may write to is never trusted */
     remove_oldest(folder, name);
 }
