@@ -19,7 +19,8 @@ static enum status failed(
         nvrtcGetErrorString(code), (int)code);
 }
 
-/* What to compile for: the GPU itself, or the newest virtual one that is not newer. */
+/* Finds the compute capability to compile for. It is the GPU's own if NVRTC knows that (*exact).
+ * Else it is the newest that NVRTC knows and that is not newer than the GPU. */
 static enum status find_target(int capability, int *target, bool *exact, struct error *error) {
     int count = 0, known[64];
     nvrtcResult code = nvrtcGetNumSupportedArchs(&count);
@@ -45,7 +46,7 @@ static enum status find_target(int capability, int *target, bool *exact, struct 
 
 enum { OPTIONS_MAX = 32 };
 
-/* Splits options at their spaces; they then lie in `text`. */
+/* Splits `text` into options at its spaces. The options point into `text`. Gives their number. */
 static int split_options(char *text, const char *options[OPTIONS_MAX]) {
     int count = 0;
     for (char *option = strtok(text, " "); option && count < OPTIONS_MAX;
@@ -54,7 +55,7 @@ static int split_options(char *text, const char *options[OPTIONS_MAX]) {
     return count;
 }
 
-/* The start of the compiler's messages, after what is in `text` already. */
+/* Appends the start of the compiler's messages to `text`. */
 static void append_log(nvrtcProgram program, char *text, size_t size) {
     size_t length = 0;
     if (nvrtcGetProgramLogSize(program, &length) != NVRTC_SUCCESS)
@@ -92,7 +93,8 @@ enum status cuda_compile(const char *file, const char *text, const char *defines
     enum status status = find_target(capability, &target, &exact, error);
     if (status != STATUS_OK)
         return status;
-    /* Products may be fused with sums, which is exact; nothing is --use_fast_math. */
+    /* NVRTC may fuse a product with a sum, which is more exact. Nothing is compiled with
+     * --use_fast_math, which is less exact. */
     char words[640];
     const char *options[OPTIONS_MAX];
     snprintf(words, sizeof words, "--gpu-architecture=%s_%d %s", exact ? "sm" : "compute", target,

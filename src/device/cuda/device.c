@@ -1,5 +1,6 @@
-/* The `cuda` device: cuBLAS and our own kernels (kernels/, compiled by NVRTC for the GPU at hand).
- * Calls only enqueue, on one stream; what is recorded becomes a graph, which is one submission. */
+/* The `cuda` device: cuBLAS and our own kernels (kernels/), which NVRTC compiles for the GPU at
+ * hand. Calls only enqueue commands, on one stream. A recording becomes a graph, which is submitted
+ * as one. */
 #include "device/cuda/device.h"
 
 #include "device/cuda/discovery.h"
@@ -15,7 +16,7 @@
 
 /* --- Opening --- */
 
-/* Whether it will do without cuBLAS. */
+/* Whether the user wants our own kernels alone, so that cuBLAS is not needed. */
 static bool takes_own(const struct device_options *options) {
     return options->gemm && strncmp(options->gemm, "own", 3) == 0;
 }
@@ -43,7 +44,8 @@ static enum status set_options(
     return STATUS_OK;
 }
 
-/* The same code runs on all GPUs of a compute capability, which info->kernels has. */
+/* Fills compiled_for and timed_on. Code runs on all GPUs of the compute capability that it was
+ * compiled for; info->kernels names that and the compiler. Times depend on much more. */
 static void identify(struct cuda *cuda) {
     const struct device_info *info = &cuda->gpu.base.info;
     struct gpu *gpu = &cuda->gpu;
@@ -53,7 +55,7 @@ static void identify(struct cuda *cuda) {
         cuda->graphs ? "graph" : "stream");
 }
 
-/* Memory of the GPU that cuBLAS needs. */
+/* Allocates memory of the GPU for cuBLAS. `what` says in an error what it is for. */
 static enum status allocate_for_blas(
     void **memory, size_t bytes, const char *what, struct error *error) {
     const cudaError_t code = cudaMalloc(memory, bytes);
@@ -76,11 +78,12 @@ static enum status create_one(struct cuda *cuda, struct error *error) {
                                : cuda_failed("cudaMemcpyAsync", code, "a factor of cuBLAS", error);
 }
 
-/* cuBLAS with its stream, and after it its workspace, which the stream would else reset. Its own
- * would be allocated when it is first needed, which may be within a capture. */
+/* Creates cuBLAS's handle, and gives it our stream and then a workspace: to set the stream resets
+ * the workspace. Without ours, cuBLAS would allocate a workspace when it first needs one. That may
+ * be while a graph is captured, when nothing can be allocated. */
 static enum status create_blas(struct cuda *cuda, struct error *error) {
     const char *call = "cublasCreate";
-    /* What NVIDIA recommends, of which it makes use: 32 MiB for Hopper and newer, else 4. */
+    /* The sizes that NVIDIA recommends: 32 MiB for Hopper and newer GPUs, 4 MiB for others. */
     const size_t bytes = (size_t)(cuda->capability >= 90 ? 32 : 4) << 20;
     cublasStatus_t code = cublasCreate(&cuda->blas);
     if (code == CUBLAS_STATUS_SUCCESS) {
@@ -99,7 +102,8 @@ static enum status create_blas(struct cuda *cuda, struct error *error) {
                                          : cublas_failed(call, code, cuda->stream, error);
 }
 
-/* Not the default stream, which waits for others, and can't be captured. */
+/* Creates our stream, and cuBLAS on it. The default stream would wait for other streams, and can't
+ * be captured into a graph. */
 static enum status create_queue(
     struct cuda *cuda, const struct device_options *options, struct error *error) {
     const enum status status = cuda_enter(cuda, error);
@@ -111,7 +115,8 @@ static enum status create_queue(
     return takes_own(options) ? STATUS_OK : create_blas(cuda, error);
 }
 
-/* The memory that is free now is ours to count, but for a little that the driver may want. */
+/* Fills the limits of struct gpu. Our buffers may take the memory that is free now, but for a 32nd,
+ * which the driver may need. */
 static enum status get_limits(struct cuda *cuda, struct error *error) {
     struct gpu *gpu = &cuda->gpu;
     const char *call = "cudaDeviceGetAttribute";
@@ -200,7 +205,7 @@ static void cuda_close(struct device *device) {
         cudaFree(cuda->one);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
-    cudaGetLastError(); /* not the next device's */
+    cudaGetLastError(); /* else the next device would report an error of this one */
     free(cuda);
 }
 
@@ -225,6 +230,6 @@ const struct device_type cuda_device_type = {
     .allocate = cuda_allocate,
     .free_buffer = cuda_free_buffer,
     .download = cuda_download,
-    .longest = 1 << 16, /* about as many kilobytes */
+    .longest = 1 << 16, /* operations, each of about a kilobyte in a graph */
     GPU_OPERATIONS,
 };

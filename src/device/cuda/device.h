@@ -9,19 +9,19 @@
 
 struct cuda_buffer {
     struct buffer base;
-    void *memory; /* of the GPU */
+    void *memory; /* on the GPU */
 };
 
 struct cuda {
     struct gpu gpu;
     int ordinal;    /* the runtime's number of the GPU */
-    int capability; /* 90 for 9.0 */
-    bool tf32;      /* cuBLAS may round what it multiplies to 10 bits */
-    bool graphs;    /* recordings become graphs, if they can */
+    int capability; /* compute capability: 90 for 9.0 */
+    bool tf32;      /* cuBLAS may round what it multiplies to a mantissa of 10 bits */
+    bool graphs;    /* recordings become graphs where they can */
     cudaStream_t stream;
     cublasHandle_t blas;
-    void *workspace; /* of cuBLAS */
-    float *one;      /* on the GPU: a factor for cuBLAS */
+    void *workspace; /* cuBLAS's, on the GPU */
+    float *one;      /* a 1.0f on the GPU: cuBLAS's factor beta */
 };
 
 static inline struct cuda *cuda_of(struct gpu *gpu) {

@@ -17,7 +17,8 @@ static const char *version_text(int version, char text[32]) {
     return text;
 }
 
-/* Why there is no GPU, with what decides it: driver, runtime, and what hides GPUs. */
+/* Fills the error with why there is no GPU, and with what decides that: the versions of driver and
+ * runtime, and CUDA_VISIBLE_DEVICES, which hides GPUs. *shortly says it in a few words. */
 static enum status explain(cudaError_t code, const char **shortly, struct error *error) {
     int driver = 0, runtime = 0;
     char needs[32], has[32];
@@ -43,7 +44,7 @@ static enum status explain(cudaError_t code, const char **shortly, struct error 
         advice);
 }
 
-/* At least one. */
+/* Counts the GPUs. It is an error if there is none. */
 static enum status count_gpus(int *count, const char **shortly, struct error *error) {
     cudaError_t code = cudaGetDeviceCount(count);
     if (code == cudaSuccess && *count == 0)
@@ -53,9 +54,10 @@ static enum status count_gpus(int *count, const char **shortly, struct error *er
 
 /* --- Describing --- */
 
-/* "580.95.05, ", or nothing where the driver does not say: the runtime knows only what CUDA it is
- * for. The first word that begins with a digit and has a point in it, after "NVRM version: NVIDIA
- * UNIX x86_64 Kernel Module" or the like. */
+/* Writes the version of NVIDIA's driver, "580.95.05, ", or nothing where the driver does not say.
+ * The runtime only knows which version of CUDA the driver is for. The driver's file begins with a
+ * line like "NVRM version: NVIDIA UNIX x86_64 Kernel Module 580.95.05 ...". The version is the
+ * first word that begins with a digit and has a point in it. */
 static const char *driver_version(char text[64]) {
     char line[256] = "";
     FILE *file = fopen("/proc/driver/nvidia/version", "r");
@@ -129,7 +131,7 @@ void cuda_list(device_visitor *visit, void *context) {
 
 /* --- Choosing --- */
 
-/* "cuda:0 NVIDIA H200, cuda:1 ..." */
+/* Writes all GPUs as "cuda:0 NVIDIA H200, cuda:1 ...", for messages. */
 static const char *list_gpus(int count, char *text, size_t size) {
     text[0] = '\0';
     for (int ordinal = 0; ordinal < count; ordinal++) {
@@ -141,18 +143,18 @@ static const char *list_gpus(int count, char *text, size_t size) {
     return text;
 }
 
-/* The number of the GPU that is meant. */
+/* Gives the number of the GPU that `rest` names, as in cuda_choose. */
 static enum status find_ordinal(
     const char *rest, bool automatic, int *ordinal, const char **shortly, struct error *error) {
     int count = 0;
     char list[512];
     struct error none;
     const enum status status = count_gpus(&count, shortly, &none);
-    if (status != STATUS_OK) /* who takes any device goes on to the others */
+    if (status != STATUS_OK) /* an automatic choice tries other devices by itself */
         return error_set(error, status, "%s%s%s", none.message,
             automatic ? "" : "; other devices of this build: ",
             automatic ? "" : device_list_others("cuda", list, sizeof list));
-    long wanted = 0; /* the runtime counts the fastest one first */
+    long wanted = 0; /* by default the runtime calls the fastest GPU 0 */
     if (rest && (!spec_numbers(rest, &wanted, 1) || wanted >= count))
         return error_set(error, STATUS_DEVICE,
             "cuda: '%s' is not the number of a GPU; there is: %s", rest,

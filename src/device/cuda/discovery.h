@@ -1,5 +1,5 @@
 /* The GPUs that CUDA's runtime finds: listing, choosing and describing them. Nothing here makes a
- * context on a GPU, which would take its memory. */
+ * context on a GPU, because a context takes some of the GPU's memory. */
 #ifndef DEVICE_CUDA_DISCOVERY_H
 #define DEVICE_CUDA_DISCOVERY_H
 
@@ -10,9 +10,10 @@ void cuda_list(device_visitor *visit, void *context);
 enum status cuda_library(char *text, size_t size, struct error *error);
 enum status cuda_find(const char *rest, bool automatic, const char **shortly, struct error *error);
 
-/* The GPU that `rest` names, what follows "cuda:": its number, or NULL for the first, which is the
- * fastest. Fills base.info, ordinal and capability. With `automatic` the error leaves out what else
- * this build has. STATUS_DEVICE, saying what there is, when none fits. */
+/* Chooses the GPU that `rest` names. `rest` is what follows "cuda:" in the spec: a number, or NULL
+ * for the first GPU, which is the fastest. Fills base.info, ordinal and capability. STATUS_DEVICE,
+ * saying which GPUs there are, when none fits. The error also lists the other devices of this
+ * build, but not with `automatic`. */
 enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error);
 
 #endif

@@ -32,10 +32,10 @@ enum status cuda_compile_program(struct gpu *gpu, const char *file, const char *
 
 struct gpu_program *cuda_load_program(
     struct gpu *gpu, const char *options, const void *code, size_t length) {
-    (void)options, (void)length; /* the code knows both */
+    (void)options, (void)length; /* the code itself has both */
     struct gpu_program *program = NULL;
     if (cuda_enter(cuda_of(gpu), NULL) == STATUS_OK && load(code, &program) != cudaSuccess)
-        cudaGetLastError(); /* it is compiled again */
+        cudaGetLastError(); /* no error: the text is compiled again */
     return program;
 }
 
@@ -52,7 +52,7 @@ enum status cuda_create_function(struct gpu_program *program, const char *name,
                                  : cuda_failed("cudaLibraryGetKernel", result, name, error);
 }
 
-/* It is its library's. */
+/* Frees nothing: a kernel is a part of its program, and is freed with that. */
 void cuda_free_function(struct gpu_function *function) {
     (void)function;
 }

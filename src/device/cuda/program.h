@@ -1,4 +1,5 @@
-/* Our kernels on a GPU: compiled (compiler.h), or from machine code that was made before. */
+/* Our kernels on a GPU: compiled now (compiler.h), or loaded from the machine code of an earlier
+ * run. */
 #ifndef DEVICE_CUDA_PROGRAM_H
 #define DEVICE_CUDA_PROGRAM_H
 

@@ -13,7 +13,7 @@ enum status cuda_enter(const struct cuda *cuda, struct error *error) {
                : cuda_failed("cudaSetDevice", code, cuda->gpu.base.info.name, error);
 }
 
-/* Whatever goes wrong, it is waited for: the caller frees what commands read or write. */
+/* Waits even where cuda_enter fails, because the caller then frees what commands read or write. */
 enum status cuda_synchronise(struct gpu *gpu, struct error *error) {
     const enum status status = cuda_enter(cuda_of(gpu), error);
     const cudaError_t code = cudaStreamSynchronize(cuda_of(gpu)->stream);
@@ -24,7 +24,7 @@ enum status cuda_synchronise(struct gpu *gpu, struct error *error) {
 
 /* --- Enqueueing --- */
 
-/* It has its workspace from the start. */
+/* Gives 0, because cuBLAS has had a workspace since the device was opened. */
 enum status cuda_gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
     (void)gpu, (void)gemm, (void)error;
@@ -32,12 +32,12 @@ enum status cuda_gemm_workspace(
     return STATUS_OK;
 }
 
-/* cuBLAS's matrices are column-major. A row-major c = op(a) * op(b) is, column-major, the
- * transposed c = op(b)^T * op(a)^T; and a row-major matrix, read as column-major, is transposed
- * already. So the operands change places and keep their ops.
+/* Enqueues a gemm of cuBLAS, whose matrices are column-major. Our matrices are row-major, and such
+ * a matrix, read as column-major, is its transpose. So we ask cuBLAS for the transpose of c, which
+ * is op(b)^T * op(a)^T. The operands change places and keep their ops.
  *
- * A scale is read from where it is on the GPU when the gemm is computed, and so is the factor that
- * goes with it. */
+ * With a scale, cuBLAS reads its two factors from the GPU's memory when the gemm is computed, not
+ * when it is enqueued. Alpha is the scale, and beta is 1, for c += scale * op(a) * op(b). */
 static enum status enqueue_gemm(
     const struct cuda *cuda, const struct gpu_gemm *gemm, struct error *error) {
     static const float zero = 0.0f, one = 1.0f;
@@ -94,7 +94,8 @@ enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, str
 
 /* --- Recordings --- */
 
-/* The commands as a graph. STATUS_DEVICE when one of them, or all in all, can't be captured. */
+/* Makes a graph by capturing the commands instead of doing them. STATUS_DEVICE when one of them, or
+ * all together, can't be captured. */
 static enum status capture(const struct cuda *cuda, const struct gpu_command *commands,
     size_t count, cudaGraph_t *graph, struct error *error) {
     *graph = NULL;
@@ -114,7 +115,8 @@ static enum status capture(const struct cuda *cuda, const struct gpu_command *co
     return status;
 }
 
-/* The graph is laid out on the GPU here, and not when it is first run. */
+/* Makes a graph executable, and sends it to the GPU now, so that its first run doesn't take longer
+ * than the others. */
 static enum status instantiate(
     const struct cuda *cuda, cudaGraph_t graph, cudaGraphExec_t *whole, struct error *error) {
     const char *call = "cudaGraphInstantiate";
@@ -136,7 +138,8 @@ static enum status instantiate(
     return cuda_failed(call, code, "a graph's upload", error);
 }
 
-/* What can't become a graph is launched command by command, and a user is told why. */
+/* Where the commands can't become a graph, they are launched one by one, and the user is told why.
+ */
 enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands, size_t count,
     struct gpu_graph **made, struct error *error) {
     struct cuda *cuda = cuda_of(gpu);
@@ -153,7 +156,7 @@ enum status cuda_make_graph(struct gpu *gpu, const struct gpu_command *commands,
         status = instantiate(cuda, graph, &whole, &problem);
     if (graph)
         cudaGraphDestroy(graph);
-    cudaGetLastError(); /* the next call is not to report what this one has dealt with */
+    cudaGetLastError(); /* else the next call would report an error that is dealt with here */
     if (status != STATUS_OK)
         snprintf(info->warning, sizeof info->warning,
             "an epoch is no graph here, but single launches: %.*s", (int)sizeof info->warning - 64,

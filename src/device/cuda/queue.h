@@ -1,12 +1,13 @@
-/* What is enqueued on a GPU: kernels, cuBLAS's gemms, and whole graphs of them. There is one
- * stream, which keeps their order; only cuda_synchronise and making a graph wait for it. */
+/* What is enqueued on a GPU: kernels, cuBLAS's gemms, and whole graphs of them. All of it goes to
+ * one stream, which keeps the order. Only cuda_synchronise, and making and freeing a graph, wait
+ * for the stream. */
 #ifndef DEVICE_CUDA_QUEUE_H
 #define DEVICE_CUDA_QUEUE_H
 
 #include "device/cuda/device.h"
 
-/* Makes the GPU the calling thread's. Before anything else that is done with it: another device may
- * have been used in between. */
+/* Makes this GPU the one that the calling thread's CUDA calls are about. This comes before anything
+ * else that is done with the GPU, because another device may have been used in between. */
 enum status cuda_enter(const struct cuda *cuda, struct error *error);
 
 /* As in struct gpu_driver. */

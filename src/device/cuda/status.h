@@ -1,4 +1,4 @@
-/* The errors of CUDA's libraries by their own names. */
+/* Turns the errors of CUDA's libraries into messages with the libraries' own names for them. */
 #ifndef DEVICE_CUDA_STATUS_H
 #define DEVICE_CUDA_STATUS_H
 
@@ -8,16 +8,18 @@
 #include <cuda_runtime_api.h>
 #include <stdbool.h>
 
-/* STATUS_DEVICE: `call` gave `code` while `doing` was done, which may be empty. The runtime's own
- * note of the error, which the next call would else report, is cleared. */
+/* Fills the error: `call` gave `code`. Gives STATUS_DEVICE. `doing` says what was being done; it
+ * may be empty. The runtime remembers its last error, and its next call would report it again; this
+ * is cleared. */
 enum status cuda_failed(const char *call, cudaError_t code, const char *doing, struct error *error);
 
-/* As that, of cuBLAS; says, too, what is wrong with the stream that it works on: cuBLAS has a
- * runtime of its own, and does not tell. */
+/* The same for a call of cuBLAS. cuBLAS has a CUDA runtime of its own, and its codes don't say what
+ * went wrong there. So the message also names the error of `stream`, on which cuBLAS works, if
+ * there is one. */
 enum status cublas_failed(
     const char *call, cublasStatus_t code, cudaStream_t stream, struct error *error);
 
-/* Whether the code means that nothing more can be computed on the device by this process. */
+/* Whether the code means that this process can't compute anything more on the GPU. */
 bool cuda_is_lost(cudaError_t code);
 
 #endif
