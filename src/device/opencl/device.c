@@ -1,5 +1,5 @@
 /* The `opencl` device: our own kernels (kernels/) and CLBlast, through whatever driver the OpenCL
- * loader finds. Calls only enqueue, on one queue that keeps their order. */
+ * loader finds. Calls only enqueue commands, on one queue that keeps their order. */
 #include "device/opencl/device.h"
 
 #include "device/gpu/gemm_tile.h"
@@ -17,8 +17,8 @@
 
 /* --- Opening --- */
 
-/* With a number of threads, a CPU is divided: the first `threads` of its compute units are taken.
- */
+/* Applies the option for threads. It divides a CPU, and takes the first `threads` of its compute
+ * units. On any other device it has no effect. */
 static enum status set_options(
     struct opencl *opencl, const struct device_options *options, struct error *error) {
     struct device_info *info = &opencl->gpu.base.info;
@@ -41,7 +41,8 @@ static enum status set_options(
     return STATUS_OK;
 }
 
-/* Code is for a device and its driver alone, and so are times. */
+/* Fills compiled_for. Code is good for this device with this driver alone. Times depend on nothing
+ * more, so timed_on stays empty. */
 static enum status identify(struct opencl *opencl, struct error *error) {
     const struct device_info *info = &opencl->gpu.base.info;
     char version[128] = "";
@@ -81,7 +82,8 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
     for (size_t l = 0; l < sizeof limits / sizeof *limits && status == STATUS_OK; l++)
         status =
             opencl_device_info(opencl->id, limits[l].what, limits[l].value, limits[l].size, error);
-    /* A driver for the CPU counts the machine's memory, and no limit of this process. */
+    /* A driver for the CPU reports the memory of the whole machine, and no limit of this process.
+     */
     const unsigned long long host =
         opencl_is_cpu(opencl) ? host_memory_left(&gpu->host_limit) : ULLONG_MAX;
     memory = memory < host ? memory : host;
@@ -94,7 +96,8 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
     return status;
 }
 
-/* CLBlast keeps programs, and with them the context; other devices compile theirs again. */
+/* Frees the programs that CLBlast keeps, because they keep the context. If another device is open,
+ * CLBlast compiles that one's programs again. */
 static void free_library(struct gpu *gpu) {
     (void)gpu;
     CLBlastClearCache();
@@ -104,11 +107,11 @@ static const char library[] = "clblast";
 
 static const struct gpu_driver driver = {
     .library = library,
-    .library_share = 0.8, /* it compiles at every start, and is to be checked */
-    /* CLBlast up to 1.6.2 multiplies wrong on some Intel and Apple GPUs, square matrices from this
-     * side on: github.com/CNugteren/CLBlast/issues/542. */
+    .library_share = 0.8, /* it must gain what its compilation and its check cost at each start */
+    /* On some Intel and Apple GPUs, CLBlast up to 1.6.2 computes wrong products of square matrices
+     * with this side or a longer one: github.com/CNugteren/CLBlast/issues/542. */
     .suspect_side = 1152,
-    .language = "-cl-std=CL1.2", /* a later one has rules of its own for pointers */
+    .language = "-cl-std=CL1.2", /* later versions have other rules for pointers */
     .compile = opencl_compile_program,
     .load = opencl_load_program,
     .free_program = opencl_free_program,
@@ -187,6 +190,6 @@ const struct device_type opencl_device_type = {
     .allocate = opencl_allocate,
     .free_buffer = opencl_free_buffer,
     .download = opencl_download,
-    .longest = 1 << 13, /* a kernel or two each */
+    .longest = 1 << 13, /* operations, each of which keeps a kernel or two */
     GPU_OPERATIONS,
 };

@@ -2,10 +2,11 @@
 #ifndef DEVICE_OPENCL_DEVICE_H
 #define DEVICE_OPENCL_DEVICE_H
 
-/* OpenCL 1.2 is what every driver has; CLBlast's header brings OpenCL's, wherever it lies. */
+/* We use OpenCL 1.2, because every driver has it. CLBlast's header includes OpenCL's, which is in
+ * different places on different systems. */
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
-#define CL_SILENCE_DEPRECATION /* macOS would rather have none of it */
+#define CL_SILENCE_DEPRECATION /* macOS warns of each use of OpenCL, which it calls outdated */
 
 #include "device/gpu/gpu.h"
 
@@ -20,12 +21,12 @@ struct opencl_buffer {
 struct opencl {
     struct gpu gpu;
     cl_device_id id;
-    bool divided; /* id is a part of a device, to be freed */
+    bool divided; /* `id` is a part of a device, which must be freed */
     cl_context context;
     cl_command_queue queue;
     unsigned unflushed; /* commands since the driver was last told to start on them */
     unsigned unmarked;  /* commands since `mark` was enqueued */
-    cl_event mark;      /* of a command that is waited for when too many follow it */
+    cl_event mark;      /* of a marker in the queue, which is waited for when too many follow */
 };
 
 static inline struct opencl *opencl_of(struct gpu *gpu) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What brings a driver, for those who have none. */
+/* Advice for those who have no driver: the packages that bring one. */
 #define PACKAGES                                                                                   \
     "install your hardware's (Debian: mesa-opencl-icd for AMD and Intel, intel-opencl-icd, "       \
     "nvidia-opencl-icd; pocl-opencl-icd for any CPU)"
@@ -38,7 +38,8 @@ enum status opencl_device_info(
     return status;
 }
 
-/* A text in UTF-8, without the spaces around it, cut to `size`. */
+/* Gives a text that a device says of itself: in UTF-8, without the spaces around it, cut to `size`
+ * bytes. */
 static enum status device_text(
     cl_device_id id, cl_device_info what, char *text, size_t size, struct error *error) {
     char value[256] = "";
@@ -55,7 +56,7 @@ static enum status device_text(
 
 /* --- What there is --- */
 
-/* A device by its numbers: "opencl:P:D". */
+/* A device, and the numbers by which a spec names it: "opencl:P:D", platform and device. */
 struct place {
     unsigned platform, device;
     cl_device_id id;
@@ -64,15 +65,15 @@ struct place {
     int rank; /* 2: a GPU, 1: an accelerator, 0: a CPU, or a GPU in name only */
 };
 
-/* Every device of every platform, in the order of the driver's numbers. A driver that is broken
- * does not hide the others; what it said counts when there are none. */
+/* Every device of every platform, in the order of their numbers. A broken driver does not hide the
+ * devices of the others. Its error is reported only when there is no device at all. */
 struct places {
     struct place *places;
     size_t count;
-    struct error broken; /* empty: none is */
+    struct error broken; /* a broken driver's error; empty: none is broken */
 };
 
-/* Names of renderers that are a GPU by type and a CPU by nature. */
+/* Whether the device is a renderer in software: its type is a GPU, but it computes on a CPU. */
 static bool is_software(const char *name) {
     static const char *const renderers[] = {"llvmpipe", "softpipe", "swiftshader", "swrast"};
     for (size_t r = 0; r < sizeof renderers / sizeof *renderers; r++)
@@ -122,7 +123,8 @@ static enum status add_places(
     return status;
 }
 
-/* STATUS_DEVICE when there is none. The caller frees places->places, whatever is returned. */
+/* Finds all devices. STATUS_DEVICE when there is none. The caller frees places->places, whatever is
+ * returned. */
 static enum status find_places(struct places *places, struct error *error) {
     *places = (struct places){0};
     cl_uint count = 0;
@@ -228,7 +230,8 @@ static enum status describe(cl_device_id id, struct device_info *info, struct er
     return STATUS_OK;
 }
 
-/* Why the device can't be used; NULL when it can, or when that can't be found out (an error). */
+/* Gives the reason why a device can't be used; NULL when it can. When that can't be found out, the
+ * status is an error, and the reason is NULL, too. */
 static enum status check_usable(cl_device_id id, const char **reason, struct error *error) {
     cl_bool available = CL_FALSE, compiler = CL_FALSE;
     char version[64] = ""; /* "OpenCL 3.0 ..." */
@@ -280,7 +283,7 @@ void opencl_list(device_visitor *visit, void *context) {
 
 /* --- Choosing --- */
 
-/* "opencl:0:0 'GeForce RTX 3090' (gpu)", ... */
+/* Writes all devices as "opencl:0:0 'GeForce RTX 3090' (gpu), ...", for messages. */
 static const char *list_places(const struct places *places, char *text, size_t size) {
     text[0] = '\0';
     for (size_t p = 0; p < places->count; p++) {
@@ -293,7 +296,8 @@ static const char *list_places(const struct places *places, char *text, size_t s
     return text;
 }
 
-/* The best of those that are wanted and can be used; NULL, with an error, when there is none. */
+/* The best device that can be used, of this platform and with this number in it; -1 stands for any.
+ * With `automatic`, only GPUs count. NULL, with an error, when there is none. */
 static const struct place *best_of(
     const struct places *places, long platform, long device, bool automatic, struct error *error) {
     const struct place *best = NULL;
@@ -319,7 +323,8 @@ static const struct place *best_of(
     return best;
 }
 
-/* The only one whose name has `text` in it, in upper or lower case. */
+/* The only device that has `text` in its name, in upper or lower case. NULL, with an error, when
+ * there is none, when there are several, or when it can't be used. */
 static const struct place *named(
     const struct places *places, const char *text, struct error *error) {
     const struct place *found = NULL;
@@ -351,13 +356,14 @@ static const struct place *choose(
                : named(places, rest, error);
 }
 
-/* NULL is fine. */
+/* Adds to an error which drivers were left out; NULL is fine. */
 static void add_left_out(struct error *error) {
     if (error)
         opencl_append_left_out(error->message, sizeof error->message);
 }
 
-/* The place that opencl_choose takes; *shortly says in a few words why there is none. */
+/* Finds the place of the device that opencl_choose takes. If there is none, *shortly says why in a
+ * few words. */
 static enum status find_place(const char *rest, bool automatic, struct place *found,
     const char **shortly, struct error *error) {
     struct places places;
@@ -370,7 +376,7 @@ static enum status find_place(const char *rest, bool automatic, struct place *fo
     else if (status == STATUS_OK)
         status = STATUS_DEVICE;
     free(places.places);
-    if (status != STATUS_OK && opencl_left_out(0)) { /* it may have been one of theirs */
+    if (status != STATUS_OK && opencl_left_out(0)) { /* one of theirs may fit */
         *shortly = opencl_left_out(0);
         add_left_out(error);
     }
@@ -383,7 +389,8 @@ enum status opencl_find(
     return find_place(rest, automatic, &place, shortly, error);
 }
 
-/* Another device may have been the better one. */
+/* Adds to a device's warning which drivers were left out, because one of theirs may have been
+ * better. */
 static void warn_of_left_out(struct device_info *info) {
     char lines[sizeof info->warning] = "";
     opencl_append_left_out(lines, sizeof lines);

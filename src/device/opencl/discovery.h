@@ -10,14 +10,15 @@ enum status opencl_library(char *text, size_t size, struct error *error);
 enum status opencl_find(
     const char *rest, bool automatic, const char **shortly, struct error *error);
 
-/* The device that `rest` names, what follows "opencl:": numbers P or P:D, a part of exactly one
- * device's name, or NULL for the best there is: a GPU before an accelerator before a CPU or a
- * renderer that computes on one. Fills base.info and id. With `automatic` nothing but a GPU.
- * STATUS_DEVICE, saying what there is, when none fits. */
+/* Chooses the device that `rest` names. `rest` is what follows "opencl:" in the spec: the numbers P
+ * or P:D of a platform and a device, a part of exactly one device's name, or NULL for the best
+ * device. The best is a GPU; next comes an accelerator; last comes a CPU, or a renderer that
+ * computes on one. With `automatic`, only a GPU will do. Fills base.info and id. STATUS_DEVICE,
+ * saying which devices there are, when none fits. */
 enum status opencl_choose(
     const char *rest, bool automatic, struct opencl *opencl, struct error *error);
 
-/* clGetDeviceInfo into `size` bytes; a text that is longer is cut. */
+/* Copies what clGetDeviceInfo says to the `size` bytes at `value`. A longer text is cut. */
 enum status opencl_device_info(
     cl_device_id id, cl_device_info what, void *value, size_t size, struct error *error);
 

@@ -13,23 +13,24 @@
 #include <time.h>
 
 enum {
-    PATIENCE = 30,      /* seconds; a small machine that is busy loads a compiler in some */
-    KEPT_SECONDS = 600, /* that it is known of a driver that it is too slow */
+    PATIENCE = 30,      /* seconds that drivers have to answer; a busy machine needs several */
+    KEPT_SECONDS = 600, /* for which we remember that a driver is too slow */
     REASON = 512,
     LINE = REASON + PATH_MAX
 };
 
-/* Apple's driver, which nobody registers, does not bear being called in a copy of a process. */
+/* Apple's driver can't be called in a copy of a process. It isn't registered anywhere either, so
+ * that there is none to leave out. */
 #if defined(__APPLE__)
 enum { ASKS = false };
 #else
 enum { ASKS = true };
 #endif
 
-/* Of the process, as the loader and its drivers are. */
+/* What is known of the drivers. It belongs to the process, as the loader and its drivers do. */
 static struct {
     bool asked;
-    char vendors[PATH_MAX]; /* what OCL_ICD_VENDORS is to be; empty: what it is */
+    char vendors[PATH_MAX]; /* what OCL_ICD_VENDORS must be; empty: it stays as it is */
     char (*left_out)[LINE];
     size_t count;
 } process;
@@ -40,7 +41,8 @@ static void ignore(void *context, const struct device_entry *entry) {
     (void)context, (void)entry;
 }
 
-/* In the child: all that this program asks before it opens one. */
+/* Runs in the copy of the process. Asks of the drivers all that this program asks before it opens a
+ * device. `context` is the one driver to load; NULL: all of them. */
 static void list_all(void *context) {
     const struct vendor *only = context;
     if (only)
@@ -50,7 +52,8 @@ static void list_all(void *context) {
 
 /* --- Remembering --- */
 
-/* The question, to be ended by free(); NULL where there is no memory for it. */
+/* Writes the question under which an answer is kept: which drivers are asked, and what decides
+ * their answer. The caller frees it. NULL when memory is refused. */
 static char *describe_question(const struct vendor *vendors, size_t count, size_t *length) {
     char *text = NULL;
     FILE *file = open_memstream(&text, length);
@@ -65,7 +68,9 @@ static char *describe_question(const struct vendor *vendors, size_t count, size_
     return NULL;
 }
 
-/* An answer that is kept: the time, and how a driver failed; nothing, if it did not. */
+/* Gives an answer that was kept: `how` the driver failed, which is empty if it did not. The cache
+ * has it after the time at which it was given. False when there is no answer, or when a failure is
+ * too long ago. */
 static bool recall(const char *question, size_t length, char *how, size_t size) {
     void *content;
     size_t bytes;
@@ -90,9 +95,10 @@ static void remember(const char *question, size_t length, const char *how) {
         program_cache_store(question, length, text, (size_t)bytes);
 }
 
-/* Whether drivers may be loaded here: those of all these vendors, as the loader would do it, or of
- * a single one, `alone`. If not, `how` they fail. What can't be asked for want of a process may be.
- * A failure is asked for again, as it may be mended any time, unless it was long to wait for. */
+/* Whether drivers may be loaded into this process: the driver of `alone` or, if that is NULL, those
+ * of all vendors at once, as the loader loads them. If not, `how` says how they fail. If there is
+ * no process to ask them in, they may be loaded. A driver that fails is asked again in the next
+ * run, as it may have been mended. Only a failure that took long is remembered. */
 static bool ask(const struct vendors *vendors, struct vendor *alone, char how[REASON]) {
     size_t length = 0;
     char *question =
@@ -125,7 +131,7 @@ add_line(const char *format, ...) {
     va_end(arguments);
 }
 
-/* Leaves out those that fail by themselves, and keeps the others. */
+/* Asks each driver by itself. Those that fail are left out, and the others stay in the list. */
 static void sort_out(struct vendors *vendors) {
     size_t kept = 0;
     char how[REASON];
@@ -145,7 +151,7 @@ static void leave_out(struct vendors *vendors) {
     if (ask(vendors, NULL, how))
         return;
     sort_out(vendors);
-    /* No folder, and no library: of that a loader loads nothing. */
+    /* This path is neither a folder nor a library, so that a loader loads nothing. */
     snprintf(process.vendors, sizeof process.vendors, "/dev/null");
     if (process.count == 0)
         add_line("one of its drivers %s when all were asked for their devices, which none does "

@@ -13,7 +13,8 @@ enum status opencl_allocate(
     if (!allocated)
         return error_memory(error, "a buffer", sizeof *allocated);
     cl_int code = CL_SUCCESS;
-    /* Many drivers find out that memory is short only when a kernel uses it. */
+    /* We count memory ourselves, because many drivers find out that it is short only when a kernel
+     * uses it. */
     if (gpu_is_within_budget(&opencl->gpu, bytes))
         allocated->memory = clCreateBuffer(opencl->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (!allocated->memory) {

@@ -15,12 +15,12 @@ static enum status is_pocl(cl_platform_id platform, bool *is, struct error *erro
     char name[64] = "";
     const cl_int code = clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL);
     *is = code == CL_SUCCESS && strcmp(name, "Portable Computing Language") == 0;
-    return code == CL_SUCCESS || code == CL_INVALID_VALUE /* a longer name */
+    return code == CL_SUCCESS || code == CL_INVALID_VALUE /* a longer name than PoCL's */
                ? STATUS_OK
                : opencl_failed("clGetPlatformInfo", code, "CL_PLATFORM_NAME", error);
 }
 
-/* Where it keeps what it compiles, by its own rule. */
+/* Finds the folder where PoCL keeps what it compiles, by PoCL's own rule. */
 static void find_cache(char folder[PATH_MAX]) {
     const char *named = getenv("POCL_CACHE_DIR"), *cache = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The start of the compiler's messages, after what is in `text` already. */
+/* Appends the start of the compiler's messages to `text`. */
 static void append_log(cl_program program, cl_device_id id, char *text, size_t size) {
     size_t length = 0;
     if (clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length) != CL_SUCCESS)
@@ -18,8 +18,8 @@ static void append_log(cl_program program, cl_device_id id, char *text, size_t s
     free(log);
 }
 
-/* The driver's code for a program. That there is none is no error: it costs time in the next run.
- */
+/* Gives the driver's code for a program. It is no error if there is none: the next run compiles the
+ * text again. */
 static void get_code(cl_program program, void **code, size_t *length) {
     unsigned char *binary = NULL;
     *length = 0;

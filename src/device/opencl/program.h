@@ -1,5 +1,5 @@
-/* Our kernels on an OpenCL device: compiled by its driver, or from a binary that was made before.
- */
+/* Our kernels on an OpenCL device: compiled by its driver, or loaded from the binary of an earlier
+ * run. */
 #ifndef DEVICE_OPENCL_PROGRAM_H
 #define DEVICE_OPENCL_PROGRAM_H
 

@@ -4,9 +4,10 @@
 #include "device/opencl/status.h"
 
 enum {
-    MARKED_COMMANDS = 4096, /* twice as many may be enqueued and not done: drivers keep memory for
-                             * each. More than the default net's epoch, which so has no events */
-    FLUSH_COMMANDS = 16     /* enqueued before the driver is told to start on them */
+    MARKED_COMMANDS = 4096, /* commands from one marker to the next. At most twice as many are
+                             * enqueued and not done, because drivers keep memory for each. An epoch
+                             * of the default net has fewer, so that it has no events */
+    FLUSH_COMMANDS = 16     /* commands after which the driver is told to start on them */
 };
 
 /* --- Waiting --- */
@@ -23,8 +24,8 @@ static void free_mark(struct opencl *opencl) {
     opencl->mark = NULL;
 }
 
-/* Waits for what was marked some thousands of commands ago, so that the queue doesn't run empty,
- * and marks the last one. */
+/* Waits for the marker, if any, that was enqueued MARKED_COMMANDS commands ago, and enqueues a new
+ * one. The commands since then keep the device busy while we wait. */
 static enum status wait_for_mark(struct opencl *opencl, struct error *error) {
     opencl->unmarked = 0;
     cl_int code = opencl->mark ? clWaitForEvents(1, &opencl->mark) : CL_SUCCESS;
@@ -50,8 +51,8 @@ static CLBlastTranspose transposed(bool yes) {
     return yes ? CLBlastTransposeYes : CLBlastTransposeNo;
 }
 
-/* Left to itself, CLBlast would allocate at every call, and 1.5.3 ends the process when it can't.
- */
+/* Asks CLBlast how much workspace it needs. If it had to allocate that itself, it would do so at
+ * every call, and CLBlast 1.5.3 ends the process when it can't. */
 enum status opencl_gemm_workspace(
     struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error) {
     size_t bytes = 0;
@@ -77,7 +78,7 @@ static enum status set_arguments(const struct gpu_command *command, struct error
     for (size_t a = 0; a < command->arguments_count; a++) {
         const struct gpu_argument *argument = &command->arguments[a];
         cl_mem memory = NULL;
-        size_t bytes = sizeof(cl_uint); /* and of a cl_float */
+        size_t bytes = sizeof(cl_uint); /* a cl_float has the same size */
         const void *value = &argument->value;
         if (argument->kind == GPU_BUFFER) {
             memory = opencl_memory(argument->value.buffer);

@@ -1,11 +1,12 @@
-/* What is enqueued on an OpenCL device: kernels and CLBlast's gemms. There is one queue, which
- * keeps their order, and no command has an event. */
+/* What is enqueued on an OpenCL device: kernels and CLBlast's gemms. All of it goes to one queue,
+ * which keeps the order. No kernel or gemm has an event; only a marker has, now and then (queue.c).
+ */
 #ifndef DEVICE_OPENCL_QUEUE_H
 #define DEVICE_OPENCL_QUEUE_H
 
 #include "device/opencl/device.h"
 
-/* Tells the driver to start on what was enqueued, which it may else do when it likes. */
+/* Tells the driver to start on what was enqueued. Else it may start as late as it likes. */
 enum status opencl_flush(struct opencl *opencl, struct error *error);
 
 /* As in struct gpu_driver. */

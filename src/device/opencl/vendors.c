@@ -25,7 +25,7 @@ static bool is_icd(const char *path) {
     return length > 4 && strcmp(path + length - 4, ".icd") == 0;
 }
 
-/* One that there is no memory for is left out. */
+/* Adds the driver that `path` names. If memory is refused, the driver is left out. */
 static void add(struct vendors *vendors, const char *path) {
     struct vendor *grown = realloc(vendors->list, (vendors->count + 1) * sizeof *vendors->list);
     if (!grown)
@@ -41,7 +41,7 @@ static void add(struct vendors *vendors, const char *path) {
     vendors->count += length > 0 && (size_t)length < sizeof vendor->path;
 }
 
-/* The file `name` of a folder. */
+/* Adds the driver that the file `name` of a folder names. */
 static void add_of(struct vendors *vendors, const char *folder, const char *name) {
     char path[PATH_MAX];
     const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -58,7 +58,8 @@ static void add_folder(struct vendors *vendors, const char *folder) {
         closedir(directory);
 }
 
-/* Of the environment; NULL where it is not set, or empty, which is the same to a loader. */
+/* The value of an environment variable. NULL where it is not set, or empty, which is the same to a
+ * loader. */
 static const char *variable(const char *name) {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
@@ -69,8 +70,9 @@ static bool is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* A folder of files NAME.icd, or what ocl-icd takes besides: one such file, of the usual folder if
- * there is no slash, or a library. */
+/* Adds the drivers that `named` names. It is a folder of files NAME.icd. ocl-icd also takes a
+ * single such file, which is in the folder `usual` if there is no slash in its name, or a library.
+ */
 static void add_named(struct vendors *vendors, const char *named, const char *usual) {
     const size_t before = vendors->count;
     if (is_folder(named)) {
@@ -85,7 +87,8 @@ static void add_named(struct vendors *vendors, const char *named, const char *us
     }
 }
 
-/* Libraries, with a colon between them, that Khronos's loader takes besides. */
+/* Adds the libraries `names`, which have a colon between them. Khronos's loader loads them besides
+ * the drivers of the folder. */
 static void add_libraries(struct vendors *vendors, const char *names) {
     while (*names) {
         char library[PATH_MAX];
@@ -121,11 +124,12 @@ void vendors_free(struct vendors *vendors) {
 /* --- Naming them --- */
 
 void vendors_take_only(const struct vendor *vendor) {
-    (void)setenv("OCL_ICD_VENDORS", vendor->path, 1);      /* which Khronos's takes for no folder */
-    (void)setenv("OCL_ICD_FILENAMES", vendor->library, 1); /* and this ocl-icd does not know */
+    (void)setenv("OCL_ICD_VENDORS", vendor->path, 1); /* Khronos's loader finds no folder here */
+    (void)setenv("OCL_ICD_FILENAMES", vendor->library, 1); /* ocl-icd does not read this one */
 }
 
-/* The same for the same libraries, whoever makes it. */
+/* Gives the path of the folder for these drivers. The folder is named by a hash of their libraries,
+ * so that all processes have the same one for the same drivers. */
 static bool find_folder(const struct vendors *vendors, char path[PATH_MAX], size_t *given) {
     uint64_t hash = hash_start;
     char name[64];
@@ -135,7 +139,8 @@ static bool find_folder(const struct vendors *vendors, char path[PATH_MAX], size
     return places_cache(name, path, PATH_MAX, given);
 }
 
-/* File `number` of the folder, which is whole or not there, whoever makes it at the same time. */
+/* Makes file `number` of the folder. Other processes may make it at the same time: it is either
+ * whole or not there. */
 static bool make_file(const char *folder, size_t number, const char *library) {
     char path[PATH_MAX], line[PATH_MAX];
     const struct file_part parts[] = {{library, strlen(library)}, {"\n", 1}};
@@ -166,8 +171,8 @@ static void print_file(const char *path, FILE *file) {
         fprintf(file, "%s\n", path);
 }
 
-/* Whether it is the name of a variable that loaders or drivers read, but for those that name
- * vendors. */
+/* Whether `name` begins with the name of a variable that loaders or drivers read. The variables
+ * that name vendors don't count, because the vendors' files are printed instead. */
 static bool is_read(const char *name) {
     static const char *const begins[] = {"OCL_ICD_A", "OCL_ICD_P", "LD_LIBRARY_PATH=", "POCL_",
         "CUDA_", "NVIDIA_", "ROC", "HSA_", "HIP_", "GPU_", "RUSTICL_", "MESA_", "GALLIUM_",
@@ -184,8 +189,8 @@ void vendors_print(const struct vendor *vendors, size_t count, FILE *file) {
         print_file(vendors[v].path, file);
         print_file(vendors[v].library, file);
     }
-    print_file("/etc/ld.so.cache", file); /* changes with each library that the system is given */
-    if (file_read_line("/proc/sys/kernel/random/boot_id", line, sizeof line)) /* with its kernel */
+    print_file("/etc/ld.so.cache", file); /* changes with each library that is installed */
+    if (file_read_line("/proc/sys/kernel/random/boot_id", line, sizeof line)) /* new at each boot */
         fprintf(file, "%s\n", line);
     for (char **one = environ; *one; one++)
         if (is_read(*one))
