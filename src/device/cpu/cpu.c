@@ -1,6 +1,6 @@
-/* The `cpu` device: OpenBLAS for gemms, called for the rows of each thread of our own team with its
- * own threads off, and vectorised kernels for the rest. Calls only enqueue (queue.h); the team
- * starts when something waits, or when the queue is full. */
+/* The `cpu` device. We have a team of threads, each of which calls OpenBLAS for its rows of a gemm.
+ * OpenBLAS's own threads are off. Vectorised kernels do the rest. Calls only enqueue operations
+ * (queue.h). The team starts when something waits, or when the queue is full. */
 #include "device/cpu/cpu.h"
 #include "trainer/host.h"
 
@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    PENDING = 512,             /* operations that are enqueued before the team starts by itself */
-    RECORDED_LONGEST = 1 << 16 /* operations of a recording: about 12 MiB */
+    PENDING = 512,             /* operations in the queue at which the team starts by itself */
+    RECORDED_LONGEST = 1 << 16 /* the most operations of a recording: 16 MiB */
 };
 
 /* --- Finding and opening --- */
@@ -35,7 +35,8 @@ static void describe(const struct openblas *openblas, int threads, struct device
     snprintf(info->kernels, sizeof info->kernels, "%s", choose_kernels()->name);
 }
 
-/* What a user should know before quoting its times. `asked`: for this number of threads. */
+/* Warns of what makes the device slower than it could be, as a user should know before quoting its
+ * times. `asked`: the user asked for this number of threads. */
 static void warn_of(const struct openblas *openblas, bool asked, struct device_info *info) {
     const char *core;
     const int usable = host_usable_threads();
@@ -120,7 +121,8 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
 
 /* --- The queue --- */
 
-/* Does a queue's operations with all of the team: its size is part of the record. */
+/* Does a queue's operations. It is an error if the team has fewer threads than it should, because
+ * their number is part of the record. */
 static enum status run_whole(struct cpu *cpu, const struct queue *queue, struct error *error) {
     const int threads = cpu->host.base.info.threads, team = queue_run(queue, cpu, threads);
     return team == threads
@@ -149,7 +151,7 @@ static enum status cpu_synchronise(struct device *device, struct error *error) {
     return flush((struct cpu *)device, error);
 }
 
-/* --- Recordings: queues that have their barriers --- */
+/* --- Recordings: queues whose barriers are known --- */
 
 struct recording {
     struct queue queue;
@@ -185,7 +187,7 @@ static enum status cpu_run(
 /* --- Memory --- */
 
 static void cpu_free_buffer(struct buffer *buffer) {
-    (void)flush((struct cpu *)buffer->device, NULL); /* what is enqueued may still use it */
+    (void)flush((struct cpu *)buffer->device, NULL); /* operations in the queue may use it */
     host_buffer_free(buffer);
 }
 

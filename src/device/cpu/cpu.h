@@ -11,7 +11,7 @@ struct cpu {
     struct host_device host;
     struct openblas openblas;
     const struct cpu_kernels *kernels;
-    struct queue pending; /* enqueued, and not begun */
+    struct queue pending; /* operations that are enqueued and not begun */
 };
 
 extern const struct cpu_operation cpu_operations[OPERATION_KINDS]; /* (operations.c) */

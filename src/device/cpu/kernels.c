@@ -1,5 +1,6 @@
-/* Written as plain loops that gcc and clang turn into vector code; compiled once for each
- * instruction set, with CPU_KERNELS the name of the table and CPU_KERNELS_NAME its text. */
+/* Plain loops, which gcc and clang turn into vector code. This file is compiled once for each
+ * instruction set. CPU_KERNELS is then the name of the table at its end, and CPU_KERNELS_NAME the
+ * name of the instruction set, as text. */
 #include "device/cpu/kernels.h"
 
 #include "system/strict_math.h"
@@ -7,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* e^x for -87 <= x <= 88, beyond which x is taken as that limit; NaN stays NaN.
- * x = n ln 2 + r with n whole and |r| <= ln(2) / 2, so e^x = 2^n e^r. The Taylor series of e^r
- * up to r^7 leaves out less than 6e-9 of it. */
+/* e^x for -87 <= x <= 88. An x beyond these limits is taken as the limit; NaN stays NaN.
+ * We write x = n ln 2 + r with a whole n and |r| <= ln(2) / 2. Then e^x = 2^n e^r. For e^r we take
+ * its Taylor series up to r^7, whose absolute error is less than 6e-9. */
 static inline float exponential(float x) {
     const float low = -87.0f, high = 88.0f;
     const float log2_e = 1.44269504088896341f;
@@ -132,7 +133,7 @@ static void softmax_cross_entropy(float *restrict logits, const uint32_t *restri
         score[2 * i] = z[labels[i]];
         score[2 * i + 1] = best == labels[i] ? 1.0f : 0.0f;
     }
-    for (size_t i = 0; i < rows * classes; i++) /* one loop over all rows: whole vectors */
+    for (size_t i = 0; i < rows * classes; i++) /* all rows at once, so that vectors are full */
         logits[i] = exponential(logits[i]);
     for (size_t i = 0; i < rows; i++) {
         float *e = logits + i * classes;
@@ -147,8 +148,8 @@ static void softmax_cross_entropy(float *restrict logits, const uint32_t *restri
     }
 }
 
-/* Three channels in one pass, which is what compilers turn into good vector code: of a channel that
- * is not there the first one is taken, 0 times. */
+/* Mixes the channels of images. Compilers make good vector code of a single pass over three
+ * channels. For a channel that an image lacks, the first channel is read, and counts 0 times. */
 static void mix_channels(float *restrict destination, const uint8_t *restrict pixels, size_t rows,
     const struct pixel_format *format) {
     const size_t channels = format->channels, plane = format->plane;

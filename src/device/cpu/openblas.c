@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is asked of it besides its gemms. */
+/* The functions of OpenBLAS that we call besides its gemm. */
 struct questions {
     char *(*config)(void), *(*core)(void);
     int (*parallel)(void);
     void (*set_threads)(int);
 };
 
-/* ISO C has no way from an object's address to a function's but its bytes. */
+/* Finds a function of the library, and writes its address to the pointer at `function`. ISO C can't
+ * convert the object's address that dlsym gives to that of a function, so its bytes are copied. */
 static bool find(void *handle, const char *name, void *function) {
     void *symbol = dlsym(handle, name);
     memcpy(function, &symbol, sizeof symbol);
@@ -29,9 +30,9 @@ static bool find_all(struct openblas *openblas, struct questions *questions) {
            find(handle, "openblas_set_num_threads", &questions->set_threads);
 }
 
-/* How many threads may call it at a time. A serial build may be called by one, unless it was built
- * with locks for that; others have a place for each thread that calls, as many as they were built
- * for, and some of them crash beyond that. */
+/* Finds out how many threads may call OpenBLAS at a time. A serial build may be called by one
+ * thread only, unless it was built with locks. Other builds have room for a number of calling
+ * threads that was fixed when they were built, and some of them crash beyond it. */
 static void count_callers(struct openblas *openblas, const struct questions *questions) {
     const char *config = questions->config();
     const char *most = strstr(config, "MAX_THREADS=");
@@ -69,7 +70,8 @@ void openblas_close(struct openblas *openblas) {
     openblas->handle = NULL;
 }
 
-/* A CPU that is newer than it is taken for one of 2004, unless it is told another core. */
+/* OpenBLAS takes a CPU that is newer than itself for one of 2004 (Prescott), unless
+ * OPENBLAS_CORETYPE names another core. */
 bool openblas_is_mistaken(const struct openblas *openblas, const char **value) {
 #ifdef TRAINER_HAS_AVX2
     *value = __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell";
@@ -82,13 +84,13 @@ bool openblas_is_mistaken(const struct openblas *openblas, const char **value) {
 
 const char *openblas_environment(const char **value) {
     struct openblas openblas;
-    if (!getenv("OPENBLAS_NUM_THREADS")) { /* none of its own is ever used */
+    if (!getenv("OPENBLAS_NUM_THREADS")) { /* we never use its own threads */
         *value = "1";
         return "OPENBLAS_NUM_THREADS";
     }
     if (getenv("OPENBLAS_CORETYPE") || openblas_open(&openblas, NULL) != STATUS_OK)
         return NULL;
     const bool mistaken = openblas_is_mistaken(&openblas, value);
-    openblas_close(&openblas); /* and when it is opened again, it reads the environment again */
+    openblas_close(&openblas); /* when it is opened again, it reads the environment again */
     return mistaken ? "OPENBLAS_CORETYPE" : NULL;
 }

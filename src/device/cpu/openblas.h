@@ -1,5 +1,5 @@
-/* OpenBLAS, opened when it is first needed: a program that only prints its help has no use for it,
- * and many builds start threads as soon as they are loaded. */
+/* OpenBLAS, which is opened when it is first needed. A program that only prints its help has no use
+ * for it, and many builds of OpenBLAS start threads as soon as they are loaded. */
 #ifndef DEVICE_CPU_OPENBLAS_H
 #define DEVICE_CPU_OPENBLAS_H
 
@@ -15,21 +15,21 @@ struct openblas {
         const float *a, blasint lda, const float *b, blasint ldb, float beta, float *c,
         blasint ldc);
     char version[64]; /* "0.3.21" */
-    char core[32];    /* the processor that it takes this one for */
-    int callers;      /* threads that may call it at a time */
-    const char *why;  /* it is so few, and what to install; NULL: there is no such reason */
+    char core[32];    /* the processor that OpenBLAS takes this one for */
+    int callers;      /* the most threads that may call it at a time */
+    const char *why;  /* what limits the callers, and what to install; NULL: nothing */
 };
 
-/* STATUS_DEVICE, with the loader's reason, when it can't be opened. Its own threads are off then.
- * Ended by openblas_close; one that is not open is fine there. */
+/* Opens OpenBLAS, and switches its own threads off. STATUS_DEVICE, with the loader's reason, when
+ * it can't be opened. Ended by openblas_close; one that is not open is fine there. */
 enum status openblas_open(struct openblas *openblas, struct error *error);
 void openblas_close(struct openblas *openblas);
 
 /* See device_environment. */
 const char *openblas_environment(const char **value);
 
-/* Whether it takes this processor for one that is much slower; *value is then the core that it
- * should have been told, in OPENBLAS_CORETYPE. */
+/* Whether OpenBLAS takes this processor for one that is much slower. *value is then the core that
+ * the variable OPENBLAS_CORETYPE should name. */
 bool openblas_is_mistaken(const struct openblas *openblas, const char **value);
 
 #endif

@@ -1,5 +1,5 @@
-/* The cpu device's operations: what each thread of the team does of one, and how they share its
- * operands. */
+/* The operations of the cpu device: what one thread of the team does of each, and which rows of its
+ * operands the thread meets. */
 #include "device/cpu/cpu.h"
 
 #include <string.h>
@@ -71,14 +71,16 @@ static void dense_backward(
     cpu->kernels->multiply_slope(d_x, x, rows * in, operation->activation);
 }
 
-/* A gradient, times `alpha`, is added to `beta` times the parameters, of which each thread has rows
- * of the weights and columns of the bias. */
+/* Parameters = beta * parameters + alpha * their gradient, where beta is 0 or 1. The gradient of
+ * the weights is x^T * d_y, and that of the bias is the sums of d_y's columns. Each thread does its
+ * slice of the weights' rows and its slice of the bias's columns. */
 static void add_gradient(const struct cpu *cpu, struct view all_x, struct view all_d_y, float alpha,
     float beta, struct view all_weights, struct view all_bias, int thread, int threads) {
     const size_t batch = all_x.rows, in = all_x.columns, out = all_d_y.columns;
     const struct slice slice = slice_rows(in, thread, threads);
     const size_t rows = slice.end - slice.first;
-    const float *x = host_floats(all_x) + slice.first;             /* (batch, rows) of in */
+    const float *x = host_floats(all_x) + slice.first;             /* (batch, rows) of (batch, in)
+                                                                    */
     const float *d_y = host_floats(all_d_y);                       /* (batch, out) */
     float *weights = host_floats(all_weights) + slice.first * out; /* (rows, out) */
     if (rows > 0)
@@ -124,7 +126,8 @@ static void softmax_cross_entropy(
         host_floats(operation->softmax_cross_entropy.score) + slice.first * 2);
 }
 
-/* By the names of struct operation: true where a thread meets only its own rows of an operand. */
+/* How each kind of operation is done. For each operand, in the order of struct operation, it is
+ * true where a thread meets only its own rows. */
 const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
     [OPERATION_UPLOAD] = {upload, {true}},
     [OPERATION_UPLOAD_PIXELS] = {upload_pixels, {true}},

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 struct slice slice_rows(size_t rows, int thread, int threads) {
-    /* Whole vectors and register tiles for each thread, where there are enough rows. */
+    /* Where there are enough rows, each thread has a multiple of 8 of them, so that the vectors and
+     * register tiles of its gemms are full. */
     const size_t unit = rows >= 16 * (size_t)threads ? 8 : 1;
     const size_t units = (rows + unit - 1) / unit;
     const size_t first = units * (size_t)thread / (size_t)threads * unit;
@@ -36,8 +37,8 @@ bool queue_is_full(const struct queue *queue) {
     return queue->count == queue->capacity;
 }
 
-/* Whether a thread at operand `j` of the later entry could meet what another thread still does to
- * operand `i` of the earlier one. */
+/* Whether a thread that does the later entry could meet, at its operand `j`, what another thread
+ * still does to operand `i` of the earlier entry. */
 static bool operands_conflict(
     const struct queue_entry *earlier, size_t i, const struct queue_entry *later, size_t j) {
     const struct view a = earlier->operation.views[i], b = later->operation.views[j];
@@ -60,8 +61,8 @@ static bool entries_conflict(const struct queue_entry *earlier, const struct que
     return false;
 }
 
-/* Entries since the last barrier that a new one is compared with; past that, it has one before it.
- */
+/* How many entries since the last barrier a new entry is compared with, at most. If there are more,
+ * it has a barrier before it anyway, so that adding an entry never takes long. */
 enum { LOOK_BACK = 64 };
 
 void queue_append(

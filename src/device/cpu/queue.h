@@ -1,10 +1,10 @@
-/* The cpu device's work: a list of operations that a team of threads walks through together.
+/* The cpu device's queue: a list of operations that a team of threads goes through together.
  *
- * Each thread does its own slice of each. Two operations that split the same rows over the team
- * need nothing between them, since a thread only meets rows of its own; where a thread would meet
- * another's results, a barrier lets the team wait for all first. The list finds out where as it is
- * made, from what each operation reads and writes: a training step of any depth comes to two
- * barriers. */
+ * Each thread does its own slice of each operation. Where two operations divide the same rows among
+ * the team, each thread only meets rows of its own, and no thread has to wait. Where a thread would
+ * meet the results of another one, there is a barrier: the team waits for all of its threads. The
+ * queue finds out where barriers are needed as operations are added, from what each reads and
+ * writes. A training step of any depth needs two. */
 #ifndef DEVICE_CPU_QUEUE_H
 #define DEVICE_CPU_QUEUE_H
 
@@ -12,28 +12,28 @@
 
 struct cpu;
 
-/* How the team does an operation. */
+/* How the team does a kind of operation. */
 struct cpu_operation {
-    /* The share of `thread`, which is below `threads`. */
+    /* Does the share of one thread: number `thread`, from 0 on, of `threads`. */
     void (*run)(const struct cpu *cpu, const struct operation *operation, int thread, int threads);
-    /* Of each operand: whether a thread meets only those rows of it that are its slice of all. Else
-     * every thread may meet all of it. */
+    /* For each operand: true if a thread meets no other rows of it than its own slice. False if a
+     * thread may meet any row. */
     bool by_rows[OPERATION_VIEWS];
 };
 
 struct queue_entry {
     struct operation operation;
     const struct cpu_operation *how;
-    bool barrier; /* the team has one before it */
+    bool barrier; /* there is a barrier before this operation */
 };
 
 struct queue {
     struct queue_entry *entries;
     size_t count, capacity;
-    size_t last_barrier; /* index of the first entry after it */
+    size_t last_barrier; /* index of the first entry after the last barrier */
 };
 
-/* The rows first <= row < end that fall to `thread`. */
+/* The rows that fall to `thread`: first <= row < end. */
 struct slice {
     size_t first, end;
 };
@@ -49,8 +49,8 @@ void queue_append(
 bool queue_is_full(const struct queue *queue);
 void queue_empty(struct queue *queue);
 
-/* Does all of it, in a team of `threads`. Gives the number of them that there really were, which
- * did all of it, too. */
+/* Does all operations, in a team of `threads`. Gives the number of threads that the team really
+ * had. If they are fewer, they have done all of it, too. */
 int queue_run(const struct queue *queue, const struct cpu *cpu, int threads);
 
 #endif
