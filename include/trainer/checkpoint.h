@@ -1,20 +1,22 @@
-/* Weights and runs in files: safetensors (https://huggingface.co/docs/safetensors).
+/* Weights and runs in files of the format safetensors (https://huggingface.co/docs/safetensors).
  *
- * The weights are named and laid out as PyTorch has them for nn.Sequential(Linear, activation,
- * Linear, ..., Linear): layer l is "2l.weight" [out, in] and "2l.bias" [out], float32, so that
- * model.load_state_dict(load_file(path)) just works, both ways.
+ * The weights are named and laid out as PyTorch does for nn.Sequential(Linear, activation, Linear,
+ * ..., Linear): layer l has "2l.weight" [out, in] and "2l.bias" [out], float32. So
+ * model.load_state_dict(load_file(path)) reads our files, and PyTorch's files can be loaded here.
  *
- * A file that is to continue a run, a checkpoint, has besides
- * - "trainer.epochs" F64 [epochs done, 3]: seconds, loss and accuracy of each;
- * - "trainer.scores" F32 [samples done, 2] of an epoch that was interrupted, as of network_train;
- *   each of the two only where there is any;
- * - metadata, all of it text: "trainer.epochs", "trainer.batches" and "trainer.samples", the
- *   numbers done (the latter two of the interrupted epoch), "trainer.seconds", those that they
- *   took, "trainer.generator", "trainer.choices", what the device has chosen (device_choices), if
- *   anything, and the settings of the run under their own names.
- * The generator (random.h) is counter-based: its position is the seed, which is a setting, and the
- * number of epochs done.
- */
+ * A checkpoint is a file from which a run can continue. Besides the weights it has
+ * - the tensor "trainer.epochs", F64 [epochs done, 3]: seconds, loss and accuracy of each epoch;
+ *   none when no epoch is done;
+ * - the tensor "trainer.scores", F32 [samples done, 2]: the scores, as of network_train, of the
+ *   epoch that was interrupted; none when no epoch was;
+ * - metadata, all of it text: "trainer.epochs", the number of epochs done; "trainer.batches" and
+ *   "trainer.samples", the numbers done of the interrupted epoch, and "trainer.seconds", the time
+ *   they took; "trainer.generator", the name of the random number generator; "trainer.choices", the
+ *   choices of the device (device_choices), if there are any; and the settings of the run under
+ *   their own names.
+ *
+ * The generator (random.h) is counter-based and has no state to save: the seed, which is a setting,
+ * and the number of epochs done are enough. */
 #ifndef TRAINER_CHECKPOINT_H
 #define TRAINER_CHECKPOINT_H
 
@@ -26,87 +28,92 @@ extern "C" {
 
 /* --- Saving -------------------------------------------------------------------------------- */
 
-/* What a run was started with, or anything else that is to be found again. */
+/* A setting of a run, or any other text that is to be found in the checkpoint again. */
 struct checkpoint_setting {
     char name[24];
-    char value[1024]; /* UTF-8; one that is not is left out */
+    char value[1024]; /* UTF-8; a value that is not is not written */
 };
 
-/* What a checkpoint has besides the weights. */
+/* What is written to a checkpoint besides the weights. */
 struct checkpoint_run {
     const struct checkpoint_setting *settings;
     size_t settings_count;
     const struct training_position *position;
-    const char *choices; /* of the device, see device_choices; NULL or empty: none */
+    const char *choices; /* of the device (device_choices); NULL or empty: none */
 };
 
-/* A place for a file, to be asked for before hours of training. */
+/* A place that is reserved for a file before hours of training, so that saving will not fail at the
+ * end. */
 struct reservation;
 
-/* Reserves a place at `path` for the weights of a network, and for a run of up to so many epochs
- * and samples of an epoch that was interrupted (0 and 0: only weights). All that saving will take
- * is tried: the room, a temporary file in the same folder, its renaming. Until
- * checkpoint_close_place nobody else gets the path: neither another process nor this one. What
- * saving to `path` left there when a process was killed in the midst of it is removed.
- * STATUS_USAGE, naming the process, when another one has the path; STATUS_FAILED, naming the path
- * and why, when it can't be written. The caller ends it with checkpoint_close_place (NULL is fine).
- */
+/* Reserves a place at `path` for the weights of a network, and for a run of up to `epochs` epochs
+ * with up to `samples` samples of an interrupted one. With 0 and 0 there is room for weights alone.
+ * Everything that saving will do is tried now: taking the room, making a temporary file in the same
+ * folder, renaming it. Until checkpoint_close_place the path belongs to this reservation: no other
+ * process can reserve it, nor this one again. Temporary files of processes that were killed while
+ * they saved to `path` are removed. STATUS_USAGE, naming the process, when another process has the
+ * path; STATUS_FAILED, naming the path and why, when it can't be written. The caller ends the place
+ * with checkpoint_close_place (NULL is fine). */
 enum status checkpoint_reserve(const char *path, const struct network_shape *shape, size_t epochs,
     size_t samples, struct reservation **place, struct error *error);
 void checkpoint_close_place(struct reservation *place);
 
-/* Writes parameters (see network.h), and a run unless it is NULL, to the path that was reserved,
- * and reserves the place for the next time. They are written to the temporary file and synced
- * before that is renamed over the path, and the folder is synced after: the file that was there
- * stays until the new one is whole, which has its mode, group and owner (where that may be).
- * STATUS_FAILED, naming the path and why, when it can't be written. STATUS_DIVERGED when a
- * parameter is not finite: such a file would not be loaded again, so that the one that is there is
- * kept. */
+/* Writes the parameters (see network.h), and the run unless `run` is NULL, to the reserved path.
+ * Then it reserves the place again for the next time. The data are written to the temporary file
+ * and synced, that file is renamed over the path, and its folder is synced. So the old file stays
+ * until the new one is whole. The new file has the mode of the old one, and its group and owner
+ * where the system allows it. STATUS_FAILED, naming the path and why, when it can't be written.
+ * STATUS_DIVERGED when a parameter is not finite: such a file could not be loaded, so the old one
+ * is kept. */
 enum status checkpoint_save(struct reservation *place, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 
-/* The same for the last time: what can't be written to the path is kept elsewhere, under a new
- * name, PATH.kept-1 or the next that is free, or one like it in the folder for temporary files. It
- * is STATUS_FAILED all the same; the error says which. */
+/* As checkpoint_save, for the last time. When the path can't be written, the file is kept
+ * elsewhere: beside it as PATH.kept-1, or the next number that is free, or else under such a name
+ * in the folder for temporary files. The status is STATUS_FAILED nevertheless, and the error says
+ * where the file is. */
 enum status checkpoint_save_last(struct reservation *place, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 
 /* --- Loading ------------------------------------------------------------------------------- */
 
-/* An open file. It stays the same file when another one is renamed over its path. */
+/* An open weights file. It stays the same file when another one is renamed over its path. */
 struct checkpoint;
 
-/* Opens the file at `path` and reads its header, of at most 100 MB. STATUS_CHECKPOINT, naming the
- * path and the offset, when there is no such file or header. The caller ends it with
- * checkpoint_close (NULL is fine). */
+/* Opens the file at `path` and reads its header, which may have up to 100 MB. STATUS_CHECKPOINT,
+ * naming the path and the offset, when there is no such file or its header is damaged. The caller
+ * ends it with checkpoint_close (NULL is fine). */
 enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error);
 void checkpoint_close(struct checkpoint *checkpoint);
 
-/* Whether the file at its path is still this one, and none that was renamed over it. */
+/* Whether the file at the path is still this one. It is not once another file has been renamed over
+ * it. */
 bool checkpoint_is_current(const struct checkpoint *checkpoint);
 
-/* The name of the epochs done in the metadata. */
+/* The metadata's name of the number of epochs done. */
 #define CHECKPOINT_EPOCHS "trainer.epochs"
-/* And of what the device has chosen, for device_options.choices. */
+/* The metadata's name of the device's choices, for device_options.choices. */
 #define CHECKPOINT_CHOICES "trainer.choices"
 
-/* A text of the metadata, which lives as long as the checkpoint; NULL: it has none of this name. */
+/* The text of this name in the metadata. It lives as long as the checkpoint. NULL when there is
+ * none. */
 const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name);
 
-/* Whether every tensor of the file has a name that checkpoint_save gives: of a layer, or of a run.
- */
+/* Whether every tensor of the file has a name that checkpoint_save gives to a layer or to a part of
+ * a run. */
 bool checkpoint_is_ours(const struct checkpoint *checkpoint);
 
-/* Fills parameters[network_parameters_length]. Sizes are compared with the network's before
- * anything is allocated, and no more is read than it needs. STATUS_CHECKPOINT, naming what is
- * wrong, the tensor and the offset, unless the file holds exactly the network's tensors (and those
- * of a run), one after another with no hole, no overlap and nothing after them, and all values are
- * finite. */
+/* Fills parameters[network_parameters_length]. The sizes in the file are compared with the
+ * network's first, so no more is allocated and read than the network needs. STATUS_CHECKPOINT,
+ * naming the tensor, the offset and what is wrong, unless all of this holds: the file has exactly
+ * the tensors of the network and of its run, one after another, with no hole, no overlap and
+ * nothing after them, and all values are finite. */
 enum status checkpoint_load(struct checkpoint *checkpoint, const struct network_shape *shape,
     float *parameters, struct error *error);
 
-/* Fills `position`, which the caller ends with training_position_free whatever is returned.
- * STATUS_CHECKPOINT, as of checkpoint_load, and when the file has no run: only weights. */
+/* Fills `position` with where the run of the file stands. The caller ends it with
+ * training_position_free, whatever is returned. STATUS_CHECKPOINT as of checkpoint_load, and when
+ * the file has weights but no run. */
 enum status checkpoint_load_position(struct checkpoint *checkpoint,
     const struct network_shape *shape, struct training_position *position, struct error *error);
 

@@ -1,7 +1,6 @@
 /* The data set: CIFAR-10 from its files (binary version,
- * https://www.cs.toronto.edu/~kriz/cifar.html), or a built-in synthetic set of the same shapes, so
- * that the program runs with nothing downloaded.
- */
+ * https://www.cs.toronto.edu/~kriz/cifar.html), or a built-in synthetic set of the same shapes,
+ * with which the program runs without any download. */
 #ifndef TRAINER_DATASET_H
 #define TRAINER_DATASET_H
 
@@ -17,8 +16,9 @@ extern "C" {
 enum {
     CIFAR10_SIDE = 32,
     CIFAR10_PLANE = CIFAR10_SIDE * CIFAR10_SIDE, /* bytes of one colour of an image */
-    CIFAR10_PIXELS = 3 * CIFAR10_PLANE,          /* red, green, blue plane, each row-major */
-    CIFAR10_RECORD = 1 + CIFAR10_PIXELS,         /* label, pixels */
+    /* Bytes of an image: red, green and blue plane, each row-major. */
+    CIFAR10_PIXELS = 3 * CIFAR10_PLANE,
+    CIFAR10_RECORD = 1 + CIFAR10_PIXELS, /* bytes of a record: a label, then the pixels */
     CIFAR10_CLASSES = 10,
     CIFAR10_FILE_RECORDS = 10000,
     CIFAR10_FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD, /* 30,730,000 */
@@ -27,19 +27,19 @@ enum {
     CIFAR10_TEST = CIFAR10_FILE_RECORDS,
 };
 
-/* The form of a data set: what its images are, and its files, which hold records of a label byte
- * and the bytes of an image. */
+/* The form of a data set: its images and its files. A file holds records, and a record is a label
+ * byte and then the bytes of an image. */
 struct image_format {
-    size_t channels, side;    /* an image is so many planes of side x side bytes, row-major */
-    double grey[3];           /* of each channel: its weight where an image becomes grey */
-    size_t classes;           /* labels are below it */
-    size_t train, test;       /* images of each set */
-    size_t file_records;      /* of each file */
-    const char *const *files; /* names: of the training set in their order, then the test set's */
+    size_t channels, side;    /* an image is `channels` planes of side x side bytes, row-major */
+    double grey[3];           /* the weight of each channel when an image is made grey */
+    size_t classes;           /* each label is below this number */
+    size_t train, test;       /* images in the training set and in the test set */
+    size_t file_records;      /* records in each file */
+    const char *const *files; /* their names: the training set's in order, then the test set's */
 };
-extern const struct image_format cifar10_format; /* the synthetic set's, too */
+extern const struct image_format cifar10_format; /* of CIFAR-10, and of the synthetic set, too */
 
-/* What a network is given of an image. */
+/* Whether the network's inputs are the grey values of an image or all its colours. */
 enum color { COLOR_GREY, COLOR_RGB };
 extern const char *const color_names[]; /* "grey", "rgb", NULL */
 
@@ -48,20 +48,23 @@ size_t image_plane(const struct image_format *format);
 size_t image_bytes(const struct image_format *format);
 size_t image_record(const struct image_format *format);
 
-/* Numbers that a network is given of an image. */
+/* The number of inputs that a network takes of an image. */
 size_t image_inputs(const struct image_format *format, enum color color);
 
-/* The synthetic set, of a seed, in whole numbers only, so that it is the same on every machine. Its
- * random bytes are those of random_bits, each word's lowest first, 16 a block; divisions cut off.
+/* How the synthetic set is made from a seed. All numbers are integers, and divisions cut off, so
+ * that the set is the same on every machine. Its random bytes come from random_bits (random.h): a
+ * block has 16, and each of its words gives its lowest byte first.
  *
- * A class has a prototype, smooth colours from -128 to 127. Of each plane p (red, green, blue) the
- * 25 bytes from block 2 p on of RANDOM_PROTOTYPES, part: the class, are corners, five rows of five,
- * 8 pixels apart, and a pixel is the bilinear mean of the four around it,
- *     sum of corner * (8 - rows from it) * (8 - columns from it), / 64, less 128.
+ * A class has a prototype: smooth colours from -128 to 127. For each plane p (0 red, 1 green, 2
+ * blue), the first 25 bytes of stream RANDOM_PROTOTYPES, part = class, from block 2 p on, are 25
+ * corners: five rows of five, 8 pixels apart. A pixel of the prototype is the bilinear mean of the
+ * four corners around it:
+ *     sum over these of corner * (8 - rows from it) * (8 - columns from it), / 64, less 128.
  *
- * Image i has the blocks from 193 i on of RANDOM_NOISE, part: 0 for training, 1 for test. In the
- * first, byte 0 modulo 10 is its class, its label, and 16 + byte 1 modulo 48 its contrast. The 3072
- * bytes of the others are its noise, and a pixel is
+ * Image i takes the 193 blocks from 193 i on of stream RANDOM_NOISE, part = 0 for training and 1
+ * for test. From the first block, byte 0 modulo 10 is the image's class and label, and 16 + byte 1
+ * modulo 48 is its contrast. The 3072 bytes of the other blocks are its noise. A pixel of the image
+ * is
  *     64 + (contrast * prototype + 64 * (noise - 128)) / 128, cut to 0 .. 255. */
 
 struct images {
@@ -75,41 +78,45 @@ struct dataset {
     struct images train, test;
     const char *origin; /* "files" or "synthetic" */
     char path[1024];    /* the folder of the files; empty for the synthetic set */
-    double seconds;     /* from the first file opened to the last pixel and label in memory */
+    double seconds;     /* time from opening the first file to the last pixel and label in memory */
 };
 
 struct dataset_options {
-    const char *data; /* a folder, "synthetic", or NULL: as dataset_default_path looks for it */
-    size_t samples;   /* of the training and of the test set, each from its start; 0: all */
-    uint64_t seed;    /* of the synthetic set */
-    int threads;      /* that read, at least 1; there are fewer where no more can be had */
+    /* A folder, "synthetic", or NULL: the folder of dataset_default_path if there is one, else
+     * synthetic. */
+    const char *data;
+    size_t samples; /* images of each set, from its start on; 0: all of them */
+    uint64_t seed;  /* of the synthetic set */
+    int threads;    /* threads that read, at least 1; fewer are used where the system gives fewer */
 };
 
-/* Where the data set is looked for when none is named: $TRAINER_DATA_DIR, else
- * trainer/cifar-10-batches-bin in $XDG_CACHE_HOME, where that is an absolute path, else in
- * $HOME/.cache. Writes it to `path`, which is empty when these name no place; returns whether it
- * must be there: true for $TRAINER_DATA_DIR, false for the folder in the cache. */
+/* Writes to `path` where the data set is looked for when none is named: $TRAINER_DATA_DIR, else
+ * trainer/cifar-10-batches-bin in $XDG_CACHE_HOME if that is an absolute path, else in
+ * $HOME/.cache. `path` is empty when these variables name no place. Returns whether the data must
+ * be there: true (1) for $TRAINER_DATA_DIR, false (0) for the folder in the cache. */
 int dataset_default_path(char *path, size_t size);
 
-/* Loads the data set: what `data` names, else what is at the default path, else the synthetic set.
- * With `samples`, training and test set are cut to their first `samples`. The caller ends it with
- * dataset_free. STATUS_DATASET, naming the file, the offset and what was expected, when a file is
- * missing, unreadable, not a regular file, of the wrong size, or holds a label over 9. */
+/* Loads the data set that `data` names; when it is NULL, the one at the default path, or the
+ * synthetic set if there is none. With `samples`, the training and the test set are each cut to
+ * their first `samples` images. The caller ends the data set with dataset_free. STATUS_DATASET,
+ * naming the file, the offset and what was expected, when a file is missing, unreadable, not a
+ * regular file, of the wrong size, or holds a label over 9. */
 enum status dataset_load(
     const struct dataset_options *options, struct dataset **dataset, struct error *error);
 void dataset_free(struct dataset *dataset);
 
-/* What dataset_load would load, but for the images, whose arrays stay NULL: it reads nothing, and
- * looks at no more than the files' sizes. The same errors as far as those tell. Ended in the same
- * way. */
+/* As dataset_load, but without reading the images: the arrays `pixels` and `labels` stay NULL, and
+ * only the files' sizes are looked at. The errors are the same, as far as the sizes show them. The
+ * caller ends the data set with dataset_free. */
 enum status dataset_plan(
     const struct dataset_options *options, struct dataset **dataset, struct error *error);
 
-/* Bytes of memory that a data set of these sizes takes. */
+/* Bytes of host memory that the images and labels of the data set take, or will take once they are
+ * loaded. */
 size_t dataset_bytes(const struct dataset *dataset);
 
-/* A number that tells data sets apart: it depends on all labels and about every 4,000th pixel of
- * both sets (FNV-1a, 64 bits). */
+/* A number that tells data sets apart: a hash (FNV-1a, 64 bits) of all labels and of every 4,093rd
+ * byte of the pixels of both sets. */
 uint64_t dataset_fingerprint(const struct dataset *dataset);
 
 #ifdef __cplusplus

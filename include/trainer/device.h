@@ -1,18 +1,29 @@
-/* The device interface: everything that the network asks of whatever computes it.
+/* The device interface: everything that the network asks of the hardware and library that compute
+ * it.
  *
- * A device is opened by name, holds memory of its own (buffers) and does operations on it. An
- * operation is enqueued: the call may return before it is done, operations are done as if in the
- * order of their calls, and only device_download and device_synchronise wait. Host memory that an
- * upload reads must stay as it is until the next wait.
+ * A device is opened by name. It holds memory of its own (buffers), and does operations on that
+ * memory. A call of an operation enqueues it: the call may return before the operation is done. The
+ * results are as if the operations were done one by one, in the order of the calls. When
+ * device_download or device_synchronise returns, all of them are done. These two are called waits
+ * here. Other calls may wait, too, but a caller can't rely on that. The caller must not change or
+ * free host memory that an upload reads until the next wait.
  *
- * All buffers hold 4-byte elements, float32 or uint32. Operations take views: rows x columns
- * elements of a buffer, row-major and without gaps, from element `offset` on. Shapes are written
- * [rows, columns]; B is the number of samples in a batch. What an operation writes must overlap
- * none of its other operands. A call whose views don't fit each other or their buffers is refused
- * with STATUS_FAILED before the device sees it.
+ * An error may come late. A call that enqueues reports what is wrong with its arguments, and what
+ * the driver says at once. What fails on the device afterwards is reported by a later call, at the
+ * latest by the next wait. Each call that asks a driver or a library for something gives
+ * STATUS_DEVICE when that fails: uploads, downloads, waits, operations, recordings. The error names
+ * the driver's function and its error. What the device's buffers hold is then undefined.
  *
- * Different devices may be used at the same time, from different threads; one device may not.
- */
+ * All buffers hold 4-byte elements, float32 or uint32. Operations take views. A view is rows x
+ * columns elements of a buffer, row-major and without gaps, from element `offset` on. Each of the
+ * two sides is from 1 to INT_MAX. Shapes are written [rows, columns]. B is the number of samples in
+ * a batch. What an operation writes must not overlap any other operand of it. A call is refused
+ * with STATUS_FAILED before the device sees it when its views do not fit each other or their
+ * buffers. The values in the buffers are not checked: a label or an index that is too large makes a
+ * device read memory outside of the view.
+ *
+ * Different threads may use different devices at the same time. One device must not be used by two
+ * threads at the same time. */
 #ifndef TRAINER_DEVICE_H
 #define TRAINER_DEVICE_H
 
@@ -28,132 +39,163 @@ extern "C" {
 
 struct device;    /* an open device */
 struct buffer;    /* memory of a device */
-struct recording; /* operations that a device can do again in one submission */
+struct recording; /* operations that a device can do again in one call */
 
 struct view {
     struct buffer *buffer;
     size_t offset, rows, columns;
 };
 
-/* What a device is, for lists and records. Texts may be empty where they say so. */
+/* What a device is, for lists and records. A text may be empty only where its comment says so. */
 struct device_info {
-    const char *kind;       /* "cpu", "reference", ... */
-    const char *type;       /* of hardware: "cpu", "gpu" or "accelerator" */
-    char name[128];         /* the hardware */
-    char vendor[64];        /* who made it; empty: not known */
-    char library[128];      /* what multiplies matrices, with its version; empty: none */
-    char gemm[64];          /* where there is a choice: what multiplies matrices, by the names of
-                             * device_options.gemm; what was chosen so far, when it chooses itself */
-    char kernels[64];       /* the language or instruction set of our own kernels; empty: none */
-    char platform[128];     /* whose driver; empty: none */
-    char driver[128];       /* its version; empty: none */
-    const char *precision;  /* of products, by the names of device_options.precision */
-    const char *submission; /* where there is a choice, by the names of device_options.submission:
-                             * what the last recording became; NULL: there is none */
-    int threads;            /* host threads that compute; 0: not on the host */
-    int units;              /* compute units, as the driver counts them; 0: not known */
-    size_t suspect_side; /* side of square products from which on its library is known to have given
-                          * wrong results somewhere, and should be checked; 0: none */
-    unsigned long long memory_bytes; /* of its own, or that its driver gives; 0: the host's */
-    bool synchronous;                /* operations are done when their calls return */
-    char warning[512];               /* what a user should know before quoting it; empty: nothing */
-    char passed_over[1024];          /* the kinds that "auto" could not open before it, a line each:
-                                      * "kind: why, in a few words" */
+    const char *kind;  /* "cpu", "reference", ... */
+    const char *type;  /* the type of hardware: "cpu", "gpu" or "accelerator" */
+    char name[128];    /* the hardware's name */
+    char vendor[64];   /* who made the hardware; empty: not known */
+    char library[128]; /* the library that multiplies matrices, with its version; empty: none */
+    /* What multiplies matrices, by the names of device_options.gemm. A device that chooses for each
+     * shape lists what it has chosen so far. Empty: it has one way only, or has chosen nothing
+     * yet. */
+    char gemm[64];
+    char kernels[64];      /* the language or instruction set of our own kernels; empty: none */
+    char platform[128];    /* the platform that the driver belongs to; empty: none */
+    char driver[128];      /* the driver's version; empty: none */
+    const char *precision; /* of matrix products, by the names of device_options.precision */
+    /* "graph" or "stream": how the last recording is submitted (see device_options.submission).
+     * NULL: the device has one way only. */
+    const char *submission;
+    int threads; /* host threads that compute; 0: the host does not compute */
+    int units;   /* compute units, as the driver counts them; 0: not known */
+    /* The library is known to have given wrong results on some machine for square matrices of this
+     * side and larger, so products of this side should be checked (device_check). 0: no such side
+     * is known. */
+    size_t suspect_side;
+    /* Memory of the device itself, or as much as its driver offers; 0: the device uses the host's
+     * memory. */
+    unsigned long long memory_bytes;
+    bool synchronous; /* each operation is done when its call returns */
+    /* What a user should know before quoting the device's times; empty: nothing. */
+    char warning[512];
+    /* The kinds that "auto" or "gpu" tried before this one and could not take, a line each: "kind:
+     * why, in a few words". */
+    char passed_over[1024];
 };
 
 /* --- Finding and opening ------------------------------------------------------------------- */
 
-/* One line of the list of devices. */
+/* One device in the list of devices, or one that is missing. The entry and its texts live until the
+ * visitor returns. */
 struct device_entry {
-    const char *spec;        /* what device_open takes */
-    bool available;          /* it is there and this build has it */
-    struct device_info info; /* if available */
-    const char *reason;      /* if not: why, and what to install */
+    const char *spec; /* the name that device_open takes */
+    bool available;   /* the device can be used: this build has it, and its hardware is there */
+    struct device_info info; /* filled if the device is available */
+    const char *reason;      /* if it is not available: why, and what to install; else NULL */
 };
 
 typedef void device_visitor(void *context, const struct device_entry *entry);
 
-/* Calls `visit` for every device there is, and for each kind that this build or machine lacks. */
+/* Calls `visit` for each device, for each one that is there but can't be used, and for each kind
+ * that this build or this machine lacks. */
 void device_list(device_visitor *visit, void *context);
 
-/* Calls it for every kind of device, its spec being the kind's name and of `info` only the library
- * filled; for one that this build lacks, or whose library can't be opened, with the reason. No
- * hardware and no driver is asked. */
+/* Calls `visit` for each kind of device, without asking any hardware or driver. The entry's spec is
+ * the kind's name, and only `library` of its info is filled. A kind is not available when this
+ * build lacks it or its library can't be opened, and then the entry has the reason. */
 void device_list_kinds(device_visitor *visit, void *context);
 
 struct device_options {
-    int threads; /* host threads that compute, at least 1; 0: the device's own default. A device
-                  * that computes elsewhere has none, whatever is said here. */
-    const char *gemm; /* what multiplies matrices, where a device has a choice: one of its names, or
-                       * "auto" or NULL for the faster at each shape */
-    const char *precision; /* of products. "fp32" or NULL: all in single precision; "tf32": a matrix
-                            * library may round what it multiplies to 10 bits, where a device can */
-    const char *submission; /* how a recording is done, where a device has a choice: "graph" or NULL
-                             * as one submission, if it can be; "stream" call after call */
-    const char *choices; /* what an earlier run has chosen, as device_choices gave it: it is taken
-                          * again, so that this one ends with the same bits. NULL: nothing. Not
-                          * taken from another device or library; that, and an algorithm that is not
-                          * there any more, is a warning in device_info. */
-    bool automatic; /* only what "auto" may take: no hardware that another kind serves better */
+    /* Host threads that compute, at least 1; 0: the device's own default. A device that is no CPU
+     * has no such threads, and ignores this. */
+    int threads;
+    /* What multiplies matrices, where a device has a choice: one of the device's names, or "auto"
+     * or NULL for the fastest at each shape. */
+    const char *gemm;
+    /* Of matrix products. "fp32" or NULL: single precision throughout. "tf32": a matrix library may
+     * round the factors to 10 bits of mantissa, on a device that can. */
+    const char *precision;
+    /* How a recording is submitted, where a device has a choice. "graph", "auto" or NULL: as one
+     * submission, if possible. "stream": one call after another. A device without a choice takes
+     * only "auto" or NULL. */
+    const char *submission;
+    /* The text that device_choices gave in an earlier run. The device makes the same choices again,
+     * so that this run ends with the same bits. NULL: there was no such run. Choices of another
+     * device or another library are ignored, and so is an algorithm that no longer exists;
+     * device_info.warning then says so. */
+    const char *choices;
+    /* Take only hardware that "auto" may take, none that another kind of device serves better. */
+    bool automatic;
 };
 
-/* Whether there is the device that `spec` names, as far as can be told without opening it;
- * STATUS_DEVICE, saying why not and what there is, if not. STATUS_USAGE, with a list of what it
- * has, when it has no such gemm, precision or submission; and, naming the variable, when one of the
- * environment would have it compute in another way than that. */
+/* Whether the device that `spec` names is there, as far as that can be told without opening it.
+ * STATUS_DEVICE, saying why and which devices there are, when it is not. STATUS_USAGE, listing what
+ * there is, when the device does not have the gemm, precision or submission of the options.
+ * STATUS_USAGE, naming the variable, when an environment variable would make the device compute in
+ * another way than the options say. */
 enum status device_find(
     const char *spec, const struct device_options *options, struct error *error);
 
-/* Opens the device named by `spec`: one from the list, a kind for the best of that kind, "auto" for
- * the best one that opens, or "gpu" for the best of those that are GPUs; in upper or lower case.
- * STATUS_DEVICE, saying why, when it can't be had: never another in its place. "auto" and "gpu"
- * pass over hardware that is not there or does not work, and say so in passed_over, but no device
- * for what the options ask of it: that is an error. The caller ends it with device_close, after its
- * buffers. */
+/* Opens the device that `spec` names, in upper or lower case: a spec from the list of devices, a
+ * kind for the best device of that kind, "auto" for the best device that opens, or "gpu" for the
+ * best GPU that opens. STATUS_DEVICE, saying why, when it can't be opened: no other device is
+ * opened in its place. STATUS_USAGE as of device_find. "auto" and "gpu" pass over a device whose
+ * hardware is missing or does not work, and report it in device_info.passed_over. They never pass
+ * over a device because it can't do what the options ask for: that is an error. The options and
+ * their texts need not outlive the call. The caller ends a device with device_close, after freeing
+ * all its buffers and recordings; device_close(NULL) does nothing. */
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error);
 void device_close(struct device *device);
 
+/* The description of an open device, which lives as long as the device and changes meanwhile:
+ * `gemm` and `suspect_side` as the device chooses for new shapes, `submission` when something is
+ * recorded, and `warning` in both cases. */
 const struct device_info *device_info(const struct device *device);
 
-/* What the device has chosen so far by time, for device_options.choices of a run that goes on with
- * this one's work: a text, empty where it chooses nothing. Ended by free(); NULL when memory is
- * refused. */
+/* The algorithms that the device has chosen so far by timing them, as text for
+ * device_options.choices of a run that continues this one. The text is empty for a device that
+ * chooses nothing. The caller ends it with free(). NULL when memory is refused. */
 char *device_choices(const struct device *device);
 
 /* --- The environment ----------------------------------------------------------------------- */
 
-/* A variable that some library of the device named by `spec` reads when it is loaded, which is when
- * the device is listed or opened, and should find in the environment to know this machine, not to
- * start threads that nobody uses, or not to load a driver that would end the process: its name, and
- * in *value what it should be. NULL when there is none, or it is so. A program sets it, before it
- * has other threads, and asks for the next one; a library must not. Drivers are asked for it once
- * in a process, each in a copy of it, which may take seconds; none is where `spec` is NULL, which
- * is what device_list_kinds needs. device_list tells which drivers were left out. */
+/* The name of an environment variable that should be set before the device named by `spec` is
+ * listed or opened. *value is what it should be set to. NULL, with *value undefined, when nothing
+ * is left to set. Libraries and drivers read such a variable when they are loaded. Set so, a
+ * library recognises this machine, starts no threads that nobody uses, or does not load a driver
+ * that would end the process.
+ *
+ * A program sets the variable before it has other threads, and then asks for the next one. A
+ * library must not do that. With a NULL `spec` the answer covers what device_list_kinds needs, and
+ * no driver is asked. Otherwise drivers are asked for their devices, once in a process, each in a
+ * copy of the process; that may take seconds. device_list reports the drivers that were left out.
+ * Both texts live as long as the process. */
 const char *device_environment(const char *spec, const char **value);
 
-/* What is set of the variables by which libraries and drivers of devices compile, schedule or
- * compute in another way than usual: "NAME=VALUE", in the order of their names, with a NULL at the
- * end; ended by device_variables_free. NULL when memory is refused. To know what the user gave, a
- * program asks before it sets what device_environment asks for. */
+/* The environment variables that are set and that change how the libraries and drivers of devices
+ * compile, schedule or compute: "NAME=VALUE" each, sorted, with a NULL at the end. The caller ends
+ * the array with device_variables_free, for which NULL is fine. NULL when memory is refused. To
+ * learn what the user has set, a program calls this before it sets what device_environment asks
+ * for. */
 char **device_variables(void);
 void device_variables_free(char **variables);
 
-/* Whether one of them matters to devices of this kind. */
+/* Whether such a variable ("NAME=VALUE") matters to devices of this kind. */
 bool device_variable_matters(const char *variable, const char *kind);
 
 /* --- Memory -------------------------------------------------------------------------------- */
 
-/* A buffer of `elements` (at least 1) with undefined contents. STATUS_DEVICE, with the number of
- * bytes, when the memory can't be had. Ended by buffer_free, which waits for all operations that
- * may use it; NULL is fine there. */
+/* Creates a buffer of `elements` elements with undefined contents. STATUS_FAILED when `elements` is
+ * 0 or more than SIZE_MAX / 8. STATUS_DEVICE, with the number of bytes, when the device has no
+ * memory for it. The caller ends it with buffer_free, which first waits for all operations that may
+ * use the buffer; buffer_free(NULL) does nothing. */
 enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void buffer_free(struct buffer *buffer);
 
-/* The memory that a device can still give: in all, and in one buffer. SIZE_MAX where it can't know.
- * A device without memory of its own takes the host's, which can give `host_bytes` to it and to
- * others; `host_limit` says by what. Else that is NULL. */
+/* The bytes that a device can still allocate: `free_bytes` in all, `buffer_bytes` in one buffer.
+ * SIZE_MAX where the device does not know. A device without memory of its own allocates host
+ * memory. `host_bytes` is then what the host has left for the device and all other users together,
+ * and `host_limit` names what limits it. For other devices `host_limit` is NULL. */
 struct device_memory {
     size_t free_bytes, buffer_bytes;
     size_t host_bytes;
@@ -161,21 +203,22 @@ struct device_memory {
 };
 struct device_memory device_memory(const struct device *device);
 
-/* A view of all of a buffer that was allocated with rows * columns elements, or of its start. */
+/* A view of the first rows * columns elements of a buffer. */
 struct view device_view(struct buffer *buffer, size_t rows, size_t columns);
-/* `count` rows of a view, from row `first` on. */
+/* A view of `count` rows of another view, from row `first` on. */
 struct view view_rows(struct view view, size_t first, size_t count);
 
-/* destination[rows, columns] = the same number of elements at `host`. Enqueued: `host` is read
- * until the next wait. */
+/* destination[rows, columns] = the rows * columns elements at `host`. Enqueued: `host` must stay as
+ * it is until the next wait. */
 enum status device_upload(
     struct device *device, struct view destination, const void *host, struct error *error);
 
-/* `host` = the elements of source[rows, columns], after everything enqueued before. Waits. */
+/* host[rows * columns] = the elements of source[rows, columns]. Waits until everything that was
+ * enqueued before is done, and reports what of it failed. */
 enum status device_download(
     struct device *device, struct view source, void *host, struct error *error);
 
-/* Waits until everything enqueued is done. */
+/* Waits until everything that was enqueued is done, and reports what of it failed. */
 enum status device_synchronise(struct device *device, struct error *error);
 
 /* --- Operations ---------------------------------------------------------------------------- */
@@ -188,105 +231,127 @@ enum status device_dense_forward(struct device *device, struct view x, struct vi
     struct view bias, enum activation activation, struct view y, struct error *error);
 
 /* d_x[B, in] = (d_y[B, out] * weights[in, out]^T) .* activation'(x[B, in])
- * where x is what the activation returned: sigmoid' = x (1 - x), tanh' = 1 - x^2,
- * relu' = (x > 0), none' = 1. */
+ * Here x is the layer's input, which is the value of the activation of the layer before. So the
+ * derivative is computed from that value: sigmoid' = x (1 - x), tanh' = 1 - x^2, relu' = (x > 0),
+ * none' = 1. */
 enum status device_dense_backward(struct device *device, struct view d_y, struct view weights,
     struct view x, enum activation activation, struct view d_x, struct error *error);
 
-/* The gradient by a layer's parameters, summed over the batch:
- * d_weights[in, out] = x[B, in]^T * d_y[B, out], and d_bias[1, out] = the sum of d_y's rows. */
+/* The gradient of a layer's parameters, summed over the batch:
+ *     d_weights[in, out] = x[B, in]^T * d_y[B, out]
+ *     d_bias[1, out] = the sum of the rows of d_y */
 enum status device_dense_gradient(struct device *device, struct view x, struct view d_y,
     struct view d_weights, struct view d_bias, struct error *error);
 
-/* What a step with a gradient is taken by. Gradient descent: parameters += scale * gradient, with
+/* How a step is taken with a gradient. Gradient descent: parameters += scale * gradient, where
  * scale = -learning rate. */
 enum optimizer { OPTIMIZER_GRADIENT_DESCENT };
 
-/* One step of an optimiser, over all parameters at once: parameters[R, C] change by their
- * gradient[R, C]. `scale`[1, 1] is read from the device's memory when the step is done, so that it
- * may be another one each time that a recording is run. */
+/* One step of an optimiser, for all parameters at once: it changes parameters[R, C] by their
+ * gradient[R, C]. The device reads scale[1, 1] from its own memory when it does the step, so the
+ * scale can differ each time that a recording is run. */
 enum status device_optimize(struct device *device, enum optimizer optimizer, struct view gradient,
     struct view scale, struct view parameters, struct error *error);
 
-/* The fast path of gradient descent, with no gradient stored, and otherwise as
- * device_dense_gradient and then device_optimize would do it: weights[in, out] += scale * x[B,
- * in]^T * d_y[B, out], and bias[1, out] += scale * the sum of d_y's rows, where scale[1, 1] =
- * -learning rate, as there. */
+/* The fast path of gradient descent: device_dense_gradient and device_optimize in one operation,
+ * which does not store the gradient:
+ *     weights[in, out] += scale * x[B, in]^T * d_y[B, out]
+ *     bias[1, out] += scale * the sum of the rows of d_y
+ * As in device_optimize, scale[1, 1] = -learning rate is read when the step is done. */
 enum status device_dense_update(struct device *device, struct view x, struct view d_y,
     struct view scale, struct view weights, struct view bias, struct error *error);
 
-/* With p = softmax of each row of logits[B, C], and labels[B, 1] (uint32, each below C):
- * score[B, 2] = (-log p[label], 1 if the first largest p is the label's, else 0) per row, then
- * logits = scale * (p - one-hot(label)), the gradient of scale * the sum of -log p[label]. */
+/* The loss, and its gradient in the place of the logits. Let p be the softmax of a row of logits[B,
+ * C], and label its element of labels[B, 1], a uint32 below C. For each row:
+ *     score[B, 2] = (-log p[label], correct)
+ *     logits = scale * (p - one-hot(label))
+ * `correct` is 1 if the first largest p is the label's, else 0. The logits become the gradient of
+ * scale * the sum over the batch of -log p[label]. A label of C or more is not noticed: the device
+ * then reads outside of the row. */
 enum status device_softmax_cross_entropy(struct device *device, struct view logits,
     struct view labels, float scale, struct view score, struct error *error);
 
-/* destination[B, columns] = row index[i] of source[N, columns], for row i; index[B, 1] is uint32,
- * each below N. */
+/* Row i of destination[B, columns] = row index[i] of source[N, columns]. index[B, 1] is uint32,
+ * each element below N. A larger one is not noticed: the device then reads outside of the
+ * source. */
 enum status device_gather_rows(struct device *device, struct view source, struct view index,
     struct view destination, struct error *error);
 
-/* How the bytes of an image become numbers. It has so many channels, each a plane of so many bytes,
- * one channel after another: all together a multiple of 4 bytes, and at most PIXELS_IMAGE_MAX. Each
- * byte is divided by 255. */
+/* How the bytes of an image become numbers. An image has `channels` channels, one after another,
+ * each a plane of `plane` bytes. All of them together are a multiple of 4 bytes, and at most
+ * PIXELS_IMAGE_MAX. Each byte is divided by 255. */
 enum { PIXELS_CHANNELS_MAX = 3, PIXELS_IMAGE_MAX = 1 << 20 };
 struct pixel_format {
     size_t channels, plane;
-    /* Whether the channels, of which there are at most PIXELS_CHANNELS_MAX, are mixed into one
-     * plane: their sum, each times its weight. Else all of them stay. */
+    /* True: the channels are mixed into one plane, the sum of each channel times its weight; there
+     * are at most PIXELS_CHANNELS_MAX of them. False: all channels stay, and the weights are not
+     * used. */
     bool mixed;
     double weights[PIXELS_CHANNELS_MAX];
 };
 
-/* destination[rows, columns] = the images at `host` (uint8 [rows, channels * plane]) as numbers;
- * columns is plane where channels are mixed, else channels * plane. Enqueued: `host` is read until
- * the next wait. */
+/* destination[rows, columns] = the images at host[rows, channels * plane], as numbers. `columns` is
+ * `plane` where channels are mixed, else channels * plane. Enqueued: `host` must stay as it is
+ * until the next wait. */
 enum status device_upload_pixels(struct device *device, const uint8_t *host,
     const struct pixel_format *format, struct view destination, struct error *error);
 
 /* --- Doing the same again ------------------------------------------------------------------ */
 
-/* Enqueues operations: nothing but calls of the section above. */
+/* A function that enqueues operations. It may call only the functions of the section above, and
+ * device_upload. It must not wait, and must not allocate or free buffers. */
 typedef enum status device_enqueue(void *context, struct error *error);
 
-/* Records what enqueue(context, error) enqueues, without doing it. *recording stays NULL, and that
- * is no error, where the device can't record, or not this. The caller ends a recording with
- * recording_free, before the buffers that it uses. */
+/* Calls enqueue(context, error) and records the operations that it asks for, without doing them.
+ * The call may wait. Then device_info.submission says how the recording is submitted. *recording
+ * stays NULL, and that is no error:
+ * - where the device can't record, or nothing was asked for;
+ * - where an operation sends host memory (device_upload, device_upload_pixels), because that memory
+ *   may be gone when the recording runs;
+ * - where there are more operations than the device takes in one recording (some thousands), or
+ *   memory for their list is refused;
+ * - where the device is as fast without a recording, as `cuda` is when it can make no graph of it.
+ *
+ * The caller ends a recording with recording_free, before freeing the buffers that it uses. */
 enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
     struct recording **recording, struct error *error);
 void recording_free(struct device *device, struct recording *recording); /* NULL is fine */
 
-/* Enqueues what was recorded: the same operations on the same buffers, whatever these hold now.
- * Without a recording (NULL) it calls enqueue(context, error): to the caller it is the same. */
+/* Enqueues what was recorded: the same operations on the same buffers, with what these hold now.
+ * Where `recording` is NULL it calls enqueue(context, error) instead, so a caller need not care
+ * whether there is a recording. */
 enum status device_run(struct device *device, struct recording *recording, device_enqueue *enqueue,
     void *context, struct error *error);
 
 /* --- Trust --------------------------------------------------------------------------------- */
 
-/* Computes the three products of a dense layer (forward, backward, update; x [batch, in],
- * weights [in, out]) on the device and compares them with plain double-precision loops; wrong
- * library results exist in the field. Where a product has more than about 2^22 multiplications, a
- * part of its rows is compared, the first and the last among them. STATUS_DEVICE, naming the
- * product and the element, if any is wrong. */
+/* Computes the three matrix products of a dense layer (forward, backward, update) on the device,
+ * and compares them with plain loops in double precision, because some libraries give wrong results
+ * on some machines. x is [batch, in], weights are [in, out]. A product of more than about 2^22
+ * multiplications is compared at some of its rows only, at least 8, among them the first and the
+ * last. An element may be wrong by 1e-6 of the sum of the magnitudes of its terms, or by 1e-3 of it
+ * when the device computes in TF32. STATUS_DEVICE, naming the product and the element, when one is
+ * wrong by more or is NaN. */
 enum status device_check(
     struct device *device, size_t batch, size_t in, size_t out, struct error *error);
 
 /* --- Peak ---------------------------------------------------------------------------------- */
 
-/* What a device reaches at best: the measure of all its other rates. */
+/* The best rates that a device reaches, to compare its rates in training with. */
 struct device_peak {
-    size_t side;      /* of the matrices of the fastest square product, in fp32 or as the device was
-                       * opened: 2 side^3 operations */
+    /* Of the matrices of the fastest square product, which is 2 side^3 operations, in the precision
+     * that the device was opened with. */
+    size_t side;
     double flops;     /* operations per second of that product */
-    size_t bytes;     /* of a large block that is copied within the device's memory */
+    size_t bytes;     /* size of the block that is copied within the device's memory */
     double bandwidth; /* bytes per second of that copy, both read and written */
 };
 
-/* Measures it, in some seconds: the best of several repetitions, the device being idle before and
- * after each. The products are device_dense_forward, of larger and larger matrices until the device
- * is busy for 0.1 s (at most 8192, or what its memory has room for); the copy is device_gather_rows
- * of 1 GiB, or what there is room for. STATUS_DEVICE when device_check fails or memory is refused.
- */
+/* Measures the peak, which takes some seconds. Each measurement is the best of several repetitions,
+ * and the device is idle before and after each. The products are device_dense_forward on larger and
+ * larger square matrices, until one takes 0.1 s, the side is 8192 or memory is short. The copy is
+ * device_gather_rows of 1 GiB, or of what memory has room for. STATUS_DEVICE when device_check
+ * fails or the device has no memory for it. */
 enum status device_measure_peak(
     struct device *device, struct device_peak *peak, struct error *error);
 

@@ -1,15 +1,14 @@
-/* How every function of the library that can fail reports it.
+/* How the functions of the library report that they failed.
  *
- * Such a function returns an `enum status` and, unless that is STATUS_OK, fills the caller's
- * `struct error` with a message that names the operation, the library's own error name, the
- * numbers involved (sizes, paths, devices) and, where there is one, the next thing to try.
- * The library itself never prints and never ends the process.
+ * A function that can fail returns an `enum status`. Unless that is STATUS_OK, it fills the
+ * caller's `struct error` with a message. The message names the operation, the library's own error
+ * name, the numbers involved (sizes, paths, devices) and, where there is one, the next thing to
+ * try. The library itself never prints and never ends the process.
  *
- * Memory that the host refuses is STATUS_FAILED in any function, which the other headers don't say
- * again. After an error there is nothing to end, unless a header says otherwise: a pointer that a
- * function was to give is NULL or as it was. What is in an array or a struct that it was to fill is
- * then undefined.
- */
+ * Any function may return STATUS_FAILED when the host refuses memory; the other headers don't
+ * repeat that. After an error the caller has nothing to end, unless a header says otherwise: a
+ * pointer that the function was to give is NULL or unchanged. An array or a struct that it was to
+ * fill is undefined. */
 #ifndef TRAINER_ERROR_H
 #define TRAINER_ERROR_H
 
@@ -20,13 +19,14 @@ extern "C" {
 /* What went wrong; the values are the program's exit codes. */
 enum status {
     STATUS_OK = 0,
-    STATUS_FAILED = 1,        /* input, output, memory, or an internal fault */
-    STATUS_USAGE = 2,         /* a setting that makes no sense */
-    STATUS_DEVICE = 3,        /* device absent, out of memory, or computing wrong results */
-    STATUS_DATASET = 4,       /* data set missing, damaged or of another kind */
-    STATUS_DIVERGED = 5,      /* the loss is no longer finite */
-    STATUS_CHECKPOINT = 6,    /* a weights file that is damaged, or does not fit the network */
-    STATUS_INTERRUPTED = 130, /* told to stop; the program adds the signal's number to 128 */
+    STATUS_FAILED = 1,   /* input, output, memory, or an internal fault */
+    STATUS_USAGE = 2,    /* a setting that makes no sense */
+    STATUS_DEVICE = 3,   /* a device is absent, out of memory, failing, or computes wrong results */
+    STATUS_DATASET = 4,  /* the data set is missing, damaged or of another kind */
+    STATUS_DIVERGED = 5, /* the loss is no longer finite */
+    STATUS_CHECKPOINT = 6, /* a weights file that is damaged, or does not fit the network */
+    /* The training was told to stop; as exit code the program gives 128 + the signal's number. */
+    STATUS_INTERRUPTED = 130,
 };
 
 struct error {

@@ -1,4 +1,4 @@
-/* The machine that the program runs on. Nothing here fails: what can't be found out has a value
+/* The machine that the program runs on. No function here fails: what can't be found out has a value
  * that says so. */
 #ifndef TRAINER_HOST_H
 #define TRAINER_HOST_H
@@ -8,24 +8,27 @@ extern "C" {
 #endif
 
 struct host {
-    char name[72];                   /* host name */
-    char os[256];                    /* system, release and architecture, as uname gives them */
-    char cpu[128];                   /* processor model */
-    int cores;                       /* logical processors that are online */
-    unsigned long long memory_bytes; /* of the machine, whatever this process may have of it */
+    char name[72]; /* host name */
+    char os[256];  /* system, release and architecture, as uname gives them */
+    char cpu[128]; /* processor model */
+    int cores;     /* logical processors that are online */
+    /* Memory of the whole machine, even if this process may use less. */
+    unsigned long long memory_bytes;
 };
 
-/* Fills what can be found out; a text that can't be is "unknown", the memory 0, the cores 1. */
+/* Fills what can be found out. A text that can't be is "unknown", `memory_bytes` is then 0, and
+ * `cores` 1. */
 void host_describe(struct host *host);
 
-/* The number of threads that can compute at full speed in this process: physical cores within its
- * affinity mask, and no more than its control group's CPU quota (rounded up). At least 1. */
+/* The number of threads that can compute at full speed in this process, at least 1. On Linux: the
+ * physical cores within its affinity mask, but no more than the CPU quota of its control group,
+ * rounded up. On macOS: the performance cores. Elsewhere: the logical processors. */
 int host_usable_threads(void);
 
-/* Bytes of memory that this process can have besides what it has: the least that the machine's
- * memory, its control group (versions 1 and 2, and those around it) and its own limits (ulimit -v,
- * -d) leave to a process that is alone there; ULLONG_MAX where nothing is known. Says in *limit,
- * which may be NULL, which of them it is. */
+/* Bytes of memory that this process can still take: the least of what these limits leave to it
+ * beyond its own usage: the machine's memory, its control group (versions 1 and 2, and the groups
+ * around it), and its own limits (ulimit -v, -d). Other processes are not counted. ULLONG_MAX where
+ * no limit is known. *limit (NULL is fine) names the limit that is the least. */
 unsigned long long host_memory_left(const char **limit);
 
 #ifdef __cplusplus

@@ -1,12 +1,14 @@
-/* The network: dense layers, each with an activation but the last, then softmax with
- * cross-entropy. Written once, in device operations only.
+/* The network: dense layers, then softmax with cross-entropy. All layers but the last have an
+ * activation. The network is written once, in device operations only, so it runs on every device.
  *
- * A layer gives y = activation(x * weights + bias) of its inputs x[B, in]; p = softmax of what the
- * last one gives. Gradients follow by the chain rule, as trainer/device.h has it for each
- * operation. Enqueued is what may be done after the call returns (trainer/device.h).
+ * A layer computes y = activation(x * weights + bias) of its inputs x[B, in]. The probabilities p
+ * are the softmax of what the last layer gives. Gradients follow by the chain rule, with the
+ * formulas that trainer/device.h has for each operation. Here, too, what is "enqueued" may be done
+ * only after the call has returned.
  *
- * Its parameters, on the host as on the device, are one array of floats: for each layer its weights
- * [in, out], row-major, then its bias [out], each starting where the functions below say. */
+ * The parameters are one array of floats, on the host as on the device. For each layer it has the
+ * weights [in, out], row-major, and then the bias [out]. Each of them starts where the functions
+ * below say. */
 #ifndef TRAINER_NETWORK_H
 #define TRAINER_NETWORK_H
 
@@ -18,52 +20,58 @@ extern "C" {
 
 enum { NETWORK_MAX_LAYERS = 128, NETWORK_MAX_WIDTH = 65536 };
 
-/* Whoever makes one keeps to the limits: 1 to NETWORK_MAX_LAYERS layers, widths of 1 to
- * NETWORK_MAX_WIDTH. */
+/* The shape of a network: 1 to NETWORK_MAX_LAYERS layers, and widths of 1 to NETWORK_MAX_WIDTH.
+ * Whoever fills it must keep to that, because no function checks it. */
 struct network_shape {
-    size_t layers;                         /* dense layers: hidden ones + 1 */
+    size_t layers;                         /* dense layers: the hidden ones and the last */
     size_t widths[NETWORK_MAX_LAYERS + 1]; /* [layers + 1]: inputs, hidden widths, classes */
     enum activation activation;            /* of the hidden layers */
 };
 
-/* Where layer `layer` (from 0) keeps its parameters, in elements; for layer == layers, where they
- * all end: the length of the array. Each starts on a multiple of 64 elements, so that a device can
- * load whole vectors; what lies between is unused. */
+/* Where the parameters of layer `layer`, counted from 0, are in the array, in elements.
+ * network_parameters_length is the length of the array, and network_weights_offset gives the same
+ * for `layer` == layers. Weights and biases each start on a multiple of 64 elements, so that a
+ * device can load whole vectors; the elements between them are unused. */
 size_t network_weights_offset(const struct network_shape *shape, size_t layer);
 size_t network_bias_offset(const struct network_shape *shape, size_t layer);
 size_t network_parameters_length(const struct network_shape *shape);
 
-/* Fills parameters[network_parameters_length] with the first weights and biases of a seed:
- * normal(0, 0.1), the same on every device; what is unused is 0. Those of layer l are random_normal
- * of RANDOM_PARAMETERS, part 2 l for the weights, in their order here, and 2 l + 1 for the bias. */
+/* Fills parameters[network_parameters_length] with the first weights and biases of a seed. They are
+ * normal(0, 0.1), and the same for every device; unused elements are 0. For layer l the weights are
+ * the numbers of random_normal for RANDOM_PARAMETERS, part 2 l, in the order of the array; the
+ * biases are those of part 2 l + 1. */
 void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters);
 
-/* Floating-point operations of one training step per sample: 2 in out for each layer's forward
- * product, the same for its weights' gradient, and for its inputs' gradient but in layer 0. */
+/* Floating-point operations of one training step, per sample. Each layer has 2 * in * out for its
+ * forward product, as many for the gradient of its weights, and as many for the gradient of its
+ * inputs, which layer 0 does without. */
 double network_flops(const struct network_shape *shape);
 
 struct network;
 
-/* Whether the device has the memory for such a network, a batch of `batch` samples and `others`
- * bytes, and before that for the self-check, when `before` bytes have been taken that are free now.
- * STATUS_DEVICE if not, saying how many bytes are needed and free, and how large a batch may be.
- * What a device's library takes for itself is not counted. */
+/* Checks whether the device has the memory for a network of this shape, a batch of `batch` samples
+ * and `others` bytes more; and before that for the self-check. `before` are bytes of host memory
+ * that are free now and will have been taken by then; they count where the device's memory is the
+ * host's. STATUS_DEVICE if it has not, saying how many bytes are needed and free, and how large a
+ * batch may be. What the device's library takes for itself is not counted. */
 enum status network_check_budget(struct device *device, const struct network_shape *shape,
     size_t batch, size_t before, size_t others, struct error *error);
 
-/* Bytes of device memory that a network for batches of `batch` samples takes, and that the largest
- * self-check of network_check takes before there is one (and, about, of host memory again). */
+/* Bytes of device memory: network_bytes is what a network for batches of `batch` samples takes;
+ * network_check_bytes is what the largest self-check of network_check takes before there is a
+ * network. The self-check takes about as much host memory again. */
 size_t network_bytes(const struct network_shape *shape, size_t batch);
 size_t network_check_bytes(const struct network_shape *shape, size_t batch);
 
-/* Checks the device's products at the network's shapes for batches of `rows`: device_check for each
- * that differs. Before there is a network, whose memory the check may need. */
+/* Checks the device's matrix products for a batch of `rows` samples: device_check at the shape of
+ * each layer, once where layers have the same one. To be called before there is a network, whose
+ * memory the check may need. */
 enum status network_check(
     struct device *device, const struct network_shape *shape, size_t rows, struct error *error);
 
-/* A network on a device, for batches of up to `batch` samples. Its parameters are undefined until
- * network_upload. The device must outlive it. Ended by network_free. STATUS_DEVICE when there is no
- * memory for it, as of network_check_budget. */
+/* Creates a network on a device, for batches of up to `batch` samples. Its parameters are undefined
+ * until network_upload. The device must outlive it. STATUS_DEVICE when there is no memory for it,
+ * as of network_check_budget. The caller ends it with network_free; NULL is fine there. */
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
     struct network **network, struct error *error);
 void network_free(struct network *network);
@@ -71,17 +79,19 @@ void network_free(struct network *network);
 const struct network_shape *network_shape(const struct network *network);
 struct device *network_device(const struct network *network);
 
-/* The parameters to and from the host: network_parameters_length floats. Both wait. */
+/* Copy the parameters to the device and from it: network_parameters_length floats. Both wait until
+ * the copy is done. */
 enum status network_upload(struct network *network, const float *parameters, struct error *error);
 enum status network_download(struct network *network, float *parameters, struct error *error);
 
-/* One step of gradient descent on the batch x[B, inputs], labels[B, 1], enqueued: the objective is
- * the sum over the batch of -log p[label] / classes. scale[1, 1] = -learning rate, on the device.
- * score[B, 2] is (-log p[label], correct) of each sample, before the step. */
+/* Enqueues one step of gradient descent on the batch x[B, inputs], labels[B, 1]. The objective is
+ * the sum over the batch of -log p[label] / classes. scale[1, 1] = -learning rate is on the device.
+ * score[B, 2] becomes (-log p[label], correct) of each sample, before the step. STATUS_FAILED when
+ * the batch has more samples than the network was created for. */
 enum status network_train(struct network *network, struct view x, struct view labels,
     struct view scale, struct view score, struct error *error);
 
-/* score[B, 2] of a batch, enqueued; the parameters stay. */
+/* Enqueues the score[B, 2] of a batch. The parameters stay as they are. */
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
     struct view score, struct error *error);
 

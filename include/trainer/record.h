@@ -1,8 +1,8 @@
-/* The record of a run: everything that makes its times worth something to someone else.
+/* The record of a run: its times, and all that they depend on, so that someone else can judge them.
  *
- * A program fills a struct record as the run goes on, and writes it in one of four forms. What each
- * figure means is told in src/report/README.md, and from when to when each phase goes in README.md.
- */
+ * A program fills a struct record as the run goes on, and writes it in one of four forms: JSON,
+ * CSV, Markdown, or a table for people. src/report/README.md says what each figure means, and
+ * README.md from when to when each phase goes. */
 #ifndef TRAINER_RECORD_H
 #define TRAINER_RECORD_H
 
@@ -15,72 +15,80 @@
 extern "C" {
 #endif
 
-/* Refers to what the run was made of, and owns nothing. */
+/* It points to what the run consists of, and owns none of it. */
 struct record {
     char time[32];      /* when it began, UTC, ISO 8601 */
-    const char *commit; /* of the program */
+    const char *commit; /* of the program's source */
     struct host host;
-    const char *spec; /* of the device, as it was asked for */
+    const char *spec; /* the device, as the user asked for it */
     const struct device_info *device;
-    char *const *variables; /* of the user's environment (device_variables); NULL: none */
+    /* Environment variables that the user has set (device_variables); NULL: none. */
+    char *const *variables;
     const struct network_shape *shape;
     const struct training_plan *plan;
     const struct dataset *dataset;
-    char fingerprint[17]; /* of the data, 16 hexadecimal digits; empty: no image was read */
-    double setup; /* seconds from the program's start to the data's loading, and those of the
-                   * fingerprint */
-    double open;  /* seconds to open the device, check it, and make the network on it; recording an
-                   * epoch's operations is added to it */
-    double checkpoint; /* seconds to write checkpoints, between the epochs */
+    char fingerprint[17]; /* of the data set, 16 hexadecimal digits; empty: no image was read */
+    /* Seconds from the program's start to the loading of the data, and those that the fingerprint
+     * took. */
+    double setup;
+    /* Seconds to open and check the device and to create the network on it; the time to record an
+     * epoch's operations is not in it (see record_summary.open). */
+    double open;
+    double checkpoint; /* seconds spent on writing checkpoints, between the epochs */
     double wall; /* seconds from the program's start to this record; the phases add up to it */
-    struct training_memory memory;           /* that was foretold */
-    const struct training_position *resumed; /* where an earlier run had come to; NULL: there was
-                                              * none. Its epochs are no part of `wall`. */
+    struct training_memory memory; /* memory that the run was expected to take */
+    /* The position of the earlier run that this one continues; NULL: it continues none. The epochs
+     * of the earlier run are not in `wall`. */
+    const struct training_position *resumed;
     const struct training_result *result;
-    const char *status; /* "complete", "diverged", "interrupted", or "planned": nothing was done */
+    /* "complete", "diverged", "interrupted", or "planned": nothing has been trained. */
+    const char *status;
 };
 
-/* What follows from a record. 0 where no epoch was done. A sample is counted as often as it was
- * computed: one that completes a wrapped batch, again. */
+/* What is computed from a record. All but `open` is 0 when no epoch was done. A sample is counted
+ * as often as it was computed: one that completes the last batch counts again. */
 struct record_summary {
-    double open;                             /* seconds, with the recording */
+    double open; /* seconds: `open` of the record and the time to record an epoch */
     double mean_epoch, min_epoch, max_epoch; /* seconds */
-    double samples_per_second;               /* of the mean epoch; 0 where the clock stood still */
-    double gflops; /* 10^9 operations, as network_flops counts them, per second of it */
+    /* Samples per second of the mean epoch; 0 when that took no time by the clock. */
+    double samples_per_second;
+    /* 10^9 operations per second of the mean epoch, as network_flops counts operations. */
+    double gflops;
 };
 struct record_summary record_summarise(const struct record *record);
 
-/* Seconds that an earlier run's epochs took, of those of this record. */
+/* Seconds of the epochs in this record that an earlier run had already spent. */
 double record_resumed_seconds(const struct record *record);
 
-/* "resident" or "streamed": where the batches were. */
+/* "resident" or "streamed": where the batches were during the epochs. */
 const char *record_batches(const struct record *record);
 
-/* The first from *next on of record->variables that matters to its device, with *next after it;
- * NULL when there is none. To have all of them one after another, *next begins as 0. */
+/* The next of record->variables, from index *next on, that matters to the record's device. *next
+ * becomes the index after it. NULL when there are no more. A caller that wants all of them starts
+ * with *next = 0. */
 const char *record_next_variable(const struct record *record, size_t *next);
 
 /* Fills record->time with the time of day, and record->host. */
 void record_stamp(struct record *record);
 
-/* Each writes the whole record to `file`: one JSON object on one line (schema 1, see
- * src/report/README.md); a CSV header and row; a Markdown table. STATUS_FAILED, with the system's
- * reason, when memory is refused (JSON) or `file` can't be written; it is flushed. Text is UTF-8,
- * and numbers have a decimal point, whatever the locale; what is not UTF-8 of the names in it is
- * shown as '?'. */
+/* Each of these writes the whole record to `file` and flushes it: as one JSON object on one line
+ * (schema 1, see src/report/README.md), as a CSV header and row, or as a Markdown table.
+ * STATUS_FAILED, with the system's reason, when `file` can't be written, or when memory is refused
+ * (JSON). The text is UTF-8, and numbers have a decimal point, whatever the locale. Bytes of names
+ * that are not UTF-8 are shown as '?'. */
 enum status record_write_json(const struct record *record, FILE *file, struct error *error);
 enum status record_write_csv(const struct record *record, FILE *file, struct error *error);
 enum status record_write_markdown(const struct record *record, FILE *file, struct error *error);
 
-/* The record of a device's peak, for people and as one JSON object on one line; of `record`, only
- * the time, commit, host, spec, device and variables are needed. */
+/* Write the peak of a device, as one JSON object on one line or as text for people. Of `record`
+ * they use the time, commit, host, spec, device and variables only. */
 enum status record_write_peak_json(
     const struct record *record, const struct device_peak *peak, FILE *file, struct error *error);
 void record_print_peak(const struct record *record, const struct device_peak *peak, FILE *file);
 
-/* The table for people, as the run goes on: what is planned, the head of the epochs before the
- * first one, a row as each ends, and the summary. `bold` uses a terminal's bold type for the head.
- */
+/* Print the table for people as the run goes on: the plan, the head of the list of epochs, a row as
+ * each epoch ends (`epoch` counts from 0), and the summary. With `bold` the head is in a terminal's
+ * bold type. */
 void record_print_plan(const struct record *record, FILE *file);
 void record_print_epochs_head(bool bold, FILE *file);
 void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE *file);

@@ -1,9 +1,8 @@
-/* Training: the epoch loop over a data set, and what each phase took.
+/* Training: the epochs over a data set, and the time that each phase takes.
  *
  * A pass takes the samples of a set once, in batches. An epoch is a pass over the training set,
- * with a step of the network after each batch. All times are seconds of a monotonic clock; from
- * when to when each one goes is told in README.md, "What each second means".
- */
+ * with a step of the network after each batch. All times are seconds of a monotonic clock.
+ * README.md, "What each second means", says from when to when each phase goes. */
 #ifndef TRAINER_TRAINING_H
 #define TRAINER_TRAINING_H
 
@@ -14,125 +13,134 @@
 extern "C" {
 #endif
 
-/* What becomes of the last batch of an epoch when the samples don't fill it. */
+/* What to do with the last batch of an epoch when the samples don't fill it. */
 enum tail {
-    TAIL_WRAP,  /* it is completed from the start of the pass: of the data, or of its new order */
-    TAIL_SHORT, /* it is smaller */
-    TAIL_DROP,  /* it is left out */
+    TAIL_WRAP,  /* complete it with the first samples of the pass */
+    TAIL_SHORT, /* take it with fewer samples */
+    TAIL_DROP,  /* leave it out */
 };
 extern const char *const tail_names[]; /* "wrap", "short", "drop", NULL */
 
 /* Where the batches are during an epoch. */
 enum batches {
-    BATCHES_AUTO,     /* on the device if they fit, else streamed */
-    BATCHES_RESIDENT, /* all of them on the device, made before the first epoch */
-    BATCHES_STREAMED, /* on the host: each is sent when its turn comes, within the epoch */
+    BATCHES_AUTO,     /* resident if they fit on the device, else streamed */
+    BATCHES_RESIDENT, /* all of them on the device, sent before the first epoch */
+    BATCHES_STREAMED, /* on the host; each batch is sent within the epoch, when its turn comes */
 };
 extern const char *const batches_names[]; /* "auto", "resident", "streamed", NULL */
 
 struct training_plan {
-    size_t epochs;        /* 0: only the test set is done */
+    size_t epochs;        /* 0: only the test score is computed */
     size_t batch_size;    /* samples of a step, at least 1 */
-    double learning_rate; /* a step takes so much of the gradient off the parameters */
+    double learning_rate; /* a step is parameters -= learning_rate * gradient */
     enum color color;
     enum tail tail;
     enum batches batches;
-    bool shuffle;  /* a new order each epoch, else the order of the files */
+    bool shuffle;  /* take the samples in a new order each epoch, else in the order of the files */
     uint64_t seed; /* of that order */
 };
 
-/* Means over the samples of a pass, each taken before its batch's step. */
+/* Means over the samples of a pass. Each sample is scored before the step of its batch. */
 struct score {
     double loss;     /* of -log p[label] */
     double accuracy; /* share of samples whose largest p is the label's */
 };
 
 struct training_epoch {
-    double seconds; /* until the device is idle again, and the scores are on the host */
+    /* From the start of the epoch until its scores are on the host and the device is idle. */
+    double seconds;
     struct score score;
 };
 
-/* Where a run stands between two of its steps: with the parameters, all that is needed to go on
- * from there as if nothing had been. The order of the samples needs no state: it follows from the
- * seed and the epoch's number. */
+/* Where a run stands between two of its steps. Together with the parameters, it is all that is
+ * needed to continue as if the run had never stopped. The order of the samples is not in it,
+ * because it follows from the seed and the number of the epoch. */
 struct training_position {
     size_t epochs_done;
     struct training_epoch *epochs;     /* [epochs_done] */
-    size_t batches_done, samples_done; /* of the epoch after those */
+    size_t batches_done, samples_done; /* done of the next epoch */
     float *scores;                     /* [samples_done, 2], as of network_train */
-    double seconds;                    /* that those batches took */
+    double seconds;                    /* the time that those batches took */
 };
 void training_position_free(struct training_position *position);
 
-/* Whether it is a position in plan->epochs passes over `samples`: STATUS_USAGE if not. */
+/* Whether `position` can occur in plan->epochs epochs over `samples` samples: STATUS_USAGE if
+ * not. */
 enum status training_check_position(const struct training_plan *plan, size_t samples,
     const struct training_position *position, struct error *error);
 
 struct training_result {
-    size_t batches, samples; /* of one epoch; a wrapped tail counts again */
-    bool streamed;           /* the batches were, else resident */
-    double recording; /* seconds to record an epoch's operations, a part of the record's `open` */
+    size_t batches, samples; /* of one epoch; samples that complete the last batch count again */
+    bool streamed;           /* the batches were streamed, else they were resident */
+    /* Seconds to record an epoch's operations; record_summary.open has them, too. */
+    double recording;
     double batching, release, evaluate; /* seconds of these phases */
-    double unfinished;                  /* seconds of this run in an epoch that did not end */
+    double unfinished; /* seconds that this run spent in an epoch that did not end */
     struct training_position reached;
-    bool tested;       /* the test set was done, with the parameters after the last epoch */
-    struct score test; /* of it, if so */
+    /* `test` is filled: the score of the test set, with the parameters after the last epoch. */
+    bool tested;
+    struct score test; /* if `tested` */
 };
 
-/* Told of progress, on the calling thread; any may be NULL. Between two epochs, in `epoch`, the
- * network is at result->reached, and its parameters may be downloaded. */
+/* Functions that are told of the progress, on the calling thread; each may be NULL. When `epoch` is
+ * called, the network is at result->reached, and its parameters may be downloaded. */
 struct training_observer {
     void *context;
-    /* `batch` batches of `batches` are done in epoch number `epoch`, from 0. */
+    /* `batch` of `batches` batches are done in epoch `epoch`, counted from 0. */
     void (*batch)(void *context, size_t epoch, size_t batch, size_t batches);
-    /* Epoch number `epoch`, from 0, is done: the last of result->reached.epochs. */
+    /* Epoch `epoch`, counted from 0, is done. It is the last of result->reached.epochs. */
     void (*epoch)(void *context, size_t epoch, const struct training_result *result);
-    bool (*stop)(void *context); /* whether to end: asked after each batch, if it is called alone */
+    /* Whether the training shall end. It is asked between epochs, before each batch of the test
+     * set, and after each batch of an epoch that is enqueued batch by batch. */
+    bool (*stop)(void *context);
 };
 
-/* The number of batches in an epoch over `samples`; 0 when TAIL_DROP leaves none. */
+/* The number of batches in an epoch over `samples` samples; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
-/* Whether the host has the memory for what a run begins with, on whatever device: so many images of
- * this form, and the parameters. STATUS_DEVICE, saying what limits it, if not. To be asked before
- * any of it is there: the system may promise memory that it has not, and end the process that uses
- * it. */
+/* Whether the host has the memory that a run takes first, on any device: `images` images of this
+ * form, and the parameters of the network. STATUS_DEVICE, saying what limits the memory, if not. A
+ * program asks this before it allocates any of it, because the system may promise memory that it
+ * does not have, and then end the process that uses it. */
 enum status training_check_host(const struct network_shape *shape,
     const struct image_format *format, size_t images, struct error *error);
 
-/* Checks that device and host have the memory for training a network of this shape by this plan:
- * network_check_budget, with what the training itself takes. And checks the device's products at
- * every shape that the training has: network_check for each size of batch, and device_check where
- * the device's library is suspect (device_info). What a device chooses or compiles for a shape when
- * it first occurs is then done. */
+/* Checks whether device and host have the memory to train a network of this shape by this plan
+ * (network_check_budget, with what the training takes besides). Then checks the device's matrix
+ * products at every shape that the training will have: network_check for each size of batch, and
+ * device_check at device_info.suspect_side if there is one. So what a device chooses or compiles
+ * when a shape first occurs is done before the first epoch. */
 enum status training_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 
-/* What a run takes at its height, in bytes: of host memory, with the data set and the parameters;
- * and of the device, which on a host device is host memory, too. What libraries and drivers take
- * for themselves is not counted. */
+/* The bytes that a run takes at its height. `host` is host memory, with the data set and the
+ * parameters. `device` is the device's memory; a host device takes it from the host as well. What
+ * libraries and drivers take for themselves is not counted. */
 struct training_memory {
     size_t host, device;
-    bool streamed; /* BATCHES_AUTO will come to BATCHES_STREAMED */
+    bool streamed; /* the batches will be streamed */
 };
 
-/* Foretells it for a network that is not yet there, on a device of which nothing is used; of the
- * data set, its images need not be there (dataset_plan). */
+/* The memory that a run will take, told before there is a network and while nothing of the device's
+ * memory is in use. The images of the data set need not be loaded (dataset_plan). */
 struct training_memory training_memory(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan);
 
-/* Makes the batches on the network's device, trains until plan->epochs are done, and takes the test
- * score. It begins at `start`, at which the network's parameters must be; NULL: at the first batch.
- * `result` is filled as far as it went, whatever is returned, and ended by training_result_free.
+/* Makes the batches on the network's device, trains until plan->epochs epochs are done, and
+ * computes the test score. The run begins at `start`, for which the network must have the right
+ * parameters; NULL: at the first batch. `result` is filled as far as the run came, whatever is
+ * returned, and the caller ends it with training_result_free.
+ *
  * STATUS_USAGE when the plan leaves no batch, the network has fewer classes than the data, or
- * `start` is no position of this plan.
- * STATUS_DIVERGED, naming epoch and batch, when a loss is not finite; the parameters are then those
- * at the end of that epoch.
- * STATUS_INTERRUPTED when observer->stop says so: what was enqueued is done (on a device that works
- * while it is called, a batch; on one that is given more at a time, up to an epoch), and the
- * parameters are those at result->reached.
- * `observer->batch` is only told by devices that work while they are called
- * (device_info.synchronous); for the others it would say nothing true. */
+ * `start` is no position of this plan. STATUS_DIVERGED, naming epoch and batch, when a loss is not
+ * finite; the parameters are then those at the end of that epoch.
+ *
+ * STATUS_INTERRUPTED when observer->stop returns true. Everything that was enqueued is then done,
+ * and the parameters are those at result->reached. A device that works while it is called stops
+ * after a batch; one that is given an epoch at a time stops after that epoch.
+ *
+ * `observer->batch` is called only for devices that work while they are called
+ * (device_info.synchronous). For the others, nobody knows which batch they are at. */
 enum status training_run(struct network *network, const struct dataset *dataset,
     const struct training_plan *plan, const struct training_position *start,
     const struct training_observer *observer, struct training_result *result, struct error *error);
