@@ -11,24 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Multiplications per gemm that the check may take (some milliseconds), and the rows that it takes
- * however long they are. */
+/* The check compares so many rows of a gemm that they take about CHECK_MULTIPLICATIONS
+ * multiplications (some milliseconds), but at least CHECK_ROWS_MIN rows, however long they are. */
 enum { CHECK_MULTIPLICATIONS = 1 << 22, CHECK_ROWS_MIN = 8 };
 
-/* An fp32 sum of K terms errs by about sqrt(K) roundings (6e-8) of its largest partial sum, which
- * is far below this share of the sum of its terms' magnitudes; TF32 or a wrong tile is far above
- * it. */
+/* The error that is allowed, as a share of the sum of the terms' magnitudes. An fp32 sum of K terms
+ * errs by about sqrt(K) roundings (6e-8 each) of its largest partial sum, which is far less. TF32
+ * or a wrong tile errs by far more. */
 static const double CHECK_TOLERANCE = 1e-6;
 
-/* TF32 rounds both factors to 11 significant bits: each product may err by 2 * 2^-11 of itself. */
+/* The same for TF32, which rounds both factors to 11 significant bits: each product may err by
+ * 2^-10 of itself. */
 static const double CHECK_TOLERANCE_TF32 = 1e-3;
 
 static double tolerance_of(const struct device *device) {
     return strcmp(device->info.precision, "tf32") == 0 ? CHECK_TOLERANCE_TF32 : CHECK_TOLERANCE;
 }
 
-/* A gemm as the device gave it: result[rows, columns] should be
- * start + scale * a[rows, depth] * b[depth, columns], where start is row i of `start`. */
+/* A gemm that the device has done: result[rows, columns] should be
+ *     start + scale * a[rows, depth] * b[depth, columns] */
 struct gemm {
     const char *name;
     const float *result;
@@ -37,7 +38,7 @@ struct gemm {
     double scale;
 };
 
-/* Row i of what the gemm should be, and of the magnitudes it is made of: sums of |terms|. */
+/* Computes row i of the product a * b: the sums of its terms, and the sums of their magnitudes. */
 static void compute_row(const struct gemm *gemm, size_t i, double *sums, double *magnitudes) {
     const struct matrix a = gemm->a, b = gemm->b;
     for (size_t j = 0; j < gemm->columns; j++)
@@ -53,7 +54,7 @@ static void compute_row(const struct gemm *gemm, size_t i, double *sums, double 
         }
         return;
     }
-    for (size_t j = 0; j < gemm->columns; j++) /* b is a transposed matrix: along its rows */
+    for (size_t j = 0; j < gemm->columns; j++) /* b is transposed: k runs along its rows */
         for (size_t k = 0; k < gemm->depth; k++) {
             const double term = (double)matrix_at(a, i, k) * matrix_at(b, k, j);
             sums[j] += term;
@@ -61,7 +62,7 @@ static void compute_row(const struct gemm *gemm, size_t i, double *sums, double 
         }
 }
 
-/* `sums` has room for two rows of the gemm. */
+/* Compares some rows of the gemm with plain loops. `sums` has room for two rows of the gemm. */
 static enum status check_gemm(
     const struct device *device, const struct gemm *gemm, double *sums, struct error *error) {
     double *magnitudes = sums + gemm->columns;
@@ -89,7 +90,8 @@ static enum status check_gemm(
     return STATUS_OK;
 }
 
-/* Random values. They repeat, with a period that is a prime and so falls in step with no row. */
+/* Fills an array with random values. They repeat, because making them takes long. The period is a
+ * prime, so that it is no multiple of a row's length. */
 static void fill(float *values, size_t count, uint32_t part) {
     enum { PERIOD = 65521 };
     random_uniform(0, RANDOM_CHECK, part, values, count < PERIOD ? count : PERIOD);
@@ -130,7 +132,7 @@ static enum status allocate(struct check *check, const struct budget_row arrays[
                        : error_memory(error, "the self-check", 2 * widest * sizeof *check->sums);
 }
 
-/* Fills a matrix and gives it to the device. */
+/* Fills a matrix on the host and sends it to a new buffer of the device. */
 static enum status send(struct device *device, struct check *check, enum check_array matrix,
     size_t elements, size_t columns, struct error *error) {
     float *host = check->host[matrix];

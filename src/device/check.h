@@ -1,4 +1,5 @@
-/* The memory of the self-check (device_check), for what is said of it before it is made. */
+/* The memory of the self-check (device_check), so that others can tell beforehand how much it will
+ * take. */
 #ifndef DEVICE_CHECK_H
 #define DEVICE_CHECK_H
 
@@ -13,13 +14,14 @@ enum check_array {
     CHECK_D_X,     /* [batch, in] */
     CHECK_SCALE,   /* [1, 1] */
     CHECK_MATRICES,
-    /* Any of its results once more. On the host it is what is compared; a device that times several
-     * ways to multiply lets them write there. */
+    /* Room for the results once more. On the host, each is downloaded to it in its turn. On the
+     * device, it is where algorithms write that a device times. */
     CHECK_RESULT = CHECK_MATRICES,
     CHECK_ARRAYS
 };
 
-/* The arrays that the check of a layer takes of the device, and again of the host. */
+/* Fills `arrays` with the arrays that the check of a layer allocates: once on the device and once
+ * on the host. */
 void check_list(size_t in, size_t out, struct budget_row arrays[CHECK_ARRAYS]);
 
 #endif

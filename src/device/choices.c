@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a text of choices begins with; the caller frees it. NULL when memory is refused. */
+/* Makes the first lines of a text of choices, which the caller frees. NULL when memory is
+ * refused. */
 static char *make_head(const struct device_info *info, size_t *length) {
     const size_t size = strlen(info->kind) + sizeof info->name + sizeof info->library + 4;
     char *head = malloc(size);
@@ -32,7 +33,7 @@ char *device_choices(const struct device *device) {
     return text;
 }
 
-/* Adds to what a user should know of the device, unless it says so already. */
+/* Adds a text to the device's warning, unless the warning has it already. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
@@ -88,7 +89,7 @@ bool choices_find(const struct device *device, const char *what, char name[CHOIC
 }
 
 void choices_miss(struct device *device, const char *name) {
-    char shown[CHOICE_NAME]; /* it comes from a file */
+    char shown[CHOICE_NAME]; /* the name comes from a file, so it may be anything */
     warn(&device->info,
         "the earlier run has multiplied matrices by '%s', which is not there any more: the last "
         "bits may differ",

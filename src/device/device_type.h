@@ -1,6 +1,7 @@
-/* What a device implements. To add one: write a file (or folder) with a `struct device_type`, and
- * name it in list.c. Choosing one (find.c), the checks of operations (operation.c), their recording
- * (recording.c) and the self-check (check.c) are done once for all. */
+/* What each kind of device implements. To add a kind, write a file (or folder) with a `struct
+ * device_type`, and name it in list.c. All kinds share the rest: choosing a device (find.c), the
+ * checks of operations (operation.c), recording them (recording.c), and the self-check
+ * (check.c). */
 #ifndef DEVICE_DEVICE_TYPE_H
 #define DEVICE_DEVICE_TYPE_H
 
@@ -10,8 +11,9 @@
 struct device {
     const struct device_type *type;
     struct device_info info;
-    char *earlier_choices;           /* those of an earlier run (choices.h); NULL: none */
-    struct operation_list *recorded; /* where operations go while they are recorded (recording.c) */
+    char *earlier_choices; /* the choices of an earlier run (choices.h); NULL: none */
+    /* The list to which operations go while device_record is at work; else NULL (recording.c). */
+    struct operation_list *recorded;
 };
 
 /* The first member of each device's own buffers. */
@@ -20,36 +22,39 @@ struct buffer {
     size_t elements;
 };
 
-/* Every function behaves as its namesake in trainer/device.h says; views have been checked. */
+/* Each function does what its namesake in trainer/device.h says. Views have been checked before it
+ * is called. */
 struct device_type {
     const char *kind;
-    bool automatic, gpu; /* "auto" may choose it, and so may "gpu" */
-    /* The names for what is chosen in device_options, each list with a NULL at its end; NULL: there
-     * is no choice, and the precision is fp32. */
+    bool automatic, gpu; /* whether the device names "auto" and "gpu" may choose it */
+    /* The names that device_options may have, each list with a NULL at its end. NULL: the device
+     * has no choice, and its precision is fp32. */
     const char *const *gemms, *const *precisions, *const *submissions;
 
     void (*list)(device_visitor *visit, void *context);
-    /* As device_info.library, but for what only hardware or its driver could tell: neither is
-     * asked. NULL: it has no library. */
+    /* Writes device_info.library, without asking hardware or its driver and without what only these
+     * could tell. NULL: the device has no library. */
     enum status (*library)(char *text, size_t size, struct error *error);
-    /* Whether there is what `open` would take, as far as can be told without opening it;
-     * STATUS_DEVICE if not, and *shortly why in a few words. NULL: it always is. */
+    /* Whether `open` will find its hardware, as far as that can be told without opening it.
+     * STATUS_DEVICE if not, with *shortly saying why in a few words. NULL: the hardware is always
+     * there. */
     enum status (*find)(
         const char *rest, bool automatic, const char **shortly, struct error *error);
-    /* `rest` is what follows "kind:" in the spec, NULL when nothing does. The device fills all of
-     * struct device but `type`. */
+    /* `rest` is what follows "kind:" in the spec; NULL when nothing does. The function fills all of
+     * struct device except `type`. */
     enum status (*open)(const char *rest, const struct device_options *options,
         struct device **device, struct error *error);
     void (*close)(struct device *device);
-    /* device_environment: of its library; and of its drivers, which may be asked for it. NULL: it
-     * needs none. */
+    /* The two parts of device_environment: for the library, and for the drivers, which may be
+     * asked. NULL: nothing needs to be set. */
     const char *(*environment)(const char **value);
     const char *(*driver_environment)(const char **value);
-    /* Writes what was chosen to text[size], cut to fit: lines as choices.h has them. Gives the
-     * length of all of them, as snprintf does. NULL: it has no choice. */
+    /* Writes the choices to text[size], cut to fit: a line for each, as choices.h says. Returns the
+     * length of all of them, as snprintf does. NULL: the device chooses nothing. */
     size_t (*choices)(const struct device *device, char *text, size_t size);
 
-    /* Fills all of struct buffer but its two members. */
+    /* Fills the device's own part of the buffer. The caller fills the two members of struct
+     * buffer. */
     enum status (*allocate)(
         struct device *device, size_t elements, struct buffer **buffer, struct error *error);
     void (*free_buffer)(struct buffer *buffer);
@@ -62,9 +67,10 @@ struct device_type {
     enum status (*enqueue)(
         struct device *device, const struct operation *operation, struct error *error);
 
-    /* All four, or none (0 and NULL). Makes of `count` operations, `longest` at most, what `run`
-     * enqueues as often as it is called. It stays NULL, and that is no error, where they are best
-     * enqueued one by one. Ended by free_recording. None of them sends. */
+    /* Recordings: a device has all four members, or none (0 and NULL). `compile` makes a recording
+     * of `count` operations, at most `longest`, none of which sends host memory. *recording stays
+     * NULL, and that is no error, where the operations are best enqueued one by one. `run` enqueues
+     * the recording, as often as it is called. `free_recording` ends it. */
     size_t longest;
     enum status (*compile)(struct device *device, const struct operation *operations, size_t count,
         struct recording **recording, struct error *error);
@@ -77,11 +83,13 @@ struct device_lacking {
     const char *kind, *reason;
 };
 
-/* Writes "cpu, reference, ..." to `text`: all kinds that this build has but `except`. Whether they
- * are here is not asked: who wants another device waits for no driver of theirs. (find.c) */
+/* Writes "cpu, reference, ..." to `text`: all kinds of this build except `except`. It does not ask
+ * whether their hardware is there, so the user of one device does not wait for the drivers of
+ * another. (find.c) */
 const char *device_list_others(const char *except, char *text, size_t size);
 
-/* The list of devices, best first; each ends with a NULL kind or pointer. (list.c) */
+/* The kinds that this build has, best first, with a NULL at the end; and those that it lacks,
+ * ending with a NULL kind. (list.c) */
 extern const struct device_type *const device_types[];
 extern const struct device_lacking device_types_lacking[];
 

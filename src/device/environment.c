@@ -8,25 +8,28 @@ extern char **environ;
 
 /* --- The table --- */
 
-/* Variables that a library or driver of a device reads; one that is empty counts as not set. The
- * first row that has a variable's name says what it is; those that are refused may have several. */
+/* A variable that a library or driver of a device reads. A variable that is empty counts as not
+ * set. When several rows fit a variable, the first one says what it is; but every row that refuses
+ * it is checked. */
 struct row {
-    const char *kinds; /* of devices that it is for, with spaces between */
-    const char *name;  /* where it ends with '*': all that begin so */
+    const char *kinds; /* kinds of devices that the variable matters to, with spaces between */
+    const char *name;  /* with a '*' at its end: all variables that begin so */
     enum {
-        TOLD,    /* it changes how code is made or scheduled: a record has it, and so has a key */
-        REFUSED, /* it changes what is computed */
-        HARMLESS /* neither; or the record says in other words what it does */
+        /* It changes how code is compiled or scheduled, so it is in the record and in the keys of
+         * caches. */
+        TOLD,
+        REFUSED, /* it changes what is computed, so the device is not opened */
+        HARMLESS /* it does neither, or the record tells its effect in another way */
     } effect;
-    /* What is refused: */
-    const char *does;      /* what it would do */
-    const char *value;     /* with this value only; NULL: any */
-    const char *precision; /* only when this one is asked for; NULL: any */
-    bool library;          /* only where a library multiplies matrices */
+    /* The other members are for REFUSED only. */
+    const char *does;      /* what the variable would do */
+    const char *value;     /* refused with this value only; NULL: with any */
+    const char *precision; /* refused only when the options ask for this precision; NULL: any */
+    bool library;          /* refused only where a library multiplies matrices */
 };
 
 static const struct row rows[] = {
-    /* OpenCL: options that are added to those of kernels, or put in their place. */
+    /* OpenCL: variables that add to the compiler options of kernels, or replace them. */
     {"opencl", "POCL_EXTRA_BUILD_FLAGS", REFUSED, "adds options to those of all kernels"},
     {"opencl", "CLOVER_EXTRA_BUILD_OPTIONS", REFUSED, "adds options to those of all kernels"},
     {"opencl", "CLOVER_EXTRA_COMPILE_OPTIONS", REFUSED, "adds options to those of all kernels"},
@@ -78,8 +81,9 @@ static const struct row rows[] = {
     {"opencl", "GPU_WAVE*", TOLD},
     {"opencl", "HSA_*", TOLD},
     {"opencl", "ROC_*", TOLD},
-    /* CUDA: what cuBLAS reads may turn one precision into another, unsaid. NVRTC takes no options
-     * from the environment. NVIDIA's OpenCL is the same driver. */
+    /* CUDA: some variables of cuBLAS silently turn one precision into another. NVRTC takes no
+     * options from the environment. NVIDIA's OpenCL is the same driver, so it reads the driver's
+     * variables, too. */
     {"cuda", "NVIDIA_TF32_OVERRIDE", REFUSED, "makes cuBLAS compute in TF32", "1", "fp32", true},
     {"cuda", "NVIDIA_TF32_OVERRIDE", REFUSED, "keeps cuBLAS from TF32", "0", "tf32", true},
     {"cuda", "CUBLAS_EMULATE_SINGLE_PRECISION", REFUSED, "makes cuBLAS put fp32 together from bf16",
@@ -98,11 +102,11 @@ static const struct row rows[] = {
     {"cuda opencl", "CUDA_MODULE_LOADING", TOLD},
     {"cuda opencl", "CUDA_AUTO_BOOST", TOLD},
     {"cuda opencl", "CUDA_SCALE_LAUNCH_QUEUES", TOLD},
-    /* Which of several GPUs it is, that may be of one name. */
+    /* These say which GPU is taken among several, which may have the same name. */
     {"cuda", "CUDA_VISIBLE_DEVICES", TOLD},
     {"cuda", "CUDA_DEVICE_ORDER", TOLD},
-    /* The host: OpenBLAS, and OpenMP as GNU's and LLVM's libraries have it. Numbers of threads are
-     * the program's own, and are in the record. */
+    /* The host: OpenBLAS, and the OpenMP libraries of GNU and LLVM. The program sets the numbers of
+     * threads itself and records them, so variables for these are not here. */
     {"cpu", "OPENBLAS_CORETYPE", TOLD},
     {"cpu", "OPENBLAS_BLOCK_FACTOR", TOLD},
     {"cpu reference", "OMP_DYNAMIC", TOLD},
@@ -140,7 +144,8 @@ static bool is_about(const struct row *row, const char *variable) {
                : name == length && strncmp(variable, row->name, length) == 0;
 }
 
-/* The first row about it, of this kind of device or (NULL) any; NULL: none. */
+/* The first row about the variable for this kind of device (NULL: for any kind). NULL when there is
+ * none. */
 static const struct row *find_row(const char *variable, const char *kind) {
     for (int r = 0; r < ROWS; r++)
         if ((!kind || is_for(&rows[r], kind)) && is_about(&rows[r], variable))
@@ -185,7 +190,7 @@ void device_variables_free(char **variables) {
 
 /* --- For a device --- */
 
-/* Whether a library multiplies, where the device has the choice. */
+/* Whether a library may multiply matrices, where the device has a choice. */
 static bool takes_library(const struct device_options *options) {
     return !options->gemm || strncmp(options->gemm, "own", 3) != 0;
 }

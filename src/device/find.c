@@ -1,4 +1,4 @@
-/* Which devices there are, which one is meant, and opening it. */
+/* Lists the devices, finds the one that a spec means, and opens it. */
 #include "device/choices.h"
 #include "device/device_type.h"
 #include "device/environment.h"
@@ -49,17 +49,18 @@ const char *device_list_others(const char *except, char *text, size_t size) {
 
 /* --- Names --- */
 
-/* Whether two names are one, whatever the case of their letters; of `one`, so many count. */
+/* Whether the first `length` letters of `one` are `name`, in upper or lower case. */
 static bool is_name(const char *one, size_t length, const char *name) {
     return strlen(name) == length && locale_is_same(one, name, length);
 }
 
-/* "auto" is the best device that opens, "gpu" the best GPU. */
+/* Whether the spec leaves the choice to us: "auto" is the best device that opens, "gpu" the best
+ * GPU. */
 static bool is_automatic(const char *spec) {
     return is_name(spec, strlen(spec), "auto") || is_name(spec, strlen(spec), "gpu");
 }
 
-/* Whether such a spec may come to this type. */
+/* Whether "auto" or "gpu", which `spec` is, may choose this type. */
 static bool may_take(const char *spec, const struct device_type *type) {
     return is_name(spec, strlen(spec), "gpu") ? type->gpu : type->automatic;
 }
@@ -74,7 +75,7 @@ static const char *rest_of(const char *spec) {
     return colon ? colon + 1 : NULL;
 }
 
-/* The name that a misspelt one may have been meant for; NULL: none. */
+/* The name of a device that a misspelt spec may mean; NULL: there is none. */
 static const char *meant_by(const char *spec) {
     const char *names[16] = {"auto", "gpu"}, *found;
     size_t count = 2;
@@ -86,7 +87,8 @@ static const char *meant_by(const char *spec) {
     return found;
 }
 
-/* The device's type; NULL, with an error that lists what there is, when this build lacks it. */
+/* The type of the device that the spec names. NULL, with an error that lists the devices, when this
+ * build lacks it. */
 static const struct device_type *find_type(const char *spec, struct error *error) {
     for (const struct device_type *const *type = device_types; *type; type++)
         if (is_kind(*type, spec))
@@ -107,11 +109,12 @@ static const struct device_type *find_type(const char *spec, struct error *error
 
 /* --- Options --- */
 
-/* Something that device_options may ask a device for. */
+/* Something that device_options may ask of a device. */
 struct demand {
-    const char *wanted, *usual; /* every device has the usual one, as it has NULL */
-    const char *const *names;   /* the others, or all; NULL: there is no choice */
-    const char *complaint;      /* about what is wanted */
+    /* The name asked for (NULL: none), and the name that every device takes. */
+    const char *wanted, *usual;
+    const char *const *names; /* the names that this device takes; NULL: it has no choice */
+    const char *complaint;    /* what the error says of `wanted` */
 };
 
 static enum status check_demand(
@@ -130,7 +133,7 @@ static enum status check_demand(
         demand->complaint, demand->names ? "there are" : "it has one way only", list);
 }
 
-/* Whether the device has what the options ask for. */
+/* STATUS_USAGE unless the device has what the options ask for. */
 static enum status check_demands(
     const struct device_type *type, const struct device_options *options, struct error *error) {
     const struct demand demands[] = {
@@ -144,7 +147,7 @@ static enum status check_demands(
     return status;
 }
 
-/* The same, and whether the environment lets it do so. */
+/* As check_demands, and STATUS_USAGE when an environment variable would prevent it. */
 static enum status check_options(
     const struct device_type *type, const struct device_options *options, struct error *error) {
     const enum status status = check_demands(type, options, error);
@@ -158,7 +161,8 @@ static enum status find_hardware(const struct device_type *type, const char *res
     return type->find ? type->find(rest, automatic, shortly, error) : STATUS_OK;
 }
 
-/* An option that can't be met is no reason to choose another device. */
+/* The error for options that the chosen device can't meet, which is no reason to choose another
+ * device. */
 static enum status refuse_automatic(const char *spec, const struct device_type *type,
     const struct error *failure, enum status status, struct error *error) {
     return error_set(error, status,
@@ -167,7 +171,7 @@ static enum status refuse_automatic(const char *spec, const struct device_type *
         spec, type->kind, failure->message);
 }
 
-/* What was passed over on the way to a device: a line for each kind, and all that was said. */
+/* The kinds that "auto" or "gpu" has passed over: a short line for each, and their full errors. */
 struct passed_over {
     char lines[sizeof((struct device_info){0}.passed_over)];
     char failures[sizeof((struct error){0}.message)];
@@ -177,8 +181,9 @@ static void pass_over(struct passed_over *passed, const struct device_type *type
     const char *shortly, const struct error *failure) {
     const size_t kind = strlen(type->kind);
     if (strncmp(shortly, type->kind, kind) == 0 && strncmp(shortly + kind, ": ", 2) == 0)
-        shortly += kind + 2; /* errors begin with it, too */
-    char line[401];          /* one, though a compiler's log or a driver's name may have more */
+        /* An error's text begins with the kind, which is not to be there twice. */
+        shortly += kind + 2;
+    char line[401]; /* one line, even if the text of a compiler or a driver has several */
     text_append(passed->lines, sizeof passed->lines, "%s%s: %s", passed->lines[0] ? "\n" : "",
         type->kind, utf8_show(shortly, true, line, sizeof line));
     text_append(passed->failures, sizeof passed->failures, "%s%.1000s",
@@ -191,11 +196,11 @@ static enum status refuse_all(
         passed->failures[0] ? passed->failures : "this build has no such device");
 }
 
-/* Whether the first device that is found has what the options ask for. */
+/* Checks whether the first device that is found has what the options ask for. */
 static enum status find_automatic(
     const char *spec, const struct device_options *options, struct error *error) {
     struct passed_over passed = {"", ""};
-    bool known = false; /* some device of this build has it */
+    bool known = false; /* some device of this build has what is asked for */
     for (const struct device_type *const *type = device_types; *type; type++)
         known = known || check_demands(*type, options, NULL) == STATUS_OK;
     if (!known)
@@ -247,8 +252,8 @@ static enum status open_type(const struct device_type *type, const char *rest,
     return status;
 }
 
-/* Whether what was asked of it kept it from opening: the options with the environment, or options
- * without which it opens. */
+/* Whether a device did not open because of the options: they contradict the device or the
+ * environment, or the device opens without them. */
 static bool is_kept_by_options(
     const struct device_type *type, const struct device_options *options) {
     if (check_options(type, options, NULL) != STATUS_OK)
@@ -260,8 +265,8 @@ static bool is_kept_by_options(
     return opens;
 }
 
-/* The first device that is there and opens. What it passes over for want of hardware, or because
- * that does not work, is told; what the options ask for is never a reason. */
+/* Opens the first device that is there and opens. Devices whose hardware is missing or does not
+ * work are passed over, and reported. A device is never passed over because of the options. */
 static enum status open_automatic(const char *spec, const struct device_options *options,
     struct device **device, struct error *error) {
     struct passed_over passed = {"", ""};

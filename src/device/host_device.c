@@ -30,7 +30,8 @@ enum status host_buffer_allocate(
     struct host_device *host = (struct host_device *)device;
     const size_t bytes = elements * sizeof(float);
     struct host_buffer *allocated = malloc(sizeof *allocated);
-    /* What the system promises it may not have, and ends the process that uses it. */
+    /* The system may promise memory that it does not have, and later end the process that uses it.
+     * So the budget is checked first. */
     const bool fits = bytes <= host->budget - host->used;
     float *data = fits ? memory_allocate(bytes) : NULL;
     if (!allocated || !data) {

@@ -4,14 +4,16 @@
 
 #include "device/device_type.h"
 
-/* The first member of their own structs: a device, and the host's memory that is left to it. */
+/* The first member of such a device's own struct: a device, and its share of the host's memory. */
 struct host_device {
     struct device base;
-    unsigned long long budget, used; /* bytes: when it was opened, and of all its buffers */
-    const char *limit;               /* what sets it */
+    /* Bytes: free when the device was opened, and taken by all its buffers. */
+    unsigned long long budget, used;
+    const char *limit; /* what sets the budget */
 };
 
-/* Counts the memory; `base` is filled otherwise. As device_type's memory. */
+/* host_device_begin finds out the budget; the device itself fills `base`. host_device_memory is a
+ * device_type's `memory`. */
 void host_device_begin(struct host_device *host);
 struct device_memory host_device_memory(const struct device *device);
 
@@ -20,22 +22,22 @@ struct host_buffer {
     float *data;
 };
 
-/* As device_type's allocate, for a device that is a host_device; free_buffer does it at once, so
- * nothing may still be enqueued. */
+/* A device_type's `allocate` and `free_buffer` for a device that is a host_device. host_buffer_free
+ * frees the memory at once, so no operation on it may still be enqueued. */
 enum status host_buffer_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void host_buffer_free(struct buffer *buffer);
 
-/* The elements of a view of a host_buffer. */
+/* The first element of a view of a host_buffer, as float32 or as uint32. */
 float *host_floats(struct view view);
 uint32_t *host_integers(struct view view);
 
-/* Fills what is the same in the description of all of them: kind, hardware, threads, precision. */
+/* Fills what is the same for all devices of the host: kind, hardware, threads, precision. */
 void host_device_describe(const char *kind, int threads, struct device_info *info);
 
-/* The number of threads that a device gets: `asked` for (0: not said, then `usual`), but no more
- * than `limit`, which there is because of `why`. STATUS_DEVICE when it was asked for and the limit,
- * OpenMP or the system gives less. */
+/* Starts a team of threads for a device, and gives its size: `asked` threads (0: `usual`), but no
+ * more than `limit`; `why` says why there is this limit. STATUS_DEVICE when more threads were asked
+ * for than the limit, OpenMP or the system gives. */
 enum status host_team_size(const char *kind, int asked, int usual, int limit, const char *why,
     int *threads, struct error *error);
 

@@ -1,4 +1,4 @@
-/* The list of devices: the one place that knows which of them this build has. */
+/* The list of devices: the one place that knows which kinds this build has. */
 #include "device/device_type.h"
 
 extern const struct device_type cuda_device_type, opencl_device_type, cpu_device_type,

@@ -1,11 +1,11 @@
-/* A matrix in the memory of the host, or its transpose, which lies there all the same. */
+/* A matrix in host memory, or the transpose of one, which needs no copy. */
 #ifndef DEVICE_MATRIX_H
 #define DEVICE_MATRIX_H
 
 #include <stddef.h>
 
-/* Element (i, j) is data[i * row + j * column]: {data, columns, 1} is a matrix without gaps, and
- * {data, 1, columns} its transpose. */
+/* Element (i, j) is data[i * row + j * column]. So {data, columns, 1} is a row-major matrix without
+ * gaps, and {data, 1, columns} is its transpose. */
 struct matrix {
     const float *data;
     size_t row, column;

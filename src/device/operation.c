@@ -5,8 +5,8 @@
 
 #include <limits.h>
 
-/* B: samples of a batch, I and O: inputs and outputs of a layer, C: classes, N: rows to choose
- * from, R and S: any. */
+/* In the shapes, B is the number of samples of a batch, I and O are inputs and outputs of a layer,
+ * C is classes, N is rows to gather from, and R and S are any sizes. */
 const struct operation_type operation_types[OPERATION_KINDS] = {
     [OPERATION_UPLOAD] = {"upload", {{"destination", 'R', 'S', OPERAND_WRITTEN, 0}}, .sends = true},
     [OPERATION_UPLOAD_PIXELS] = {"upload_pixels", {{"destination", 'R', 'p', OPERAND_WRITTEN, 0}},
@@ -44,7 +44,7 @@ size_t operation_operands(const struct operation_type *type) {
 
 /* --- Checks --- */
 
-/* Sides are limited to what BLAS takes. */
+/* Sides are limited to INT_MAX, which is what BLAS takes. */
 bool view_fits(const struct device *device, struct view view) {
     return view.buffer && view.buffer->device == device && view.rows >= 1 && view.columns >= 1 &&
            view.rows <= INT_MAX && view.columns <= INT_MAX &&
@@ -57,8 +57,8 @@ bool view_overlaps(struct view a, struct view b) {
            b.offset < a.offset + a.rows * a.columns;
 }
 
-/* Whether a side is what the table says: `sizes` are those of the letters so far, 0 where there was
- * none. */
+/* Whether a side of a view is what the table says. sizes[letter] is the size of that letter so far;
+ * 0: it has not occurred yet. */
 static bool is_side(char said, size_t side, size_t sizes[CHAR_MAX + 1]) {
     if (said >= '0' && said <= '9')
         return side == (size_t)(said - '0');
@@ -86,7 +86,8 @@ static bool has_shapes(const struct operation *operation) {
     return true;
 }
 
-/* The first operand that is written where it overlaps another; OPERATION_VIEWS when none is. */
+/* The first operand that is written and overlaps another one; OPERATION_VIEWS when there is
+ * none. */
 static size_t find_overlap(const struct operation *operation) {
     const struct operation_type *type = &operation_types[operation->kind];
     const size_t count = operation_operands(type);
@@ -97,7 +98,7 @@ static size_t find_overlap(const struct operation *operation) {
     return OPERATION_VIEWS;
 }
 
-/* The message for views that don't fit: what is wrong, and their shapes. */
+/* The error for views that don't fit. It says what is wrong, and gives their shapes. */
 static enum status refuse(const struct device *device, const struct operation *operation,
     const char *wrong, struct error *error) {
     const struct operation_type *type = &operation_types[operation->kind];

@@ -1,8 +1,9 @@
-/* Operations as data: what a call of trainer/device.h asks of a device, what a device is given to
- * do, and what a recording is made of.
+/* Operations as data. A call of trainer/device.h makes one, a device is given one to do, and a
+ * recording consists of them.
  *
- * A kind of operation is a row of one table: its operands with their shapes, and which of them it
- * reads and writes. Checks, messages, recordings, the waits of a team and the tests go by it. */
+ * Each kind of operation is a row of one table. The row has the operands, their shapes, and which
+ * of them are read and written. The checks, the error messages, the recordings, the barriers of the
+ * cpu device and the tests all follow from it. */
 #ifndef DEVICE_OPERATION_H
 #define DEVICE_OPERATION_H
 
@@ -23,8 +24,8 @@ enum operation_kind {
 
 enum { OPERATION_VIEWS = 5 };
 
-/* One operation. Its views have the names that the table gives them; numbers that its kind has not
- * are 0. */
+/* One operation. Its views have the names that the table gives them. Members that its kind does not
+ * use are 0. */
 struct operation {
     enum operation_kind kind;
     union {
@@ -54,47 +55,48 @@ struct operation {
             struct view logits, labels, score;
         } softmax_cross_entropy;
     };
-    const void *host; /* what is sent, read until the next wait */
+    const void *host; /* the host memory that is sent; it is read until the next wait */
     enum activation activation;
     struct pixel_format pixels;
     enum optimizer optimizer;
-    float scale; /* of softmax_cross_entropy */
+    float scale; /* of softmax_cross_entropy only */
 };
 
-/* What becomes of an operand: it is read, written whatever it was, or read and changed. */
+/* What an operation does with an operand: it reads it, overwrites all of it, or reads and changes
+ * it. */
 enum operand_use { OPERAND_READ, OPERAND_WRITTEN, OPERAND_CHANGED };
 
 struct operand_type {
-    const char *name; /* NULL: there is no such operand */
-    /* Its shape. A letter is a size, the same wherever it occurs in the operation; a digit is
-     * itself. 'p' is the number of values of an image (upload_pixels). */
+    const char *name; /* NULL: the operation has no more operands */
+    /* Its shape. The same letter is the same size wherever it occurs in the operation, and a digit
+     * is that number. 'p' is the number of values of an image (upload_pixels). */
     char rows, columns;
     enum operand_use use;
-    char below; /* its elements are uint32, below the size with this letter; 0: float32 */
+    char below; /* a letter: the elements are uint32, each below that size; 0: they are float32 */
 };
 
 struct operation_type {
     const char *name;
     struct operand_type operands[OPERATION_VIEWS];
-    bool sends; /* it reads memory of the host, from where it is each time */
+    bool sends; /* it reads host memory, so it can't be recorded */
 };
 
 extern const struct operation_type operation_types[OPERATION_KINDS];
 
-/* The number of its operands. */
+/* The number of operands of such an operation. */
 size_t operation_operands(const struct operation_type *type);
 
-/* Whether a view lies inside its buffer, on this device; and whether two have elements in common.
- */
+/* view_fits: whether a view has sides from 1 to INT_MAX and lies inside its buffer, which must be
+ * of this device. view_overlaps: whether two views have elements in common. */
 bool view_fits(const struct device *device, struct view view);
 bool view_overlaps(struct view a, struct view b);
 
-/* STATUS_FAILED, naming the operation and its views, unless they lie in buffers of this device,
- * have the shapes of the table, and none that is written overlaps another. */
+/* STATUS_FAILED, naming the operation and its views, unless the views lie in buffers of this device
+ * and have the shapes of the table, and no view that is written overlaps another. */
 enum status operation_check(
     const struct device *device, const struct operation *operation, struct error *error);
 
-/* Checks it and hands it on: to the recording that is being made, else to the device. */
+/* Checks the operation, and hands it to the recording that is being made, or else to the device. */
 enum status operation_enqueue(
     struct device *device, const struct operation *operation, struct error *error);
 

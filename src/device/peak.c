@@ -10,20 +10,21 @@
 #include <stdlib.h>
 
 enum {
-    SIDE_MIN = 256,  /* of the first gemm; it doubles */
-    SIDE_MAX = 8192, /* of the last one: 1.1 TFLOP */
-    ROW = 1 << 14,   /* elements of a row that is copied; a GPU has room for 2^16 rows */
-    CHUNK = 1 << 20, /* elements that are random; they repeat */
+    SIDE_MIN = 256,  /* side of the first gemm; it doubles from gemm to gemm */
+    SIDE_MAX = 8192, /* side of the last gemm: 1.1e12 operations */
+    ROW = 1 << 14,   /* elements of a row that is copied; GPUs allow only about 2^16 rows */
+    CHUNK = 1 << 20, /* random elements; larger matrices repeat them */
     CHECKED_SIDE =
-        512, /* of the gemms that are compared with plain loops, where no side is suspect */
+        512, /* side of the gemms of the self-check, where the library has no suspect side */
 };
 
-static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far beyond any cache */
-static const double LONG_ENOUGH = 0.1;          /* seconds of a gemm: its start is no matter */
-static const double REPEATED_SECONDS = 0.4; /* seconds of repetitions, of which the best counts */
+static const size_t COPY_MAX = (size_t)1 << 30; /* bytes, far more than any cache has */
+static const double LONG_ENOUGH = 0.1; /* seconds: the time to start such a gemm does not matter */
+/* Seconds for all repetitions, of which the best counts. */
+static const double REPEATED_SECONDS = 0.4;
 enum { REPETITIONS_MIN = 3, REPETITIONS_MAX = 50 };
 
-/* The buffers of what is measured, and random values to fill them with. */
+/* The buffers of one measurement, and random values to fill them with. */
 struct peak {
     struct device *device;
     struct view views[4];
@@ -46,7 +47,8 @@ static enum status allocate(
     return status;
 }
 
-/* Random values everywhere: a GPU draws less power, and so runs faster, on zeros. */
+/* Fills a buffer with random values, because a GPU draws less power on zeros, and so runs
+ * faster. */
 static enum status fill(struct peak *peak, size_t v, struct error *error) {
     const struct view view = peak->views[v];
     const size_t at_once = CHUNK / view.columns;
@@ -71,7 +73,7 @@ static enum status copy(struct peak *peak, struct error *error) {
     return device_gather_rows(peak->device, peak->views[0], peak->views[1], peak->views[2], error);
 }
 
-/* Once, with the device idle before and after. */
+/* Times the operation once. The device is idle before and after. */
 static enum status time_once(
     struct peak *peak, operation *run, double *seconds, struct error *error) {
     const double start = clock_seconds();
@@ -82,7 +84,8 @@ static enum status time_once(
     return status;
 }
 
-/* The shortest of several, after a first time in which a device may choose, compile and touch. */
+/* Gives the shortest of several times. The first time does not count: a device may choose an
+ * algorithm, compile, and touch memory for the first time. */
 static enum status time_best(
     struct peak *peak, operation *run, double *seconds, struct error *error) {
     enum status status = time_once(peak, run, seconds, error);
@@ -99,8 +102,8 @@ static enum status time_best(
     return status;
 }
 
-/* Elements that a buffer of `count` alike may have: in all a quarter of what is free, and of the
- * host's memory. */
+/* The elements that each of `count` equal buffers may have. Together they take at most a quarter of
+ * what is free on the device, and of what is free on the host. */
 static size_t elements_within_budget(const struct device *device, size_t count) {
     const struct device_memory memory = device_memory(device);
     const unsigned long long host_bytes = host_memory_left(NULL);
@@ -110,7 +113,7 @@ static size_t elements_within_budget(const struct device *device, size_t count) 
     return (each < memory.buffer_bytes ? each : memory.buffer_bytes) / sizeof(float);
 }
 
-/* y[side, side] = x[side, side] * weights[side, side], and a bias of one row. */
+/* Makes the operands of y[side, side] = x[side, side] * weights[side, side] + bias[1, side]. */
 static enum status make_gemm(struct peak *peak, size_t side, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t v = 0; v < 4 && status == STATUS_OK; v++)
@@ -120,8 +123,8 @@ static enum status make_gemm(struct peak *peak, size_t side, struct error *error
     return status;
 }
 
-/* Larger and larger gemms, until one takes long enough; the best of them counts, which for plain
- * loops is the largest that fits into caches. */
+/* Times larger and larger gemms, until one takes long enough. The fastest counts. For plain loops
+ * that is the largest one that fits into the caches. */
 static enum status measure_gemms(
     struct peak *peak, struct device_peak *result, struct error *error) {
     const size_t most = elements_within_budget(peak->device, 3);
@@ -143,7 +146,8 @@ static enum status measure_gemms(
     return status;
 }
 
-/* destination[rows, ROW] = source[rows, ROW], row by row, in order. */
+/* Times the copy destination[rows, ROW] = source[rows, ROW], which gathers the rows in their
+ * order. */
 static enum status measure_copy(
     struct peak *peak, struct device_peak *result, struct error *error) {
     size_t bytes = COPY_MAX;

@@ -1,14 +1,15 @@
-/* Recordings: an epoch's operations are collected here, for every device, and given to it as a list
- * to make something of that it can run again and again. What it can't, is done as plain calls. */
+/* Recordings. Here the operations of an epoch are collected in a list, in the same way for every
+ * device. Then the device makes of the list what it can run again and again. Where it can't, the
+ * operations are enqueued one by one each time. */
 #include "device/device_type.h"
 
 #include <stdlib.h>
 
-/* What is being recorded. */
+/* The operations that have been recorded so far. */
 struct operation_list {
     struct operation *operations;
     size_t count, capacity;
-    bool unrecordable; /* too long, or with what can't be done again */
+    bool unrecordable; /* it is too long, or has an operation that can't be done again */
 };
 
 static void mark_unrecordable(struct operation_list *list) {
@@ -29,7 +30,8 @@ static bool grow(struct operation_list *list, size_t longest) {
     return true;
 }
 
-/* What is sent is somewhere else, or freed, by the next time. */
+/* Appends an operation to the list. One that sends host memory makes the list unrecordable, because
+ * that memory may have moved or been freed by the next time. */
 static void append(struct operation_list *list, const struct operation *operation, size_t longest) {
     if (list->unrecordable)
         return;

@@ -1,6 +1,6 @@
-/* The `reference` device: plain C loops and no library. Sums are taken in double precision, and
- * each operation is done when its call returns. What another device gives can be held against it;
- * it is the row "the language without libraries" of a comparison. */
+/* The `reference` device: plain C loops and no library. It computes sums in double precision, and
+ * does each operation before its call returns. The results of other devices are compared with its
+ * results. In a comparison of devices it is the row for C without libraries. */
 #include "device/host_device.h"
 #include "device/matrix.h"
 #include "system/strict_math.h"
@@ -114,7 +114,7 @@ static double slope(enum activation activation, double value) {
     return 1.0;
 }
 
-/* What each kind does, with a team of so many threads. */
+/* A function that does an operation of one kind, with a team of `threads` threads. */
 typedef void operate(const struct operation *operation, int threads);
 
 static void upload(const struct operation *operation, int threads) {
@@ -123,7 +123,8 @@ static void upload(const struct operation *operation, int threads) {
     memcpy(host_floats(to), operation->host, to.rows * to.columns * sizeof(float));
 }
 
-/* Of a channel that is not there the first one is taken, 0 times. */
+/* Where an image has fewer than 3 channels, the missing ones are the first channel with weight
+ * 0. */
 static void upload_pixels(const struct operation *operation, int threads) {
     const struct view destination = operation->upload_pixels.destination;
     const struct pixel_format *format = &operation->pixels;
@@ -191,12 +192,14 @@ static void dense_backward(const struct operation *operation, int threads) {
         }
 }
 
-/* A sum of a gradient takes its place; or, where there is a scale, is a step there. */
+/* Without a scale, writes an element of a gradient to its place. With a scale, takes a step
+ * there. */
 static void put_gradient(float *to, const float *scale, double sum) {
     *to = scale ? *to + (float)(*scale * sum) : (float)sum;
 }
 
-/* x[B, in]^T * d_y[B, out] to weights[in, out], and the sums of d_y's columns to bias[out]. */
+/* Puts x[B, in]^T * d_y[B, out] to weights[in, out], and the sums of the columns of d_y to
+ * bias[out]. With a scale they are steps, else gradients. */
 static void put_gradients(struct view x, struct view d_y, const float *scale, struct view weights,
     struct view bias, int threads) {
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
@@ -283,7 +286,7 @@ static enum status reference_enqueue(
 
 const struct device_type reference_device_type = {
     .kind = "reference",
-    .automatic = true, /* the last resort: it always opens */
+    .automatic = true, /* "auto" takes it as the last resort, because it always opens */
     .list = reference_list,
     .find = reference_find,
     .open = reference_open,

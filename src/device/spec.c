@@ -8,7 +8,8 @@ static bool is_digit(char character) { /* whatever the locale */
     return character >= '0' && character <= '9';
 }
 
-/* Moves *text behind a number. */
+/* Reads a number, and moves *text to what follows it. False when *text does not begin with a
+ * digit. */
 static bool read_number(const char **text, long *number) {
     if (!is_digit(**text))
         return false;

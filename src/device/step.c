@@ -1,12 +1,12 @@
 #include "device/step.h"
 
-/* The list, and how far it has been understood. */
+/* The list of operations, and how far it has been read as parts of a step. */
 struct reader {
     const struct operation *operations;
     size_t count, at;
 };
 
-/* The next operation, if it is of this kind; then it is taken. */
+/* Takes the next operation if it is of this kind; else NULL. */
 static const struct operation *take(struct reader *reader, enum operation_kind kind) {
     if (reader->at == reader->count || reader->operations[reader->at].kind != kind)
         return NULL;
@@ -20,7 +20,8 @@ static bool is_same(struct view a, struct view b) {
 
 /* --- The parts of a step --- */
 
-/* The batch and its labels, by the same index; there may be neither. */
+/* Reads the gathering of a batch and of its labels, both by the same index. A step may do without
+ * it. */
 static bool read_gather(struct reader *reader, struct step *step, struct view *x) {
     const struct operation *images = take(reader, OPERATION_GATHER_ROWS);
     step->gathered = images != NULL;
@@ -37,7 +38,7 @@ static bool read_gather(struct reader *reader, struct step *step, struct view *x
     return true;
 }
 
-/* All layers forward, each from what the one before it gives. */
+/* Reads the forward operations of all layers. Each layer's x is the y of the layer before it. */
 static bool read_forward(struct reader *reader, struct step *step) {
     for (const struct operation *o; (o = take(reader, OPERATION_DENSE_FORWARD));) {
         if (step->layers_count == STEP_LAYERS_MAX)
@@ -69,7 +70,8 @@ static bool read_loss(struct reader *reader, struct step *step) {
     return true;
 }
 
-/* From the last layer to the second: what each gives on to the one before it. */
+/* Reads the backward operations, from the last layer to the second. Each gives the d_y of the layer
+ * before it. */
 static bool read_backward(struct reader *reader, struct step *step) {
     for (size_t l = step->layers_count - 1; l > 0; l--) {
         const struct step_layer *layer = &step->layers[l];
@@ -100,7 +102,7 @@ static bool read_updates(struct reader *reader, struct step *step) {
 
 /* --- Memory --- */
 
-/* Every memory of a step once: of a layer what it has of its own, and what is the batch's. */
+/* Lists each view of a step once: those of the batch, and those that belong to one layer. */
 static size_t list_views(const struct step *step, struct view views[4 * STEP_LAYERS_MAX + 7]) {
     size_t count = 0;
     views[count++] = step->layers[0].x;
@@ -117,7 +119,7 @@ static size_t list_views(const struct step *step, struct view views[4 * STEP_LAY
         views[count++] = layer->weights;
         views[count++] = layer->bias;
         views[count++] = layer->y;
-        if (l + 1 < step->layers_count) /* else it is y */
+        if (l + 1 < step->layers_count) /* the last layer's d_y is its y */
             views[count++] = layer->d_y;
     }
     return count;
