@@ -34,12 +34,13 @@ size_t network_check_bytes(const struct network_shape *shape, size_t batch) {
 
 /* --- Whether it is there --- */
 
-/* Of several needs the one that leaves the smallest batch. */
+/* Among several needs of memory, the one that allows the smallest batch. */
 struct tightest {
-    size_t most, needed, free; /* the batch that fits; bytes, for the batch that is wanted */
+    /* The largest batch that fits; bytes that the wanted batch needs; bytes that are free. */
+    size_t most, needed, free;
 };
 
-/* One need: `count` arrays, and `others` bytes besides, where there are `free` bytes. */
+/* Considers one need: `count` arrays and `others` bytes besides, where `free` bytes are free. */
 static void consider(struct tightest *tightest, const struct budget_row *arrays, size_t count,
     size_t batch, size_t others, size_t free) {
     const size_t fits = free < others ? 0 : budget_largest_batch(arrays, count, free - others);
@@ -47,9 +48,9 @@ static void consider(struct tightest *tightest, const struct budget_row *arrays,
         *tightest = (struct tightest){fits, budget_bytes(arrays, count, batch) + others, free};
 }
 
-/* All of the training, and of the self-checks before it. A device without memory of its own takes
- * the host's, where a check has its arrays twice, and where `before` bytes will be taken as well.
- */
+/* The tightest need of the training and of the self-checks before it. A device without memory of
+ * its own takes it from the host. Then a self-check has its arrays there twice, and the host will
+ * also have given away `before` bytes. */
 static struct tightest find_tightest(const struct device_memory *memory,
     const struct network_shape *shape, size_t batch, size_t before, size_t others) {
     struct tightest tightest = {.most = SIZE_MAX};
@@ -66,8 +67,8 @@ static struct tightest find_tightest(const struct device_memory *memory,
     return tightest;
 }
 
-/* The longest of the training's arrays in bytes, and the largest batch with which each of them fits
- * into a buffer of `bytes`. */
+/* The longest of the training's arrays, in bytes. *most is the largest batch with which each array
+ * fits into a buffer of `bytes`. */
 static size_t find_longest(
     const struct network_shape *shape, size_t batch, size_t bytes, size_t *most) {
     struct budget_row arrays[NETWORK_ARRAYS];

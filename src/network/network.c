@@ -68,20 +68,20 @@ static struct view bias_of(const struct network *network, size_t layer) {
         network->shape.widths[layer + 1]};
 }
 
-/* What `layer` has in a buffer that holds [batch, width] of each layer. */
+/* The first `rows` rows of layer `layer` in a buffer that holds [batch, width] for each layer. */
 static struct view rows_of(
     const struct network *network, struct buffer *buffer, size_t layer, size_t rows) {
     const size_t offset = network->batch * network_values_offset(&network->shape, layer);
     return (struct view){buffer, offset, rows, network->shape.widths[layer + 1]};
 }
 
-/* What layer `layer` is given: the batch, or the values of the layer before. */
+/* The inputs of layer `layer`: the batch, or the outputs of the layer before it. */
 static struct view input_of(const struct network *network, struct view x, size_t layer) {
     return layer == 0 ? x : rows_of(network, network->values, layer - 1, x.rows);
 }
 
-/* The gradient by what layer `layer` computes before its activation; the last layer's takes the
- * place of its logits. */
+/* The gradient by the values of layer `layer` before its activation. The last layer's gradient is
+ * where its logits were. */
 static struct view gradient_of(const struct network *network, struct view x, size_t layer) {
     const bool last = layer + 1 == network->shape.layers;
     return rows_of(network, last ? network->values : network->gradients, layer, x.rows);
@@ -109,7 +109,7 @@ enum status network_check(
     const size_t *widths = shape->widths;
     enum status status = STATUS_OK;
     for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
-        bool checked = false; /* as an earlier layer of the same shape */
+        bool checked = false; /* an earlier layer of the same shape has been checked */
         for (size_t e = 0; e < l && !checked; e++)
             checked = widths[e] == widths[l] && widths[e + 1] == widths[l + 1];
         if (!checked)
@@ -131,7 +131,7 @@ static enum status forward(struct network *network, struct view x, struct error 
     return status;
 }
 
-/* The scores; and the logits become their gradient. */
+/* Computes the scores, and replaces the logits by their gradient. */
 static enum status loss(struct network *network, struct view x, struct view labels,
     struct view score, struct error *error) {
     const size_t last = network->shape.layers - 1;
@@ -149,7 +149,8 @@ static enum status backward(struct network *network, struct view x, struct error
     return status;
 }
 
-/* Of every layer, after all of backward, which needs the weights as they were. */
+/* Updates every layer. This comes after all of backward, which needs the weights of before the
+ * step. */
 static enum status step(
     struct network *network, struct view x, struct view scale, struct error *error) {
     enum status status = STATUS_OK;
