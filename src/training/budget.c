@@ -17,7 +17,7 @@ struct budget_row budget_epochs(const struct training_plan *plan) {
 
 /* --- What there is --- */
 
-/* Whether what the device holds is host memory. */
+/* Whether the device's buffers are in host memory. */
 static bool shares_host(const struct device *device) {
     return device_memory(device).host_limit != NULL;
 }
@@ -26,18 +26,20 @@ static size_t parameters_bytes(const struct network_shape *shape) {
     return network_parameters_length(shape) * sizeof(float);
 }
 
-/* What a run has on the host before its device is opened: the images and the first weights. */
+/* Bytes that a run takes on the host before its device is opened: the images and the first
+ * weights. */
 static size_t first_bytes(const struct network_shape *shape, const struct dataset *dataset) {
     return dataset_bytes(dataset) + parameters_bytes(shape);
 }
 
-/* The same, as long as it is not there: of a data set that was only planned. */
+/* The same bytes where they have not been taken yet, because the data set was only planned; else
+ * 0. */
 static size_t absent_bytes(const struct network_shape *shape, const struct dataset *dataset) {
     return dataset->train.pixels ? 0 : first_bytes(shape, dataset);
 }
 
-/* What the epochs have on the host beside their batches: the position that they have reached and
- * the one at which they started, and the weights while a checkpoint is written. */
+/* Bytes that the epochs take on the host besides their batches: two positions, the one they have
+ * reached and the one at which they started, and the weights while a checkpoint is written. */
 static size_t own_bytes(
     const struct network_shape *shape, const struct training_plan *plan, size_t samples) {
     const struct budget_row position[] = {budget_epochs(plan), budget_scores(samples)};
@@ -51,7 +53,7 @@ size_t budget_beside(const struct training_plan *plan, const struct device *devi
 
 /* --- The table --- */
 
-/* Whose memory it is, and when it is taken: in phases that follow each other. */
+/* Whose memory is taken, and in which phases. The phases follow each other. */
 enum side { DEVICE, HOST, SIDES };
 enum { EPOCHS = 1, EVALUATION = 2, CHECK = 4, PHASES = 3 };
 
@@ -61,7 +63,7 @@ struct line {
     size_t bytes;
 };
 
-/* Bytes of a phase, on each side. */
+/* The bytes that a phase takes on each side. */
 struct height {
     size_t bytes[SIDES];
 };
@@ -75,8 +77,8 @@ static void add_up(const struct line *lines, size_t count, struct height heights
     }
 }
 
-/* The most that is there at once: where both sides share their memory of both together, else of
- * each by itself. */
+/* The most that is taken at once. Where both sides share their memory, that is the phase with the
+ * largest sum of both; else it is the largest of each side by itself. */
 static struct height find_highest(const struct height heights[PHASES], bool shared) {
     struct height highest = heights[0];
     for (size_t p = 1; p < PHASES; p++) {
@@ -104,7 +106,7 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const bool test_streamed = loader_is_streamed(device, &test, network);
     const bool streamed =
         loader_is_streamed(device, &epoch, network + (shared ? absent_bytes(shape, dataset) : 0));
-    /* What the host gives back may well stay with the process: there it counts to the end. */
+    /* Host memory that is freed may stay with the process, so on the host it counts to the end. */
     const struct line lines[] = {
         {HOST, CHECK | EPOCHS | EVALUATION, first_bytes(shape, dataset)},
         {DEVICE, CHECK, check},
@@ -142,7 +144,7 @@ enum status training_check_host(const struct network_shape *shape,
 
 enum status budget_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    /* At most, with their order and a scale for each. */
+    /* For each sample at most: two scores, an index of the order, and a scale. */
     const size_t scored = dataset->train.count + plan->batch_size;
     const size_t scores = 4 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
     if (shares_host(device))

@@ -1,27 +1,27 @@
-/* The memory of a training, beside what trainer/training.h tells of it. */
+/* The memory of a training, in more detail than trainer/training.h has it. */
 #ifndef TRAINING_BUDGET_H
 #define TRAINING_BUDGET_H
 
 #include "system/budget.h"
 #include "trainer/training.h"
 
-/* The scores of so many samples, on either side: [samples, 2]. */
+/* The scores of `samples` samples, [samples, 2], on the host or on the device. */
 struct budget_row budget_scores(size_t samples);
 
-/* The scales of so many steps, on either side: [batches, 1]. */
+/* The scales of `batches` steps, [batches, 1], on the host or on the device. */
 struct budget_row budget_scales(size_t batches);
 
-/* What is kept of the epochs that are done, on the host. */
+/* The seconds and scores of all epochs, on the host. */
 struct budget_row budget_epochs(const struct training_plan *plan);
 
-/* Bytes of the device's memory that a training on `count` images will take outside of the device:
- * what it keeps on the host, where that is the same memory; else 0. */
+/* Bytes that a training on `count` images takes on the host, where that is the device's memory,
+ * too; else 0. A loader counts them as memory of the device that it can't have. */
 size_t budget_beside(const struct training_plan *plan, const struct device *device,
     const struct network_shape *shape, size_t count);
 
-/* Whether device and host have the memory for training a network of this shape by this plan:
- * network_check_budget, with what the training itself has there, and with what it has of the host.
- */
+/* Checks whether device and host have the memory to train a network of this shape by this plan:
+ * network_check_budget for the device, with what the training takes there besides, and a check of
+ * the host's memory. */
 enum status budget_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 

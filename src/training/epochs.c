@@ -16,12 +16,15 @@ static size_t samples_in(const struct epochs *epochs, size_t batches) {
 
 /* --- Steps --- */
 
-/* The steps that a call enqueues: one for each of `count` batches of an epoch from `first` on. */
+/* The steps that one call enqueues: one for each of `count` batches of an epoch, from batch `first`
+ * on. */
 struct steps {
     struct epochs *epochs;
     size_t first;
-    size_t count; /* becomes smaller when the observer stops them: as many as were enqueued */
-    const struct training_observer *observer; /* is told of each and may stop them; NULL: nobody */
+    /* When the observer stops them, it becomes the number of steps that were enqueued. */
+    size_t count;
+    /* Is told of each step, and may stop them; NULL: nobody is told. */
+    const struct training_observer *observer;
 };
 
 static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *error) {
@@ -34,7 +37,7 @@ static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *e
                                : status;
 }
 
-/* To record an epoch and to run one. */
+/* A device_enqueue: enqueues the steps, to record an epoch or to run one. */
 static enum status enqueue_steps(void *context, struct error *error) {
     struct steps *steps = context;
     struct epochs *epochs = steps->epochs;
@@ -55,7 +58,8 @@ static enum status enqueue_steps(void *context, struct error *error) {
 
 /* --- Before the epochs --- */
 
-/* A step's learning rate is on the device, so that no recording holds it. */
+/* Makes the learning rates of an epoch's steps, on the host and on the device. Steps read them from
+ * the device's memory, so that no recording fixes them. */
 static enum status make_scales(struct epochs *epochs, struct error *error) {
     const size_t batches = epochs->result->batches;
     const struct budget_row scales = budget_scales(batches);
@@ -91,8 +95,9 @@ static enum status make_batches(
     return status;
 }
 
-/* What a device does once for a recording should not fall into the first epoch. Sending batches
- * can't be recorded. */
+/* Records the steps of an epoch. It is done before the first epoch, so that what a device does once
+ * for a recording is not in that epoch's time. Streamed batches are not recorded, because sending
+ * can't be. */
 static enum status record_epoch(struct epochs *epochs, struct error *error) {
     if (epochs->loader.streamed)
         return STATUS_OK;
@@ -122,14 +127,15 @@ static enum status fetch_scores(
         epochs->result->reached.scores + 2 * first, error);
 }
 
-/* What a whole epoch came to. */
+/* Notes the time and the score of an epoch that is done, and moves on to the next one. */
 static void end_epoch(struct training_position *reached, struct score score) {
     reached->epochs[reached->epochs_done++] = (struct training_epoch){reached->seconds, score};
     reached->batches_done = reached->samples_done = 0;
     reached->seconds = 0.0;
 }
 
-/* Moves result->reached behind these steps, which took so long, unless a loss is not finite. */
+/* Moves result->reached behind these steps, which took `seconds`. STATUS_DIVERGED, without moving
+ * it, when a loss is not finite. */
 static enum status move_on(
     struct epochs *epochs, const struct steps *steps, double seconds, struct error *error) {
     struct training_result *result = epochs->result;
@@ -153,8 +159,8 @@ static enum status move_on(
     return STATUS_OK;
 }
 
-/* What is left of an epoch: all of its steps, in one submission where they were recorded, or those
- * behind the position at which it was interrupted. */
+/* Runs what is left of an epoch: all of its steps, from the recording if there is one, or only the
+ * steps behind the position at which it was interrupted. */
 static enum status run_epoch(struct epochs *epochs, struct error *error) {
     const struct training_position *reached = &epochs->result->reached;
     const size_t first = reached->batches_done;

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-/* The images, and what is computed of them. */
+/* The loader of the images, and their scores. */
 struct evaluation {
     struct loader loader;
     struct view device_scores; /* [images, 2] */
@@ -36,7 +36,7 @@ static void free_all(struct evaluation *evaluation) {
     free(evaluation->scores);
 }
 
-/* Enqueues batch after batch, and asks before each whether to go on. */
+/* Enqueues one batch after another. Before each it asks the observer whether to stop. */
 static enum status evaluate_batches(struct evaluation *evaluation, struct network *network,
     size_t batch_size, const struct training_observer *observer, struct error *error) {
     const size_t samples = evaluation->device_scores.rows;

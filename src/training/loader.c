@@ -13,19 +13,19 @@ static size_t inputs_of(const struct loader_options *options) {
     return image_inputs(options->images->format, options->color);
 }
 
-/* The arrays of a loader: first those on the device, then those on the host. Some loaders do
- * without some of them, which then have no elements. */
+/* The arrays of a loader: first those on the device, then those on the host. An array that a loader
+ * does without has no elements. */
 enum array {
-    ALL_X,      /* [samples, inputs]: every sample of a pass, or every image if it is shuffled */
-    ALL_LABELS, /* [samples, 1]: theirs */
-    ONE_X,      /* [batch_size, inputs]: the batch that was taken */
-    ONE_LABELS, /* [batch_size, 1] */
-    ORDER,      /* [samples of a pass, 1]: the image that each sample is */
+    ALL_X,      /* [samples, inputs]: every sample of a pass; if passes are shuffled, every image */
+    ALL_LABELS, /* [samples, 1]: their labels */
+    ONE_X,      /* [batch_size, inputs]: the batch that was taken last */
+    ONE_LABELS, /* [batch_size, 1]: its labels */
+    ORDER,      /* [samples of a pass, 1]: the index of the image that each sample is */
     DEVICE_ARRAYS,
     HOST_LABELS =
-        DEVICE_ARRAYS, /* what is sent as labels; freed once it is sent, unless streamed */
-    HOST_ORDER,        /* ORDER, or every image where that is more */
-    HOST_PIXELS,       /* those of a pass in its order, a byte each */
+        DEVICE_ARRAYS, /* the labels to be sent; freed after that, unless batches are streamed */
+    HOST_ORDER,        /* the elements of ORDER; as many as there are images, if that is more */
+    HOST_PIXELS,       /* the pixels of a shuffled, streamed pass in its order, a byte each */
     ARRAYS
 };
 
@@ -59,8 +59,8 @@ size_t loader_host_bytes(const struct loader_options *options, bool streamed) {
     return budget_bytes(arrays + DEVICE_ARRAYS, ARRAYS - DEVICE_ARRAYS, 0);
 }
 
-/* Whether the whole pass, its order and its scores fit on the device, and so much more that this is
- * not the last of its memory. */
+/* Whether a whole pass, its order and its scores fit on the device. They must take no more than
+ * 9/10 of its free memory, so that they are not the last of it. */
 static bool fits(struct device *device, const struct loader_options *options, size_t others) {
     const struct device_memory memory = device_memory(device);
     struct budget_row arrays[ARRAYS];
@@ -79,8 +79,8 @@ bool loader_is_streamed(
 
 /* --- Making ready --- */
 
-/* Host memory for an array: NULL for one without elements, and where it is refused, which *status
- * then says. */
+/* Allocates host memory for an array. NULL for an array without elements, and when memory is
+ * refused; *status then says so. */
 static void *allocate_on_host(
     const struct budget_row *array, const char *name, enum status *status, struct error *error) {
     const size_t bytes = budget_bytes(array, 1, 0);
@@ -92,7 +92,8 @@ static void *allocate_on_host(
     return memory;
 }
 
-/* A view of an array on the device; what has no elements stays as it is. */
+/* Allocates an array on the device, and makes *view a view of it. For an array without elements,
+ * *view stays as it is. */
 static enum status allocate_on_device(struct device *device, const struct budget_row *array,
     size_t columns, struct view *view, struct error *error) {
     const size_t elements = budget_elements(array, 0);
@@ -129,7 +130,7 @@ static enum status allocate(struct loader *loader, struct error *error) {
     return status;
 }
 
-/* Bytes of images to the device. */
+/* Sends the bytes of images to the device. */
 static enum status send_images(
     struct loader *loader, const uint8_t *pixels, struct view destination, struct error *error) {
     const struct image_format *format = loader->options.images->format;
@@ -140,7 +141,8 @@ static enum status send_images(
     return device_upload_pixels(loader->device, pixels, &pixel, destination, error);
 }
 
-/* destination = the pixels of samples from `first` on, in the images' order. */
+/* Sends to `destination` the pixels of the samples from `first` on, in the order of the images.
+ * After the last image comes the first again. */
 static enum status send_pixels(
     struct loader *loader, size_t first, struct view destination, struct error *error) {
     const struct images *images = loader->options.images;
@@ -154,7 +156,7 @@ static enum status send_pixels(
     return status;
 }
 
-/* Every sample to the device. Waits until they are there. */
+/* Sends every sample to the device, and waits until they are there. */
 static enum status send_all(struct loader *loader, struct error *error) {
     enum status status = device_upload(loader->device, loader->all.labels, loader->labels, error);
     if (status == STATUS_OK)
@@ -194,7 +196,8 @@ void loader_free(struct loader *loader) {
 
 /* --- A pass --- */
 
-/* A new order of the images, completed from its own start. */
+/* If passes are shuffled, makes a new order of the images. Where a pass has more samples than
+ * images, the order continues from its own start. */
 enum status loader_begin(struct loader *loader, size_t pass, struct error *error) {
     const struct loader_options *options = &loader->options;
     const struct images *images = options->images;

@@ -1,4 +1,4 @@
-/* Asking whoever observes a training. */
+/* Asks the observer of a training. */
 #ifndef TRAINING_OBSERVER_H
 #define TRAINING_OBSERVER_H
 

@@ -19,7 +19,7 @@ bool score_average(const float *scores, size_t samples, struct score *score, siz
     return false;
 }
 
-/* Written out: the C library may give "nan" a sign. */
+/* These are words of our own, because the C library may print "-nan". */
 const char *score_not_finite(float loss) {
     return isnan(loss) ? "not a number" : "infinite";
 }

@@ -33,8 +33,8 @@ enum status training_check(struct device *device, const struct network_shape *sh
 
 /* --- Its position --- */
 
-/* Copies the position that the run starts at to where it will move on; NULL: the first batch of
- * all. The host memory is taken here that all epochs need, for nothing is allocated inside one. */
+/* Makes result->reached a copy of the position at which the run starts (NULL: the first batch of
+ * all). This takes the host memory for all epochs, because nothing is allocated within an epoch. */
 static enum status begin_at(const struct training_plan *plan, const struct training_position *start,
     struct training_result *result, struct error *error) {
     struct training_position *reached = &result->reached;
@@ -64,7 +64,7 @@ void training_position_free(struct training_position *position) {
 
 /* --- A training --- */
 
-/* All epochs, on memory that is given back at their end. */
+/* Runs all epochs, and frees their memory at the end. */
 static enum status train(struct network *network, const struct images *images,
     const struct training_plan *plan, const struct training_observer *observer,
     struct training_result *result, struct error *error) {
