@@ -1,6 +1,6 @@
-/* CIFAR-10's binary version: five training files and one test file of 10,000 records each, a
- * record being a label and 3072 pixels. (A. Krizhevsky, "Learning multiple layers of features from
- * tiny images", 2009; the format: https://www.cs.toronto.edu/~kriz/cifar.html) */
+/* Reads CIFAR-10's binary version: five training files and one test file of 10,000 records each. A
+ * record is a label byte and 3072 bytes of pixels. (A. Krizhevsky, "Learning multiple layers of
+ * features from tiny images", 2009; the format: https://www.cs.toronto.edu/~kriz/cifar.html) */
 #include "dataset/origin.h"
 #include "system/file.h"
 #include "system/locale.h"
@@ -16,14 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The size of CIFAR-100's test.bin, whose records have two labels. */
+/* The size of CIFAR-100's test.bin, whose records have two label bytes. */
 enum { CIFAR100_FILE_BYTES = 10000 * (2 + CIFAR10_PIXELS) };
 
-/* One of the files, and where its first records go. */
+/* One of the files, and where its records go in memory. */
 struct data_file {
     char path[1024 + 32];
     int descriptor;
-    size_t records; /* that are wanted */
+    size_t records; /* the number of records that are wanted */
     uint8_t *pixels, *labels;
 };
 
@@ -34,7 +34,7 @@ static bool exists(const char *folder, const char *name) {
     return stat(path, &status) == 0;
 }
 
-/* Opens a file and checks, without waiting for a FIFO's writer, that it has the right size. */
+/* Opens a file and checks that it has the right size. It does not wait for the writer of a FIFO. */
 static enum status open_file(const char *folder, struct data_file *file, struct error *error) {
     uint64_t bytes;
     const char *problem;
@@ -59,7 +59,7 @@ static enum status open_file(const char *folder, struct data_file *file, struct 
     return STATUS_OK;
 }
 
-/* A stretch of records that is read at once: small enough to stay in a core's cache on the way. */
+/* The records that are read at once: few enough to stay in a core's cache while they are copied. */
 enum { CHUNK_RECORDS = 100, CHUNK_BYTES = CHUNK_RECORDS * CIFAR10_RECORD };
 
 static enum status read_chunk(
@@ -87,7 +87,8 @@ static enum status read_chunk(
     return STATUS_OK;
 }
 
-/* Reads all files' chunks with all threads. Of several errors, the first in file order is told. */
+/* Reads the chunks of all files with all threads. Of several errors it reports the one that comes
+ * first in the files. */
 static enum status read_files(
     const struct data_file files[CIFAR10_FILES], int threads, struct error *error) {
     enum { FILE_CHUNKS = (CIFAR10_FILE_RECORDS + CHUNK_RECORDS - 1) / CHUNK_RECORDS };
@@ -120,8 +121,8 @@ static enum status read_files(
     return result;
 }
 
-/* Opens all files; the caller closes those that are open, whatever is returned. `train` and `test`
- * may be NULL, when nothing is to be read. */
+/* Opens all files. The caller closes those that are open, whatever is returned. `train` and `test`
+ * may be NULL when nothing is to be read. */
 static enum status open_files(const char *folder, const struct images *train,
     const struct images *test, struct data_file files[CIFAR10_FILES], struct error *error) {
     enum status status = STATUS_OK;

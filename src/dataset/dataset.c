@@ -22,7 +22,7 @@ int dataset_default_path(char *path, size_t size) {
     return 0;
 }
 
-/* Fills dataset->path, with "" for the synthetic set. */
+/* Fills dataset->path and dataset->origin. The path of the synthetic set is "". */
 static enum status find(const char *data, struct dataset *dataset, struct error *error) {
     char *path = dataset->path;
     struct stat status;
@@ -50,7 +50,7 @@ static size_t cut(size_t count, size_t samples) {
     return samples > 0 && samples < count ? samples : count;
 }
 
-/* A data set with its path and counts. */
+/* Creates a data set that has its path and its counts, but no images. */
 static enum status create(
     const struct dataset_options *options, struct dataset **dataset, struct error *error) {
     *dataset = calloc(1, sizeof **dataset);
@@ -82,7 +82,7 @@ static enum status fill(
     return status;
 }
 
-/* Gives the data set to the caller only if it is good. */
+/* Frees the data set unless `status` is STATUS_OK, so that the caller gets only a good one. */
 static enum status give(enum status status, struct dataset **dataset) {
     if (status != STATUS_OK) {
         dataset_free(*dataset);
@@ -122,7 +122,7 @@ static uint64_t mix(uint64_t hash, const uint8_t *bytes, size_t count, size_t st
 }
 
 uint64_t dataset_fingerprint(const struct dataset *dataset) {
-    enum { STRIDE = 4093 }; /* a prime: in step with no row or plane */
+    enum { STRIDE = 4093 }; /* a prime, and so no multiple of a row or a plane */
     const struct images *const sets[] = {&dataset->train, &dataset->test};
     uint64_t hash = hash_start;
     for (size_t s = 0; s < 2; s++) {

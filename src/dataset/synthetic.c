@@ -1,15 +1,15 @@
-/* The built-in data set, as include/trainer/dataset.h defines it: each class has a prototype, a
- * coarse pattern of colours, and each image is its class's prototype, dimmed to a random contrast,
- * under noise. A dense net learns it, but not at once and not perfectly. The images are dark: with
- * brighter ones the benchmark's learning rate is so close to instability that roundings grow, and
- * devices would part after some epochs. */
+/* The synthetic set, as include/trainer/dataset.h defines it. Each class has a prototype, which is
+ * a coarse pattern of colours. Each image is the prototype of its class, dimmed to a random
+ * contrast, under noise. A dense net learns the classes, but not at once and not perfectly. The
+ * images are dark for a reason: with brighter ones, the default learning rate is so close to
+ * instability that roundings grow, and the results of devices would differ after some epochs. */
 #include "dataset/origin.h"
 #include "system/team.h"
 #include "trainer/random.h"
 
 enum { CELL = 8, CELLS = CIFAR10_SIDE / CELL }; /* a prototype is CELLS x CELLS smooth patches */
 
-/* Random bytes of a stream, 16 at a time. */
+/* Gives block number `block` of a stream as 16 random bytes. */
 static void random_bytes(
     uint64_t seed, enum random_stream stream, uint32_t part, uint64_t block, uint8_t bytes[16]) {
     uint32_t bits[4];
@@ -18,7 +18,7 @@ static void random_bytes(
         bytes[i] = (uint8_t)(bits[i / 4] >> (8 * (i % 4)));
 }
 
-/* prototype[3072] = colours between random corners, bilinear, from -128 to 127 */
+/* prototype[3072] = colours from -128 to 127, interpolated bilinearly between random corners. */
 static void make_prototype(uint64_t seed, uint32_t class, int16_t prototype[CIFAR10_PIXELS]) {
     enum { CORNERS = CELLS + 1, CORNER_BLOCKS = (CORNERS * CORNERS + 15) / 16 };
     for (int plane = 0; plane < 3; plane++) {
@@ -40,7 +40,7 @@ static void make_prototype(uint64_t seed, uint32_t class, int16_t prototype[CIFA
 }
 
 void synthetic_fill(uint64_t seed, uint32_t part, int threads, struct images *images) {
-    enum { BLOCKS = 1 + CIFAR10_PIXELS / 16 }; /* of random bytes an image */
+    enum { BLOCKS = 1 + CIFAR10_PIXELS / 16 }; /* blocks of random bytes for an image */
     int16_t prototypes[CIFAR10_CLASSES][CIFAR10_PIXELS];
     for (uint32_t class = 0; class < CIFAR10_CLASSES; class ++)
         make_prototype(seed, class, prototypes[class]);
