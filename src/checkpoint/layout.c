@@ -35,7 +35,7 @@ bool layout_create(
     for (size_t l = 0; l < shape->layers; l++) {
         struct tensor weight = {.rows = shape->widths[l + 1], .columns = shape->widths[l]};
         struct tensor bias = {.rows = shape->widths[l + 1]};
-        /* The activations between the layers count, too. */
+        /* PyTorch counts the activations between the layers, too, so layer l is number 2l. */
         snprintf(weight.name, sizeof weight.name, "%zu.weight", 2 * l);
         snprintf(bias.name, sizeof bias.name, "%zu.bias", 2 * l);
         append(layout, weight);
@@ -49,7 +49,8 @@ bool layout_create(
 }
 
 uint64_t layout_file_bytes(const struct layout *layout, bool is_run) {
-    enum { OF_TENSOR = 128, OF_FORMAT = 256, OF_SETTINGS = 128 * 1024 }; /* of the header */
+    /* Bytes of the header, at most. */
+    enum { OF_TENSOR = 128, OF_FORMAT = 256, OF_SETTINGS = 128 * 1024 };
     return LENGTH_BYTES + OF_FORMAT + (is_run ? OF_SETTINGS : 0) + layout->count * OF_TENSOR +
            layout->bytes;
 }

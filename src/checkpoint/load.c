@@ -15,8 +15,8 @@
 struct checkpoint {
     char *path;
     int descriptor;
-    uint64_t bytes; /* of the file */
-    uint64_t data;  /* where the data starts */
+    uint64_t bytes; /* size of the file */
+    uint64_t data;  /* offset of the data of the tensors */
     json_t *header;
 };
 
@@ -47,7 +47,7 @@ static enum status open_file(struct checkpoint *checkpoint, struct error *error)
     return STATUS_OK;
 }
 
-/* The metadata is texts by name, if there is any. */
+/* Whether the metadata, if there is any, is an object of texts. */
 static bool has_sound_metadata(json_t *header) {
     json_t *metadata = json_object_get(header, METADATA_NAME), *value;
     const char *name;
@@ -59,9 +59,10 @@ static bool has_sound_metadata(json_t *header) {
 
 enum { PARSING = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
 
-/* Parses the header; NULL, where *refused says whether that is for want of memory. jansson 2.14
- * says so seldom; and when it is refused memory for a long text it may go on with a part of it.
- * Another time it is then another one. */
+/* Parses the header. NULL when that fails; *refused then says whether memory was refused. jansson
+ * 2.14 seldom reports that. When it is refused memory for a long text, it may even go on with a
+ * part of the text. So the header is parsed twice, because a second time the result would be
+ * another one. */
 static json_t *parse(const char *text, size_t length, json_error_t *problem, bool *refused) {
     errno = 0;
     json_t *header = json_loadb(text, length, PARSING, problem);
@@ -177,7 +178,8 @@ bool checkpoint_is_ours(const struct checkpoint *checkpoint) {
 
 /* --- What the metadata says of a run --- */
 
-/* A number of things; STATUS_CHECKPOINT unless it is one. */
+/* Reads a count from the metadata. STATUS_CHECKPOINT when it is not a whole number of up to 9
+ * digits. */
 static enum status read_count(
     const struct checkpoint *checkpoint, const char *name, size_t *count, struct error *error) {
     enum { DIGITS = 9 };
@@ -191,7 +193,8 @@ static enum status read_count(
     return STATUS_OK;
 }
 
-/* Fills all of `position` but its arrays; nothing is done where the file has only weights. */
+/* Fills all of `position` except its arrays from the metadata. All of it is 0 when the file has
+ * only weights. */
 static enum status read_run(
     const struct checkpoint *checkpoint, struct training_position *position, struct error *error) {
     *position = (struct training_position){0};
@@ -241,7 +244,7 @@ static bool is_shape(const json_t *shape, const struct tensor *tensor) {
                json_integer_value(json_array_get(shape, 1)) == (json_int_t)tensor->columns);
 }
 
-/* Finds one tensor's place in the data. */
+/* Finds the place of one tensor in the data, and checks its type, its shape and its size. */
 static enum status find_tensor(
     const struct checkpoint *checkpoint, struct tensor *tensor, struct error *error) {
     const char *dtype;
@@ -276,7 +279,7 @@ static enum status find_tensor(
     return STATUS_OK;
 }
 
-/* Nothing is named in the header but the tensors and the metadata. */
+/* Checks that the header has nothing but the tensors and the metadata. */
 static enum status check_names(const struct checkpoint *checkpoint, const struct layout *layout,
     size_t layers, struct error *error) {
     const char *name;
@@ -300,7 +303,7 @@ static int compare_begins(const void *left, const void *right) {
     return a->begin < b->begin ? -1 : a->begin > b->begin;
 }
 
-/* The tensors fill the data, one after another. */
+/* Checks that the tensors fill the data, one after another. */
 static enum status check_order(
     const struct checkpoint *checkpoint, const struct layout *layout, struct error *error) {
     const struct tensor **order = malloc(layout->count * sizeof *order);
@@ -330,8 +333,8 @@ static enum status check_order(
     return status;
 }
 
-/* All tensors are there, nothing else is, and together they fill the data. The caller frees
- * layout->tensors, whatever is returned. */
+/* Finds all tensors. Checks that nothing else is there and that they fill the data together. The
+ * caller frees layout->tensors, whatever is returned. */
 static enum status find_tensors(const struct checkpoint *checkpoint,
     const struct network_shape *shape, const struct training_position *position,
     struct layout *layout, struct error *error) {

@@ -49,7 +49,7 @@ static bool describe_run(json_t *metadata, const struct checkpoint_run *run) {
     return done;
 }
 
-/* The header as text; NULL when memory is refused. The caller frees it. */
+/* Makes the header as text, which the caller frees. NULL when memory is refused. */
 static char *describe(
     const struct layout *layout, const struct checkpoint_run *run, size_t *length) {
     json_t *root = json_object(), *metadata = json_object();
@@ -64,7 +64,8 @@ static char *describe(
     return text;
 }
 
-/* The length, and the header with spaces to a multiple of 8, so that the data is aligned. */
+/* Makes the header and its length. Spaces fill it up to a multiple of 8 bytes, so that the data is
+ * aligned. */
 static enum status make_header(const struct layout *layout, const struct checkpoint_run *run,
     char **header, uint64_t *length, struct error *error) {
     size_t used;
@@ -87,7 +88,8 @@ static enum status make_header(const struct layout *layout, const struct checkpo
                      (unsigned long long)*length, HEADER_LIMIT);
 }
 
-/* The weights as the file has them; NULL when memory is refused. The caller frees them. */
+/* Makes the weights and biases as the file has them. The caller frees them. NULL when memory is
+ * refused. */
 static float *arrange_weights(
     const struct layout *layout, const struct network_shape *shape, const float *parameters) {
     const struct tensor *end = &layout->tensors[layout_bias(shape->layers - 1)];
@@ -103,7 +105,7 @@ static float *arrange_weights(
     return data;
 }
 
-/* The index of the first weight that is not finite; `count` if all are. */
+/* The index of the first weight that is not finite; `count` if all of them are. */
 static size_t find_not_finite(const float *weights, size_t count) {
     size_t i = 0;
     while (i < count && isfinite(weights[i]))
@@ -111,7 +113,8 @@ static size_t find_not_finite(const float *weights, size_t count) {
     return i;
 }
 
-/* Writes the parts of a file to its place: reservation_write, or reservation_finish. */
+/* A function that writes the parts of a file to its place: reservation_write or
+ * reservation_finish. */
 typedef enum status writer(
     struct reservation *place, const struct file_part *parts, size_t count, struct error *error);
 
