@@ -1,4 +1,5 @@
-/* The record as JSON. Its keys are a schema that other programs read: add, never rename. */
+/* The record as JSON. Other programs read its keys: new ones may be added, but none may be
+ * renamed. */
 #include "report/written.h"
 #include "system/json_text.h"
 #include "system/utf8.h"
@@ -9,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text as JSON, which is UTF-8; file names and the like need not be. */
+/* A text as a JSON string. JSON is UTF-8, but file names and other names need not be, so bytes that
+ * are not become '?'. */
 static json_t *text(const char *bytes) {
     if (utf8_is(bytes))
         return json_string(bytes);
@@ -29,7 +31,8 @@ static json_t *describe_host(const struct host *host) {
         (json_int_t)host->memory_bytes);
 }
 
-/* {NAME: value} of what its libraries and drivers find in the environment; null: nothing. */
+/* {NAME: value} for the environment variables that the device's libraries and drivers read; null
+ * when there are none. */
 static json_t *describe_environment(const struct record *record) {
     const char *variable;
     size_t next = 0, count = 0;
@@ -128,7 +131,7 @@ static json_t *describe_memory(const struct training_memory *memory) {
         (json_int_t)memory->device);
 }
 
-/* null for a run that is its own first. */
+/* The position of the earlier run; null for a run that continues none. */
 static json_t *describe_resumed(const struct record *record) {
     const struct training_position *resumed = record->resumed;
     return resumed
@@ -137,7 +140,7 @@ static json_t *describe_resumed(const struct record *record) {
                : json_null();
 }
 
-/* null where there is none. */
+/* A rate; null when there is none, which is 0 here. */
 static json_t *rate(double value) {
     return value > 0.0 ? json_real(value) : json_null();
 }
@@ -148,13 +151,13 @@ static json_t *describe_test(const struct training_result *result) {
                           : json_null();
 }
 
-/* The line is whole before any of it is written. Not json_dumps: jansson 2.14 leaves a key out when
- * it is refused memory for it. */
+/* Writes the object as one line. The whole line is made before any of it is written. It is not made
+ * by json_dumps, because jansson 2.14 leaves a key out when it is refused memory for it. */
 static enum status write_line(json_t *root, FILE *file, struct error *error) {
     size_t length;
     char *line = json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(9), &length);
     json_decref(root);
-    errno = line ? 0 : ENOMEM; /* whoever was refused it, here or when `root` was made */
+    errno = line ? 0 : ENOMEM; /* memory was refused, here or when `root` was made */
     if (line)
         line[length] = '\n';
     const bool whole = line && fwrite(line, 1, length + 1, file) == length + 1;

@@ -31,7 +31,8 @@ const char *record_next_variable(const struct record *record, size_t *next) {
 double record_resumed_seconds(const struct record *record) {
     double seconds = 0.0;
     if (record->resumed) {
-        /* Of the epoch that was resumed, where it is one of the record's. */
+        /* The earlier run began an epoch that this run has ended, so that epoch is in the
+         * record. */
         if (record->result->reached.epochs_done > record->resumed->epochs_done)
             seconds = record->resumed->seconds;
         for (size_t e = 0; e < record->resumed->epochs_done; e++)

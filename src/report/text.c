@@ -1,5 +1,5 @@
-/* The record as CSV, as Markdown, and as the table that people see. Names of hardware and of files
- * are foreign text: it becomes UTF-8 and, but for CSV, which quotes it, one line. */
+/* The record as CSV, as Markdown, and as a table for people. Names of hardware and of files may
+ * have any bytes. They are shown as UTF-8 and, except in CSV, which can quote them, on one line. */
 #include "system/text.h"
 #include "report/written.h"
 #include "system/locale.h"
@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* "1024-64-32-10", cut to fit. */
+/* Writes the widths as "1024-64-32-10", cut to fit. */
 static const char *layers_text(const struct network_shape *shape, char *text, size_t size) {
     text[0] = '\0';
     for (size_t l = 0; l <= shape->layers; l++)
@@ -20,7 +20,7 @@ static const char *layers_text(const struct network_shape *shape, char *text, si
 
 enum { LAYERS_TEXT = 6 * (NETWORK_MAX_LAYERS + 1) };
 
-/* Room for any foreign text of a record. */
+/* Room for any text of a record that comes from outside. */
 typedef char shown_text[sizeof((struct dataset){0}.path)];
 
 static const char *show(const char *text, shown_text shown) {
@@ -29,11 +29,12 @@ static const char *show(const char *text, shown_text shown) {
 
 /* --- CSV (RFC 4180, but for its line ends) --- */
 
-/* A pair of lines under construction: one field of the header, one of the row. */
+/* One of the two lines of the CSV while it is written: the header with the names of the fields, or
+ * the row with their values. */
 struct csv {
     FILE *file;
     bool header;
-    bool later; /* not the line's first field */
+    bool later; /* the line has a field already */
 };
 
 static void csv_text(struct csv *csv, const char *name, const char *text) {
@@ -57,7 +58,7 @@ static void csv_whole(struct csv *csv, const char *name, unsigned long long valu
     csv_text(csv, name, text);
 }
 
-/* Empty where there is no such figure. */
+/* A number; the field is empty when it is not `present`. */
 static void csv_real(struct csv *csv, const char *name, bool present, double value) {
     char text[32] = "";
     if (present)
@@ -65,7 +66,8 @@ static void csv_real(struct csv *csv, const char *name, bool present, double val
     csv_text(csv, name, text);
 }
 
-/* What its libraries and drivers find in the environment: "NAME=VALUE NAME=VALUE", cut to fit. */
+/* Writes the environment variables that the device's libraries and drivers read: "NAME=VALUE
+ * NAME=VALUE", cut to fit. */
 static const char *environment_text(const struct record *record, shown_text text) {
     const char *variable;
     size_t next = 0;
@@ -156,14 +158,14 @@ enum status record_write_csv(const struct record *record, FILE *file, struct err
 
 /* --- Markdown --- */
 
-/* Whether GitHub would make of what begins here what no backslash prevents: somebody's name
- * ("@somebody") or a picture (":smile:"). */
+/* Whether GitHub would make something of the text that begins here, which no backslash prevents: a
+ * person's name ("@somebody") or a picture (":smile:"). */
 static bool begins_mark(const char *c) {
     static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-";
     return (*c == '@' || *c == ':') && c[1] && strchr(word, c[1]);
 }
 
-/* Text that means nothing to Markdown, and stays in its cell. */
+/* Prints a text so that nothing in it is markup, and none of it leaves the table's cell. */
 static void put_markdown(const char *text, FILE *file) {
     shown_text shown;
     for (const char *c = show(text, shown); *c; c++) {

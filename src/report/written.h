@@ -1,4 +1,4 @@
-/* What becomes of a record that is written to a file. */
+/* Checks whether a record was written to a file. */
 #ifndef REPORT_WRITTEN_H
 #define REPORT_WRITTEN_H
 
@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Flushes the file, and gives STATUS_FAILED, with the system's reason where it has one, when that
- * or anything before it failed: memory for the record (`whole` is false then), or writing. To be
- * called with errno as what failed left it, and 0 before. */
+/* Flushes the file. STATUS_FAILED, with the system's reason where there is one, when that fails or
+ * something failed before: memory was refused (then `whole` is false), or a part could not be
+ * written. The caller sets errno to 0 before it writes, and leaves it afterwards as a failing call
+ * has set it. */
 enum status written_check(bool whole, FILE *file, struct error *error);
 
 #endif
