@@ -17,11 +17,14 @@
 #include <unistd.h>
 
 enum {
-    RETURNED = 87,     /* the exit status of work that returned; what ends a process has another */
-    DESCRIPTORS = 256, /* that a copy gives up: who reads our output is not to wait for it */
-    LOOK_AGAIN = 100,  /* milliseconds; what a child has started may hold its output open */
-    PIPE_READS = 16,   /* that take all that a pipe holds */
-    END_LOOKS = 1000   /* for a process that was killed, a millisecond each */
+    /* Exit status of a child whose work returned; code that ends its process uses another. */
+    RETURNED = 87,
+    /* A child closes all below this: readers of our output must not wait for the child. */
+    DESCRIPTORS = 256,
+    /* Milliseconds; a process that the child started may keep the pipe open, so look again. */
+    LOOK_AGAIN = 100,
+    PIPE_READS = 16, /* reads that empty a full pipe */
+    END_LOOKS = 1000 /* looks for the end of a process that was killed, a millisecond each */
 };
 
 /* --- In the child --- */
@@ -31,7 +34,7 @@ __attribute__((noreturn)) static void be_child(
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
     signal(SIGALRM, SIG_DFL);
-    alarm((unsigned)seconds + 1); /* where the parent is no more */
+    alarm((unsigned)seconds + 1); /* ends the child if the parent is gone by then */
     (void)dup2(output, STDOUT_FILENO);
     (void)dup2(output, STDERR_FILENO);
     for (int descriptor = STDERR_FILENO + 1; descriptor < DESCRIPTORS; descriptor++)
@@ -43,9 +46,9 @@ __attribute__((noreturn)) static void be_child(
 /* --- What it prints --- */
 
 struct output {
-    int descriptor; /* -1: it has come to its end */
+    int descriptor; /* the pipe; -1: its end was read */
     char line[128], last[128];
-    size_t length; /* of the line, as far as it has come */
+    size_t length; /* letters of the current line so far */
 };
 
 static void end_line(struct output *output) {
@@ -63,11 +66,11 @@ static void keep_last_line(struct output *output, const char *text, size_t lengt
             output->line[output->length++] = text[i];
 }
 
-/* Takes what there is, or comes, in `milliseconds`; all of it must be taken, or its writer waits.
- */
+/* Reads output that is there or comes within `milliseconds`. All output must be read, or its writer
+ * would wait for ever. */
 static void read_output(struct output *output, int milliseconds) {
     struct pollfd wanted = {.fd = output->descriptor, .events = POLLIN};
-    char text[4096]; /* a pipe holds 64 KiB at most, as it is made */
+    char text[4096]; /* a new pipe holds at most 64 KiB */
     if (poll(&wanted, 1, milliseconds) <= 0)
         return;
     const ssize_t length = read(output->descriptor, text, sizeof text);
@@ -81,13 +84,14 @@ static void read_output(struct output *output, int milliseconds) {
 
 /* --- Its end --- */
 
-/* Whether the child ends, with *status, before the clock shows `deadline`. */
+/* Waits until the child ends, with *status, or the clock shows `deadline`. False in the second
+ * case. */
 static bool await(pid_t child, struct output *output, double deadline, int *status) {
     for (;;) {
         if (output->descriptor >= 0)
             read_output(output, LOOK_AGAIN);
         else
-            (void)poll(NULL, 0, 1); /* it is about to end, or has closed what it prints to */
+            (void)poll(NULL, 0, 1); /* the child is about to end, or has closed its output */
         const pid_t ended = waitpid(child, status, WNOHANG);
         for (int rest = 0; ended == child && rest < PIPE_READS && output->descriptor >= 0; rest++)
             read_output(output, 0);
@@ -98,7 +102,7 @@ static bool await(pid_t child, struct output *output, double deadline, int *stat
     }
 }
 
-/* Whether it is gone then; one that hangs within the system is not. */
+/* Kills the child. Returns whether it is gone; a process that hangs within the system is not. */
 static bool end(pid_t child) {
     kill(child, SIGKILL);
     for (int look = 0; look < END_LOOKS; look++) {
@@ -132,7 +136,7 @@ static void describe_end(int status, char *how, size_t size) {
 
 static void add_last_line(struct output *output, char *how, size_t size) {
     char shown[sizeof output->last];
-    end_line(output); /* which may have no newline */
+    end_line(output); /* the last line may lack its newline */
     if (output->last[0])
         text_append(
             how, size, ", saying '%s',", utf8_show(output->last, true, shown, sizeof shown));
@@ -166,7 +170,8 @@ enum child_end child_do(
         return CHILD_NONE;
     }
     (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    /* Where it is ignored, as a parent may leave it, nobody is told how a child ends. */
+    /* Where SIGCHLD is ignored, which a parent may have caused, waitpid does not tell how a child
+     * ends. */
     (void)sigaction(SIGCHLD, &usual, &before);
     const pid_t child = fork();
     if (child == 0)

@@ -1,5 +1,5 @@
-/* Work of foreign code that may crash, end its process or never return: done in a process of its
- * own, so that ours goes on. */
+/* Does work of foreign code in a process of its own, because that code may crash, end its process
+ * or never return. */
 #ifndef SYSTEM_CHILD_H
 #define SYSTEM_CHILD_H
 
@@ -7,15 +7,16 @@
 
 enum child_end {
     CHILD_DONE,   /* the work has returned */
-    CHILD_BROKEN, /* it has ended its process */
-    CHILD_LATE,   /* it had not returned in time, and was ended */
-    CHILD_NONE    /* there was no process to be had */
+    CHILD_BROKEN, /* the work has ended its process */
+    CHILD_LATE,   /* the work had not returned in time, and was killed */
+    CHILD_NONE    /* no process could be started */
 };
 
-/* Calls work(context) in a copy of this process, whose output is kept from ours and which leaves no
- * core file; `seconds` is what it may take. `how`, in one line, says what became of it, to follow
- * its name: "ended with signal 11 (SIGSEGV)", and the last that it printed; empty when it is done.
- * A copy has one thread, so that this is for a process that has no other yet. */
+/* Calls work(context) in a copy of this process, for at most `seconds`. The copy's output is kept
+ * apart from ours, and it leaves no core file. how[size] becomes one line that says how the copy
+ * ended, to follow the name of the work: "ended with signal 11 (SIGSEGV)", and the last line that
+ * it printed. It is empty when the work is done. The copy has only one thread, so this is for a
+ * process that has no others yet. */
 enum child_end child_do(
     void (*work)(void *context), void *context, double seconds, char *how, size_t size);
 

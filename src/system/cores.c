@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Whether `processor` is the first of its core's hardware threads that are allowed. */
+/* Whether `processor` is the first allowed one among the hardware threads of its core. */
 static bool is_first_of_core(int processor, const bool *allowed, int count, const char *folder) {
     char path[PATH_MAX], siblings[256];
     snprintf(path, sizeof path, "%s/cpu%d/topology/thread_siblings_list", folder, processor);

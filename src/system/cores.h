@@ -1,12 +1,12 @@
-/* The physical cores among processors, as Linux counts these: one for each hardware thread. */
+/* Counts physical cores. Linux counts each hardware thread of a core as a processor. */
 #ifndef SYSTEM_CORES_H
 #define SYSTEM_CORES_H
 
 #include <stdbool.h>
 
-/* Of how many cores the processors are for which allowed[count] has true; of a core of which
- * nothing is known, each is one. `folder` is where the kernel describes them
- * ("/sys/devices/system/cpu"). */
+/* The number of cores that the processors with a true element in allowed[count] belong to. A
+ * processor whose core is not known counts as a core. `folder` is where the kernel describes
+ * processors ("/sys/devices/system/cpu"). */
 int cores_count(const bool *allowed, int count, const char *folder);
 
 #endif

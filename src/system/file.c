@@ -29,7 +29,7 @@ bool file_name_partial(const char *path, int number, char partial[PATH_MAX]) {
     return length >= 0 && length < PATH_MAX;
 }
 
-/* Creates a new file beside `path`; its name goes to `temporary`. */
+/* Creates a new temporary file in the folder of `path`, and writes its name to `temporary`. */
 static enum status create_beside(
     const char *path, char temporary[PATH_MAX], int *descriptor, struct error *error) {
     const enum status status = file_check_target(path, error);
@@ -53,7 +53,7 @@ void file_folder(const char *path, char folder[PATH_MAX]) {
     snprintf(folder, PATH_MAX, "%.*s", (int)length, slash ? path : ".");
 }
 
-/* What one call may transfer: macOS refuses more than INT_MAX bytes. */
+/* Bytes that one call may transfer: macOS refuses more than INT_MAX. */
 enum { TRANSFER_LIMIT = 1 << 30 };
 
 static size_t limited(size_t bytes) {
@@ -143,7 +143,7 @@ int file_check_folder(const char *path) {
     *slash = '\0';
     if (stat(above, &status) != 0)
         return file_check_folder(above);
-    if (mkdir(path, 0700) != 0) /* permissions don't tell all, root's least */
+    if (mkdir(path, 0700) != 0) /* permissions alone don't tell, least of all to root */
         return errno;
     return rmdir(path) == 0 ? 0 : errno;
 }
@@ -166,7 +166,8 @@ bool file_is_same(const char *a, const char *b) {
         return true;
     const bool one = stat(a, &first) == 0, other = stat(b, &second) == 0;
     const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
-    if (!one && !other) { /* then of one name in one folder */
+    /* Neither exists: they will be one file if name and folder are the same. */
+    if (!one && !other) {
         char folder_a[PATH_MAX], folder_b[PATH_MAX];
         file_folder(a, folder_a);
         file_folder(b, folder_b);

@@ -16,7 +16,8 @@ static const char lock_suffix[] = FILE_PARTIAL "lock";
 
 /* --- What killed processes left --- */
 
-/* Whether it is what a temporary file's name adds to a path: a process's number and a small one. */
+/* Whether `added` is what a temporary file's name adds to its path: FILE_PARTIAL, the number of a
+ * process, a dash and a number. */
 static bool is_partial(const char *added) {
     if (strncmp(added, FILE_PARTIAL, strlen(FILE_PARTIAL)) != 0)
         return false;
@@ -27,7 +28,7 @@ static bool is_partial(const char *added) {
            strspn(number, "0123456789") == strlen(number);
 }
 
-/* Removes the temporary files of `path`, which this process holds: nobody else writes one. */
+/* Removes the temporary files of `path`. This process holds the path, so nobody is writing them. */
 static void remove_left(const char *path) {
     char folder[PATH_MAX];
     file_folder(path, folder);
@@ -43,7 +44,8 @@ static void remove_left(const char *path) {
 
 /* --- The lock --- */
 
-/* -1, with errno, if it can't be opened. Another user's may be for reading only, which will do. */
+/* Opens the lock's file; -1, with errno, if that can't be done. Another user's file may be open to
+ * us for reading only, which is enough to lock it. */
 static int open_lock(const char *lock) {
     const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     const int descriptor = open(lock, O_RDWR | O_CREAT | flags, 0666);
@@ -54,13 +56,13 @@ static int open_lock(const char *lock) {
     return readable;
 }
 
-/* Says in the file whose it is, for those who are refused: 0, or errno. It need not be possible in
- * another user's. */
+/* Writes our process's number to the lock's file, for those who are refused. Returns 0, or errno.
+ * It is no error that another user's file can't be written. */
 static int sign(int descriptor) {
     char text[32];
     snprintf(text, sizeof text, "%ld\n", (long)getpid());
     const int reason = file_cut(descriptor, 0);
-    if (reason != 0) /* some say so where it is open for reading only */
+    if (reason != 0) /* some systems give these for a file that is open for reading only */
         return reason == EINVAL || reason == EBADF ? 0 : reason;
     return file_write(descriptor, text, strlen(text));
 }
@@ -70,7 +72,7 @@ static enum status refuse_held(const char *path, int descriptor, struct error *e
     int reason;
     (void)file_read_at(descriptor, 0, text, sizeof text - 1, &reason);
     const long process = strtol(text, NULL, 10);
-    char holder[48] = "another process"; /* which has not signed yet, or can't */
+    char holder[48] = "another process"; /* one that has not written its number yet, or can't */
     if (process > 0)
         snprintf(holder, sizeof holder, "process %ld", process);
     return error_set(error, STATUS_USAGE,
@@ -78,8 +80,9 @@ static enum status refuse_held(const char *path, int descriptor, struct error *e
         holder);
 }
 
-/* Opens the lock's file and locks it, so that it is the one which others find there: 0, or errno;
- * EWOULDBLOCK: another has it, and the file is open. Where there are no locks, *locked is false. */
+/* Opens the lock's file and locks it. Makes sure that it is still the file which others find at
+ * that path. Returns 0, or errno; for EWOULDBLOCK another process has the lock, and the file is
+ * open. Where the file system has no locks, *locked is false. */
 static int take(struct hold *hold, bool *locked) {
     for (int try = 0; try < 100; try++) {
         hold->descriptor = open_lock(hold->lock);
@@ -90,7 +93,7 @@ static int take(struct hold *hold, bool *locked) {
             return EWOULDBLOCK;
         if (file_is_at(hold->descriptor, hold->lock))
             return 0;
-        close(hold->descriptor); /* its holder has just removed it */
+        close(hold->descriptor); /* the process that held it has just removed it */
         hold->descriptor = -1;
     }
     return EAGAIN;
@@ -125,7 +128,7 @@ enum status hold_open(const char *path, struct hold *hold, struct error *error) 
 void hold_close(struct hold *hold) {
     if (hold->descriptor < 0)
         return;
-    unlink(hold->lock); /* before its lock is given up: after, it could be another's */
+    unlink(hold->lock); /* before the lock is given up: afterwards the file could be another's */
     close(hold->descriptor);
     hold->descriptor = -1;
 }

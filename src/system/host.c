@@ -28,7 +28,8 @@ static int online_processors(void) {
 
 #if defined(__linux__)
 
-/* "model name" on x86; an ARM kernel names no model there, but the board's name is as telling. */
+/* The "model name" of x86. An ARM kernel names no model there, but the name of the board says as
+ * much. */
 static void describe_cpu(char *cpu, size_t size) {
     FILE *file = fopen("/proc/cpuinfo", "r");
     char line[256];
@@ -47,9 +48,9 @@ static void describe_cpu(char *cpu, size_t size) {
     cpu[strcspn(cpu, "\n")] = '\0';
 }
 
-/* The processors of OpenMP's places, when it binds threads (OMP_PROC_BIND, OMP_PLACES): it has then
- * bound this very thread to one of them, and its own mask says nothing of its team's. False when it
- * doesn't bind. */
+/* Fills `mask` with the processors of OpenMP's places, when OpenMP binds threads (OMP_PROC_BIND,
+ * OMP_PLACES). It has then bound this very thread to one of them, so this thread's affinity mask
+ * says nothing of its team's. False when OpenMP doesn't bind. */
 static bool binding_processors(cpu_set_t *mask) {
     int ids[CPU_SETSIZE];
     CPU_ZERO(mask);
@@ -71,7 +72,7 @@ static int allowed_cores(void) {
     cpu_set_t mask;
     bool allowed[CPU_SETSIZE];
     if (!binding_processors(&mask) && sched_getaffinity(0, sizeof mask, &mask) != 0)
-        return online_processors(); /* more processors than the mask holds */
+        return online_processors(); /* the machine has more processors than the mask can hold */
     for (int processor = 0; processor < CPU_SETSIZE; processor++)
         allowed[processor] = CPU_ISSET(processor, &mask);
     const int cores = cores_count(allowed, CPU_SETSIZE, "/sys/devices/system/cpu");
@@ -96,7 +97,8 @@ static void describe_cpu(char *cpu, size_t size) {
 int host_usable_threads(void) {
     int cores = 0;
     size_t length = sizeof cores;
-    /* The performance cores: a slow core in a team makes all wait. Intel Macs have one kind. */
+    /* Only the performance cores, because all threads of a team wait for the slowest. Intel Macs
+     * have one kind of core. */
     if (sysctlbyname("hw.perflevel0.physicalcpu", &cores, &length, NULL, 0) != 0) {
         length = sizeof cores;
         if (sysctlbyname("hw.physicalcpu", &cores, &length, NULL, 0) != 0)
@@ -120,8 +122,8 @@ int host_usable_threads(void) {
 
 /* --- Memory --- */
 
-/* What the process has of memory, in bytes; 0 where that is not known. What is resident is counted
- * without pages of files: the system takes these back. */
+/* The memory that the process has, in bytes; 0 where that is not known. `resident` is counted
+ * without the pages of files, because the system can take these back. */
 struct usage {
     unsigned long long addresses, resident, data;
 };
@@ -129,7 +131,7 @@ struct usage {
 static struct usage own_usage(void) {
     const long page = sysconf(_SC_PAGESIZE);
     const unsigned long long bytes = page > 0 ? (unsigned long long)page : 0;
-    unsigned long long all, resident, shared, data; /* in pages; also text, lib, dt */
+    unsigned long long all, resident, shared, data; /* in pages; statm has text, lib and dt, too */
     char line[256];
     if (!file_read_line("/proc/self/statm", line, sizeof line) ||
         sscanf(line, "%llu %llu %llu %*u %*u %llu", &all, &resident, &shared, &data) != 4)

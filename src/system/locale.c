@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Of all categories. C libraries have one object for it, which takes no memory and is not freed;
- * where one has none, this is 0, with which uselocale() changes nothing. */
+/* The "C" locale, for all categories. C libraries have one object for it, which takes no memory and
+ * need not be freed. Where a library has none, newlocale may fail and this is 0, with which
+ * uselocale() changes nothing. */
 static locale_t plain(void) {
 #if defined(LC_C_LOCALE)
     return LC_C_LOCALE;

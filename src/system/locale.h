@@ -1,4 +1,4 @@
-/* Text that is the same whatever locale the process has set: "0.5" and not "0,5", and the system's
+/* Text that does not depend on the locale of the process: "0.5" and not "0,5", and the system's
  * reasons in English. */
 #ifndef SYSTEM_LOCALE_H
 #define SYSTEM_LOCALE_H
@@ -10,16 +10,17 @@
 #include <xlocale.h>
 #endif
 
-/* From here to locale_end(), with what this gave, the calling thread reads and writes numbers as
- * the "C" locale has them. Other threads, and what the process has set, are not touched. */
+/* From locale_begin() to locale_end(), the calling thread reads and writes numbers as the "C"
+ * locale does. Other threads, and the locale of the process, stay as they are. locale_end takes
+ * what locale_begin returned. */
 locale_t locale_begin(void);
 void locale_end(locale_t before);
 
-/* The system's words for an errno, as ASCII. */
+/* The system's words for an errno, in English and ASCII. */
 const char *locale_reason(int number);
 
-/* A letter from A to Z in lower case, and anything else as it is. In a Turkish locale tolower('I')
- * need not be 'i', and bytes beyond ASCII may be letters. */
+/* Makes a letter from A to Z lower case, and leaves anything else as it is. tolower() would not do:
+ * in a Turkish locale tolower('I') need not be 'i', and bytes beyond ASCII may be letters. */
 char locale_lower(char letter);
 
 /* Whether the first `length` letters of both are the same, in upper or lower case. */

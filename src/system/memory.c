@@ -15,8 +15,9 @@ void *memory_allocate(size_t bytes) {
     bytes = (bytes + alignment - 1) / alignment * alignment;
     void *memory = aligned_alloc(alignment, bytes);
 #ifdef MADV_HUGEPAGE
-    /* A page fault per 2 MiB instead of one per 4 KiB: worth a factor of three where memory is
-     * filled for the first time. Only advice: without it the memory is as good. */
+    /* With huge pages there is a page fault per 2 MiB instead of one per 4 KiB. That makes it three
+     * times as fast to fill memory for the first time. It is only advice: without it the memory
+     * works as well. */
     if (memory && alignment == HUGE_PAGE)
         (void)madvise(memory, bytes, MADV_HUGEPAGE);
 #endif

@@ -10,8 +10,9 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* The number of changes that make one of the words the other; of its letters, each is changed once
- * (optimal string alignment). Row i of the table is the distances of the first i letters of `a`. */
+/* The number of changes that turn one word into the other, where each letter is changed at most
+ * once (optimal string alignment). Row i of the table has the distances of the first i letters of
+ * `a` to each beginning of `b`. */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length) {
     size_t table[LONGEST + 1][LONGEST + 1];
     for (size_t i = 0; i <= a_length; i++)
@@ -32,7 +33,7 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
 const char *nearest(const char *word, const char *const *words, size_t count) {
     const size_t length = strlen(word);
     const char *found = NULL;
-    size_t shortest = length / 3 + 1; /* too far */
+    size_t shortest = length / 3 + 1; /* the first distance that is too far */
     for (size_t w = 0; w < count && length <= LONGEST; w++) {
         const size_t other = strlen(words[w]);
         const size_t far = other <= LONGEST ? distance(word, length, words[w], other) : shortest;

@@ -1,12 +1,12 @@
-/* What somebody who mistyped a word may have meant. */
+/* Finds the word that somebody may have meant who mistyped it. */
 #ifndef SYSTEM_NEAREST_H
 #define SYSTEM_NEAREST_H
 
 #include <stddef.h>
 
-/* Of `count` words the one that is nearest to `word`, in upper or lower case: at most one letter of
- * every three is wrong, missing, too much, or swapped with the next one. The first of several; NULL
- * when none is so near, or `word` is longer than any should be. */
+/* The one of `count` words that is nearest to `word`, in upper or lower case. At most one letter in
+ * three may be wrong, missing, too many, or swapped with the next one. Of several it is the first.
+ * NULL when none is so near, or when `word` is longer than 31 letters. */
 const char *nearest(const char *word, const char *const *words, size_t count);
 
 #endif

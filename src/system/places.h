@@ -1,18 +1,18 @@
-/* Where things of this user are kept, as the environment says. */
+/* Folders for files of this user, as the environment names them. */
 #ifndef SYSTEM_PLACES_H
 #define SYSTEM_PLACES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Writes the path of `name` in the user's cache folder: in $XDG_CACHE_HOME where that is an
- * absolute path (another one is to be ignored: XDG Base Directory Specification), else in
- * $HOME/.cache. False, with an empty path, when neither names a place or the path is too long for
- * `size`. Makes nothing; what is missing may be made below the first *given characters (NULL is
- * fine), which are the home. */
+/* Writes to path[size] the path of `name` in the user's cache folder. That is $XDG_CACHE_HOME where
+ * it is an absolute path (other values are to be ignored: XDG Base Directory Specification), else
+ * $HOME/.cache. False, with an empty path, when neither names a place or the path is too long.
+ * Nothing is created. *given (NULL is fine) becomes the length of the part that must exist already:
+ * $HOME, or nothing (0) with $XDG_CACHE_HOME. Missing folders may be created below it. */
 bool places_cache(const char *name, char *path, size_t size, size_t *given);
 
-/* The folder for temporary files: $TMPDIR where that is an absolute path, else /tmp. */
+/* The folder for temporary files: $TMPDIR if it is an absolute path, else /tmp. */
 const char *places_temporary(void);
 
 #endif

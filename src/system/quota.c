@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The limit that one folder of the control group tree sets; ULLONG_MAX: none. */
+/* A function that reads the limit that one folder of the tree of control groups sets; ULLONG_MAX:
+ * none. */
 typedef unsigned long long folder_limit(const char *folder);
 
-/* The first line of a file in the folder; false when there is none. */
+/* Reads the first line of a file in the folder; false when there is none. */
 static bool read_line(const char *folder, const char *name, char *line, size_t size) {
     char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -38,7 +39,8 @@ static unsigned long long threads_of(const char *folder) {
     return ULLONG_MAX;
 }
 
-/* In version 1 no limit is a number near that of all addresses, which is as good as none. */
+/* Version 1 has no word for "no limit". It gives a number near that of all addresses, which limits
+ * nothing. */
 static unsigned long long memory_of(const char *folder) {
     char line[64];
     unsigned long long bytes;
@@ -49,7 +51,7 @@ static unsigned long long memory_of(const char *folder) {
 
 /* --- The way up --- */
 
-/* Whether a list like "cpu,cpuacct" has `name` in it; "cpuset" is another. */
+/* Whether a list like "cpu,cpuacct" has `name` as an element; "cpuset" is not "cpu". */
 static bool is_listed(const char *name, const char *controllers) {
     while (*controllers) {
         const size_t length = strcspn(controllers, ",");

@@ -1,15 +1,15 @@
-/* What a Linux control group lets this process have: the tightest limit on the way from the control
- * group that the file `membership` names ("/proc/self/cgroup") up to `root`, where control groups
- * are mounted ("/sys/fs/cgroup"; versions 1 and 2). Inside a container the group's own path may not
- * be there; its limit is then found at the root. */
+/* The limits that Linux control groups set to this process. A limit is the tightest one on the way
+ * from the process's control group up to `root`. The file `membership` names that group
+ * ("/proc/self/cgroup"), and control groups (versions 1 and 2) are mounted at `root`
+ * ("/sys/fs/cgroup"). Inside a container the group's own path may not exist; its limit is then
+ * found at the root. */
 #ifndef SYSTEM_QUOTA_H
 #define SYSTEM_QUOTA_H
 
-/* The number of processors that the quota of CPU time comes to, rounded up. INT_MAX where there is
- * none. */
+/* The quota of CPU time as a number of processors, rounded up. INT_MAX where there is no quota. */
 int quota_threads(const char *membership, const char *root);
 
-/* Bytes of memory. ULLONG_MAX where there is no limit. */
+/* The limit of memory, in bytes. ULLONG_MAX where there is none. */
 unsigned long long quota_memory(const char *membership, const char *root);
 
 #endif

@@ -55,7 +55,7 @@ void random_normal(uint64_t seed, enum random_stream stream, uint32_t part, doub
     }
 }
 
-/* A position in a stream, for a consumer that needs an unknown number of values. */
+/* A position in a stream, for an algorithm that does not know how many values it needs. */
 struct cursor {
     uint64_t seed;
     enum random_stream stream;

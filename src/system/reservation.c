@@ -14,16 +14,17 @@
 
 struct reservation {
     struct hold hold;
-    uint64_t bytes;         /* that are reserved */
+    uint64_t bytes;         /* the room that is reserved */
     int descriptor;         /* of the temporary file; -1: there is none now */
-    bool whole;             /* it has all that was to be written, on the disk */
-    char partial[PATH_MAX]; /* its path, always the same */
+    bool whole;             /* the temporary file has all that was to be written, and is synced */
+    char partial[PATH_MAX]; /* path of the temporary file, always the same */
     char path[];
 };
 
 /* --- Reserving --- */
 
-/* The temporary file has this number, and another until it could be renamed. */
+/* The numbers of temporary files: PARTIAL_TRIED is for a file that is made to try a rename, which
+ * gives it the name of PARTIAL. */
 enum { PARTIAL, PARTIAL_TRIED };
 
 static enum status create(struct reservation *place, const char *partial, struct error *error) {
@@ -32,7 +33,7 @@ static enum status create(struct reservation *place, const char *partial, struct
     return place->descriptor >= 0 ? STATUS_OK : file_refuse(place->path, "open", errno, error);
 }
 
-/* Where a system can't reserve, what is written has its room. 0, or errno. */
+/* Takes room by writing zeros, for a system that can't reserve it. Returns 0, or errno. */
 static int write_zeros(int descriptor, uint64_t bytes) {
     static const char zeros[1 << 16];
     int reason = 0;
@@ -44,7 +45,7 @@ static int write_zeros(int descriptor, uint64_t bytes) {
     return reason;
 }
 
-/* 0, or errno. */
+/* Reserves room for the file. Returns 0, or errno. */
 static int reserve(int descriptor, uint64_t bytes) {
 #if !defined(__APPLE__)
     int reason;
@@ -57,14 +58,16 @@ static int reserve(int descriptor, uint64_t bytes) {
     return write_zeros(descriptor, bytes);
 }
 
-/* In a folder like /tmp a file is replaced by nobody but its owner, and the folder's. */
+/* Whether the folder is like /tmp, where nobody may replace a file but its owner and the folder's,
+ * and we are neither. */
 static bool is_sticky(const char *path, const char *folder) {
     struct stat file, place;
     return geteuid() != 0 && lstat(path, &file) == 0 && stat(folder, &place) == 0 &&
            (place.st_mode & S_ISVTX) && file.st_uid != geteuid() && place.st_uid != geteuid();
 }
 
-/* What is marked so that nobody replaces it, root neither; NULL: it isn't. */
+/* Says why nobody, not even root, may replace the file: it is marked as immutable, or so that it
+ * can only be appended to. NULL: it has no such mark. */
 static const char *find_mark(const char *path) {
 #if defined(STATX_ATTR_IMMUTABLE) && defined(STATX_ATTR_APPEND)
     struct statx status;
@@ -96,7 +99,7 @@ static bool is_mount_point(const char *path) {
 #endif
 }
 
-/* What a rename over `path` would meet, as far as that can be asked. */
+/* STATUS_FAILED when a rename over `path` would fail, as far as that can be found out. */
 static enum status check_rename(const char *path, struct error *error) {
     char folder[PATH_MAX];
     file_folder(path, folder);
@@ -113,7 +116,7 @@ static enum status check_rename(const char *path, struct error *error) {
     return is_sticky(path, folder) ? file_refuse(path, "rename", EPERM, error) : STATUS_OK;
 }
 
-/* All that writing will take, but for replacing what is there. */
+/* Tries all that writing will do, except replacing the old file. */
 static enum status try_all(struct reservation *place, struct error *error) {
     char tried[PATH_MAX];
     if (!file_name_partial(place->path, PARTIAL, place->partial) ||
@@ -185,8 +188,9 @@ void reservation_close(struct reservation *reservation) {
 
 /* --- Writing --- */
 
-/* Who could read the old file can read the new one, and nobody else: before there is anything in
- * it. A group that can't be kept leaves its members what everybody may. */
+/* Gives the new file the owner, group and mode of the old one, as far as the system allows it,
+ * before there is anything in it. So those who could read the old file can read the new one, and
+ * nobody else can. If the group can't be kept, the new group may do no more than everybody. */
 static void adopt_mode(const struct reservation *place) {
     struct stat old, made;
     if (lstat(place->path, &old) != 0 || fstat(place->descriptor, &made) != 0)
@@ -199,7 +203,7 @@ static void adopt_mode(const struct reservation *place) {
     (void)fchmod(place->descriptor, mode);
 }
 
-/* Makes the temporary file consist of the parts, on the disk. */
+/* Makes the temporary file consist of the parts, and syncs it. */
 static enum status fill(
     struct reservation *place, const struct file_part *parts, size_t count, struct error *error) {
     uint64_t bytes = 0;
@@ -211,7 +215,7 @@ static enum status fill(
                      ? file_write_parts(place->descriptor, parts, count)
                      : errno;
     if (reason == 0)
-        reason = file_cut(place->descriptor, bytes); /* more was reserved */
+        reason = file_cut(place->descriptor, bytes); /* more room was reserved */
     if (reason != 0)
         return file_refuse(place->path, "write", reason, error);
     reason = file_sync(place->descriptor);
@@ -219,7 +223,7 @@ static enum status fill(
     return place->whole ? STATUS_OK : file_refuse(place->path, "fsync", reason, error);
 }
 
-/* Writes them to where they are to be; the temporary file is then gone. */
+/* Writes the parts to the path. The temporary file has then become that file. */
 static enum status put(
     struct reservation *place, const struct file_part *parts, size_t count, struct error *error) {
     enum status status = place->descriptor >= 0 ? STATUS_OK : create(place, place->partial, error);
@@ -240,7 +244,7 @@ static enum status put(
 enum status reservation_write(struct reservation *reservation, const struct file_part *parts,
     size_t count, struct error *error) {
     const enum status status = put(reservation, parts, count, error);
-    /* Where there is no room now, there may be when it is needed. */
+    /* Failing to reserve room for the next time is no error: there may be room by then. */
     if (status == STATUS_OK && create(reservation, reservation->partial, NULL) == STATUS_OK)
         (void)reserve(reservation->descriptor, reservation->bytes);
     return status;
@@ -248,7 +252,7 @@ enum status reservation_write(struct reservation *reservation, const struct file
 
 /* --- Keeping what could not be written to where it was to be --- */
 
-/* Creates a file of a new name, that of `path` and a number more: its descriptor, or -1. */
+/* Creates a file with a new name, `path` and a number. Returns its descriptor, or -1. */
 static int create_kept(const char *path, char kept[PATH_MAX]) {
     for (int number = 1; number < 1000; number++) {
         const int length = snprintf(kept, PATH_MAX, "%s.kept-%d", path, number);
@@ -261,7 +265,8 @@ static int create_kept(const char *path, char kept[PATH_MAX]) {
     return -1;
 }
 
-/* The temporary file gets a name that nobody takes for one that was left. */
+/* Keeps the temporary file beside the path, under a name that nobody takes for a leftover. False
+ * when it is not whole or can't be renamed. */
 static bool keep_beside(struct reservation *place, char kept[PATH_MAX]) {
     const int descriptor = place->whole ? create_kept(place->path, kept) : -1;
     if (descriptor < 0)
@@ -277,7 +282,7 @@ static bool keep_beside(struct reservation *place, char kept[PATH_MAX]) {
     return true;
 }
 
-/* Writes them once more, where there may be room yet. */
+/* Writes the parts once more, to the folder for temporary files, which may have room. */
 static bool keep_apart(const struct reservation *place, const struct file_part *parts, size_t count,
     char kept[PATH_MAX]) {
     char path[PATH_MAX];

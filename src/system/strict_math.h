@@ -1,6 +1,6 @@
-/* For files that ask whether a value is finite, or whose sums must be taken as they are written.
- * With -ffast-math, or -Ofast, a diverged training would end as if nothing had happened, and its
- * weights would take the place of good ones. */
+/* Included by files that ask whether a value is finite, or whose sums must be added in their order.
+ * With -ffast-math or -Ofast such a test is left out: a diverged training would end as if nothing
+ * had happened, and its weights would replace good ones. */
 #ifndef SYSTEM_STRICT_MATH_H
 #define SYSTEM_STRICT_MATH_H
 

@@ -10,7 +10,8 @@ static void *wait_for(void *mutex) {
     return NULL;
 }
 
-/* Of more than TRIED, the others are taken to be as good. */
+/* No more than TRIED threads are tried. If all of these start, the others are assumed to start,
+ * too. */
 int team_startable(int wanted) {
     enum { TRIED = 1024 };
     pthread_t threads[TRIED];
@@ -32,7 +33,8 @@ int team_whole(int threads) {
 }
 
 int team_start(int wanted) {
-    static _Thread_local int had = 1; /* OpenMP keeps the threads of the calling one's teams */
+    /* Threads of the largest team so far, which OpenMP keeps for the calling thread. */
+    static _Thread_local int had = 1;
     const int startable = wanted > had ? had + team_startable(wanted - had) : wanted;
     int size = 1;
 #pragma omp parallel num_threads(team_whole(startable))

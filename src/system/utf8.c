@@ -3,16 +3,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* utf8_length, and the character. */
+/* As utf8_length, and gives the character. */
 static size_t read_character(const char *text, uint32_t *character) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by the number of bytes */
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by number of bytes */
     const unsigned char *byte = (const unsigned char *)text;
     const size_t length = *byte < 0x80 ? 1 : *byte < 0xE0 ? 2 : *byte < 0xF0 ? 3 : 4;
     if ((*byte >= 0x80 && *byte < 0xC2) || *byte > 0xF4)
         return 0;
     uint32_t code = length == 1 ? *byte : *byte & (0x7Fu >> length);
     for (size_t more = 1; more < length; more++) {
-        if ((byte[more] & 0xC0) != 0x80) /* the text's end is none, either */
+        if ((byte[more] & 0xC0) != 0x80) /* the end of the text is none, either */
             return 0;
         code = code << 6 | (byte[more] & 0x3Fu);
     }
@@ -33,9 +33,10 @@ bool utf8_is(const char *text) {
     return length > 0;
 }
 
-/* What a terminal takes for a command, or for the end of a line, or what turns text around:
- * controls (U+0000 to U+001F, U+007F to U+009F), line and paragraph separators (U+2028, U+2029),
- * and marks of direction (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
+/* Whether a terminal takes the character for a command or for the end of a line, or the character
+ * turns the direction of text. These are controls (U+0000 to U+001F, U+007F to U+009F), line and
+ * paragraph separators (U+2028, U+2029), and marks of direction (U+061C, U+200E, U+200F, U+202A to
+ * U+202E, U+2066 to U+2069). */
 static bool is_control(uint32_t code) {
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C ||
            (code >= 0x200E && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
