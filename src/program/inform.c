@@ -5,7 +5,7 @@
 #include "system/utf8.h"
 #include "trainer/device.h"
 
-/* Prints foreign text, as a part of a line. */
+/* Prints `before` and then a text from outside, as a part of a line. */
 static void put(const char *before, const char *text, FILE *file) {
     char shown[sizeof((struct error){0}.message)];
     fprintf(file, "%s%s", before, utf8_show(text, true, shown, sizeof shown));

@@ -1,13 +1,13 @@
-/* What the program can say without training. */
+/* What the program prints about devices and about itself, without training. */
 #ifndef PROGRAM_INFORM_H
 #define PROGRAM_INFORM_H
 
 #include <stdio.h>
 
-/* Every device there is, and each one that is missing, with the reason. */
+/* Prints every device there is, and for each that is missing the reason. */
 void inform_devices(FILE *file);
 
-/* Version, commit, compiler and flags, and each device's library. */
+/* Prints version, commit, compiler and flags, and the library of each kind of device. */
 void inform_version(FILE *file);
 
 #endif

@@ -11,15 +11,16 @@
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP}, failing[] = {SIGPIPE, SIGXFSZ};
 enum { ENDING = sizeof ending / sizeof *ending };
 
-/* A signal is sent to the whole process, so these are the process's, too. */
+/* These are global, because a signal is sent to the whole process. */
 static atomic_int noted, deferred;
-static atomic_llong noted_at;  /* milliseconds */
-static bool is_caught[ENDING]; /* but for those that the program was started to ignore */
+static atomic_llong noted_at;  /* milliseconds, when `noted` was set */
+static bool is_caught[ENDING]; /* false for a signal that the program was started to ignore */
 
 enum { FILES = 4 };
-static _Atomic(const char *) files[FILES]; /* that end_at_once removes */
+static _Atomic(const char *) files[FILES]; /* the files that end_at_once removes */
 
-enum { SAME_CAUSE = 200 }; /* milliseconds; nobody presses Ctrl-C twice in that time */
+/* Milliseconds; two signals within that time have one cause: nobody presses Ctrl-C so fast. */
+enum { SAME_CAUSE = 200 };
 
 static long long milliseconds(void) {
     struct timespec now = {0};
@@ -27,7 +28,7 @@ static long long milliseconds(void) {
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Puts `path` where `before` is in the list. NULL stands for a free place. */
+/* Puts `path` in the place of `before` in the list of files. NULL is a free place. */
 static void replace_file(const char *before, const char *path) {
     for (int f = 0; f < FILES; f++) {
         const char *expected = before;
@@ -53,7 +54,8 @@ static void end_at_once(int signal) {
     _exit(128 + signal);
 }
 
-/* It may interrupt any function, and calls only those that POSIX allows there. */
+/* The handler of the signals. It may interrupt any function, so it calls only functions that POSIX
+ * allows in a handler. */
 static void handle(int signal) {
     const int reason = errno;
     int none = 0;

@@ -1,4 +1,5 @@
-/* trainer: options -> dataset -> device -> network -> training -> record -> table | json | csv. */
+/* trainer: options -> dataset -> device -> network -> training -> record -> table | json | csv |
+ * markdown. */
 #include "program/inform.h"
 #include "program/interrupt.h"
 #include "program/message.h"
@@ -8,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* The mainline. Each stage needs what those above it have made. */
+/* The mainline: the stages of a run. Each needs what the stages above it have made. */
 static enum status train(struct run *run, struct error *error) {
     enum status status = run_begin(run, error);
     if (status == STATUS_OK)
@@ -33,9 +34,9 @@ static enum status measure_peak(struct run *run, struct error *error) {
     return status == STATUS_OK ? run_measure_peak(run, error) : status;
 }
 
-/* Opens what of standard input, output and error was closed, so that a file which is opened later
- * is not what is printed to. It is opened for reading: where standard output was closed, writing to
- * it fails, as it should. */
+/* Opens /dev/null as standard input, output or error where that was closed. Otherwise a file that
+ * is opened later would take its place, and be printed to. It is opened for reading only, so that
+ * printing to a standard output that was closed fails, as it should. */
 static void fill_standard_streams(void) {
     for (int descriptor = open("/dev/null", O_RDONLY); descriptor >= 0;
         descriptor = open("/dev/null", O_RDONLY))
@@ -45,13 +46,13 @@ static void fill_standard_streams(void) {
         }
 }
 
-/* The process, and then what the command line says; a run that is resumed has the options that it
- * was started with. */
+/* Prepares the process and reads the command line. A run that is resumed takes over the options
+ * that it was started with. */
 static enum status begin(
     int argc, char **argv, struct options *options, struct run *run, struct error *error) {
     fill_standard_streams();
     interrupt_catch();
-    (void)locale_begin(); /* to the end, whatever a library sets for the process */
+    (void)locale_begin(); /* to the end of the program, whatever locale a library sets */
     enum status status = output_open(&run->output, error);
     if (status == STATUS_OK)
         status = options_parse(argc, argv, options, error);
@@ -61,9 +62,9 @@ static enum status begin(
     return status == STATUS_OK ? options_restore(options, run->resumed, error) : status;
 }
 
-/* Frees everything, says what went wrong, and gives the exit status. That something could not be
- * printed is an error like another: the one to tell, unless there was one before. A run that stops
- * because nobody reads what it prints has no other. */
+/* Frees everything, prints what went wrong, and returns the exit status. A failure to print to
+ * standard output is an error, too, but an earlier error is the one that is reported. Where a run
+ * was stopped because nobody reads its output, that failure is the reason and is reported. */
 static int end(struct run *run, enum status status, struct error *error) {
     struct error unprinted;
     const bool unread = status == STATUS_INTERRUPTED && interrupt_signal() == 0;

@@ -12,7 +12,8 @@ enum { MESSAGE_MAX = 2 * sizeof((struct error){0}.message) };
 
 void message_print(const char *format, ...) {
     char text[MESSAGE_MAX], line[MESSAGE_MAX];
-    char whole[3 * MESSAGE_MAX + 16]; /* were each letter an end of line, and so indented */
+    /* Enough even if each letter were an end of line, followed by an indent. */
+    char whole[3 * MESSAGE_MAX + 16];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);

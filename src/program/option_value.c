@@ -57,9 +57,9 @@ enum status option_refuse(const struct option_row *row, const char *value, struc
 
 /* --- Reading --- */
 
-/* A whole decimal number of nothing but digits, up to INT64_MAX. */
+/* Reads a decimal number of digits only, up to INT64_MAX. */
 static bool read_whole(const char *text, const char **end, unsigned long long *value) {
-    if (*text < '0' || *text > '9') /* strtoull would take signs and spaces */
+    if (*text < '0' || *text > '9') /* strtoull would accept signs and spaces */
         return false;
     char *stopped;
     errno = 0;
@@ -85,15 +85,16 @@ static bool read_layers(const char *text, struct network_shape *shape) {
 
 static bool read_real(const char *text, double *value) {
     char *end;
-    if (!*text || strspn(text, "0123456789.eE+-") != strlen(text)) /* no hex, inf, nan, spaces */
+    /* Strtod would accept hex, inf, nan and spaces. */
+    if (!*text || strspn(text, "0123456789.eE+-") != strlen(text))
         return false;
     errno = 0;
     *value = strtod(text, &end);
-    return *end == '\0' && errno == 0; /* neither too large nor too small for a double */
+    return *end == '\0' && errno == 0; /* ERANGE: too large or too small for a double */
 }
 
-/* A device as it is typed, but the name of its kind in lower case, as records and checkpoints have
- * it. */
+/* Reads a device as it was typed, with its kind in lower case, because records and checkpoints have
+ * it so. */
 static bool read_spec(const char *text, char spec[DEVICE_SPEC_MAX]) {
     const size_t length = strlen(text), kind = strcspn(text, ":");
     if (length < 1 || length >= DEVICE_SPEC_MAX)
@@ -144,7 +145,7 @@ bool option_read(const struct option_row *row, const char *text, struct options 
         return false;
     case OPTION_LAYERS:
         return read_layers(text, member);
-    case OPTION_FLAG: /* without a value on the command line; a checkpoint has one */
+    case OPTION_FLAG: /* the command line gives it no value, but a checkpoint does */
         *(bool *)member = true;
         return !*text || strcmp(text, "true") == 0;
     case OPTION_ACTION:
@@ -154,7 +155,7 @@ bool option_read(const struct option_row *row, const char *text, struct options 
     return false;
 }
 
-/* KIND_ENUM writes its enum through an int. */
+/* OPTION_CHOICE writes an enum through a pointer to int. */
 _Static_assert(sizeof(enum color) == sizeof(int), "an enum is an int");
 
 /* --- Writing --- */
@@ -172,7 +173,7 @@ void option_write(
         snprintf(text, size, "%s", (const char *)member);
         break;
     case OPTION_SIZE:
-        if ((double)*(const size_t *)member >= row->low) /* below it: not given */
+        if ((double)*(const size_t *)member >= row->low) /* below it: the option was not given */
             snprintf(text, size, "%zu", *(const size_t *)member);
         break;
     case OPTION_COUNT:
@@ -182,7 +183,7 @@ void option_write(
     case OPTION_SEED:
         snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)member);
         break;
-    case OPTION_REAL: /* the shortest that is read as this number */
+    case OPTION_REAL: /* the shortest text that is read as this number */
         for (int digits = 1; digits <= 17; digits++) {
             snprintf(text, size, "%.*g", digits, *(const double *)member);
             if (strtod(text, NULL) == *(const double *)member)

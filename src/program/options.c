@@ -117,7 +117,7 @@ size_t options_training_images(const struct options *options) {
     return options->samples > 0 ? options->samples : CIFAR10_TRAIN;
 }
 
-/* Checks what no option can tell by itself, and fills in what follows from several. */
+/* Checks options that depend on each other, and fills in what follows from several of them. */
 static enum status check_together(struct options *options, struct error *error) {
     if (options->action == ACTION_PEAK && options->format > FORMAT_JSON)
         return error_set(error, STATUS_USAGE, "--peak: --format is table or json");
@@ -146,7 +146,7 @@ static enum status check_together(struct options *options, struct error *error) 
     return STATUS_OK;
 }
 
-/* The error for a word that is no option; it names the one that may have been meant. */
+/* The error for a word that is not an option. It names the option that may have been meant. */
 static enum status refuse_option(const char *argument, struct error *error) {
     const char *names[ROWS], *meant = NULL;
     char name[64];
@@ -161,7 +161,7 @@ static enum status refuse_option(const char *argument, struct error *error) {
 }
 
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error) {
-    enum { FIRST = 256 }; /* above any letter */
+    enum { FIRST = 256 }; /* above the code of any letter */
     struct option long_options[ROWS + 1] = {{0}};
     for (int r = 0; r < ROWS; r++)
         long_options[r] = (struct option){rows[r].name,
@@ -169,7 +169,7 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
     *options = defaults;
     opterr = 0;
 #ifdef __GLIBC__
-    optind = 0; /* begins anew even where it ended within an argument like -xh */
+    optind = 0; /* begins anew, even if the last parse ended within an argument like -xh */
 #else
     optind = 1;
 #endif
@@ -197,14 +197,14 @@ enum status options_parse(int argc, char **argv, struct options *options, struct
             "'%s' is not an option; all settings are options: see --help", argv[optind]);
     if (options->resume && options->init)
         return error_set(error, STATUS_USAGE, "--init and --resume both have first weights");
-    /* A run that goes on is checked when options_restore has the rest of its options. */
+    /* A run that continues is checked later, when options_restore has the rest of its options. */
     const bool continues = options->resume && options->action == ACTION_TRAIN;
     return continues ? STATUS_OK : check_together(options, error);
 }
 
 /* --- Continuing --- */
 
-/* "--" and an option's name. */
+/* Room for "--" and the name of an option. */
 typedef char stored_name[24];
 
 static const char *name_of(const struct option_row *row, stored_name name) {
@@ -220,14 +220,14 @@ size_t options_store(const struct options *options, struct checkpoint_setting *s
             continue;
         name_of(&rows[r], setting->name);
         option_write(&rows[r], options, setting->value, sizeof setting->value);
-        /* A path that was cut is none, and has to be given again. */
+        /* A path that was cut is useless, so it is not stored, and has to be given again. */
         count += setting->value[0] && strlen(setting->value) + 1 < sizeof setting->value;
     }
     return count;
 }
 
-/* Whether the command line says what this option is to be. Where it says "auto" it leaves the
- * choice, and a run that goes on keeps what it had. */
+/* Whether the command line gives this option a value of its own. "auto" leaves the choice open, so
+ * a run that continues keeps what it had. */
 static bool is_given(const struct options *options, int row) {
     struct checkpoint_setting now;
     option_write(&rows[row], options, now.value, sizeof now.value);
@@ -235,7 +235,8 @@ static bool is_given(const struct options *options, int row) {
            !(rows[row].kept == KEPT_FIRM && strcmp(now.value, "auto") == 0);
 }
 
-/* The error that names what was given and contradicts the run. */
+/* STATUS_USAGE, naming them, when options of the command line contradict the run that is
+ * continued. */
 static enum status check_given(
     const struct options *options, const struct checkpoint *checkpoint, struct error *error) {
     char found[1024] = "";
@@ -292,7 +293,7 @@ void options_print_help(FILE *file) {
         if (option_takes_value(&rows[r]))
             option_write(&rows[r], &defaults, fallback, sizeof fallback);
         fprintf(file, "  %s\n", option);
-        for (const char *line = rows[r].help; *line;) { /* each on a line of its own */
+        for (const char *line = rows[r].help; *line;) { /* each line of the help */
             const size_t length = strcspn(line, "\n");
             fprintf(file, "      %.*s", (int)length, line);
             line += length + (line[length] == '\n');

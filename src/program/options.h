@@ -13,42 +13,44 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MARKDOWN };
 
 struct options {
     enum action action;
-    char device[DEVICE_SPEC_MAX]; /* its kind in lower case */
-    /* NULL: not given; they live as long as argv, or the checkpoint that a run continues from. */
+    char device[DEVICE_SPEC_MAX]; /* the spec, with its kind in lower case */
+    /* NULL: not given. These texts live as long as argv, or as the checkpoint that the run
+     * continues from. */
     const char *gemm, *precision, *submission, *data, *init, *save, *checkpoint, *resume;
     struct network_shape shape;
     struct training_plan plan;
-    size_t samples;          /* 0: all */
-    size_t checkpoint_every; /* epochs */
-    int threads;             /* 0: the device's choice */
+    size_t samples;          /* images of each set; 0: all of them */
+    size_t checkpoint_every; /* epochs from one checkpoint to the next */
+    int threads;             /* threads of the host; 0: the device's own default */
     enum format format;
     bool dry_run, quiet;
-    uint64_t given; /* one bit for each option that the command line has, by its row of the table */
+    uint64_t given; /* bit r is set when the command line has the option of row r of the table */
 };
 
-/* Fills all of `options`, with defaults where the command line is silent. STATUS_USAGE, saying
- * what is accepted, at the first thing that isn't. */
+/* Fills all of `options` from the command line, with defaults for options that it does not have.
+ * STATUS_USAGE, saying what is accepted, at the first thing that is not. */
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error);
 
-/* The most options that are stored with a run, for whoever continues it. */
+/* The most options that are stored in a checkpoint. */
 enum { OPTIONS_STORED_MAX = 40 };
 
-/* Fills settings[OPTIONS_STORED_MAX] with these options, as they would be typed: names with their
- * "--", values. Returns their number. */
+/* Fills settings[OPTIONS_STORED_MAX] with the options that a checkpoint keeps, as they would be
+ * typed: names with their "--", and values. Returns their number. */
 size_t options_store(const struct options *options, struct checkpoint_setting *settings);
 
-/* Takes over what was stored in options->resume, opened as `checkpoint`, where the command line is
- * silent. STATUS_USAGE, naming them, when it has options that contradict the run. */
+/* Fills options that the command line does not have with those stored in `checkpoint`, which is the
+ * open file options->resume. STATUS_USAGE, naming them, when the command line has options that
+ * contradict the run there. */
 enum status options_restore(
     struct options *options, const struct checkpoint *checkpoint, struct error *error);
 
-/* Whether --device leaves it to the program which device is taken (auto, gpu). */
+/* Whether --device leaves the choice of the device to the program (auto, gpu). */
 bool options_choose_device(const struct options *options);
 
-/* Images of the training set that are used. */
+/* The number of images of the training set that are used. */
 size_t options_training_images(const struct options *options);
 
-/* Every option with its default, for --help. */
+/* Prints --help: every option with its default. */
 void options_print_help(FILE *file);
 
 #endif

@@ -19,11 +19,12 @@ enum status output_open(struct output *output, struct error *error) {
 
 void output_flush(struct output *output) {
     errno = 0;
-    /* What is printed to memory fails where there is no more of it, and is then not whole. */
+    /* `file` prints to memory. That fails when memory is refused, and then the text is not
+     * whole. */
     int reason = fflush(output->file) != 0 || ferror(output->file) ? (errno ? errno : ENOMEM) : 0;
     if (reason == 0 && output->length > 0)
         reason = file_write(output->descriptor, output->text, output->length);
-    rewind(output->file); /* and what is there is printed over */
+    rewind(output->file); /* the next output overwrites what was written */
     if (output->unprinted == 0)
         output->unprinted = reason;
 }

@@ -13,10 +13,11 @@ void progress_begin(
         progress->file = file;
 }
 
-/* The line, of up to `columns` letters: a bar, where there is room for one, and words. */
+/* Makes the line, of at most `columns` letters: a bar, if there is room for one, and words. */
 static void compose(char *line, size_t size, int columns, double done, const char *words) {
     enum { SHORTEST = 5, LONGEST = 30 };
-    const int available = columns - (int)strlen(words) - 3; /* but for its ends, and a space */
+    /* Without the bar's two ends and a space. */
+    const int available = columns - (int)strlen(words) - 3;
     const int length = available < LONGEST ? available : LONGEST;
     const int filled = (int)(done * length);
     if (length < SHORTEST)
@@ -40,7 +41,8 @@ void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t
     if (now_done > 0.0)
         text_append(words, sizeof words, ", %.0f s left",
             (now - progress->start) * (all - done) / now_done);
-    /* A letter in the last column would begin another line, which is then not taken away. */
+    /* The last column stays free: a letter there would begin another line, which progress_hide does
+     * not clear. */
     compose(line, sizeof line, terminal_columns(fileno(progress->file)) - 1, done / all, words);
     fprintf(progress->file, "\r\033[K%s", line);
     fflush(progress->file);

@@ -7,22 +7,22 @@
 #include <stdio.h>
 
 struct progress {
-    FILE *file;          /* a terminal that knows escape codes; NULL: say nothing */
-    double first;        /* epochs that were done before, and of the next a part */
-    size_t epochs;       /* in all */
-    double start, shown; /* clock_seconds: of the training, and of the last line */
-    bool visible;        /* a line stands on the terminal */
+    FILE *file;    /* a terminal that knows escape codes; NULL: say nothing */
+    double first;  /* epochs that were done before the start, with the part of an interrupted one */
+    size_t epochs; /* epochs of the whole run */
+    double start, shown; /* clock_seconds when the training began, and when a line was last shown */
+    bool visible;        /* the line is on the terminal now */
 };
 
-/* For a training that goes on from where `first` epochs are done (2.5: the third, half of it), of
- * `epochs` in all. Says nothing when `quiet`, or when `file` is not a terminal that knows escape
- * codes. */
+/* Begins the progress of a training that has done `first` of `epochs` epochs (2.5: two epochs and
+ * half of the third). Nothing is shown when `quiet`, or when `file` is not a terminal that knows
+ * escape codes. */
 void progress_begin(struct progress *progress, FILE *file, bool quiet, double first, size_t epochs);
 
-/* `epoch` epochs and `batch` of `batches` of the next are done. */
+/* Shows that `epoch` epochs are done, and `batch` of `batches` batches of the next one. */
 void progress_show(struct progress *progress, size_t epoch, size_t batch, size_t batches);
 
-/* Takes the line away, for other output or for good. */
+/* Removes the line, to make room for other output or for good. */
 void progress_hide(struct progress *progress);
 
 #endif

@@ -14,7 +14,8 @@ const char *quote(const char *word, quoted_text quoted) {
     quoted[used++] = '\'';
     for (; *word && used + sizeof "'\\'''" <= sizeof(quoted_text); word++) {
         const char letter[] = {*word, '\0'};
-        /* Within single quotes there is no way to write one: they end, it comes, they begin. */
+        /* A single quote can't be written within single quotes, so they end before it and begin
+         * again after it. */
         const char *shown = *word == '\'' ? "'\\''" : letter;
         memcpy(quoted + used, shown, strlen(shown));
         used += strlen(shown);

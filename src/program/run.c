@@ -15,7 +15,8 @@
 
 /* --- Beginning --- */
 
-/* A run that goes on multiplies matrices as it did before. */
+/* What the run asks of its device. A run that continues multiplies matrices with the same
+ * algorithms as before. */
 static struct device_options device_wanted(const struct run *run) {
     const struct options *options = run->options;
     return (struct device_options){.threads = options->threads,
@@ -25,7 +26,7 @@ static struct device_options device_wanted(const struct run *run) {
         .choices = run->resumed ? checkpoint_setting(run->resumed, CHECKPOINT_CHOICES) : NULL};
 }
 
-/* Of the training and the test set. */
+/* The number of images of both sets together. */
 static size_t count_images(const struct options *options) {
     const size_t limit = options_training_images(options);
     return limit + (limit < CIFAR10_TEST ? limit : CIFAR10_TEST);
@@ -33,7 +34,7 @@ static size_t count_images(const struct options *options) {
 
 enum status run_begin(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    run->mask = umask(077); /* there is no other way to ask for it */
+    run->mask = umask(077); /* a process can ask for its umask only by setting it */
     umask(run->mask);
     run->begun = clock_seconds();
     run->variables = device_variables();
@@ -53,7 +54,8 @@ enum status run_begin(struct run *run, struct error *error) {
 
 /* --- Data set, device, network --- */
 
-/* It takes a moment, which is no part of the loading that is compared. */
+/* Fills the record's fingerprint. Its time counts as setup, because it is no part of the loading
+ * that records compare. */
 static void identify_dataset(struct run *run) {
     const double start = clock_seconds();
     snprintf(run->record.fingerprint, sizeof run->record.fingerprint, "%016" PRIx64,
@@ -142,14 +144,16 @@ static void on_epoch(void *context, size_t epoch, const struct training_result *
     struct error error;
     progress_hide(&run->progress);
     run_print_epoch(run, epoch, &result->reached.epochs[epoch]);
-    /* A disk may have room again after the next epoch; the last one counts. */
+    /* A checkpoint that fails is only a warning: the disk may have room again after the next epoch.
+     * Only the last one counts. */
     if (((epoch + 1) % options->checkpoint_every == 0 || epoch + 1 == options->plan.epochs) &&
         run_save_checkpoint(run, &error) != STATUS_OK)
         message_print("warning: no checkpoint after epoch %zu: %s", epoch + 1, error.message);
     progress_show(&run->progress, epoch + 1, 0, 1);
 }
 
-/* When it is told to; or when nobody reads what it prints, and nothing else would be left of it. */
+/* Whether the training shall stop: a signal asks for it; or its output can't be written, and it
+ * keeps no file either, so nothing would be left of it. */
 static bool is_to_stop(void *context) {
     const struct run *run = context;
     return interrupt_signal() != 0 ||
@@ -165,8 +169,8 @@ static void begin_progress(struct run *run) {
     progress_show(&run->progress, start->epochs_done, start->batches_done, batches);
 }
 
-/* Writes the last checkpoint of a training that came to `status`, and adds to an interrupted one's
- * error how to go on. Gives `status`, or that of the writing where it failed. */
+/* Writes the last checkpoint of a training that ended with `status`. To the error of an interrupted
+ * one it adds how to continue. Returns `status`, or the status of writing if that failed. */
 static enum status keep_last(struct run *run, enum status status, struct error *error) {
     struct error failure;
     quoted_text quoted;
@@ -199,7 +203,7 @@ enum status run_train(struct run *run, struct error *error) {
                          : status == STATUS_INTERRUPTED ? "interrupted"
                                                         : NULL;
     const enum status kept = keep_last(run, status, error);
-    if (kept == STATUS_DIVERGED) /* perhaps by its last step, which no loss has seen */
+    if (kept == STATUS_DIVERGED) /* perhaps by the last step, after which no loss was computed */
         run->record.status = "diverged";
     return kept;
 }
@@ -217,7 +221,8 @@ enum status run_conclude(struct run *run, enum status status, struct error *erro
     if (strcmp(record->status, "complete") != 0)
         return status;
     const enum status saved = run_save_weights(run, status == STATUS_OK ? error : &later);
-    if (status != STATUS_OK && saved != STATUS_OK) /* which may say where they are instead */
+    /* This error may say where the weights are instead. */
+    if (status != STATUS_OK && saved != STATUS_OK)
         text_append(error->message, sizeof error->message, "; %s", later.message);
     return status == STATUS_OK ? saved : status;
 }

@@ -1,5 +1,5 @@
-/* A run of the program: the stages that main.c goes through, what it prints, and what it keeps in
- * files. */
+/* A run of the program: its stages, which main.c goes through, what it prints, and the files that
+ * it reads and writes. */
 #ifndef PROGRAM_RUN_H
 #define PROGRAM_RUN_H
 
@@ -12,69 +12,74 @@
 
 struct run {
     const struct options *options;
-    struct checkpoint *resumed; /* the file that the run continues from; NULL: it begins */
+    /* The open checkpoint that the run continues; NULL: it continues none. */
+    struct checkpoint *resumed;
     struct output output;
-    double begun;     /* clock_seconds */
+    double begun;     /* clock_seconds at the start */
     mode_t mask;      /* the umask that the program was started with */
-    char **variables; /* of the environment, as the user has set them (device_variables) */
-    struct reservation *weights_place, *checkpoint_place; /* NULL where none is wanted */
+    char **variables; /* environment variables as the user has set them (device_variables) */
+    struct reservation *weights_place, *checkpoint_place; /* NULL: no such file is wanted */
     struct dataset *dataset;
     struct device *device;
     struct network *network;
-    float *parameters;              /* on the host: the first, then those that are saved */
-    struct training_position start; /* where it continues */
+    float *parameters; /* on the host: the first parameters, later those that are saved */
+    struct training_position start; /* the position at which the run starts */
     struct training_result result;
-    struct record record; /* its status is NULL until the run is planned, and where it failed */
+    /* Record.status is NULL before the run is planned, and after a failure in training. */
+    struct record record;
     struct progress progress;
-    struct checkpoint_setting settings[OPTIONS_STORED_MAX + 3]; /* for its checkpoints */
+    struct checkpoint_setting settings[OPTIONS_STORED_MAX + 3]; /* written to each checkpoint */
     size_t settings_count;
-    size_t saved_epochs, saved_batches;                   /* the position of the last checkpoint */
-    bool saved;                                           /* there is one of this run */
+    size_t saved_epochs, saved_batches;                   /* position of the last checkpoint */
+    bool saved;                                           /* this run has written a checkpoint */
     char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */
 };
 
 /* --- Stages (run.c) --- */
 
-/* Starts the clock, and tries what can be known to fail before anything takes time: whether there
- * is such a device, and whether the host has the memory for the training. */
+/* Starts the clock. Then it checks what may fail before anything takes time: whether there is such
+ * a device, and whether the host has the memory for the training. */
 enum status run_begin(struct run *run, struct error *error);
 
 enum status run_load_dataset(struct run *run, struct error *error);
 enum status run_open_device(struct run *run, struct error *error);
 
-/* Checks the device with the network's sizes, and makes the network on it, with its first
+/* Checks the device at the network's sizes, and creates the network on it with its first
  * parameters. */
 enum status run_create_network(struct run *run, struct error *error);
 
-/* Puts into the record, and prints, what is known before the training. From here on, a signal that
- * asks the program to end lets the training stop first. */
+/* Prints what is known before the training, and puts it into the record. From here on, a signal
+ * that asks the program to end lets the training stop first. */
 enum status run_plan(struct run *run, struct error *error);
 
-/* Trains, with a line of progress, a row for each epoch, and its checkpoints to the last. */
+/* Trains. Shows a line of progress, prints a row for each epoch, and writes all checkpoints. */
 enum status run_train(struct run *run, struct error *error);
 
-/* Prints the record and saves the weights of a run that came to `status`, which is OK, or that of
- * the first of its stages that was not. What failed before it was planned, or in training for
- * another reason than to diverge or to be interrupted, has no record. Gives `status`, or how this
- * failed. */
+/* Prints the record and saves the weights. `status` is that of the first stage that failed, or
+ * STATUS_OK. There is no record of a run that failed before it was planned, or whose training
+ * failed for another reason than that it diverged or was interrupted. Returns `status`, or if that
+ * is STATUS_OK the status of this function's own work. */
 enum status run_conclude(struct run *run, enum status status, struct error *error);
 
-/* Instead of training, after run_open_device. */
+/* Measures and prints the peak of the device. It comes after run_open_device, instead of
+ * training. */
 enum status run_measure_peak(struct run *run, struct error *error);
 
-/* What the run is made of, but for its output. */
+/* Frees all that the run consists of, except its output. */
 void run_free(struct run *run);
 
 /* --- What it prints (run_print.c) --- */
 
-/* Notes on standard error, unless they are not wanted: a warning of the device, once; which device
- * it is, where that was not asked for; and that the data set is not CIFAR-10, where it was not. */
+/* Print notes on standard error, unless --quiet: the device's warning, once; the device that "auto"
+ * or "gpu" has chosen; and that the data set is the synthetic one, where the user did not ask for
+ * it. */
 void run_print_warning(struct run *run);
 void run_print_choice(struct run *run);
 void run_print_synthetic(struct run *run);
 
-/* On standard output: in the form of a table, what is planned, and each epoch as it ends; and in
- * any form the record. */
+/* Print on standard output. With --format table, run_print_plan and run_print_epoch print the plan,
+ * and each epoch as it ends; with another format they print nothing. run_print_record and
+ * run_print_peak print in each format. */
 void run_print_plan(struct run *run);
 void run_print_epoch(struct run *run, size_t epoch, const struct training_epoch *result);
 enum status run_print_record(struct run *run, struct error *error);
@@ -82,24 +87,24 @@ enum status run_print_peak(struct run *run, const struct device_peak *peak, stru
 
 /* --- Weights and checkpoints (run_files.c) --- */
 
-/* Reserves the places of what is to be written, which are nobody else's until run_close_files; sees
- * whether that would take the place of something else; and finds what the run begins with,
- * run->parameters and run->start: in a checkpoint, in a file of weights, or from the seed. */
+/* Reserves the paths of the files that the run will write, until run_close_files. Checks that these
+ * would not replace something else. Fills run->parameters and run->start: from a checkpoint, from a
+ * file of weights, or from the seed. */
 enum status run_begin_files(struct run *run, struct error *error);
 void run_close_files(struct run *run);
 
-/* Fills run->settings, when the device and the data are there. STATUS_DATASET when the data are not
- * those of the run that is continued. */
+/* Fills run->settings, once the device is open and the data are loaded. STATUS_DATASET when the
+ * data are not those of the run that is continued. */
 enum status run_describe(struct run *run, struct error *error);
 
-/* Writes the checkpoint, if one is wanted and there is none of where the training is now. */
+/* Writes the checkpoint, if one is wanted and the last one is not of the present position. */
 enum status run_save_checkpoint(struct run *run, struct error *error);
 
-/* The last one, of where the training has come to with `status`. A run that is done to its end says
- * so there. */
+/* Writes the last checkpoint of a training that ended with `status`. With STATUS_OK the checkpoint
+ * says that its run has ended. */
 enum status run_save_last_checkpoint(struct run *run, enum status status, struct error *error);
 
-/* Writes the weights, if that is wanted. */
+/* Writes the weights to the file of --save, if there is one. */
 enum status run_save_weights(struct run *run, struct error *error);
 
 #endif

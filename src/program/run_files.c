@@ -11,19 +11,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What a checkpoint has besides the options: of the data set, of the program, and "true" once all
- * of the run is done. */
+/* Settings of a checkpoint besides the options: the fingerprint of the data set, the commit of the
+ * program, and "true" once the run has ended. */
 static const char data_name[] = "trainer.data", commit_name[] = "trainer.commit",
                   ended_name[] = "trainer.ended";
 
-/* Undoes what a library may have done to the process's umask; before a file is created. */
+/* Undoes what a library may have done to the process's umask. It is called before a file is
+ * created. */
 static void restore_mask(const struct run *run) {
     umask(run->mask);
 }
 
 /* --- Beginning --- */
 
-/* Finds where a run goes on. */
+/* Reads the position at which a run continues from its checkpoint. */
 static enum status first_position(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const struct training_plan *plan = &options->plan;
@@ -42,8 +43,8 @@ static enum status first_position(struct run *run, struct error *error) {
                                      options->resume, problem.message);
 }
 
-/* The first parameters, and where they are in the run: from a checkpoint, from a file of weights,
- * or from the seed. */
+/* Fills the first parameters, and the position that they belong to: from a checkpoint, from a file
+ * of weights, or from the seed. */
 static enum status first_parameters(struct run *run, struct error *error) {
     const struct options *options = run->options;
     const size_t length = network_parameters_length(&options->shape);
@@ -64,16 +65,17 @@ static enum status first_parameters(struct run *run, struct error *error) {
     return status == STATUS_OK && run->resumed ? first_position(run, error) : status;
 }
 
-/* Whether there is something at `path` that writing would replace: writing to anything but a
- * regular file is refused elsewhere. */
+/* Whether there is a regular file at `path` that has something to lose. Anything but a regular file
+ * is refused elsewhere. */
 static bool has_content(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
 }
 
-/* What is written to `path`, by `option`, takes the place of nothing but a file of ours: of a
- * checkpoint when it is one itself, else of weights, too; and of no run that has not ended, unless
- * it is this one. */
+/* STATUS_USAGE when writing the file of `option` to `path` would replace what it must not. It may
+ * replace only files that this program wrote. A run that has not ended is not replaced, unless it
+ * is the one that is continued. With `only_checkpoints`, a file of weights alone is not replaced
+ * either. */
 static enum status check_replaced(const struct options *options, const char *option,
     const char *path, bool only_checkpoints, struct error *error) {
     struct checkpoint *other;
@@ -102,7 +104,8 @@ static enum status check_replaced(const struct options *options, const char *opt
     return status;
 }
 
-/* Reserves a place, which a signal that ends the program at once gives up, too. */
+/* Reserves the place of a file. A signal that ends the program at once removes its temporary
+ * files. */
 static enum status reserve(const struct options *options, const char *path, bool for_run,
     struct reservation **place, struct error *error) {
     if (!path)
@@ -127,7 +130,8 @@ static void close_place(struct reservation *place) {
     checkpoint_close_place(place);
 }
 
-/* What another process has written since it was opened would be lost. */
+/* STATUS_FAILED when another process has replaced the checkpoint since it was opened: what it wrote
+ * would be lost. */
 static enum status check_resumed(const struct run *run, struct error *error) {
     return !run->resumed || checkpoint_is_current(run->resumed)
                ? STATUS_OK
@@ -140,7 +144,7 @@ enum status run_begin_files(struct run *run, struct error *error) {
     const char *save = options->save, *checkpoint = options->checkpoint;
     const double start = clock_seconds();
     restore_mask(run);
-    /* First of all, so that what is found after stays. */
+    /* The places are reserved first, so that what is found afterwards can't change. */
     enum status status = reserve(options, save, false, &run->weights_place, error);
     if (status == STATUS_OK)
         status = reserve(options, checkpoint, true, &run->checkpoint_place, error);
@@ -170,7 +174,7 @@ static void keep_setting(struct run *run, const char *name, const char *value) {
     snprintf(setting->value, sizeof setting->value, "%s", value);
 }
 
-/* What the options left open is kept as it turned out. */
+/* Where the options left something open, the settings keep what was chosen. */
 enum status run_describe(struct run *run, struct error *error) {
     const double start = clock_seconds();
     const struct device_info *device = device_info(run->device);
@@ -200,7 +204,7 @@ static bool is_saved(const struct run *run, const struct training_position *posi
            run->saved_batches == position->batches_done;
 }
 
-/* How a file is written: checkpoint_save, or checkpoint_save_last. */
+/* A function that writes a file: checkpoint_save or checkpoint_save_last. */
 typedef enum status writer(struct reservation *place, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 

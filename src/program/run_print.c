@@ -1,4 +1,5 @@
-/* What a run prints: notes on standard error, and on standard output a table or the record. */
+/* Prints what a run has to say: notes on standard error, and a table or the record on standard
+ * output. */
 #include "program/message.h"
 #include "program/run.h"
 #include "program/terminal.h"
