@@ -1,10 +1,11 @@
-# Writes OUTPUT (version.c) with the commit of SOURCE_DIR, at every build; touches it only when
-# something has changed. Only a repository of this very source counts: one around it, in which a tarball
-# was unpacked, knows nothing of it. A commit with local changes is marked "-dirty"; results are no part
-# of it. Where there is no commit, WHY has the reason.
+# Writes OUTPUT (version.c) at every build, with the commit of SOURCE_DIR. The file is touched only when
+# something has changed. Only a repository of this very source counts: a repository around it, in which a
+# tarball was unpacked, does not know its commit. A commit with local changes is marked "-dirty"; changes in
+# results/ don't count. Where there is no commit, WHY is the reason.
 cmake_policy(VERSION 3.25)
 
-# git(VARIABLE ARGUMENTS...): what it prints; sets `failed`, and WHY to what it complains of.
+# git(VARIABLE ARGUMENTS...): runs git, and sets VARIABLE to what it prints, `failed` to whether it failed, and
+# WHY to the first line of its complaint.
 macro(git variable)
   execute_process(
     COMMAND ${CMAKE_COMMAND} -E env --unset=GIT_DIR --unset=GIT_WORK_TREE --unset=GIT_INDEX_FILE
@@ -43,7 +44,7 @@ else()
   endif()
 endif()
 
-# As C source has them between quotes.
+# Escapes the texts as C source needs them between quotes.
 foreach(text VERSION COMMIT WHY COMPILER FLAGS)
   string(REPLACE "\\" "\\\\" ${text} "${${text}}")
   string(REPLACE "\"" "\\\"" ${text} "${${text}}")
