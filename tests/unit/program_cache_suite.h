@@ -3,7 +3,7 @@
 #ifndef PROGRAM_CACHE_SUITE_H
 #define PROGRAM_CACHE_SUITE_H
 
-#include "device/gpu/program_cache.h"
+#include "device/program_cache.h"
 #include "support.h"
 
 enum { NOBODY = 65534, MEBIBYTE = 1024 * 1024 };

@@ -3,7 +3,7 @@
 #include "device/choices.h"
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program.h"
-#include "device/gpu/program_cache.h"
+#include "device/program_cache.h"
 #include "system/text.h"
 
 #include <stdio.h>

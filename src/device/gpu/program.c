@@ -3,7 +3,7 @@
 #include "device/gpu/program.h"
 
 #include "device/gpu/kernel_text.h"
-#include "device/gpu/program_cache.h"
+#include "device/program_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>

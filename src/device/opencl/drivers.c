@@ -1,8 +1,8 @@
 #include "device/opencl/drivers.h"
 
-#include "device/gpu/program_cache.h"
 #include "device/opencl/discovery.h"
 #include "device/opencl/vendors.h"
+#include "device/program_cache.h"
 #include "system/child.h"
 #include "system/text.h"
 

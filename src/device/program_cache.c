@@ -1,4 +1,4 @@
-#include "device/gpu/program_cache.h"
+#include "device/program_cache.h"
 
 #include "system/file.h"
 #include "system/hash.h"
