@@ -1,16 +1,18 @@
 /* The algorithms that earlier runs have chosen. They are taken again, so that runs give the same
  * bits. */
-#ifndef DEVICE_GPU_CHOICE_CACHE_H
-#define DEVICE_GPU_CHOICE_CACHE_H
+#ifndef DEVICE_CHOICE_CACHE_H
+#define DEVICE_CHOICE_CACHE_H
 
-#include "device/gpu/gemm.h"
+#include "device/gpu/autotune.h"
 
 /* Gives the algorithm that was chosen for gemms of this shape. The choice of the run that this one
  * continues (choices.h) comes first. Next is that of any run on this device with these algorithms,
  * from the program cache. False when there is none. */
-bool choice_recall(struct gemms *gemms, const struct gemm_shape *shape, size_t *algorithm);
+bool choice_recall(struct device *device, const struct algorithms *algorithms,
+    const struct gemm_shape *shape, size_t *algorithm);
 
 /* Keeps a choice in the program cache. When that fails, the next run chooses again. */
-void choice_keep(const struct gemms *gemms, const struct gemm_shape *shape, size_t algorithm);
+void choice_keep(const struct device *device, const struct algorithms *algorithms,
+    const struct gemm_shape *shape, size_t algorithm);
 
 #endif

@@ -83,10 +83,6 @@ void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands) {
 
 /* --- Recordings --- */
 
-struct recording {
-    struct gpu_commands commands;
-};
-
 void gpu_free_recording(struct device *device, struct recording *recording) {
     gpu_commands_free((struct gpu *)device, &recording->commands);
     free(recording);

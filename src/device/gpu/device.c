@@ -1,7 +1,6 @@
 /* Opening and closing a device, and counting its memory, as far as that is the same for all
  * drivers. */
 #include "device/environment.h"
-#include "device/gpu/autotune.h"
 #include "device/gpu/gemm.h"
 
 #include <stdlib.h>
@@ -14,7 +13,7 @@ enum status gpu_open(
         return error_memory(error, "the environment", 0);
     enum status status = gemms_create(gpu, gemm, &gpu->gemms, error);
     if (status == STATUS_OK)
-        status = gemm_choices_create(gpu->gemms, &gpu->choices, error);
+        status = gpu_choices_create(gpu, error);
     return status == STATUS_OK ? gpu_operations_create(gpu, error) : status;
 }
 

@@ -224,7 +224,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct gemm_algorithm *algorithm, enum gemm_kind kind, const struct gemm_views *views,
     struct error *error) {
     struct gpu *gpu = gemms->gpu;
-    const struct gemm_shape shape = gemm_shape_of(kind, views);
+    const struct gemm_shape shape = views->shape;
     const struct gemm_plan plan = gemm_plan_of(gpu, &algorithm->tile, kind, views);
     const bool batch = gemm_sums_batch(kind), fused_reduction = gpu->driver->fused_reduction;
     const struct view result = views->result;
@@ -304,8 +304,10 @@ static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *
 }
 
 enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
-    enum gemm_kind kind, const struct gemm_views *views, struct error *error) {
+    const struct operation *operation, struct error *error) {
+    struct gemm_views views;
+    const enum gemm_kind kind = gemm_kind_of(operation, &views);
     return gemms->algorithms[algorithm].library
-               ? compute_by_library(gemms, to, kind, views, error)
-               : compute_own(gemms, to, &gemms->algorithms[algorithm], kind, views, error);
+               ? compute_by_library(gemms, to, kind, &views, error)
+               : compute_own(gemms, to, &gemms->algorithms[algorithm], kind, &views, error);
 }

@@ -31,11 +31,9 @@ struct gemm_workspace {
     struct buffer *buffer;
 };
 
-enum { GEMM_ALGORITHMS_MAX = 5 };
-
 struct gemms {
     struct gpu *gpu;
-    struct gemm_algorithm algorithms[GEMM_ALGORITHMS_MAX];
+    struct gemm_algorithm algorithms[ALGORITHMS_MAX];
     size_t algorithms_count;
     struct gemm_workspace *workspace; /* the newest, which is the largest */
     /* With the driver's fused_reduction: for each tile of a split gemm, how many of its groups have
@@ -53,9 +51,9 @@ enum status gemms_create(
     struct gpu *gpu, const char *gemm, struct gemms **gemms, struct error *error);
 void gemms_free(struct gemms *gemms);
 
-/* Adds the commands of a gemm, by one of the algorithms, to the list `to`. If that is NULL, they
- * are enqueued. */
+/* Adds the commands of an operation that is a gemm, by one of the algorithms, to the list `to`. If
+ * that is NULL, they are enqueued. */
 enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
-    enum gemm_kind kind, const struct gemm_views *views, struct error *error);
+    const struct operation *operation, struct error *error);
 
 #endif

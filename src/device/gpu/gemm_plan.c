@@ -1,15 +1,6 @@
 #include "device/gpu/gemm_plan.h"
 
-#include <stdio.h>
-
 /* --- Gemms as data --- */
-
-static const enum operation_kind kinds[GEMM_KINDS] = {
-    [GEMM_FORWARD] = OPERATION_DENSE_FORWARD,
-    [GEMM_BACKWARD] = OPERATION_DENSE_BACKWARD,
-    [GEMM_GRADIENT] = OPERATION_DENSE_GRADIENT,
-    [GEMM_UPDATE] = OPERATION_DENSE_UPDATE,
-};
 
 bool gemm_sums_batch(enum gemm_kind kind) {
     return kind == GEMM_GRADIENT || kind == GEMM_UPDATE;
@@ -18,48 +9,37 @@ bool gemm_sums_batch(enum gemm_kind kind) {
 enum gemm_kind gemm_kind_of(const struct operation *operation, struct gemm_views *views) {
     switch (operation->kind) {
     case OPERATION_DENSE_FORWARD:
-        *views = (struct gemm_views){.left = operation->dense_forward.x,
+        *views = (struct gemm_views){.shape = gemm_shape_of(operation),
+            .left = operation->dense_forward.x,
             .right = operation->dense_forward.weights,
             .bias = operation->dense_forward.bias,
             .result = operation->dense_forward.y,
             .activation = operation->activation};
         return GEMM_FORWARD;
     case OPERATION_DENSE_BACKWARD:
-        *views = (struct gemm_views){.left = operation->dense_backward.d_y,
+        *views = (struct gemm_views){.shape = gemm_shape_of(operation),
+            .left = operation->dense_backward.d_y,
             .right = operation->dense_backward.weights,
             .x = operation->dense_backward.x,
             .result = operation->dense_backward.d_x,
             .activation = operation->activation};
         return GEMM_BACKWARD;
     case OPERATION_DENSE_GRADIENT:
-        *views = (struct gemm_views){.left = operation->dense_gradient.x,
+        *views = (struct gemm_views){.shape = gemm_shape_of(operation),
+            .left = operation->dense_gradient.x,
             .right = operation->dense_gradient.d_y,
             .bias = operation->dense_gradient.d_bias,
             .result = operation->dense_gradient.d_weights};
         return GEMM_GRADIENT;
     default:
-        *views = (struct gemm_views){.left = operation->dense_update.x,
+        *views = (struct gemm_views){.shape = gemm_shape_of(operation),
+            .left = operation->dense_update.x,
             .right = operation->dense_update.d_y,
             .bias = operation->dense_update.bias,
             .result = operation->dense_update.weights,
             .scale = operation->dense_update.scale};
         return GEMM_UPDATE;
     }
-}
-
-struct gemm_shape gemm_shape_of(enum gemm_kind kind, const struct gemm_views *views) {
-    return (struct gemm_shape){
-        .kind = kind,
-        .batch = views->left.rows,
-        .in = kind == GEMM_BACKWARD ? views->right.rows : views->left.columns,
-        .out = views->right.columns,
-    };
-}
-
-const char *gemm_shape_text(const struct gemm_shape *shape, gemm_shape_name text) {
-    snprintf(text, sizeof(gemm_shape_name), "%s %zu %zu %zu",
-        operation_types[kinds[shape->kind]].name, shape->batch, shape->in, shape->out);
-    return text;
 }
 
 /* --- Dividing them --- */
@@ -106,7 +86,7 @@ static struct splits divide(const struct gpu *gpu, const struct gemm_tile *tile,
 struct gemm_plan gemm_plan_of(const struct gpu *gpu, const struct gemm_tile *tile,
     enum gemm_kind kind, const struct gemm_views *views) {
     const struct view result = views->result;
-    const struct gemm_shape shape = gemm_shape_of(kind, views);
+    const struct gemm_shape shape = views->shape;
     const bool batch = gemm_sums_batch(kind);
     const size_t terms = batch ? shape.batch : kind == GEMM_BACKWARD ? shape.out : shape.in;
     const struct splits splits = divide(gpu, tile, result.rows, result.columns, terms);

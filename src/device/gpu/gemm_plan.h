@@ -2,6 +2,7 @@
 #ifndef DEVICE_GPU_GEMM_PLAN_H
 #define DEVICE_GPU_GEMM_PLAN_H
 
+#include "device/gemm_shape.h"
 #include "device/gpu/gemm_tile.h"
 #include "device/gpu/gpu.h"
 
@@ -10,16 +11,11 @@
 /* Each kind computes the operation of the same name, such as dense_forward. */
 enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD, GEMM_GRADIENT, GEMM_UPDATE, GEMM_KINDS };
 
-/* The shape of a gemm: its kind, and the sizes of its layer, with x[batch, in], weights[in, out].
- */
-struct gemm_shape {
-    size_t kind, batch, in, out;
-};
-
-/* The operands of a gemm, which computes result = left * right and its epilogue. Besides `result`,
- * a gradient and an update write `bias`. Only GEMM_BACKWARD has `x`, the values of the activation.
- * Only an update has `scale`. */
+/* A gemm's shape and its operands. It computes result = left * right and its epilogue. Besides
+ * `result`, a gradient and an update write `bias`. Only GEMM_BACKWARD has `x`, the values of the
+ * activation. Only an update has `scale`. */
 struct gemm_views {
+    struct gemm_shape shape;
     struct view left, right, bias, result, x, scale;
     enum activation activation;
 };
@@ -30,13 +26,6 @@ bool gemm_sums_batch(enum gemm_kind kind);
 
 /* Gives the kind of gemm that an operation is, and fills its views. */
 enum gemm_kind gemm_kind_of(const struct operation *operation, struct gemm_views *views);
-
-struct gemm_shape gemm_shape_of(enum gemm_kind kind, const struct gemm_views *views);
-
-/* Writes a shape as text, "dense_forward 300 1024 64": the operation, batch, in and out. A choice
- * is kept under this text. Gives `text`. */
-typedef char gemm_shape_name[96];
-const char *gemm_shape_text(const struct gemm_shape *shape, gemm_shape_name text);
 
 /* --- Dividing them ------------------------------------------------------------------------- */
 

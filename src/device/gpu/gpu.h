@@ -13,6 +13,7 @@
 #define DEVICE_GPU_GPU_H
 
 #include "device/device_type.h"
+#include "device/gpu/autotune.h"
 
 /* --- Commands ------------------------------------------------------------------------------ */
 
@@ -105,6 +106,10 @@ struct gpu_commands {
     struct gpu_graph *graph; /* all commands as one; NULL: they are enqueued one by one */
 };
 
+struct recording {
+    struct gpu_commands commands;
+};
+
 /* --- A driver ------------------------------------------------------------------------------ */
 
 /* The first member of a driver's own struct for a device. Before `open` fills it, it is all zeros.
@@ -132,7 +137,8 @@ struct gpu {
     /* gpu_open fills these, and gpu_close ends them. */
     char *environment;            /* variables that driver and libraries heed (environment.h) */
     struct gemms *gemms;          /* the algorithms for gemms (gemm.h) */
-    struct gemm_choices *choices; /* which algorithm computes which shape (autotune.h) */
+    struct algorithms algorithms; /* the same, as autotuning knows them (tuning.c) */
+    struct gemm_choices *choices; /* which of them computes which shape (autotune.h) */
     /* For each kind of operation that has a kernel of its own: this kernel. The first kind of each
      * file of kernels also has the file's program, which the others share. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
@@ -256,6 +262,10 @@ void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands);
  * whatever is returned. */
 enum status gpu_operations_create(struct gpu *gpu, struct error *error);
 void gpu_operations_free(struct gpu *gpu);
+
+/* Makes gpu->algorithms and gpu->choices of gpu->gemms. The latter is ended by gemm_choices_free.
+ */
+enum status gpu_choices_create(struct gpu *gpu, struct error *error);
 
 /* Adds a step of gradient descent, as device_optimize takes it, to the list `to`. If that is NULL,
  * it is enqueued. */

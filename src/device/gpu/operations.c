@@ -1,6 +1,5 @@
 /* Turns operations into commands. Most operations are a kernel of their own; those of a dense layer
  * are a gemm. */
-#include "device/gpu/autotune.h"
 #include "device/gpu/gemm.h"
 #include "device/gpu/program.h"
 
@@ -101,11 +100,9 @@ static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
 /* Computes a gemm of a dense layer, by the fastest algorithm for its shape. */
 static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
-    struct gemm_views views;
-    const enum gemm_kind kind = gemm_kind_of(operation, &views);
     size_t algorithm;
-    const enum status status = autotune_choose(gpu->choices, kind, &views, &algorithm, error);
-    return status == STATUS_OK ? gemms_compute(gpu->gemms, to, algorithm, kind, &views, error)
+    const enum status status = autotune_choose(gpu->choices, operation, &algorithm, error);
+    return status == STATUS_OK ? gemms_compute(gpu->gemms, to, algorithm, operation, error)
                                : status;
 }
 
