@@ -12,8 +12,7 @@
 #ifndef DEVICE_GPU_GPU_H
 #define DEVICE_GPU_GPU_H
 
-#include "device/device_type.h"
-#include "device/gpu/autotune.h"
+#include "device/autotune.h"
 
 /* --- Commands ------------------------------------------------------------------------------ */
 

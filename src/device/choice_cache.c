@@ -1,4 +1,4 @@
-#include "device/gpu/choice_cache.h"
+#include "device/choice_cache.h"
 
 #include "device/choices.h"
 #include "device/program_cache.h"

@@ -1,6 +1,6 @@
-#include "device/gpu/autotune.h"
+#include "device/autotune.h"
 
-#include "device/gpu/choice_cache.h"
+#include "device/choice_cache.h"
 #include "system/clock.h"
 #include "system/strict_math.h"
 #include "system/text.h"

@@ -3,7 +3,7 @@
 #ifndef DEVICE_CHOICE_CACHE_H
 #define DEVICE_CHOICE_CACHE_H
 
-#include "device/gpu/autotune.h"
+#include "device/autotune.h"
 
 /* Gives the algorithm that was chosen for gemms of this shape. The choice of the run that this one
  * continues (choices.h) comes first. Next is that of any run on this device with these algorithms,
