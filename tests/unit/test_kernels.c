@@ -1,6 +1,7 @@
 /* The cpu device's vector kernels: each stated error, over all the floats that matter, for every
  * instruction set that this machine has. */
 #include "device/cpu/kernels.h"
+#include "device/instruction_set.h"
 #include "support.h"
 
 #include <math.h>
@@ -45,7 +46,7 @@ static double exact_sigmoid(double x) {
 static void check_activations(const struct cpu_kernels *kernels) {
     const double sigmoid = largest_error(kernels, ACTIVATION_SIGMOID, exact_sigmoid, 1000.0f);
     const double tanh_ = largest_error(kernels, ACTIVATION_TANH, tanh, 1000.0f);
-    print_message("%s: sigmoid errs by %.3g, tanh by %.3g\n", kernels->name, sigmoid, tanh_);
+    print_message("sigmoid errs by %.3g, tanh by %.3g\n", sigmoid, tanh_);
     assert_true(sigmoid < 1e-7);
     assert_true(tanh_ < 2e-7);
 }
@@ -63,7 +64,7 @@ static void check_exponential(const struct cpu_kernels *kernels) {
         assert_true(error <= 1e-6); /* not NaN */
         largest = error > largest ? error : largest;
     }
-    print_message("%s: softmax's p errs by %.3g of it\n", kernels->name, largest);
+    print_message("softmax's p errs by %.3g of it\n", largest);
     assert_true(largest < 2.5e-7); /* exp, a sum and a quotient; 3e-7 with a term less of exp */
 }
 
@@ -88,32 +89,21 @@ static void check_special(const struct cpu_kernels *kernels) {
                 tanh_ends[3] == -1.0f);
 }
 
-static void check(const struct cpu_kernels *kernels) {
-    check_activations(kernels);
-    check_exponential(kernels);
-    check_special(kernels);
-}
-
-static void test_baseline(void **state) {
-    (void)state;
-    check(&cpu_kernels_baseline);
-}
-
-static void test_avx2(void **state) {
-    (void)state;
-#ifdef TRAINER_HAS_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        check(&cpu_kernels_avx2);
-        return;
-    }
-#endif
-    skip();
+static void test_set(void **state) {
+    const struct instruction_set *set = *state;
+    if (!set->usable())
+        skip();
+    check_activations(set->kernels);
+    check_exponential(set->kernels);
+    check_special(set->kernels);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_baseline),
-        cmocka_unit_test(test_avx2),
-    };
-    return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+    enum { SETS_MAX = 8 };
+    struct CMUnitTest tests[SETS_MAX] = {{0}};
+    size_t sets = 0;
+    for (; sets < SETS_MAX && instruction_sets[sets].name; sets++)
+        tests[sets] = (struct CMUnitTest){instruction_sets[sets].name, test_set, NULL, NULL,
+            (void *)(uintptr_t)&instruction_sets[sets]};
+    return _cmocka_run_group_tests("kernels", tests, sets, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  * OpenBLAS's own threads are off. Vectorised kernels do the rest. Calls only enqueue operations
  * (queue.h). The team starts when something waits, or when the queue is full. */
 #include "device/cpu/cpu.h"
+#include "device/instruction_set.h"
 #include "trainer/host.h"
 
 #include <stdio.h>
@@ -15,14 +16,6 @@ enum {
 
 /* --- Finding and opening --- */
 
-static const struct cpu_kernels *choose_kernels(void) {
-#ifdef TRAINER_HAS_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return &cpu_kernels_avx2;
-#endif
-    return &cpu_kernels_baseline;
-}
-
 static int usual_threads(const struct openblas *openblas) {
     const int usable = host_usable_threads();
     return usable < openblas->callers ? usable : openblas->callers;
@@ -32,7 +25,7 @@ static void describe(const struct openblas *openblas, int threads, struct device
     host_device_describe("cpu", threads, info);
     snprintf(
         info->library, sizeof info->library, "OpenBLAS %s %s", openblas->version, openblas->core);
-    snprintf(info->kernels, sizeof info->kernels, "%s", choose_kernels()->name);
+    snprintf(info->kernels, sizeof info->kernels, "%s", instruction_set_best()->name);
 }
 
 /* Warns of what makes the device slower than it could be, as a user should know before quoting its
@@ -111,7 +104,7 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
         cpu_close(&cpu->host.base);
         return status;
     }
-    cpu->kernels = choose_kernels();
+    cpu->kernels = instruction_set_best()->kernels;
     describe(&cpu->openblas, threads, &cpu->host.base.info);
     warn_of(&cpu->openblas, options->threads > 0, &cpu->host.base.info);
     host_device_begin(&cpu->host);

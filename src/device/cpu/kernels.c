@@ -1,8 +1,8 @@
 /* Plain loops, which gcc and clang turn into vector code. This file is compiled once for each
- * instruction set. CPU_KERNELS is then the name of the table at its end, and CPU_KERNELS_NAME the
- * name of the instruction set, as text. */
+ * instruction set. */
 #include "device/cpu/kernels.h"
 
+#include "device/instruction_set.h"
 #include "system/strict_math.h"
 
 #include <math.h>
@@ -178,8 +178,7 @@ static void convert_pixels(float *restrict destination, const uint8_t *restrict 
         destination[i] = (float)pixels[i] * (1.0f / 255);
 }
 
-const struct cpu_kernels CPU_KERNELS = {
-    .name = CPU_KERNELS_NAME,
+const struct cpu_kernels OF_SET(cpu_kernels) = {
     .bias_activate = bias_activate,
     .multiply_slope = multiply_slope,
     .add_column_sums = add_column_sums,

@@ -1,14 +1,12 @@
 /* What the cpu device computes besides gemms, on rows that belong to one thread. The same text
  * (kernels.c) is compiled once for each instruction set, to a table of functions. The device picks
- * a table when it opens. */
+ * the table of the best set when it opens. */
 #ifndef DEVICE_CPU_KERNELS_H
 #define DEVICE_CPU_KERNELS_H
 
 #include "trainer/device.h"
 
 struct cpu_kernels {
-    const char *name; /* the instruction set's */
-
     /* y[rows, columns] = activation(y + bias[columns]). The absolute error of a sigmoid is less
      * than 1e-7, and that of a tanh less than 2e-7. */
     void (*bias_activate)(
@@ -36,10 +34,5 @@ struct cpu_kernels {
     void (*convert_pixels)(
         float *destination, const uint8_t *pixels, size_t rows, const struct pixel_format *format);
 };
-
-extern const struct cpu_kernels cpu_kernels_baseline; /* for every CPU of the compiler's target */
-#ifdef TRAINER_HAS_AVX2
-extern const struct cpu_kernels cpu_kernels_avx2;
-#endif
 
 #endif

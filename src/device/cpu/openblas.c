@@ -73,7 +73,7 @@ void openblas_close(struct openblas *openblas) {
 /* OpenBLAS takes a CPU that is newer than itself for one of 2004 (Prescott), unless
  * OPENBLAS_CORETYPE names another core. */
 bool openblas_is_mistaken(const struct openblas *openblas, const char **value) {
-#ifdef TRAINER_HAS_AVX2
+#ifdef __x86_64__
     *value = __builtin_cpu_supports("avx512dq") ? "SkylakeX" : "Haswell";
     return strcmp(openblas->core, "Prescott") == 0 && __builtin_cpu_supports("avx2");
 #else

@@ -1,0 +1,49 @@
+#include "device/instruction_set.h"
+
+#include <stddef.h>
+
+extern const struct cpu_kernels cpu_kernels_baseline, cpu_kernels_avx2, cpu_kernels_avx512;
+
+#if TRAINER_HAS_CPU
+#define KERNELS(set) &cpu_kernels_##set
+#else
+#define KERNELS(set) NULL
+#endif
+
+#ifdef __x86_64__
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512cd");
+}
+#endif
+
+static bool has_baseline(void) {
+    return true;
+}
+
+#ifdef __aarch64__ /* where NEON is part of every processor */
+#define BASELINE "NEON"
+#else
+#define BASELINE "baseline"
+#endif
+
+const struct instruction_set instruction_sets[] = {
+#ifdef __x86_64__
+    {"AVX-512", has_avx512, KERNELS(avx512)},
+    {"AVX2", has_avx2, KERNELS(avx2)},
+#endif
+    {BASELINE, has_baseline, KERNELS(baseline)},
+    {NULL, NULL, NULL},
+};
+
+const struct instruction_set *instruction_set_best(void) {
+    const struct instruction_set *set = instruction_sets;
+    while (!set->usable())
+        set++;
+    return set;
+}
