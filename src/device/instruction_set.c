@@ -28,17 +28,19 @@ static bool has_baseline(void) {
 
 #ifdef __aarch64__ /* where NEON is part of every processor */
 #define BASELINE "NEON"
+#define BASELINE_GEMM "own-neon"
 #else
 #define BASELINE "baseline"
+#define BASELINE_GEMM "own-baseline"
 #endif
 
 const struct instruction_set instruction_sets[] = {
 #ifdef __x86_64__
-    {"AVX-512", has_avx512, KERNELS(avx512)},
-    {"AVX2", has_avx2, KERNELS(avx2)},
+    {"AVX-512", "own-avx512", has_avx512, KERNELS(avx512)},
+    {"AVX2", "own-avx2", has_avx2, KERNELS(avx2)},
 #endif
-    {BASELINE, has_baseline, KERNELS(baseline)},
-    {NULL, NULL, NULL},
+    {BASELINE, BASELINE_GEMM, has_baseline, KERNELS(baseline)},
+    {NULL, NULL, NULL, NULL},
 };
 
 const struct instruction_set *instruction_set_best(void) {

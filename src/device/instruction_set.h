@@ -7,6 +7,7 @@
 
 struct instruction_set {
     const char *name;                  /* as in device_info.kernels */
+    const char *gemm;                  /* by which --gemm asks for our gemm for it */
     bool (*usable)(void);              /* whether this processor and its system have it */
     const struct cpu_kernels *kernels; /* NULL: this build has no cpu device */
 };

@@ -15,7 +15,7 @@ static struct view rows_of(int index, size_t rows) {
 }
 
 static bool waits(struct queue *queue, struct operation operation) {
-    queue_append(queue, &operation, &cpu_operations[operation.kind]);
+    queue_append(queue, &operation, &cpu_operations[operation.kind], NULL);
     return queue->entries[queue->count - 1].barrier;
 }
 
@@ -119,8 +119,9 @@ static float mix_row(const float *from, size_t i) {
 /* A thread's rows, each made of one of its own and one of another thread's: wrong if anyone runs
  * ahead. Some are slow: one thread lets all others go first, so that they do run ahead if nothing
  * holds them. */
-static void mix(const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+static void mix(const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
     (void)cpu;
+    const struct operation *operation = &entry->operation;
     const float *from = host_floats(operation->gather_rows.source);
     float *to = host_floats(operation->gather_rows.destination);
     const struct slice slice = slice_rows(ROWS, thread, threads);
@@ -143,7 +144,7 @@ static void test_team(void **state) {
         const int from = n % 2, to = 1 - from;
         struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
         operation.scale = n % SLOW == 0;
-        queue_append(&queue, &operation, &mixing);
+        queue_append(&queue, &operation, &mixing, NULL);
         for (size_t i = 0; i < ROWS; i++)
             expected[to][i] = mix_row(expected[from], i);
     }

@@ -30,7 +30,7 @@ int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threa
         unheld += end - first - 1;
         for (int turn = 0; turn < threads; turn++)
             for (size_t i = first; i < end; i++)
-                queue->entries[i].how->run(cpu, &queue->entries[i].operation,
+                queue->entries[i].how->run(cpu, &queue->entries[i],
                     order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
     }
     return threads;

@@ -1,8 +1,10 @@
-/* The `cpu` device. We have a team of threads, each of which calls OpenBLAS for its rows of a gemm.
- * OpenBLAS's own threads are off. Vectorised kernels do the rest. Calls only enqueue operations
- * (queue.h). The team starts when something waits, or when the queue is full. */
+/* The `cpu` device. We have a team of threads, each of which computes its part of a gemm by our own
+ * gemm or by OpenBLAS, whose own threads are off. Vectorised kernels do the rest. Calls only
+ * enqueue operations (queue.h). The team starts when something waits, or when the queue is full. */
 #include "device/cpu/cpu.h"
+
 #include "device/instruction_set.h"
+#include "system/memory.h"
 #include "trainer/host.h"
 
 #include <stdio.h>
@@ -81,6 +83,7 @@ static enum status cpu_find(
 static void cpu_close(struct device *device) {
     struct cpu *cpu = (struct cpu *)device;
     queue_free(&cpu->pending);
+    free(cpu->scratch);
     openblas_close(&cpu->openblas);
     free(cpu);
 }
@@ -93,19 +96,26 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu)
         return error_memory(error, "the cpu device", sizeof *cpu);
-    enum status status = openblas_open(&cpu->openblas, error);
-    int threads;
+    enum status status = cpu_find_algorithms(cpu, options->gemm, error);
+    int threads = 0;
+    if (status == STATUS_OK)
+        status = openblas_open(&cpu->openblas, error);
     if (status == STATUS_OK)
         status = host_team_size("cpu", options->threads, usual_threads(&cpu->openblas),
             cpu->openblas.callers, cpu->openblas.why, &threads, error);
     if (status == STATUS_OK && !queue_reserve(&cpu->pending, PENDING))
         status = error_memory(error, "the cpu device", PENDING * sizeof(struct queue_entry));
+    if (status == STATUS_OK)
+        cpu->scratch = memory_allocate((size_t)threads * sizeof *cpu->scratch);
+    if (status == STATUS_OK && !cpu->scratch)
+        status = error_memory(error, "the threads' gemms", (size_t)threads * sizeof *cpu->scratch);
     if (status != STATUS_OK) {
         cpu_close(&cpu->host.base);
         return status;
     }
-    cpu->kernels = instruction_set_best()->kernels;
     describe(&cpu->openblas, threads, &cpu->host.base.info);
+    snprintf(
+        cpu->host.base.info.gemm, sizeof cpu->host.base.info.gemm, "%s", cpu->algorithms[0].name);
     warn_of(&cpu->openblas, options->threads > 0, &cpu->host.base.info);
     host_device_begin(&cpu->host);
     *device = &cpu->host.base;
@@ -136,7 +146,8 @@ static enum status cpu_enqueue(
     struct device *device, const struct operation *operation, struct error *error) {
     struct cpu *cpu = (struct cpu *)device;
     const enum status status = queue_is_full(&cpu->pending) ? flush(cpu, error) : STATUS_OK;
-    queue_append(&cpu->pending, operation, &cpu_operations[operation->kind]);
+    queue_append(
+        &cpu->pending, operation, &cpu_operations[operation->kind], cpu_choose(cpu, operation));
     return status;
 }
 
@@ -158,14 +169,15 @@ static void cpu_free_recording(struct device *device, struct recording *recordin
 
 static enum status cpu_compile(struct device *device, const struct operation *operations,
     size_t count, struct recording **recording, struct error *error) {
-    (void)device;
+    const struct cpu *cpu = (const struct cpu *)device;
     struct recording *made = calloc(1, sizeof *made);
     if (!made || !queue_reserve(&made->queue, count)) {
         free(made);
         return error_memory(error, "a recording", count * sizeof(struct queue_entry));
     }
     for (size_t o = 0; o < count; o++)
-        queue_append(&made->queue, &operations[o], &cpu_operations[operations[o].kind]);
+        queue_append(&made->queue, &operations[o], &cpu_operations[operations[o].kind],
+            cpu_choose(cpu, &operations[o]));
     *recording = made;
     return STATUS_OK;
 }
@@ -195,6 +207,7 @@ static enum status cpu_download(
 const struct device_type cpu_device_type = {
     .kind = "cpu",
     .automatic = true,
+    .gemms = cpu_gemms,
     .list = cpu_list,
     .library = cpu_library,
     .find = cpu_find,

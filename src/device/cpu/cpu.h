@@ -7,13 +7,38 @@
 #include "device/cpu/queue.h"
 #include "device/host_device.h"
 
+/* A way to compute gemms. */
+struct cpu_algorithm {
+    const char *name;                  /* by which --gemm asks for it */
+    const struct cpu_kernels *kernels; /* with our gemm for an instruction set; NULL: OpenBLAS */
+};
+
+enum { CPU_ALGORITHMS_MAX = 4 };
+
 struct cpu {
     struct host_device host;
     struct openblas openblas;
-    const struct cpu_kernels *kernels;
-    struct queue pending; /* operations that are enqueued and not begun */
+    /* Those that --gemm allows and this processor has, the fastest instruction set first. */
+    struct cpu_algorithm algorithms[CPU_ALGORITHMS_MAX];
+    size_t algorithms_count;
+    const struct cpu_kernels *kernels; /* for all else than gemms */
+    struct gemm_scratch *scratch;      /* [threads] */
+    struct queue pending;              /* operations that are enqueued and not begun */
 };
 
-extern const struct cpu_operation cpu_operations[OPERATION_KINDS]; /* (operations.c) */
+/* --- Algorithms (algorithms.c) --- */
+
+extern const char *const cpu_gemms[]; /* what --gemm takes, with a NULL at the end */
+
+/* Finds the algorithms that `gemm` allows: a name of cpu_gemms, or "auto" or NULL. STATUS_DEVICE
+ * when this processor lacks the instruction set that is asked for. */
+enum status cpu_find_algorithms(struct cpu *cpu, const char *gemm, struct error *error);
+
+/* The algorithm for an operation; NULL where it is no gemm. */
+const struct cpu_algorithm *cpu_choose(const struct cpu *cpu, const struct operation *operation);
+
+/* --- Operations (operations.c) --- */
+
+extern const struct cpu_operation cpu_operations[OPERATION_KINDS];
 
 #endif

@@ -178,7 +178,10 @@ static void convert_pixels(float *restrict destination, const uint8_t *restrict 
         destination[i] = (float)pixels[i] * (1.0f / 255);
 }
 
+gemm_function OF_SET(gemm);
+
 const struct cpu_kernels OF_SET(cpu_kernels) = {
+    .gemm = OF_SET(gemm),
     .bias_activate = bias_activate,
     .multiply_slope = multiply_slope,
     .add_column_sums = add_column_sums,

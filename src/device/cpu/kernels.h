@@ -4,9 +4,12 @@
 #ifndef DEVICE_CPU_KERNELS_H
 #define DEVICE_CPU_KERNELS_H
 
+#include "device/cpu/gemm.h"
 #include "trainer/device.h"
 
 struct cpu_kernels {
+    gemm_function *gemm; /* (gemm.h) */
+
     /* y[rows, columns] = activation(y + bias[columns]). The absolute error of a sigmoid is less
      * than 1e-7, and that of a tanh less than 2e-7. */
     void (*bias_activate)(

@@ -70,6 +70,13 @@ void openblas_close(struct openblas *openblas) {
     openblas->handle = NULL;
 }
 
+void openblas_multiply(const struct openblas *openblas, const struct gemm *gemm) {
+    openblas->sgemm(CblasRowMajor, gemm->transpose_a ? CblasTrans : CblasNoTrans,
+        gemm->transpose_b ? CblasTrans : CblasNoTrans, (blasint)gemm->m, (blasint)gemm->n,
+        (blasint)gemm->k, gemm->scale, gemm->a, (blasint)gemm->a_row, gemm->b, (blasint)gemm->b_row,
+        gemm->add ? 1.0f : 0.0f, gemm->c, (blasint)gemm->c_row);
+}
+
 /* OpenBLAS takes a CPU that is newer than itself for one of 2004 (Prescott), unless
  * OPENBLAS_CORETYPE names another core. */
 bool openblas_is_mistaken(const struct openblas *openblas, const char **value) {

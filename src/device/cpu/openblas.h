@@ -3,6 +3,7 @@
 #ifndef DEVICE_CPU_OPENBLAS_H
 #define DEVICE_CPU_OPENBLAS_H
 
+#include "device/cpu/gemm.h"
 #include "trainer/error.h"
 
 #include <cblas.h>
@@ -24,6 +25,9 @@ struct openblas {
  * it can't be opened. Ended by openblas_close; one that is not open is fine there. */
 enum status openblas_open(struct openblas *openblas, struct error *error);
 void openblas_close(struct openblas *openblas);
+
+/* Computes a gemm whose rows of a are in order. */
+void openblas_multiply(const struct openblas *openblas, const struct gemm *gemm);
 
 /* See device_environment. */
 const char *openblas_environment(const char **value);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static void upload(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     (void)cpu;
     const struct view to = operation->upload.destination;
     const size_t row = to.columns * sizeof(float);
@@ -15,7 +16,8 @@ static void upload(
 }
 
 static void upload_pixels(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     const struct view to = operation->upload_pixels.destination;
     const struct slice slice = slice_rows(to.rows, thread, threads);
     const struct pixel_format *format = &operation->pixels;
@@ -25,7 +27,8 @@ static void upload_pixels(
 }
 
 static void gather_rows(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     (void)cpu;
     const struct view to = operation->gather_rows.destination;
     const struct slice slice = slice_rows(to.rows, thread, threads);
@@ -37,70 +40,105 @@ static void gather_rows(
             to.columns * sizeof(float));
 }
 
+/* --- Products --- */
+
+static void multiply(
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, const struct gemm *gemm) {
+    if (gemm->m == 0 || gemm->n == 0)
+        return;
+    if (entry->algorithm->kernels)
+        entry->algorithm->kernels->gemm(gemm, &cpu->scratch[thread]);
+    else
+        openblas_multiply(&cpu->openblas, gemm);
+}
+
 static void dense_forward(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     const struct view to = operation->dense_forward.y;
     const size_t in = operation->dense_forward.x.columns, out = to.columns;
     const struct slice slice = slice_rows(to.rows, thread, threads);
     const size_t rows = slice.end - slice.first;
-    if (rows == 0)
-        return;
-    const float *x = host_floats(operation->dense_forward.x) + slice.first * in; /* (rows, in) */
-    const float *weights = host_floats(operation->dense_forward.weights);        /* (in, out) */
-    float *y = host_floats(to) + slice.first * out;                              /* (rows, out) */
-    cpu->openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)out,
-        (blasint)in, 1.0f, x, (blasint)in, weights, (blasint)out, 0.0f, y, (blasint)out);
+    float *y = host_floats(to) + slice.first * out; /* (rows, out) */
+    const struct gemm gemm = {.m = rows,
+        .n = out,
+        .k = in,
+        .a = host_floats(operation->dense_forward.x) + slice.first * in,
+        .a_row = in,
+        .b = host_floats(operation->dense_forward.weights),
+        .b_row = out,
+        .c = y,
+        .c_row = out,
+        .scale = 1.0f};
+    multiply(cpu, entry, thread, &gemm);
     cpu->kernels->bias_activate(
         y, host_floats(operation->dense_forward.bias), rows, out, operation->activation);
 }
 
 static void dense_backward(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     const struct view from = operation->dense_backward.d_y;
     const size_t in = operation->dense_backward.d_x.columns, out = from.columns;
     const struct slice slice = slice_rows(from.rows, thread, threads);
     const size_t rows = slice.end - slice.first;
-    if (rows == 0)
-        return;
-    const float *d_y = host_floats(from) + slice.first * out;                     /* (rows, out) */
-    const float *weights = host_floats(operation->dense_backward.weights);        /* (in, out) */
     const float *x = host_floats(operation->dense_backward.x) + slice.first * in; /* (rows, in) */
     float *d_x = host_floats(operation->dense_backward.d_x) + slice.first * in;   /* (rows, in) */
-    cpu->openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)in,
-        (blasint)out, 1.0f, d_y, (blasint)out, weights, (blasint)out, 0.0f, d_x, (blasint)in);
+    const struct gemm gemm = {.m = rows,
+        .n = in,
+        .k = out,
+        .transpose_b = true,
+        .a = host_floats(from) + slice.first * out,
+        .a_row = out,
+        .b = host_floats(operation->dense_backward.weights),
+        .b_row = out,
+        .c = d_x,
+        .c_row = in,
+        .scale = 1.0f};
+    multiply(cpu, entry, thread, &gemm);
     cpu->kernels->multiply_slope(d_x, x, rows * in, operation->activation);
 }
 
-/* Parameters = beta * parameters + alpha * their gradient, where beta is 0 or 1. The gradient of
- * the weights is x^T * d_y, and that of the bias is the sums of d_y's columns. Each thread does its
- * slice of the weights' rows and its slice of the bias's columns. */
-static void add_gradient(const struct cpu *cpu, struct view all_x, struct view all_d_y, float alpha,
-    float beta, struct view all_weights, struct view all_bias, int thread, int threads) {
-    const size_t batch = all_x.rows, in = all_x.columns, out = all_d_y.columns;
+/* Parameters = (add ? parameters : 0) + scale * their gradient. The gradient of the weights is
+ * x^T * d_y, and that of the bias is the sums of d_y's columns. Each thread does its slice of the
+ * weights' rows and its slice of the bias's columns. */
+static void add_gradient(const struct cpu *cpu, const struct queue_entry *entry, int thread,
+    int threads, struct view x, struct view d_y, float scale, bool add, struct view weights,
+    struct view bias) {
+    const size_t batch = d_y.rows, in = x.columns, out = d_y.columns;
     const struct slice slice = slice_rows(in, thread, threads);
-    const size_t rows = slice.end - slice.first;
-    const float *x = host_floats(all_x) + slice.first;             /* (batch, rows) of (batch, in)
-                                                                    */
-    const float *d_y = host_floats(all_d_y);                       /* (batch, out) */
-    float *weights = host_floats(all_weights) + slice.first * out; /* (rows, out) */
-    if (rows > 0)
-        cpu->openblas.sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows, (blasint)out,
-            (blasint)batch, alpha, x, (blasint)in, d_y, (blasint)out, beta, weights, (blasint)out);
+    const struct gemm gemm = {.m = slice.end - slice.first,
+        .n = out,
+        .k = batch,
+        .transpose_a = true,
+        .a = host_floats(x) + slice.first,
+        .a_row = in,
+        .b = host_floats(d_y),
+        .b_row = out,
+        .c = host_floats(weights) + slice.first * out,
+        .c_row = out,
+        .scale = scale,
+        .add = add};
+    multiply(cpu, entry, thread, &gemm);
     const struct slice columns = slice_rows(out, thread, threads);
-    float *bias = host_floats(all_bias);
-    if (beta == 0.0f)
-        memset(bias + columns.first, 0, (columns.end - columns.first) * sizeof *bias);
-    cpu->kernels->add_column_sums(bias, d_y, batch, out, columns.first, columns.end, alpha);
+    float *sums = host_floats(bias);
+    if (!add)
+        memset(sums + columns.first, 0, (columns.end - columns.first) * sizeof *sums);
+    cpu->kernels->add_column_sums(
+        sums, host_floats(d_y), batch, out, columns.first, columns.end, scale);
 }
 
 static void dense_gradient(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
-    add_gradient(cpu, operation->dense_gradient.x, operation->dense_gradient.d_y, 1.0f, 0.0f,
-        operation->dense_gradient.d_weights, operation->dense_gradient.d_bias, thread, threads);
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
+    add_gradient(cpu, entry, thread, threads, operation->dense_gradient.x,
+        operation->dense_gradient.d_y, 1.0f, false, operation->dense_gradient.d_weights,
+        operation->dense_gradient.d_bias);
 }
 
 static void optimize(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     const struct view of = operation->optimize.parameters;
     const struct slice slice = slice_rows(of.rows, thread, threads);
     const size_t first = slice.first * of.columns, end = slice.end * of.columns;
@@ -110,14 +148,16 @@ static void optimize(
 }
 
 static void dense_update(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
-    add_gradient(cpu, operation->dense_update.x, operation->dense_update.d_y,
-        *host_floats(operation->dense_update.scale), 1.0f, operation->dense_update.weights,
-        operation->dense_update.bias, thread, threads);
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
+    add_gradient(cpu, entry, thread, threads, operation->dense_update.x,
+        operation->dense_update.d_y, *host_floats(operation->dense_update.scale), true,
+        operation->dense_update.weights, operation->dense_update.bias);
 }
 
 static void softmax_cross_entropy(
-    const struct cpu *cpu, const struct operation *operation, int thread, int threads) {
+    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
+    const struct operation *operation = &entry->operation;
     const struct view logits = operation->softmax_cross_entropy.logits;
     const struct slice slice = slice_rows(logits.rows, thread, threads);
     cpu->kernels->softmax_cross_entropy(host_floats(logits) + slice.first * logits.columns,

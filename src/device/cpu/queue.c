@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 struct slice slice_rows(size_t rows, int thread, int threads) {
-    /* Where there are enough rows, each thread has a multiple of 8 of them, so that the vectors and
-     * register tiles of its gemms are full. */
-    const size_t unit = rows >= 16 * (size_t)threads ? 8 : 1;
+    /* Where there are enough rows, each thread has a multiple of 6 of them, so that the register
+     * tiles of its gemms are full. */
+    const size_t unit = rows >= 12 * (size_t)threads ? 6 : 1;
     const size_t units = (rows + unit - 1) / unit;
     const size_t first = units * (size_t)thread / (size_t)threads * unit;
     const size_t end = units * ((size_t)thread + 1) / (size_t)threads * unit;
@@ -65,10 +65,11 @@ static bool entries_conflict(const struct queue_entry *earlier, const struct que
  * it has a barrier before it anyway, so that adding an entry never takes long. */
 enum { LOOK_BACK = 64 };
 
-void queue_append(
-    struct queue *queue, const struct operation *operation, const struct cpu_operation *how) {
+void queue_append(struct queue *queue, const struct operation *operation,
+    const struct cpu_operation *how, const struct cpu_algorithm *algorithm) {
     struct queue_entry *entry = &queue->entries[queue->count];
-    *entry = (struct queue_entry){*operation, how, queue->count - queue->last_barrier >= LOOK_BACK};
+    *entry = (struct queue_entry){
+        *operation, how, algorithm, queue->count - queue->last_barrier >= LOOK_BACK};
     for (size_t i = queue->last_barrier; i < queue->count && !entry->barrier; i++)
         entry->barrier = entries_conflict(&queue->entries[i], entry);
     if (entry->barrier)
@@ -90,7 +91,7 @@ int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
             if (entry->barrier) {
 #pragma omp barrier
             }
-            entry->how->run(cpu, &entry->operation, thread, team);
+            entry->how->run(cpu, entry, thread, team);
         }
     }
     return size;

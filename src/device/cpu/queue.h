@@ -11,11 +11,13 @@
 #include "device/operation.h"
 
 struct cpu;
+struct cpu_algorithm;
+struct queue_entry;
 
 /* How the team does a kind of operation. */
 struct cpu_operation {
     /* Does the share of one thread: number `thread`, from 0 on, of `threads`. */
-    void (*run)(const struct cpu *cpu, const struct operation *operation, int thread, int threads);
+    void (*run)(const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads);
     /* For each operand: true if a thread meets no other rows of it than its own slice. False if a
      * thread may meet any row. */
     bool by_rows[OPERATION_VIEWS];
@@ -24,7 +26,8 @@ struct cpu_operation {
 struct queue_entry {
     struct operation operation;
     const struct cpu_operation *how;
-    bool barrier; /* there is a barrier before this operation */
+    const struct cpu_algorithm *algorithm; /* of its gemm; NULL: it has none */
+    bool barrier;                          /* there is a barrier before this operation */
 };
 
 struct queue {
@@ -44,8 +47,8 @@ bool queue_reserve(struct queue *queue, size_t capacity);
 void queue_free(struct queue *queue);
 
 /* Adds an operation; there must be room. */
-void queue_append(
-    struct queue *queue, const struct operation *operation, const struct cpu_operation *how);
+void queue_append(struct queue *queue, const struct operation *operation,
+    const struct cpu_operation *how, const struct cpu_algorithm *algorithm);
 bool queue_is_full(const struct queue *queue);
 void queue_empty(struct queue *queue);
 

@@ -1,0 +1,417 @@
+/* One text for all instruction sets: vectors of the compiler's own, whose width and number the
+ * target decides. The loops around the tile are those of BLIS (Van Zee and van de Geijn, "BLIS: A
+ * framework for rapidly instantiating BLAS functionality", 2015): b is packed into panels of a
+ * tile's width, which a tile reads from end to end. */
+#include "device/cpu/gemm.h"
+
+#include "device/instruction_set.h"
+
+#include <string.h>
+
+/* --- The tile --- */
+
+/* A tile has TILE_ROWS x TILE_VECTORS sums in registers, beside a row of b. They are as many as the
+ * registers hold, and at least as many as a processor has multiply-adds under way at a time: 8 to
+ * 16. */
+#if defined __AVX512F__
+enum { LANES = 16, TILE_ROWS = 6, TILE_VECTORS = 4 }; /* 24 + 4 of 32 registers */
+#elif defined __AVX2__
+enum { LANES = 8, TILE_ROWS = 6, TILE_VECTORS = 2 }; /* 12 + 2 + 1 of 16 */
+#elif defined __aarch64__
+enum { LANES = 4, TILE_ROWS = 5, TILE_VECTORS = 4 }; /* 20 + 4 + 5 of 32 */
+#else
+enum { LANES = 4, TILE_ROWS = 4, TILE_VECTORS = 2 }; /* 8 + 2 + 2 of 16: a product needs its own */
+#endif
+enum { PANEL = TILE_VECTORS * LANES };
+_Static_assert(TILE_ROWS *PANEL <= GEMM_TILE_MAX, "room for a tile");
+_Static_assert(GEMM_BLOCK_N % PANEL == 0, "whole panels in a block");
+
+typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+/* The sums are in registers only when the loops over them are unrolled. Each compiler is told so in
+ * its own words. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+/* What a tile multiplies of a. */
+struct tile_a {
+    /* Of a that isn't transposed: element (r, i) is row[r][i]. The rows of the tile after this one
+     * are fetched into the cache meanwhile. */
+    const float *row[TILE_ROWS], *next_row[TILE_ROWS];
+    /* Of a that is transposed: element (r, i) is rows[i][first + r]. Meanwhile the cache line at
+     * next_rows[i] + next_first is fetched for each i. */
+    const float *const *rows, *const *next_rows;
+    size_t first, next_first;
+};
+
+enum { LINE = 16 }; /* floats of a cache line */
+
+/* sum[rows][vectors] += the products of k terms. `rows`, `vectors` and `transposed` are constants
+ * wherever this is inlined. */
+INLINE void add_terms(int rows, int vectors, bool transposed, bool fetches, size_t first,
+    size_t end, const struct tile_a *a, const float *b, size_t b_row,
+    vector sum[TILE_ROWS][TILE_VECTORS]) {
+    for (size_t i = first; i < end; i++) {
+        vector of_b[TILE_VECTORS];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            of_b[v] = *(const vector *)(b + i * b_row + v * LANES);
+        const float *of_rows = transposed ? a->rows[i] + a->first : NULL;
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            const float of_a = transposed ? of_rows[r] : a->row[r][i];
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] += of_a * of_b[v];
+        }
+        if (transposed && fetches)
+            __builtin_prefetch(a->next_rows[i] + a->next_first);
+    }
+}
+
+/* A tile of c[rows, vectors * LANES], from k terms. */
+INLINE void compute_tile(int rows, int vectors, bool transposed, bool fetches, size_t k,
+    struct tile_a a, const float *b, size_t b_row, float *c, size_t c_row, float scale, bool add) {
+    vector sum[TILE_ROWS][TILE_VECTORS];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = (vector){0};
+    }
+    if (transposed || !fetches)
+        add_terms(rows, vectors, transposed, fetches, 0, k, &a, b, b_row, sum);
+    else
+        for (size_t i = 0; i < k; i += LINE) {
+            UNROLL
+            for (int r = 0; r < rows; r++)
+                __builtin_prefetch(a.next_row[r] + i);
+            add_terms(
+                rows, vectors, false, true, i, i + LINE < k ? i + LINE : k, &a, b, b_row, sum);
+        }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            vector *to = (vector *)(c + (size_t)r * c_row + v * LANES);
+            *to = add ? *to + scale * sum[r][v] : scale * sum[r][v];
+        }
+    }
+}
+
+/* As many rows as there are, up to TILE_ROWS. */
+INLINE void compute_rows(int rows, int vectors, bool transposed, bool fetches, size_t k,
+    struct tile_a a, const float *b, size_t b_row, float *c, size_t c_row, float scale, bool add) {
+    switch (rows) {
+#define ROWS(n)                                                                                    \
+    case n: /* no tile has more than TILE_ROWS; with 1, no code is made for it */                  \
+        compute_tile(n <= TILE_ROWS ? n : 1, vectors, transposed, fetches, k, a, b, b_row, c,      \
+            c_row, scale, add);                                                                    \
+        break;
+        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+#undef ROWS
+    }
+}
+
+/* --- Blocks --- */
+
+/* What is left of c = op(a) * op(b) within a block: m rows of a, one panel of b of `width` columns,
+ * and k terms. */
+struct block {
+    size_t m, k, width;
+    const float *a; /* the block's first element */
+    const uint32_t *order;
+    size_t a_row;
+    const float *const *rows, *const *next_rows;
+    size_t first, next_first;
+    const float *b;
+    size_t b_row;
+    float *c;
+    size_t c_row;
+    float scale;
+    bool add;
+};
+
+INLINE const float *row_of(const struct block *block, size_t i) {
+    return block->a + (block->order ? block->order[i] : i) * block->a_row;
+}
+
+INLINE struct tile_a tile_of(
+    const struct block *block, size_t first, size_t rows, bool transposed) {
+    struct tile_a a = {.rows = block->rows,
+        .first = block->first + first,
+        .next_rows = block->next_rows,
+        .next_first = block->next_first + first};
+    for (size_t r = 0; r < rows && !transposed; r++) {
+        const size_t next = first + TILE_ROWS + r;
+        a.row[r] = row_of(block, first + r);
+        a.next_row[r] = next < block->m ? row_of(block, next) : a.row[r];
+    }
+    return a;
+}
+
+INLINE void compute_panel(int vectors, bool transposed, bool fetches, const struct block *block) {
+    for (size_t i = 0; i < block->m; i += TILE_ROWS) {
+        const size_t left = block->m - i, rows = left < TILE_ROWS ? left : TILE_ROWS;
+        const struct tile_a a = tile_of(block, i, rows, transposed);
+        compute_rows((int)rows, vectors, transposed, fetches, block->k, a, block->b, block->b_row,
+            block->c + i * block->c_row, block->c_row, block->scale, block->add);
+    }
+}
+
+/* A block whose width is whole vectors. */
+INLINE void compute_vectors(bool transposed, bool fetches, const struct block *block) {
+    struct block part = *block;
+    for (size_t left = block->width / LANES, vectors; left > 0; left -= vectors) {
+        vectors = left >= TILE_VECTORS ? TILE_VECTORS : left >= 2 ? 2 : 1;
+        if (vectors == TILE_VECTORS)
+            compute_panel(TILE_VECTORS, transposed, fetches, &part);
+        else if (vectors == 2)
+            compute_panel(2, transposed, fetches, &part);
+        else
+            compute_panel(1, transposed, fetches, &part);
+        part.b += vectors * LANES;
+        part.c += vectors * LANES;
+    }
+}
+
+/* These are apart so that each has its own loops. */
+static __attribute__((noinline)) void compute_plain(const struct block *block) {
+    compute_vectors(false, false, block);
+}
+
+static __attribute__((noinline)) void compute_plain_fetching(const struct block *block) {
+    compute_vectors(false, true, block);
+}
+
+static __attribute__((noinline)) void compute_transposed(const struct block *block) {
+    compute_vectors(true, false, block);
+}
+
+static __attribute__((noinline)) void compute_transposed_fetching(const struct block *block) {
+    compute_vectors(true, true, block);
+}
+
+static void compute(bool transposed, bool fetches, const struct block *block) {
+    if (transposed && fetches)
+        compute_transposed_fetching(block);
+    else if (transposed)
+        compute_transposed(block);
+    else if (fetches)
+        compute_plain_fetching(block);
+    else
+        compute_plain(block);
+}
+
+/* A block whose width is not whole vectors. b has been packed, with zeros after its last column; c
+ * has no room for them, so that each tile goes by way of `edge`. */
+static void compute_edge(bool transposed, const struct block *block, float *edge) {
+    struct block tile = *block;
+    tile.width = (block->width + LANES - 1) / LANES * LANES;
+    tile.c = edge;
+    tile.c_row = PANEL;
+    tile.add = false;
+    for (size_t i = 0; i < block->m; i += TILE_ROWS) {
+        tile.m = block->m - i < TILE_ROWS ? block->m - i : TILE_ROWS;
+        if (transposed) {
+            tile.first = block->first + i;
+            tile.next_first = block->next_first + i;
+        } else if (block->order)
+            tile.order = block->order + i;
+        else
+            tile.a = block->a + i * block->a_row;
+        compute(transposed, false, &tile);
+        for (size_t r = 0; r < tile.m; r++) {
+            float *to = block->c + (i + r) * block->c_row;
+            for (size_t j = 0; j < block->width; j++)
+                to[j] = block->add ? to[j] + edge[r * PANEL + j] : edge[r * PANEL + j];
+        }
+    }
+}
+
+/* --- Packing --- */
+
+typedef float quad __attribute__((vector_size(4 * sizeof(float)), aligned(4), may_alias));
+
+#ifdef __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+typedef int quad_of_int __attribute__((vector_size(4 * sizeof(int))));
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (quad_of_int){i, j, k, l})
+#endif
+
+/* to[j][i] = from[i][j], 4 x 4 */
+INLINE void transpose_quad(const float *from, size_t from_row, float *to, size_t to_row) {
+    const quad a = *(const quad *)from, b = *(const quad *)(from + from_row);
+    const quad c = *(const quad *)(from + 2 * from_row), d = *(const quad *)(from + 3 * from_row);
+    const quad ab_low = SHUFFLE(a, b, 0, 4, 1, 5), ab_high = SHUFFLE(a, b, 2, 6, 3, 7);
+    const quad cd_low = SHUFFLE(c, d, 0, 4, 1, 5), cd_high = SHUFFLE(c, d, 2, 6, 3, 7);
+    *(quad *)to = SHUFFLE(ab_low, cd_low, 0, 1, 4, 5);
+    *(quad *)(to + to_row) = SHUFFLE(ab_low, cd_low, 2, 3, 6, 7);
+    *(quad *)(to + 2 * to_row) = SHUFFLE(ab_high, cd_high, 0, 1, 4, 5);
+    *(quad *)(to + 3 * to_row) = SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* packed[k, PANEL] = b[k, width], with zeros after it */
+static void pack_panel(const float *b, size_t b_row, size_t k, size_t width, float *packed) {
+    if (width == PANEL) {
+        for (size_t i = 0; i < k; i++)
+            memcpy(packed + i * PANEL, b + i * b_row, PANEL * sizeof *b);
+        return;
+    }
+    memset(packed, 0, k * PANEL * sizeof *packed);
+    for (size_t i = 0; i < k; i++)
+        memcpy(packed + i * PANEL, b + i * b_row, width * sizeof *b);
+}
+
+/* packed[k, PANEL] = the transpose of b[width, k], with zeros after it */
+static void pack_transposed(const float *b, size_t b_row, size_t k, size_t width, float *packed) {
+    if (width < PANEL)
+        memset(packed, 0, k * PANEL * sizeof *packed);
+    const size_t quads_j = width / 4 * 4, quads_i = k / 4 * 4;
+    for (size_t j = 0; j < quads_j; j += 4)
+        for (size_t i = 0; i < quads_i; i += 4)
+            transpose_quad(b + j * b_row + i, b_row, packed + i * PANEL + j, PANEL);
+    for (size_t j = 0; j < width; j++)
+        for (size_t i = j < quads_j ? quads_i : 0; i < k; i++)
+            packed[i * PANEL + j] = b[j * b_row + i];
+}
+
+/* packed[k, GEMM_BLOCK_M] = rows[k], from column `first` on, m elements each */
+static void pack_rows(const float *const *rows, size_t k, size_t first, size_t m, float *packed) {
+    for (size_t i = 0; i < k; i++)
+        memcpy(packed + i * GEMM_BLOCK_M, rows[i] + first, m * sizeof *packed);
+}
+
+/* --- The gemm --- */
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Whether b is read where it lies: it is a panel already, or too few rows of a use it. */
+static bool is_direct(const struct gemm *gemm) {
+    return !gemm->transpose_b && gemm->n % LANES == 0 &&
+           (gemm->n <= PANEL || gemm->m <= 2 * TILE_ROWS);
+}
+
+static void pack_b(const struct gemm *gemm, size_t p, size_t k, size_t j, size_t n, float *packed) {
+    for (size_t q = 0; q < n; q += PANEL) {
+        const size_t width = least(n - q, PANEL);
+        if (gemm->transpose_b)
+            pack_transposed(
+                gemm->b + (j + q) * gemm->b_row + p, gemm->b_row, k, width, packed + q * k);
+        else
+            pack_panel(gemm->b + p * gemm->b_row + j + q, gemm->b_row, k, width, packed + q * k);
+    }
+}
+
+/* The terms of a block: equal parts, of whole cache lines, of all of them. */
+static size_t block_k(size_t k) {
+    const size_t blocks = (k + GEMM_BLOCK_K - 1) / GEMM_BLOCK_K;
+    const size_t lines = (k + LINE - 1) / LINE;
+    return (lines + blocks - 1) / blocks * LINE;
+}
+
+/* The rows of a from p on. */
+static size_t find_rows(const struct gemm *gemm, size_t p, size_t most, const float **rows) {
+    const size_t k = least(gemm->k - p, most);
+    for (size_t i = 0; i < k; i++)
+        rows[i] = gemm->a + (gemm->order ? gemm->order[p + i] : p + i) * gemm->a_row;
+    return k;
+}
+
+static void compute_panels(const struct gemm *gemm, struct block block, size_t p, size_t j,
+    size_t n, bool direct, bool fetches, struct gemm_scratch *scratch) {
+    float *c = block.c;
+    for (size_t q = 0; q < n; q += PANEL) {
+        block.width = least(n - q, PANEL);
+        block.b = direct ? gemm->b + p * gemm->b_row + j + q : scratch->b + q * block.k;
+        block.b_row = direct ? gemm->b_row : PANEL;
+        block.c = c + q;
+        if (block.width % LANES == 0)
+            compute(gemm->transpose_a, fetches && q == 0, &block);
+        else
+            compute_edge(gemm->transpose_a, &block, scratch->edge);
+    }
+}
+
+static void multiply_plain(const struct gemm *gemm, struct gemm_scratch *scratch) {
+    const bool direct = is_direct(gemm);
+    const size_t most_k = block_k(gemm->k);
+    for (size_t first = 0; first < gemm->m; first += GEMM_CHUNK) {
+        for (size_t p = 0; p < gemm->k; p += most_k) {
+            const size_t k = least(gemm->k - p, most_k);
+            for (size_t j = 0; j < gemm->n; j += GEMM_BLOCK_N) {
+                const size_t n = least(gemm->n - j, GEMM_BLOCK_N);
+                if (!direct)
+                    pack_b(gemm, p, k, j, n, scratch->b);
+                const struct block block = {.m = least(gemm->m - first, GEMM_CHUNK),
+                    .k = k,
+                    .a = gemm->a + p + (gemm->order ? 0 : first * gemm->a_row),
+                    .order = gemm->order ? gemm->order + first : NULL,
+                    .a_row = gemm->a_row,
+                    .c = gemm->c + first * gemm->c_row + j,
+                    .c_row = gemm->c_row,
+                    .scale = gemm->scale,
+                    .add = gemm->add || p > 0};
+                compute_panels(gemm, block, p, j, n, direct, gemm->order && j == 0, scratch);
+            }
+        }
+    }
+}
+
+static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *scratch) {
+    const bool direct = is_direct(gemm), packed = gemm->n > PANEL;
+    const size_t most = packed ? GEMM_BLOCK_M : gemm->m, most_k = block_k(gemm->k);
+    const float **rows = scratch->rows[0], **next = scratch->rows[1];
+    find_rows(gemm, 0, most_k, rows);
+    for (size_t i = 0; i < GEMM_BLOCK_K; i++)
+        scratch->packed[i] = scratch->a + i * GEMM_BLOCK_M;
+    for (size_t p = 0; p < gemm->k; p += most_k) {
+        const size_t k = least(gemm->k - p, most_k);
+        const size_t next_k = p + k < gemm->k ? find_rows(gemm, p + k, most_k, next) : 0;
+        for (size_t i = next_k; i < k; i++)
+            next[i] = rows[i];
+        for (size_t j = 0; j < gemm->n; j += GEMM_BLOCK_N) {
+            const size_t n = least(gemm->n - j, GEMM_BLOCK_N);
+            if (!direct)
+                pack_b(gemm, p, k, j, n, scratch->b);
+            for (size_t i = 0; i < gemm->m; i += most) {
+                const size_t m = least(gemm->m - i, most);
+                if (packed)
+                    pack_rows(rows, k, i, m, scratch->a);
+                const struct block block = {.m = m,
+                    .k = k,
+                    .rows = packed ? scratch->packed : rows,
+                    .first = packed ? 0 : i,
+                    .next_rows = packed && i + m < gemm->m ? rows : next,
+                    .next_first = !packed           ? i
+                                  : i + m < gemm->m ? i + m
+                                                    : 0,
+                    .c = gemm->c + i * gemm->c_row + j,
+                    .c_row = gemm->c_row,
+                    .scale = gemm->scale,
+                    .add = gemm->add || p > 0};
+                compute_panels(
+                    gemm, block, p, j, n, direct, next_k > 0 || (packed && gemm->order), scratch);
+            }
+        }
+        const float **const swap = rows;
+        rows = next;
+        next = swap;
+    }
+}
+
+gemm_function OF_SET(gemm);
+
+void OF_SET(gemm)(const struct gemm *gemm, struct gemm_scratch *scratch) {
+    if (gemm->transpose_a)
+        multiply_transposed(gemm, scratch);
+    else
+        multiply_plain(gemm, scratch);
+}
