@@ -15,7 +15,9 @@ static struct view rows_of(int index, size_t rows) {
 }
 
 static bool waits(struct queue *queue, struct operation operation) {
-    queue_append(queue, &operation, &cpu_operations[operation.kind], NULL);
+    const struct queue_entry entry = {
+        .operation = operation, .how = &cpu_operations[operation.kind]};
+    queue_append(queue, &entry);
     return queue->entries[queue->count - 1].barrier;
 }
 
@@ -134,7 +136,7 @@ static void mix(const struct cpu *cpu, const struct queue_entry *entry, int thre
 
 static void test_team(void **state) {
     (void)state;
-    static const struct cpu_operation mixing = {mix, {false, true, true}};
+    static const struct cpu_operation mixing = {mix, {MET_ANY, MET_ROWS, MET_ROWS}};
     struct queue queue = {0};
     assert_true(queue_reserve(&queue, ENTRIES));
     float expected[2][ROWS];
@@ -144,7 +146,8 @@ static void test_team(void **state) {
         const int from = n % 2, to = 1 - from;
         struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
         operation.scale = n % SLOW == 0;
-        queue_append(&queue, &operation, &mixing, NULL);
+        const struct queue_entry entry = {.operation = operation, .how = &mixing};
+        queue_append(&queue, &entry);
         for (size_t i = 0; i < ROWS; i++)
             expected[to][i] = mix_row(expected[from], i);
     }

@@ -53,3 +53,10 @@ const struct cpu_algorithm *cpu_choose(const struct cpu *cpu, const struct opera
         return NULL;
     }
 }
+
+bool cpu_takes_order(const struct cpu *cpu) {
+    for (size_t a = 0; a < cpu->algorithms_count; a++)
+        if (!cpu->algorithms[a].kernels)
+            return false;
+    return true;
+}

@@ -146,8 +146,8 @@ static enum status cpu_enqueue(
     struct device *device, const struct operation *operation, struct error *error) {
     struct cpu *cpu = (struct cpu *)device;
     const enum status status = queue_is_full(&cpu->pending) ? flush(cpu, error) : STATUS_OK;
-    queue_append(
-        &cpu->pending, operation, &cpu_operations[operation->kind], cpu_choose(cpu, operation));
+    const struct queue_entry entry = cpu_plan(cpu, operation);
+    queue_append(&cpu->pending, &entry);
     return status;
 }
 
@@ -159,25 +159,27 @@ static enum status cpu_synchronise(struct device *device, struct error *error) {
 
 struct recording {
     struct queue queue;
+    struct host_buffer *copy; /* (cpu_plan_recording) */
 };
 
 static void cpu_free_recording(struct device *device, struct recording *recording) {
     (void)device;
     queue_free(&recording->queue);
+    if (recording->copy)
+        free(recording->copy->data);
+    free(recording->copy);
     free(recording);
 }
 
 static enum status cpu_compile(struct device *device, const struct operation *operations,
     size_t count, struct recording **recording, struct error *error) {
-    const struct cpu *cpu = (const struct cpu *)device;
     struct recording *made = calloc(1, sizeof *made);
-    if (!made || !queue_reserve(&made->queue, count)) {
-        free(made);
+    if (!made ||
+        !cpu_plan_recording((struct cpu *)device, operations, count, &made->queue, &made->copy)) {
+        if (made)
+            cpu_free_recording(device, made);
         return error_memory(error, "a recording", count * sizeof(struct queue_entry));
     }
-    for (size_t o = 0; o < count; o++)
-        queue_append(&made->queue, &operations[o], &cpu_operations[operations[o].kind],
-            cpu_choose(cpu, &operations[o]));
     *recording = made;
     return STATUS_OK;
 }

@@ -37,6 +37,21 @@ enum status cpu_find_algorithms(struct cpu *cpu, const char *gemm, struct error 
 /* The algorithm for an operation; NULL where it is no gemm. */
 const struct cpu_algorithm *cpu_choose(const struct cpu *cpu, const struct operation *operation);
 
+/* Whether all of them take the rows of an operand in any order (struct queue_entry). */
+bool cpu_takes_order(const struct cpu *cpu);
+
+/* --- Plans (plan.c) --- */
+
+/* How the team does an operation. */
+struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation);
+
+/* How the team does a recording's operations: adds them to an empty queue, in which there need be
+ * no room. The results are the same to the bit as when they are done one by one. *copy becomes
+ * memory that the entries use, or NULL; the caller ends it with free(). False when memory is
+ * refused. */
+bool cpu_plan_recording(const struct cpu *cpu, const struct operation *operations, size_t count,
+    struct queue *queue, struct host_buffer **copy);
+
 /* --- Operations (operations.c) --- */
 
 extern const struct cpu_operation cpu_operations[OPERATION_KINDS];

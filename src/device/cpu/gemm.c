@@ -23,7 +23,7 @@ enum { LANES = 4, TILE_ROWS = 5, TILE_VECTORS = 4 }; /* 20 + 4 + 5 of 32 */
 enum { LANES = 4, TILE_ROWS = 4, TILE_VECTORS = 2 }; /* 8 + 2 + 2 of 16: a product needs its own */
 #endif
 enum { PANEL = TILE_VECTORS * LANES };
-_Static_assert(TILE_ROWS *PANEL <= GEMM_TILE_MAX, "room for a tile");
+_Static_assert((int)PANEL <= (int)GEMM_PANEL_MAX, "room for a panel");
 _Static_assert(GEMM_BLOCK_N % PANEL == 0, "whole panels in a block");
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
@@ -37,24 +37,21 @@ typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* What a tile multiplies of a. */
+/* The part of a that a tile multiplies. Of a that isn't transposed, element (r, i) is row[r][i],
+ * and the same columns of next_row are fetched into the cache meanwhile, where that is asked for.
+ * Of a that is transposed, element (r, i) is rows[i][first + r]. */
 struct tile_a {
-    /* Of a that isn't transposed: element (r, i) is row[r][i]. The rows of the tile after this one
-     * are fetched into the cache meanwhile. */
     const float *row[TILE_ROWS], *next_row[TILE_ROWS];
-    /* Of a that is transposed: element (r, i) is rows[i][first + r]. Meanwhile the cache line at
-     * next_rows[i] + next_first is fetched for each i. */
-    const float *const *rows, *const *next_rows;
-    size_t first, next_first;
+    const float *const *rows;
+    size_t first;
 };
 
 enum { LINE = 16 }; /* floats of a cache line */
 
 /* sum[rows][vectors] += the products of k terms. `rows`, `vectors` and `transposed` are constants
  * wherever this is inlined. */
-INLINE void add_terms(int rows, int vectors, bool transposed, bool fetches, size_t first,
-    size_t end, const struct tile_a *a, const float *b, size_t b_row,
-    vector sum[TILE_ROWS][TILE_VECTORS]) {
+INLINE void add_terms(int rows, int vectors, bool transposed, size_t first, size_t end,
+    const struct tile_a *a, const float *b, size_t b_row, vector sum[TILE_ROWS][TILE_VECTORS]) {
     for (size_t i = first; i < end; i++) {
         vector of_b[TILE_VECTORS];
         UNROLL
@@ -68,8 +65,6 @@ INLINE void add_terms(int rows, int vectors, bool transposed, bool fetches, size
             for (int v = 0; v < vectors; v++)
                 sum[r][v] += of_a * of_b[v];
         }
-        if (transposed && fetches)
-            __builtin_prefetch(a->next_rows[i] + a->next_first);
     }
 }
 
@@ -83,16 +78,13 @@ INLINE void compute_tile(int rows, int vectors, bool transposed, bool fetches, s
         for (int v = 0; v < vectors; v++)
             sum[r][v] = (vector){0};
     }
-    if (transposed || !fetches)
-        add_terms(rows, vectors, transposed, fetches, 0, k, &a, b, b_row, sum);
-    else
-        for (size_t i = 0; i < k; i += LINE) {
-            UNROLL
-            for (int r = 0; r < rows; r++)
-                __builtin_prefetch(a.next_row[r] + i);
-            add_terms(
-                rows, vectors, false, true, i, i + LINE < k ? i + LINE : k, &a, b, b_row, sum);
-        }
+    for (size_t i = 0, end; i < k; i = end) {
+        end = fetches && i + LINE < k ? i + LINE : k;
+        UNROLL
+        for (int r = 0; r < rows && fetches; r++)
+            __builtin_prefetch(a.next_row[r] + i);
+        add_terms(rows, vectors, transposed, i, end, &a, b, b_row, sum);
+    }
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
@@ -126,8 +118,8 @@ struct block {
     const float *a; /* the block's first element */
     const uint32_t *order;
     size_t a_row;
-    const float *const *rows, *const *next_rows;
-    size_t first, next_first;
+    const float *const *rows;
+    size_t first;
     const float *b;
     size_t b_row;
     float *c;
@@ -142,10 +134,7 @@ INLINE const float *row_of(const struct block *block, size_t i) {
 
 INLINE struct tile_a tile_of(
     const struct block *block, size_t first, size_t rows, bool transposed) {
-    struct tile_a a = {.rows = block->rows,
-        .first = block->first + first,
-        .next_rows = block->next_rows,
-        .next_first = block->next_first + first};
+    struct tile_a a = {.rows = block->rows, .first = block->first + first};
     for (size_t r = 0; r < rows && !transposed; r++) {
         const size_t next = first + TILE_ROWS + r;
         a.row[r] = row_of(block, first + r);
@@ -192,14 +181,8 @@ static __attribute__((noinline)) void compute_transposed(const struct block *blo
     compute_vectors(true, false, block);
 }
 
-static __attribute__((noinline)) void compute_transposed_fetching(const struct block *block) {
-    compute_vectors(true, true, block);
-}
-
 static void compute(bool transposed, bool fetches, const struct block *block) {
-    if (transposed && fetches)
-        compute_transposed_fetching(block);
-    else if (transposed)
+    if (transposed)
         compute_transposed(block);
     else if (fetches)
         compute_plain_fetching(block);
@@ -207,29 +190,36 @@ static void compute(bool transposed, bool fetches, const struct block *block) {
         compute_plain(block);
 }
 
-/* A block whose width is not whole vectors. b has been packed, with zeros after its last column; c
- * has no room for them, so that each tile goes by way of `edge`. */
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static size_t whole_vectors(size_t width) {
+    return (width + LANES - 1) / LANES * LANES;
+}
+
+/* A block whose width is not whole vectors. b has been packed, with zeros after its last column. c
+ * has no room for them, so some rows at a time go by way of `edge`. */
 static void compute_edge(bool transposed, const struct block *block, float *edge) {
-    struct block tile = *block;
-    tile.width = (block->width + LANES - 1) / LANES * LANES;
-    tile.c = edge;
-    tile.c_row = PANEL;
-    tile.add = false;
-    for (size_t i = 0; i < block->m; i += TILE_ROWS) {
-        tile.m = block->m - i < TILE_ROWS ? block->m - i : TILE_ROWS;
-        if (transposed) {
-            tile.first = block->first + i;
-            tile.next_first = block->next_first + i;
-        } else if (block->order)
-            tile.order = block->order + i;
+    struct block part = *block;
+    part.width = part.c_row = whole_vectors(block->width);
+    part.c = edge;
+    for (size_t i = 0; i < block->m; i += GEMM_EDGE_ROWS) {
+        float *c = block->c + i * block->c_row;
+        part.m = least(block->m - i, GEMM_EDGE_ROWS);
+        if (transposed)
+            part.first = block->first + i;
+        else if (block->order)
+            part.order = block->order + i;
         else
-            tile.a = block->a + i * block->a_row;
-        compute(transposed, false, &tile);
-        for (size_t r = 0; r < tile.m; r++) {
-            float *to = block->c + (i + r) * block->c_row;
+            part.a = block->a + i * block->a_row;
+        for (size_t r = 0; r < part.m && block->add; r++)
             for (size_t j = 0; j < block->width; j++)
-                to[j] = block->add ? to[j] + edge[r * PANEL + j] : edge[r * PANEL + j];
-        }
+                edge[r * part.c_row + j] = c[r * block->c_row + j];
+        compute(transposed, false, &part);
+        for (size_t r = 0; r < part.m; r++)
+            for (size_t j = 0; j < block->width; j++)
+                c[r * block->c_row + j] = edge[r * part.c_row + j];
     }
 }
 
@@ -256,29 +246,31 @@ INLINE void transpose_quad(const float *from, size_t from_row, float *to, size_t
     *(quad *)(to + 3 * to_row) = SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
 }
 
-/* packed[k, PANEL] = b[k, width], with zeros after it */
+/* packed[k, whole] = b[k, width], with zeros after it, where `whole` vectors hold the width */
 static void pack_panel(const float *b, size_t b_row, size_t k, size_t width, float *packed) {
-    if (width == PANEL) {
+    const size_t whole = whole_vectors(width);
+    if (width == PANEL) { /* a size that the compiler knows */
         for (size_t i = 0; i < k; i++)
             memcpy(packed + i * PANEL, b + i * b_row, PANEL * sizeof *b);
         return;
     }
-    memset(packed, 0, k * PANEL * sizeof *packed);
+    memset(packed, 0, k * whole * sizeof *packed);
     for (size_t i = 0; i < k; i++)
-        memcpy(packed + i * PANEL, b + i * b_row, width * sizeof *b);
+        for (size_t j = 0; j < width; j++)
+            packed[i * whole + j] = b[i * b_row + j];
 }
 
-/* packed[k, PANEL] = the transpose of b[width, k], with zeros after it */
+/* packed[k, whole] = the transpose of b[width, k], with zeros after it */
 static void pack_transposed(const float *b, size_t b_row, size_t k, size_t width, float *packed) {
-    if (width < PANEL)
-        memset(packed, 0, k * PANEL * sizeof *packed);
-    const size_t quads_j = width / 4 * 4, quads_i = k / 4 * 4;
+    const size_t whole = whole_vectors(width), quads_j = width / 4 * 4, quads_i = k / 4 * 4;
+    if (width < whole)
+        memset(packed, 0, k * whole * sizeof *packed);
     for (size_t j = 0; j < quads_j; j += 4)
         for (size_t i = 0; i < quads_i; i += 4)
-            transpose_quad(b + j * b_row + i, b_row, packed + i * PANEL + j, PANEL);
+            transpose_quad(b + j * b_row + i, b_row, packed + i * whole + j, whole);
     for (size_t j = 0; j < width; j++)
         for (size_t i = j < quads_j ? quads_i : 0; i < k; i++)
-            packed[i * PANEL + j] = b[j * b_row + i];
+            packed[i * whole + j] = b[j * b_row + i];
 }
 
 /* packed[k, GEMM_BLOCK_M] = rows[k], from column `first` on, m elements each */
@@ -288,10 +280,6 @@ static void pack_rows(const float *const *rows, size_t k, size_t first, size_t m
 }
 
 /* --- The gemm --- */
-
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
 
 /* Whether b is read where it lies: it is a panel already, or too few rows of a use it. */
 static bool is_direct(const struct gemm *gemm) {
@@ -310,28 +298,13 @@ static void pack_b(const struct gemm *gemm, size_t p, size_t k, size_t j, size_t
     }
 }
 
-/* The terms of a block: equal parts, of whole cache lines, of all of them. */
-static size_t block_k(size_t k) {
-    const size_t blocks = (k + GEMM_BLOCK_K - 1) / GEMM_BLOCK_K;
-    const size_t lines = (k + LINE - 1) / LINE;
-    return (lines + blocks - 1) / blocks * LINE;
-}
-
-/* The rows of a from p on. */
-static size_t find_rows(const struct gemm *gemm, size_t p, size_t most, const float **rows) {
-    const size_t k = least(gemm->k - p, most);
-    for (size_t i = 0; i < k; i++)
-        rows[i] = gemm->a + (gemm->order ? gemm->order[p + i] : p + i) * gemm->a_row;
-    return k;
-}
-
 static void compute_panels(const struct gemm *gemm, struct block block, size_t p, size_t j,
     size_t n, bool direct, bool fetches, struct gemm_scratch *scratch) {
     float *c = block.c;
     for (size_t q = 0; q < n; q += PANEL) {
         block.width = least(n - q, PANEL);
         block.b = direct ? gemm->b + p * gemm->b_row + j + q : scratch->b + q * block.k;
-        block.b_row = direct ? gemm->b_row : PANEL;
+        block.b_row = direct ? gemm->b_row : whole_vectors(block.width);
         block.c = c + q;
         if (block.width % LANES == 0)
             compute(gemm->transpose_a, fetches && q == 0, &block);
@@ -340,17 +313,20 @@ static void compute_panels(const struct gemm *gemm, struct block block, size_t p
     }
 }
 
+/* b is packed anew for each so many rows of a, which are read once for each block of b's columns:
+ * so they should still be in some cache then. */
+enum { ROWS_AT_ONCE = 960 };
+
 static void multiply_plain(const struct gemm *gemm, struct gemm_scratch *scratch) {
     const bool direct = is_direct(gemm);
-    const size_t most_k = block_k(gemm->k);
-    for (size_t first = 0; first < gemm->m; first += GEMM_CHUNK) {
-        for (size_t p = 0; p < gemm->k; p += most_k) {
-            const size_t k = least(gemm->k - p, most_k);
+    for (size_t first = 0; first < gemm->m; first += ROWS_AT_ONCE) {
+        for (size_t p = 0; p < gemm->k; p += GEMM_BLOCK_K) {
+            const size_t k = least(gemm->k - p, GEMM_BLOCK_K);
             for (size_t j = 0; j < gemm->n; j += GEMM_BLOCK_N) {
                 const size_t n = least(gemm->n - j, GEMM_BLOCK_N);
                 if (!direct)
                     pack_b(gemm, p, k, j, n, scratch->b);
-                const struct block block = {.m = least(gemm->m - first, GEMM_CHUNK),
+                const struct block block = {.m = least(gemm->m - first, ROWS_AT_ONCE),
                     .k = k,
                     .a = gemm->a + p + (gemm->order ? 0 : first * gemm->a_row),
                     .order = gemm->order ? gemm->order + first : NULL,
@@ -367,16 +343,14 @@ static void multiply_plain(const struct gemm *gemm, struct gemm_scratch *scratch
 
 static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *scratch) {
     const bool direct = is_direct(gemm), packed = gemm->n > PANEL;
-    const size_t most = packed ? GEMM_BLOCK_M : gemm->m, most_k = block_k(gemm->k);
-    const float **rows = scratch->rows[0], **next = scratch->rows[1];
-    find_rows(gemm, 0, most_k, rows);
-    for (size_t i = 0; i < GEMM_BLOCK_K; i++)
-        scratch->packed[i] = scratch->a + i * GEMM_BLOCK_M;
-    for (size_t p = 0; p < gemm->k; p += most_k) {
-        const size_t k = least(gemm->k - p, most_k);
-        const size_t next_k = p + k < gemm->k ? find_rows(gemm, p + k, most_k, next) : 0;
-        for (size_t i = next_k; i < k; i++)
-            next[i] = rows[i];
+    const size_t most = packed ? GEMM_BLOCK_M : gemm->m;
+    for (size_t p = 0; p < gemm->k; p += GEMM_BLOCK_K) {
+        const size_t k = least(gemm->k - p, GEMM_BLOCK_K);
+        for (size_t i = 0; i < k; i++) {
+            const size_t row = gemm->order ? gemm->order[p + i] : p + i;
+            scratch->rows[i] = gemm->a + row * gemm->a_row;
+            scratch->packed[i] = scratch->a + i * GEMM_BLOCK_M;
+        }
         for (size_t j = 0; j < gemm->n; j += GEMM_BLOCK_N) {
             const size_t n = least(gemm->n - j, GEMM_BLOCK_N);
             if (!direct)
@@ -384,26 +358,18 @@ static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *sc
             for (size_t i = 0; i < gemm->m; i += most) {
                 const size_t m = least(gemm->m - i, most);
                 if (packed)
-                    pack_rows(rows, k, i, m, scratch->a);
+                    pack_rows(scratch->rows, k, i, m, scratch->a);
                 const struct block block = {.m = m,
                     .k = k,
-                    .rows = packed ? scratch->packed : rows,
+                    .rows = packed ? scratch->packed : scratch->rows,
                     .first = packed ? 0 : i,
-                    .next_rows = packed && i + m < gemm->m ? rows : next,
-                    .next_first = !packed           ? i
-                                  : i + m < gemm->m ? i + m
-                                                    : 0,
                     .c = gemm->c + i * gemm->c_row + j,
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(
-                    gemm, block, p, j, n, direct, next_k > 0 || (packed && gemm->order), scratch);
+                compute_panels(gemm, block, p, j, n, direct, false, scratch);
             }
         }
-        const float **const swap = rows;
-        rows = next;
-        next = swap;
     }
 }
 

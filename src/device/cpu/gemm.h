@@ -27,17 +27,20 @@ struct gemm {
     bool add;
 };
 
-/* The most terms, columns and rows that are packed into the scratch memory at a time. The first is
- * part of what the bits of a result depend on. */
-enum { GEMM_BLOCK_K = 512, GEMM_BLOCK_N = 256, GEMM_BLOCK_M = 192, GEMM_CHUNK = 960 };
+/* The most terms and columns of b, and terms and rows of a transposed a, that are packed at a time.
+ * The bits of a result depend on the first. */
+enum { GEMM_BLOCK_K = 480, GEMM_BLOCK_N = 256, GEMM_BLOCK_M = 192 };
 
-/* Memory that one call needs, aligned to a cache line, with any contents. */
-enum { GEMM_TILE_MAX = 6 * 64 }; /* elements of the largest tile of any instruction set */
+/* The rows of a result that go by way of scratch memory at a time, where its columns are not whole
+ * vectors; and the columns of the widest panel of any instruction set. */
+enum { GEMM_EDGE_ROWS = 48, GEMM_PANEL_MAX = 64 };
+
+/* Memory that one call needs, aligned to a cache line, with any contents: 0.9 MB. */
 struct gemm_scratch {
-    float a[GEMM_BLOCK_K * GEMM_BLOCK_M]; /* columns of a: [k, m] */
-    float b[GEMM_BLOCK_K * GEMM_BLOCK_N]; /* panels of b: [panel, k, a tile's columns] */
-    float edge[GEMM_TILE_MAX];            /* a tile that c has no room for */
-    const float *rows[2][GEMM_BLOCK_K], *packed[GEMM_BLOCK_K];
+    float a[GEMM_BLOCK_K * GEMM_BLOCK_M]; /* [terms, rows of a transposed a] */
+    float b[GEMM_BLOCK_K * GEMM_BLOCK_N]; /* [panel, terms, columns of the panel] */
+    float edge[GEMM_EDGE_ROWS * GEMM_PANEL_MAX];
+    const float *rows[GEMM_BLOCK_K], *packed[GEMM_BLOCK_K]; /* where rows of a lie */
 };
 
 typedef void gemm_function(const struct gemm *gemm, struct gemm_scratch *scratch);

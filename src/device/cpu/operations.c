@@ -33,10 +33,11 @@ static void gather_rows(
     const struct view to = operation->gather_rows.destination;
     const struct slice slice = slice_rows(to.rows, thread, threads);
     const float *source = host_floats(operation->gather_rows.source);
-    const uint32_t *index = host_integers(operation->gather_rows.index);
+    const bool ordered = operation->gather_rows.index.buffer; /* else it is a copy */
+    const uint32_t *index = ordered ? host_integers(operation->gather_rows.index) : NULL;
     float *destination = host_floats(to);
     for (size_t i = slice.first; i < slice.end; i++)
-        memcpy(destination + i * to.columns, source + index[i] * to.columns,
+        memcpy(destination + i * to.columns, source + (ordered ? index[i] : i) * to.columns,
             to.columns * sizeof(float));
 }
 
@@ -52,51 +53,80 @@ static void multiply(
         openblas_multiply(&cpu->openblas, gemm);
 }
 
+/* The part of an operation's result that falls to a thread: some of the rows and all columns, or
+ * the other way round. */
+struct part {
+    struct slice rows, columns;
+};
+
+static struct part part_of(
+    const struct queue_entry *entry, struct view result, int thread, int threads) {
+    const struct slice all_rows = {0, result.rows}, all_columns = {0, result.columns};
+    return entry->by_columns
+               ? (struct part){all_rows, slice_columns(result.columns, thread, threads)}
+               : (struct part){slice_rows(result.rows, thread, threads), all_columns};
+}
+
+/* Where the rows of x from `first` on are, or their order. */
+static const float *rows_of_x(
+    const struct queue_entry *entry, struct view x, size_t first, const uint32_t **order) {
+    *order = entry->order.buffer ? host_integers(entry->order) + first : NULL;
+    return host_floats(x) + (*order ? 0 : first * x.columns);
+}
+
 static void dense_forward(
     const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
     const struct operation *operation = &entry->operation;
     const struct view to = operation->dense_forward.y;
     const size_t in = operation->dense_forward.x.columns, out = to.columns;
-    const struct slice slice = slice_rows(to.rows, thread, threads);
-    const size_t rows = slice.end - slice.first;
-    float *y = host_floats(to) + slice.first * out; /* (rows, out) */
-    const struct gemm gemm = {.m = rows,
-        .n = out,
+    const struct part part = part_of(entry, to, thread, threads);
+    const size_t rows = part.rows.end - part.rows.first, first = part.columns.first;
+    const size_t columns = part.columns.end - first;
+    float *y = host_floats(to) + part.rows.first * out + first; /* (rows, columns) of (B, out) */
+    const float *bias = host_floats(operation->dense_forward.bias) + first;
+    struct gemm gemm = {.m = rows,
+        .n = columns,
         .k = in,
-        .a = host_floats(operation->dense_forward.x) + slice.first * in,
         .a_row = in,
-        .b = host_floats(operation->dense_forward.weights),
+        .b = host_floats(operation->dense_forward.weights) + first, /* (in, columns) */
         .b_row = out,
         .c = y,
         .c_row = out,
         .scale = 1.0f};
+    gemm.a = rows_of_x(entry, operation->dense_forward.x, part.rows.first, &gemm.order);
     multiply(cpu, entry, thread, &gemm);
-    cpu->kernels->bias_activate(
-        y, host_floats(operation->dense_forward.bias), rows, out, operation->activation);
+    const size_t at_once = columns == out ? rows : 1;
+    for (size_t i = 0; i < rows; i += at_once)
+        cpu->kernels->bias_activate(y + i * out, bias, at_once, columns, operation->activation);
 }
 
 static void dense_backward(
     const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
     const struct operation *operation = &entry->operation;
-    const struct view from = operation->dense_backward.d_y;
-    const size_t in = operation->dense_backward.d_x.columns, out = from.columns;
-    const struct slice slice = slice_rows(from.rows, thread, threads);
-    const size_t rows = slice.end - slice.first;
-    const float *x = host_floats(operation->dense_backward.x) + slice.first * in; /* (rows, in) */
-    float *d_x = host_floats(operation->dense_backward.d_x) + slice.first * in;   /* (rows, in) */
+    const struct view to = operation->dense_backward.d_x;
+    const size_t in = to.columns, out = operation->dense_backward.d_y.columns;
+    const struct part part = part_of(entry, to, thread, threads);
+    const size_t rows = part.rows.end - part.rows.first, first = part.columns.first;
+    const size_t columns = part.columns.end - first;
+    const size_t offset = part.rows.first * in + first;
+    const float *x = host_floats(operation->dense_backward.x) + offset; /* (rows, columns) */
+    float *d_x = host_floats(to) + offset;                              /* (rows, columns) */
     const struct gemm gemm = {.m = rows,
-        .n = in,
+        .n = columns,
         .k = out,
         .transpose_b = true,
-        .a = host_floats(from) + slice.first * out,
+        .a = host_floats(operation->dense_backward.d_y) + part.rows.first * out,
         .a_row = out,
-        .b = host_floats(operation->dense_backward.weights),
+        .b = host_floats(operation->dense_backward.weights) + first * out, /* (columns, out) */
         .b_row = out,
         .c = d_x,
         .c_row = in,
         .scale = 1.0f};
     multiply(cpu, entry, thread, &gemm);
-    cpu->kernels->multiply_slope(d_x, x, rows * in, operation->activation);
+    const size_t at_once = columns == in ? rows : 1;
+    for (size_t i = 0; i < rows; i += at_once)
+        cpu->kernels->multiply_slope(
+            d_x + i * in, x + i * in, at_once * columns, operation->activation);
 }
 
 /* Parameters = (add ? parameters : 0) + scale * their gradient. The gradient of the weights is
@@ -107,11 +137,10 @@ static void add_gradient(const struct cpu *cpu, const struct queue_entry *entry,
     struct view bias) {
     const size_t batch = d_y.rows, in = x.columns, out = d_y.columns;
     const struct slice slice = slice_rows(in, thread, threads);
-    const struct gemm gemm = {.m = slice.end - slice.first,
+    struct gemm gemm = {.m = slice.end - slice.first,
         .n = out,
         .k = batch,
         .transpose_a = true,
-        .a = host_floats(x) + slice.first,
         .a_row = in,
         .b = host_floats(d_y),
         .b_row = out,
@@ -119,13 +148,17 @@ static void add_gradient(const struct cpu *cpu, const struct queue_entry *entry,
         .c_row = out,
         .scale = scale,
         .add = add};
+    gemm.a = rows_of_x(entry, x, 0, &gemm.order) + slice.first;
     multiply(cpu, entry, thread, &gemm);
     const struct slice columns = slice_rows(out, thread, threads);
     float *sums = host_floats(bias);
     if (!add)
         memset(sums + columns.first, 0, (columns.end - columns.first) * sizeof *sums);
-    cpu->kernels->add_column_sums(
-        sums, host_floats(d_y), batch, out, columns.first, columns.end, scale);
+    for (size_t first = 0, rows; first < batch; first += rows) { /* in the gemm's own blocks */
+        rows = batch - first < GEMM_BLOCK_K ? batch - first : GEMM_BLOCK_K;
+        cpu->kernels->add_column_sums(
+            sums, host_floats(d_y) + first * out, rows, out, columns.first, columns.end, scale);
+    }
 }
 
 static void dense_gradient(
@@ -166,16 +199,18 @@ static void softmax_cross_entropy(
         host_floats(operation->softmax_cross_entropy.score) + slice.first * 2);
 }
 
-/* How each kind of operation is done. For each operand, in the order of struct operation, it is
- * true where a thread meets only its own rows. */
+/* How each kind of operation is done, and what a thread meets of each operand, in the order of
+ * struct operation. */
 const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
-    [OPERATION_UPLOAD] = {upload, {true}},
-    [OPERATION_UPLOAD_PIXELS] = {upload_pixels, {true}},
-    [OPERATION_GATHER_ROWS] = {gather_rows, {false, true, true}},
-    [OPERATION_DENSE_FORWARD] = {dense_forward, {true, false, false, true}},
-    [OPERATION_DENSE_BACKWARD] = {dense_backward, {true, false, true, true}},
-    [OPERATION_DENSE_GRADIENT] = {dense_gradient, {false, false, true, false}},
-    [OPERATION_OPTIMIZE] = {optimize, {true, false, true}},
-    [OPERATION_DENSE_UPDATE] = {dense_update, {false, false, false, true, false}},
-    [OPERATION_SOFTMAX_CROSS_ENTROPY] = {softmax_cross_entropy, {true, true, true}},
+    [OPERATION_UPLOAD] = {upload, {MET_ROWS}},
+    [OPERATION_UPLOAD_PIXELS] = {upload_pixels, {MET_ROWS}},
+    [OPERATION_GATHER_ROWS] = {gather_rows, {MET_ANY, MET_ROWS, MET_ROWS}},
+    [OPERATION_DENSE_FORWARD] = {dense_forward, {MET_ROWS, MET_ANY, MET_ANY, MET_ROWS},
+        {MET_ANY, MET_COLUMNS, MET_COLUMNS, MET_COLUMNS}},
+    [OPERATION_DENSE_BACKWARD] = {dense_backward, {MET_ROWS, MET_ANY, MET_ROWS, MET_ROWS},
+        {MET_ANY, MET_ANY, MET_COLUMNS, MET_COLUMNS}},
+    [OPERATION_DENSE_GRADIENT] = {dense_gradient, {MET_ANY, MET_ANY, MET_ROWS, MET_ANY}},
+    [OPERATION_OPTIMIZE] = {optimize, {MET_ROWS, MET_ANY, MET_ROWS}},
+    [OPERATION_DENSE_UPDATE] = {dense_update, {MET_ANY, MET_ANY, MET_ANY, MET_ROWS, MET_ANY}},
+    [OPERATION_SOFTMAX_CROSS_ENTROPY] = {softmax_cross_entropy, {MET_ROWS, MET_ROWS, MET_ROWS}},
 };

@@ -5,14 +5,23 @@
 #include <omp.h>
 #include <stdlib.h>
 
+/* Whole units, as evenly as they go. */
+static struct slice slice_units(size_t count, size_t unit, int thread, int threads) {
+    const size_t units = (count + unit - 1) / unit;
+    const size_t first = units * (size_t)thread / (size_t)threads * unit;
+    const size_t end = units * ((size_t)thread + 1) / (size_t)threads * unit;
+    return (struct slice){first, end < count ? end : count};
+}
+
 struct slice slice_rows(size_t rows, int thread, int threads) {
     /* Where there are enough rows, each thread has a multiple of 6 of them, so that the register
      * tiles of its gemms are full. */
-    const size_t unit = rows >= 12 * (size_t)threads ? 6 : 1;
-    const size_t units = (rows + unit - 1) / unit;
-    const size_t first = units * (size_t)thread / (size_t)threads * unit;
-    const size_t end = units * ((size_t)thread + 1) / (size_t)threads * unit;
-    return (struct slice){first, end < rows ? end : rows};
+    return slice_units(rows, rows >= 12 * (size_t)threads ? 6 : 1, thread, threads);
+}
+
+struct slice slice_columns(size_t columns, int thread, int threads) {
+    /* Whole cache lines, or the widest panels of a gemm. */
+    return slice_units(columns, columns >= 64 * (size_t)threads ? 64 : 16, thread, threads);
 }
 
 bool queue_reserve(struct queue *queue, size_t capacity) {
@@ -37,26 +46,48 @@ bool queue_is_full(const struct queue *queue) {
     return queue->count == queue->capacity;
 }
 
-/* Whether a thread that does the later entry could meet, at its operand `j`, what another thread
- * still does to operand `i` of the earlier entry. */
-static bool operands_conflict(
-    const struct queue_entry *earlier, size_t i, const struct queue_entry *later, size_t j) {
-    const struct view a = earlier->operation.views[i], b = later->operation.views[j];
-    const bool written = operation_types[earlier->operation.kind].operands[i].use != OPERAND_READ ||
-                         operation_types[later->operation.kind].operands[j].use != OPERAND_READ;
-    if (!written || !view_overlaps(a, b))
+/* An operand of an entry: its view, what a thread meets of it, and whether that is written. */
+struct operand {
+    struct view view;
+    enum met met;
+    bool written;
+};
+
+/* Gives the operands of an entry, in the order of the operation's views, and their number. An entry
+ * with an order has that as one more. */
+static size_t list_operands(
+    const struct queue_entry *entry, struct operand operands[OPERATION_VIEWS + 1]) {
+    const struct operation_type *type = &operation_types[entry->operation.kind];
+    const enum met *met = entry->by_columns ? entry->how->by_columns : entry->how->by_rows;
+    size_t count = operation_operands(type);
+    for (size_t i = 0; i < count; i++)
+        operands[i] = (struct operand){
+            entry->operation.views[i], met[i], type->operands[i].use != OPERAND_READ};
+    if (entry->order.buffer) {
+        operands[count++] = (struct operand){entry->order, operands[0].met, false};
+        operands[0].met = MET_ANY;
+    }
+    return count;
+}
+
+/* Whether a thread that does the later operation could meet, at operand `b`, what another thread
+ * still does to operand `a` of the earlier one. */
+static bool operands_conflict(const struct operand *a, const struct operand *b) {
+    if (!(a->written || b->written) || !view_overlaps(a->view, b->view))
         return false;
-    const bool same_rows = earlier->how->by_rows[i] && later->how->by_rows[j] &&
-                           a.offset == b.offset && a.rows == b.rows && a.columns == b.columns;
-    return !same_rows;
+    const bool same_slices = a->met != MET_ANY && a->met == b->met &&
+                             a->view.offset == b->view.offset && a->view.rows == b->view.rows &&
+                             a->view.columns == b->view.columns;
+    return !same_slices;
 }
 
 static bool entries_conflict(const struct queue_entry *earlier, const struct queue_entry *later) {
-    const size_t befores = operation_operands(&operation_types[earlier->operation.kind]);
-    const size_t afters = operation_operands(&operation_types[later->operation.kind]);
-    for (size_t i = 0; i < befores; i++)
-        for (size_t j = 0; j < afters; j++)
-            if (operands_conflict(earlier, i, later, j))
+    struct operand befores[OPERATION_VIEWS + 1], afters[OPERATION_VIEWS + 1];
+    const size_t befores_count = list_operands(earlier, befores);
+    const size_t afters_count = list_operands(later, afters);
+    for (size_t i = 0; i < befores_count; i++)
+        for (size_t j = 0; j < afters_count; j++)
+            if (operands_conflict(&befores[i], &afters[j]))
                 return true;
     return false;
 }
@@ -65,14 +96,13 @@ static bool entries_conflict(const struct queue_entry *earlier, const struct que
  * it has a barrier before it anyway, so that adding an entry never takes long. */
 enum { LOOK_BACK = 64 };
 
-void queue_append(struct queue *queue, const struct operation *operation,
-    const struct cpu_operation *how, const struct cpu_algorithm *algorithm) {
-    struct queue_entry *entry = &queue->entries[queue->count];
-    *entry = (struct queue_entry){
-        *operation, how, algorithm, queue->count - queue->last_barrier >= LOOK_BACK};
-    for (size_t i = queue->last_barrier; i < queue->count && !entry->barrier; i++)
-        entry->barrier = entries_conflict(&queue->entries[i], entry);
-    if (entry->barrier)
+void queue_append(struct queue *queue, const struct queue_entry *entry) {
+    struct queue_entry *added = &queue->entries[queue->count];
+    *added = *entry;
+    added->barrier = queue->count - queue->last_barrier >= LOOK_BACK;
+    for (size_t i = queue->last_barrier; i < queue->count && !added->barrier; i++)
+        added->barrier = entries_conflict(&queue->entries[i], added);
+    if (added->barrier)
         queue->last_barrier = queue->count;
     queue->count++;
 }

@@ -14,20 +14,28 @@ struct cpu;
 struct cpu_algorithm;
 struct queue_entry;
 
+/* Which elements of an operand one thread meets: any; or only its own slice of the rows, or of the
+ * columns. */
+enum met { MET_ANY, MET_ROWS, MET_COLUMNS };
+
 /* How the team does a kind of operation. */
 struct cpu_operation {
     /* Does the share of one thread: number `thread`, from 0 on, of `threads`. */
     void (*run)(const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads);
-    /* For each operand: true if a thread meets no other rows of it than its own slice. False if a
-     * thread may meet any row. */
-    bool by_rows[OPERATION_VIEWS];
+    /* For each operand: what a thread meets of it where the team divides the rows of the result,
+     * and where it divides the columns. */
+    enum met by_rows[OPERATION_VIEWS], by_columns[OPERATION_VIEWS];
 };
 
 struct queue_entry {
     struct operation operation;
     const struct cpu_operation *how;
     const struct cpu_algorithm *algorithm; /* of its gemm; NULL: it has none */
-    bool barrier;                          /* there is a barrier before this operation */
+    /* [B, 1]: instead of the first B rows of the first operand, those of these numbers are taken.
+     * Without a buffer: the first B rows. */
+    struct view order;
+    bool by_columns; /* the team divides the columns of the result, not the rows */
+    bool barrier;    /* there is a barrier before this operation (found by queue_append) */
 };
 
 struct queue {
@@ -36,19 +44,19 @@ struct queue {
     size_t last_barrier; /* index of the first entry after the last barrier */
 };
 
-/* The rows that fall to `thread`: first <= row < end. */
+/* The rows or columns that fall to `thread`: first <= i < end. */
 struct slice {
     size_t first, end;
 };
 struct slice slice_rows(size_t rows, int thread, int threads);
+struct slice slice_columns(size_t columns, int thread, int threads);
 
 /* Makes room for `capacity` entries; false when memory is refused. */
 bool queue_reserve(struct queue *queue, size_t capacity);
 void queue_free(struct queue *queue);
 
-/* Adds an operation; there must be room. */
-void queue_append(struct queue *queue, const struct operation *operation,
-    const struct cpu_operation *how, const struct cpu_algorithm *algorithm);
+/* Adds an entry; there must be room. */
+void queue_append(struct queue *queue, const struct queue_entry *entry);
 bool queue_is_full(const struct queue *queue);
 void queue_empty(struct queue *queue);
 

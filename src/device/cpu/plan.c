@@ -1,0 +1,200 @@
+/* Plans how the team does operations. Of a single one: what computes its gemm, and whether the team
+ * divides rows or columns. Of a recording, in which whole steps are found (step.h): also what can
+ * be left out, and the blocks of samples of a large batch. */
+#include "device/cpu/cpu.h"
+#include "device/step.h"
+#include "system/memory.h"
+
+#include <stdlib.h>
+
+/* --- An operation --- */
+
+/* Whether the team divides the columns of a gemm's result. What threads must read for their shares
+ * is then less: one operand is shared by all, and that is better the shorter one. Narrow layers
+ * stay divided by rows, so that the team need not meet after each of them. */
+static bool divides_columns(const struct cpu *cpu, struct view result) {
+    enum { WIDE = 256, LINE = 16 };
+    const size_t threads = (size_t)cpu->host.base.info.threads;
+    return threads > 1 && result.columns >= WIDE && result.columns >= LINE * threads &&
+           result.columns > result.rows;
+}
+
+struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation) {
+    const enum operation_kind kind = operation->kind;
+    return (struct queue_entry){
+        .operation = *operation,
+        .how = &cpu_operations[kind],
+        .algorithm = cpu_choose(cpu, operation),
+        .by_columns =
+            (kind == OPERATION_DENSE_FORWARD && divides_columns(cpu, operation->dense_forward.y)) ||
+            (kind == OPERATION_DENSE_BACKWARD &&
+                divides_columns(cpu, operation->dense_backward.d_x)),
+    };
+}
+
+/* --- A recording --- */
+
+struct planner {
+    const struct cpu *cpu;
+    struct queue *queue;
+    struct host_buffer *copy;
+    bool failed; /* memory was refused */
+};
+
+static void append_operation(
+    struct planner *planner, const struct operation *operation, struct view order) {
+    struct queue *queue = planner->queue;
+    struct queue_entry entry = cpu_plan(planner->cpu, operation);
+    entry.order = order;
+    if (queue_is_full(queue) && !queue_reserve(queue, 2 * queue->capacity + 16))
+        planner->failed = true;
+    if (!planner->failed)
+        queue_append(queue, &entry);
+}
+
+static bool begins_alike(struct view a, struct view b) {
+    return a.buffer == b.buffer && a.offset == b.offset && a.columns == b.columns;
+}
+
+/* --- Gathering --- */
+
+/* Whether the step can read its batch where it lies among all samples. The copy that gather_rows
+ * makes of the batch is then missing, so it must be one that the next step replaces. */
+static bool reads_in_place(
+    const struct cpu *cpu, const struct step *step, const struct operation *next) {
+    const struct view x = step->layers[0].x;
+    return step->gathered && cpu_takes_order(cpu) && next && next->kind == OPERATION_GATHER_ROWS &&
+           begins_alike(next->gather_rows.destination, x) &&
+           next->gather_rows.destination.rows >= x.rows;
+}
+
+/* --- Blocks of samples --- */
+
+/* A large batch is taken in blocks, so that the update finds a block's inputs still in some cache.
+ * Forward and backward need the parameters of before the step, while the updates of earlier blocks
+ * change them: so they read a copy, which must be small beside the inputs of a block. Blocks end
+ * where those of a gemm's terms do, so that the sums are the same as those of the whole batch. */
+enum { BLOCK = 2 * GEMM_BLOCK_K };
+
+static size_t count_parameters(const struct step *step) {
+    size_t count = 0;
+    for (size_t l = 0; l < step->layers_count; l++)
+        count += (step->layers[l].weights.rows + 1) * step->layers[l].weights.columns;
+    return count;
+}
+
+/* Whether a step is taken in blocks. Makes room for the copy at the first such step. */
+static bool takes_blocks(struct planner *planner, const struct step *step) {
+    const struct view x = step->layers[0].x;
+    const size_t parameters = count_parameters(step);
+    if (x.rows < 2 * BLOCK || parameters > BLOCK * x.columns / 4)
+        return false;
+    if (!planner->copy) {
+        planner->copy = malloc(sizeof *planner->copy);
+        float *data = planner->copy ? memory_allocate(parameters * sizeof *data) : NULL;
+        planner->failed = !data;
+        if (planner->copy)
+            *planner->copy = (struct host_buffer){{NULL, parameters}, data};
+    }
+    return !planner->failed && planner->copy->base.elements >= parameters;
+}
+
+/* Where the copy of a layer's weights and bias is. */
+static struct step_layer copy_of(
+    const struct planner *planner, const struct step *step, size_t layer) {
+    struct step_layer copy = step->layers[layer];
+    size_t offset = 0;
+    for (size_t l = 0; l < layer; l++)
+        offset += (step->layers[l].weights.rows + 1) * step->layers[l].weights.columns;
+    copy.weights.buffer = copy.bias.buffer = &planner->copy->base;
+    copy.weights.offset = offset;
+    copy.bias.offset = offset + copy.weights.rows * copy.weights.columns;
+    return copy;
+}
+
+static void append_copies(struct planner *planner, const struct step *step) {
+    for (size_t l = 0; l < step->layers_count; l++) {
+        const struct step_layer *layer = &step->layers[l], copy = copy_of(planner, step, l);
+        const struct view pairs[2][2] = {{layer->weights, copy.weights}, {layer->bias, copy.bias}};
+        for (int p = 0; p < 2; p++)
+            append_operation(planner,
+                &(struct operation){.kind = OPERATION_GATHER_ROWS,
+                    .gather_rows = {.source = pairs[p][0], .destination = pairs[p][1]}},
+                (struct view){0});
+    }
+}
+
+/* Replaces the parameters that an operation of forward or backward reads by their copies. */
+static void read_copies(
+    const struct planner *planner, const struct step *step, struct operation *operation) {
+    const bool forward = operation->kind == OPERATION_DENSE_FORWARD;
+    if (!forward && operation->kind != OPERATION_DENSE_BACKWARD)
+        return;
+    struct view *weights =
+        forward ? &operation->dense_forward.weights : &operation->dense_backward.weights;
+    for (size_t l = 0; l < step->layers_count; l++)
+        if (begins_alike(*weights, step->layers[l].weights)) {
+            const struct step_layer copy = copy_of(planner, step, l);
+            *weights = copy.weights;
+            if (forward)
+                operation->dense_forward.bias = copy.bias;
+            return;
+        }
+}
+
+/* --- Steps --- */
+
+/* Adds an operation of a step, for `rows` samples of the batch from `first` on. */
+static void append_rows(struct planner *planner, const struct step *step, bool in_place,
+    struct operation operation, size_t first, size_t rows) {
+    const struct operand_type *operands = operation_types[operation.kind].operands;
+    struct view order = {0};
+    for (size_t i = 0; i < OPERATION_VIEWS && operands[i].name; i++) {
+        if (operands[i].rows != 'B')
+            continue;
+        const bool is_x = in_place && begins_alike(operation.views[i], step->layers[0].x);
+        operation.views[i] = is_x ? step->all_x : view_rows(operation.views[i], first, rows);
+        if (is_x)
+            order = view_rows(step->index, first, rows);
+    }
+    append_operation(planner, &operation, order);
+}
+
+static void plan_step(struct planner *planner, const struct step *step,
+    const struct operation *operations, const struct operation *next) {
+    const bool in_place = reads_in_place(planner->cpu, step, next);
+    const bool blocks = takes_blocks(planner, step);
+    const size_t batch = step->layers[0].x.rows, most = blocks ? BLOCK : batch;
+    size_t o = 0;
+    for (; operations[o].kind == OPERATION_GATHER_ROWS; o++) /* the images, then their labels */
+        if (!in_place || o > 0)
+            append_operation(planner, &operations[o], (struct view){0});
+    if (blocks)
+        append_copies(planner, step);
+    for (size_t first = 0, rows; first < batch; first += rows) {
+        rows = batch - first < 2 * most ? batch - first : most;
+        for (size_t p = o; p < step->operations; p++) {
+            struct operation operation = operations[p];
+            if (blocks)
+                read_copies(planner, step, &operation);
+            append_rows(planner, step, in_place, operation, first, rows);
+        }
+    }
+}
+
+bool cpu_plan_recording(const struct cpu *cpu, const struct operation *operations, size_t count,
+    struct queue *queue, struct host_buffer **copy) {
+    struct planner planner = {.cpu = cpu, .queue = queue};
+    struct step *step = malloc(sizeof *step);
+    planner.failed = !step;
+    for (size_t o = 0; o < count && !planner.failed;)
+        if (step_find(operations + o, count - o, step)) {
+            const size_t end = o + step->operations;
+            plan_step(&planner, step, operations + o, end < count ? operations + end : NULL);
+            o = end;
+        } else
+            append_operation(&planner, &operations[o++], (struct view){0});
+    free(step);
+    *copy = planner.copy;
+    return !planner.failed;
+}
