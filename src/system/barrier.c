@@ -1,0 +1,125 @@
+#include "system/barrier.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#if BARRIER_HAS_FUTEX
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+enum {
+    ASLEEP = 1,   /* in `round`: somebody sleeps, and is to be woken at its end */
+    NEXT = 2,     /* from a round to the next */
+    SPIN = 10000, /* nanoseconds; to fall asleep and be woken takes no less */
+    LOOKS = 8     /* at the round, for each look at the clock */
+};
+
+/* --- Sleeping: as long as the round is `asleep`, which is odd --- */
+
+#if BARRIER_HAS_FUTEX
+
+_Static_assert(sizeof(atomic_uint) == 4, "a futex has 32 bits");
+
+static void sleep_while(struct barrier *barrier, unsigned asleep) {
+    /* The system lets nobody fall asleep once the round has changed. */
+    while (atomic_load_explicit(&barrier->round, memory_order_acquire) == asleep)
+        syscall(SYS_futex, &barrier->round, FUTEX_WAIT_PRIVATE, asleep, NULL, NULL, 0);
+}
+
+static void wake_all(struct barrier *barrier) {
+    syscall(SYS_futex, &barrier->round, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void barrier_open(struct barrier *barrier) {
+    atomic_init(&barrier->arrived, 0);
+    atomic_init(&barrier->round, 0);
+}
+
+void barrier_close(struct barrier *barrier) {
+    (void)barrier;
+}
+
+#else
+
+static void sleep_while(struct barrier *barrier, unsigned asleep) {
+    pthread_mutex_lock(&barrier->mutex);
+    while (atomic_load_explicit(&barrier->round, memory_order_acquire) == asleep)
+        pthread_cond_wait(&barrier->round_ended, &barrier->mutex);
+    pthread_mutex_unlock(&barrier->mutex);
+}
+
+static void wake_all(struct barrier *barrier) {
+    /* With the mutex, so that nobody is between his look at the round and his sleep. */
+    pthread_mutex_lock(&barrier->mutex);
+    pthread_cond_broadcast(&barrier->round_ended);
+    pthread_mutex_unlock(&barrier->mutex);
+}
+
+void barrier_open(struct barrier *barrier) {
+    atomic_init(&barrier->arrived, 0);
+    atomic_init(&barrier->round, 0);
+    pthread_mutex_init(&barrier->mutex, NULL);
+    pthread_cond_init(&barrier->round_ended, NULL);
+}
+
+void barrier_close(struct barrier *barrier) {
+    pthread_cond_destroy(&barrier->round_ended);
+    pthread_mutex_destroy(&barrier->mutex);
+}
+
+#endif
+
+/* --- Spinning --- */
+
+/* Lets the processor rest for a moment: it takes less power, and leaves a core to its other thread.
+ */
+static void relax(void) {
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("isb"); /* most processors ignore `yield` */
+#endif
+}
+
+/* By the clock, because a pause takes 10 to 140 cycles, and a thread that lost its processor in
+ * between has waited enough. It is that of the time of day: nobody counts who reads it. */
+static uint64_t clock_nanoseconds(void) {
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the round ends within SPIN. */
+static bool spin_while(struct barrier *barrier, unsigned round) {
+    const uint64_t begin = clock_nanoseconds();
+    do
+        for (int look = 0; look < LOOKS; look++) {
+            if ((atomic_load_explicit(&barrier->round, memory_order_acquire) & ~ASLEEP) != round)
+                return true;
+            relax();
+        }
+    while (clock_nanoseconds() - begin < SPIN); /* also ends when the clock is set back */
+    return false;
+}
+
+/* --- Meeting --- */
+
+void barrier_wait(struct barrier *barrier, int threads) {
+    const unsigned round = atomic_load_explicit(&barrier->round, memory_order_relaxed) & ~ASLEEP;
+    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == threads - 1) {
+        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+        if (atomic_exchange_explicit(&barrier->round, round + NEXT, memory_order_release) & ASLEEP)
+            wake_all(barrier);
+    } else if (!spin_while(barrier, round)) {
+        /* Unless the round has ended by now, who ends it must see that somebody sleeps. */
+        const unsigned asleep = round | ASLEEP;
+        unsigned seen = round;
+        atomic_compare_exchange_strong_explicit(
+            &barrier->round, &seen, asleep, memory_order_relaxed, memory_order_relaxed);
+        sleep_while(barrier, asleep);
+    }
+}
