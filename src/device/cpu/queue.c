@@ -1,5 +1,6 @@
 #include "device/cpu/queue.h"
 
+#include "system/barrier.h"
 #include "system/team.h"
 
 #include <omp.h>
@@ -111,6 +112,8 @@ int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
     int size = threads;
     if (queue->count == 0)
         return size;
+    struct barrier barrier;
+    barrier_open(&barrier);
 #pragma omp parallel num_threads(team_whole(threads))
     {
         const int thread = omp_get_thread_num(), team = omp_get_num_threads();
@@ -118,11 +121,12 @@ int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
             size = team;
         for (size_t i = 0; i < queue->count; i++) {
             const struct queue_entry *entry = &queue->entries[i];
-            if (entry->barrier) {
-#pragma omp barrier
-            }
+            if (entry->barrier)
+                barrier_wait(&barrier, team);
             entry->how->run(cpu, entry, thread, team);
         }
+        barrier_wait(&barrier, team); /* because OpenMP's own, which follows, spins for longer */
     }
+    barrier_close(&barrier);
     return size;
 }
