@@ -32,6 +32,21 @@ static const struct header empty = {.magic = "trainer code v1"};
 
 enum { FRAME = sizeof(struct header) + sizeof(uint64_t) }; /* bytes beside key and content */
 
+/* --- Keys --- */
+
+char *program_cache_key(const char *const *parts, size_t count, size_t *key_length) {
+    size_t size = 1, used = 0;
+    for (size_t p = 0; p < count; p++)
+        size += strlen(parts[p]) + 1;
+    char *key = malloc(size);
+    if (!key)
+        return NULL;
+    for (size_t p = 0; p < count; p++)
+        used += (size_t)snprintf(key + used, size - used, "%s\n", parts[p]);
+    *key_length = used;
+    return key;
+}
+
 /* --- Where entries are --- */
 
 /* Gives the cache's folder. The first *given characters of its path are a folder that is not ours

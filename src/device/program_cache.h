@@ -10,6 +10,9 @@
  * its options, the device, the driver's version. What was stored under another key is never loaded.
  */
 
+/* Makes a key of `count` texts. The caller frees it. NULL when memory is refused. */
+char *program_cache_key(const char *const *parts, size_t count, size_t *key_length);
+
 /* Gives what was last stored under the key, to be ended by free(). False when there is nothing, or
  * nothing that can be trusted: the file is damaged, belongs to another user, or may be written by
  * others. */

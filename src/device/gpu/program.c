@@ -13,19 +13,11 @@
 
 char *gpu_cache_key(const struct gpu *gpu, const char *what, const char *const *parts, size_t count,
     size_t *length) {
-    const char *const head[] = {gpu->base.info.kind, what, gpu->compiled_for, gpu->environment};
-    const size_t heads = sizeof head / sizeof *head;
-    size_t size = 1, used = 0;
-    for (size_t p = 0; p < heads + count; p++)
-        size += strlen(p < heads ? head[p] : parts[p - heads]) + 1;
-    char *key = malloc(size);
-    if (!key)
-        return NULL;
-    for (size_t p = 0; p < heads + count; p++)
-        used += (size_t)snprintf(
-            key + used, size - used, "%s\n", p < heads ? head[p] : parts[p - heads]);
-    *length = used;
-    return key;
+    enum { HEADS = 4 };
+    const char *all[HEADS + GPU_CACHE_PARTS] = {
+        gpu->base.info.kind, what, gpu->compiled_for, gpu->environment};
+    memcpy(all + HEADS, parts, count * sizeof *parts);
+    return program_cache_key(all, HEADS + count, length);
 }
 
 /* --- Programs --- */

@@ -31,7 +31,8 @@ void gpu_kernel_free(struct gpu *gpu, struct gpu_kernel *kernel);
 
 /* The key under which the program cache keeps `what` ("program", "choice") of this device. It holds
  * everything that the content depends on: what code is compiled for, the environment, and `count`
- * further parts. The caller frees it. NULL when memory is refused. */
+ * further parts, at most GPU_CACHE_PARTS. The caller frees it. NULL when memory is refused. */
+enum { GPU_CACHE_PARTS = 8 };
 char *gpu_cache_key(const struct gpu *gpu, const char *what, const char *const *parts, size_t count,
     size_t *length);
 
