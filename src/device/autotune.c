@@ -23,6 +23,7 @@ struct gemm_choices {
     const struct algorithms *algorithms;
     struct gemm_choice *all;
     size_t count;
+    double seconds; /* that timing has taken */
 };
 
 enum status gemm_choices_create(struct device *device, const struct algorithms *algorithms,
@@ -150,14 +151,14 @@ static size_t fastest_of(const struct algorithms *algorithms, const struct candi
     return fastest;
 }
 
-/* Has the candidates take turns, so that whatever else the machine does meanwhile slows all of
- * them. After some rounds, those that take more than twice the best time are left out. Gives the
- * last failure of one. */
-static enum status take_turns(
-    const struct algorithms *algorithms, struct candidate *candidates, struct error *error) {
+/* Has the candidates take turns for `enough` seconds, so that whatever else the machine does
+ * meanwhile slows all of them. After some rounds, those that take more than twice the best time are
+ * left out. Gives the last failure of one. */
+static enum status take_turns(const struct algorithms *algorithms, struct candidate *candidates,
+    double enough, struct error *error) {
     enum status failure = STATUS_OK;
     const double start = clock_seconds();
-    for (int r = 0; r < algorithms->rounds && clock_seconds() - start < algorithms->enough; r++)
+    for (int r = 0; r < algorithms->rounds && clock_seconds() - start < enough; r++)
         for (size_t a = 0; a < algorithms->count; a++) {
             const double best = candidates[fastest_of(algorithms, candidates)].least;
             if (isinf(candidates[a].least) ||
@@ -177,17 +178,21 @@ static enum status find_fastest(struct gemm_choices *choices, const struct opera
     const struct algorithms *algorithms = choices->algorithms;
     struct candidate candidates[ALGORITHMS_MAX];
     enum status failure = STATUS_OK;
+    const double start = clock_seconds();
     for (size_t a = 0; a < algorithms->count; a++) {
         candidates[a] = (struct candidate){
             .device = device, .algorithms = algorithms, .algorithm = a, .gemm = gemm};
         const enum status status = get_ready(&candidates[a], error);
         failure = status != STATUS_OK ? status : failure;
     }
-    const enum status later = take_turns(algorithms, candidates, error);
+    const double left = algorithms->enough_in_all - choices->seconds;
+    const enum status later = take_turns(
+        algorithms, candidates, left < algorithms->enough ? left : algorithms->enough, error);
     failure = later != STATUS_OK ? later : failure;
     for (size_t a = 0; a < algorithms->count; a++)
         if (candidates[a].recorded)
             device->type->free_recording(device, candidates[a].recorded);
+    choices->seconds += clock_seconds() - start;
     *fastest = fastest_of(algorithms, candidates);
     return isinf(candidates[*fastest].least) ? failure : STATUS_OK;
 }
@@ -207,6 +212,21 @@ static size_t write_apart(struct operation *gemm, struct buffer *memory) {
     return elements;
 }
 
+/* Has a gemm do fewer samples, the first ones of its batch, where it would take too long to time.
+ */
+static void cut_batch(const struct algorithms *algorithms, struct operation *gemm) {
+    enum { SAMPLES_MIN = 32 };
+    const struct operation_type *type = &operation_types[gemm->kind];
+    const struct gemm_shape shape = gemm_shape_of(gemm);
+    const double most = algorithms->multiplications / ((double)shape.in * (double)shape.out);
+    if (most >= (double)shape.batch)
+        return;
+    const size_t samples = most < SAMPLES_MIN ? SAMPLES_MIN : (size_t)most;
+    for (size_t v = 0; v < operation_operands(type); v++)
+        if (type->operands[v].rows == 'B' && gemm->views[v].rows > samples)
+            gemm->views[v].rows = samples;
+}
+
 /* Times every algorithm. The results go to memory that is allocated for that, because what the
  * views hold may still be needed. If there is no such memory, nothing is timed, and the first
  * algorithm is taken. */
@@ -215,6 +235,7 @@ static enum status time_algorithms(struct gemm_choices *choices, const struct op
     struct operation apart = *gemm;
     struct buffer *written = NULL;
     struct error ignored;
+    cut_batch(choices->algorithms, &apart);
     const size_t elements = write_apart(&apart, NULL);
     *fastest = 0;
     *timed = device_allocate(choices->device, elements, &written, &ignored) == STATUS_OK;

@@ -21,12 +21,14 @@ struct algorithms {
     size_t suspect_side;  /* device_info.suspect_side where a library is chosen; 0: it is trusted */
 
     /* Each algorithm does a gemm again and again for a turn of about `turn` seconds, but at most
-     * `repeats` times. There are up to `rounds` turns of each, until `enough` seconds have passed.
-     * After the first `rounds_for_all`, algorithms that take more than twice the best time are left
-     * out. */
-    double turn, enough;
+     * `repeats` times. There are up to `rounds` turns of each, until `enough` seconds have passed
+     * for the shape, or `enough_in_all` for all shapes. After the first `rounds_for_all`,
+     * algorithms that take more than twice the best time are left out. */
+    double turn, enough, enough_in_all;
     size_t repeats;
     int rounds, rounds_for_all;
+    /* A gemm of more multiplications than this is timed with fewer samples in its batch. */
+    double multiplications;
 
     /* The key under which the program cache keeps the choice for a shape, which is given as text.
      * It holds everything that the choice depends on. The caller frees it. NULL when memory is

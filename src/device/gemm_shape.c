@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-/* The operand of [in, out]. */
+/* The operand of [in, out]; NULL: the operation is no gemm. */
 static const struct view *weights_of(const struct operation *operation) {
     switch (operation->kind) {
     case OPERATION_DENSE_FORWARD:
@@ -11,9 +11,15 @@ static const struct view *weights_of(const struct operation *operation) {
         return &operation->dense_backward.weights;
     case OPERATION_DENSE_GRADIENT:
         return &operation->dense_gradient.d_weights;
-    default:
+    case OPERATION_DENSE_UPDATE:
         return &operation->dense_update.weights;
+    default:
+        return NULL;
     }
+}
+
+bool operation_is_gemm(const struct operation *operation) {
+    return weights_of(operation) != NULL;
 }
 
 struct gemm_shape gemm_shape_of(const struct operation *operation) {

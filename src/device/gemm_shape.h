@@ -10,8 +10,11 @@ struct gemm_shape {
     size_t kind, batch, in, out;
 };
 
-/* The shape of an operation that is a gemm: dense_forward, dense_backward, dense_gradient or
- * dense_update. */
+/* Whether an operation is a gemm with its epilogue: dense_forward, dense_backward, dense_gradient
+ * or dense_update. */
+bool operation_is_gemm(const struct operation *operation);
+
+/* The shape of such an operation. */
 struct gemm_shape gemm_shape_of(const struct operation *operation);
 
 /* Writes a shape as text, "dense_forward 300 1024 64": the operation, batch, in and out. A choice

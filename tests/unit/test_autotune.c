@@ -32,6 +32,7 @@ static bool hiccups[ALGORITHMS];   /* every second wait for it takes five times 
 static unsigned able[ALGORITHMS];  /* gemms that it does before it fails */
 
 static unsigned gemms[ALGORITHMS]; /* that were enqueued since `multiply` began */
+static size_t fewest_rows;         /* of such a gemm by the library */
 
 static void set_seconds(double small, double medium, double library) {
     memcpy(seconds, (double[ALGORITHMS]){small, medium, library}, sizeof seconds);
@@ -108,6 +109,8 @@ static enum status enqueue(
     if (algorithm == ALGORITHMS)
         return STATUS_OK;
     gemms[algorithm]++;
+    if (algorithm == LIBRARY && command->gemm.m < fewest_rows)
+        fewest_rows = command->gemm.m;
     if (gemms[algorithm] > able[algorithm])
         return error_set(problem, STATUS_DEVICE, "%s has no room", names[algorithm]);
     fake->pending += seconds[algorithm];
@@ -218,6 +221,7 @@ static enum status multiply(size_t batch, size_t in) {
     struct buffer *buffers[4];
     const size_t elements[4] = {batch * in, in * OUT, OUT, batch * OUT};
     memset(gemms, 0, sizeof gemms);
+    fewest_rows = SIZE_MAX;
     for (int b = 0; b < 4; b++)
         assert_ok(device_allocate(device, elements[b], &buffers[b], &error));
     const enum status status = device_dense_forward(device, device_view(buffers[0], batch, in),
@@ -331,6 +335,45 @@ static void test_failing(void **state) {
     expect(200, 32, MEDIUM, true);
     able[MEDIUM] = able[LIBRARY] = 0;
     assert_fails(multiply(300, 32), STATUS_DEVICE, "blas has no room");
+    close_fake();
+}
+
+/* A gemm that would take long is timed with fewer samples, but not with so few that it tells
+ * nothing; and then all of it is done. */
+static void test_large(void **state) {
+    (void)state;
+    static const size_t cases[][2] = {{100, 100}, {200, 200}, {201, 200}, {1000, 200}};
+    set_seconds(3e-3, 2e-3, 1e-3);
+    for (size_t d = 0; d < 2; d++)
+        for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+            open_fake(drivers[d], d == 0 ? "one" : "other", "auto");
+            fake.gpu.algorithms.multiplications = 200.0 * 32 * 64;
+            expect(cases[c][0], 32, LIBRARY, true);
+            assert_int_equal(fewest_rows, cases[c][1]);
+            expect(cases[c][0], 32, LIBRARY, false);
+            assert_int_equal(fewest_rows, cases[c][0]);
+            close_fake();
+        }
+    open_fake(&launching, "one", "auto");
+    fake.gpu.algorithms.multiplications = 200.0;
+    expect(1001, 32, LIBRARY, true);
+    assert_int_equal(fewest_rows, 32);
+    expect(31, 32, LIBRARY, true);
+    assert_int_equal(fewest_rows, 31);
+    close_fake();
+}
+
+/* When the time for all shapes is over, each algorithm does a gemm twice, of which one counts. */
+static void test_enough_in_all(void **state) {
+    (void)state;
+    set_seconds(1e-3, 1.1e-3, 1.2e-3);
+    open_fake(&launching, "one", "auto");
+    fake.gpu.algorithms.enough_in_all = 0.03;
+    expect(100, 32, SMALL, true);
+    assert_true(enqueued() > 3 * 2 + 3);
+    set_seconds(1.2e-3, 1e-3, 1.1e-3);
+    expect(101, 32, MEDIUM, true);
+    assert_int_equal(enqueued(), 3 * 2 + 1);
     close_fake();
 }
 
@@ -469,8 +512,8 @@ static void test_earlier_missed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_fastest), TEST(test_repeats),
-        TEST(test_library_share), TEST(test_disturbed), TEST(test_failing), TEST(test_key),
-        TEST(test_no_room), TEST(test_earlier), TEST(test_earlier_elsewhere),
-        TEST(test_earlier_missed)};
+        TEST(test_library_share), TEST(test_disturbed), TEST(test_failing), TEST(test_large),
+        TEST(test_enough_in_all), TEST(test_key), TEST(test_no_room), TEST(test_earlier),
+        TEST(test_earlier_elsewhere), TEST(test_earlier_missed)};
     return cmocka_run_group_tests_name("autotune", tests, NULL, NULL);
 }

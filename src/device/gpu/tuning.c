@@ -4,6 +4,7 @@
 #include "device/gpu/program.h"
 #include "system/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static char *make_key(const struct device *device, const char *shape, size_t *length) {
@@ -49,9 +50,11 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
         .suspect_side = gpu->driver->suspect_side,
         .turn = 1e-3,
         .enough = 0.05,
+        .enough_in_all = INFINITY,
         .repeats = recorded ? RECORDED_MAX : LAUNCHED_MAX,
         .rounds = 10,
         .rounds_for_all = 3,
+        .multiplications = INFINITY,
         .make_key = make_key,
         .enqueue = enqueue,
         .record = recorded ? record : NULL,
