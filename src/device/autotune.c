@@ -214,11 +214,14 @@ static size_t write_apart(struct operation *gemm, struct buffer *memory) {
 
 /* Has a gemm do fewer samples, the first ones of its batch, where it would take too long to time.
  */
-static void cut_batch(const struct algorithms *algorithms, struct operation *gemm) {
-    enum { SAMPLES_MIN = 32 };
+static void cut_batch(const struct gemm_choices *choices, struct operation *gemm) {
+    enum { SAMPLES_MIN = 32, HURRY = 16 };
+    const struct algorithms *algorithms = choices->algorithms;
+    const bool hurried = choices->seconds >= algorithms->enough_in_all;
     const struct operation_type *type = &operation_types[gemm->kind];
     const struct gemm_shape shape = gemm_shape_of(gemm);
-    const double most = algorithms->multiplications / ((double)shape.in * (double)shape.out);
+    const double most = algorithms->multiplications / (hurried ? HURRY : 1) /
+                        ((double)shape.in * (double)shape.out);
     if (most >= (double)shape.batch)
         return;
     const size_t samples = most < SAMPLES_MIN ? SAMPLES_MIN : (size_t)most;
@@ -235,7 +238,7 @@ static enum status time_algorithms(struct gemm_choices *choices, const struct op
     struct operation apart = *gemm;
     struct buffer *written = NULL;
     struct error ignored;
-    cut_batch(choices->algorithms, &apart);
+    cut_batch(choices, &apart);
     const size_t elements = write_apart(&apart, NULL);
     *fastest = 0;
     *timed = device_allocate(choices->device, elements, &written, &ignored) == STATUS_OK;

@@ -27,7 +27,8 @@ struct algorithms {
     double turn, enough, enough_in_all;
     size_t repeats;
     int rounds, rounds_for_all;
-    /* A gemm of more multiplications than this is timed with fewer samples in its batch. */
+    /* A gemm of more multiplications than this is timed with fewer samples in its batch; and with
+     * fewer still after `enough_in_all`. */
     double multiplications;
 
     /* The key under which the program cache keeps the choice for a shape, which is given as text.

@@ -22,6 +22,11 @@ struct buffer {
     size_t elements;
 };
 
+/* A kind of device that this build does not have, or another name, and why. */
+struct device_lacking {
+    const char *kind, *reason;
+};
+
 /* Each function does what its namesake in trainer/device.h says. Views have been checked before it
  * is called. */
 struct device_type {
@@ -30,6 +35,8 @@ struct device_type {
     /* The names that device_options may have, each list with a NULL at its end. NULL: the device
      * has no choice, and its precision is fp32. */
     const char *const *gemms, *const *precisions, *const *submissions;
+    /* Further names of gemms, which this build lacks, with a NULL kind at the end; NULL: none. */
+    const struct device_lacking *gemms_lacking;
 
     void (*list)(device_visitor *visit, void *context);
     /* Writes device_info.library, without asking hardware or its driver and without what only these
@@ -76,11 +83,6 @@ struct device_type {
         struct recording **recording, struct error *error);
     enum status (*run)(struct device *device, struct recording *recording, struct error *error);
     void (*free_recording)(struct device *device, struct recording *recording);
-};
-
-/* A kind of device that this build does not have. */
-struct device_lacking {
-    const char *kind, *reason;
 };
 
 /* Writes "cpu, reference, ..." to `text`: all kinds of this build except `except`. It does not ask

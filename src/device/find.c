@@ -115,6 +115,7 @@ struct demand {
     const char *wanted, *usual;
     const char *const *names; /* the names that this device takes; NULL: it has no choice */
     const char *complaint;    /* what the error says of `wanted` */
+    const struct device_lacking *lacking; /* names that this build lacks; NULL: none */
 };
 
 static enum status check_demand(
@@ -129,6 +130,10 @@ static enum status check_demand(
         if (strcmp(*name, demand->usual) != 0)
             text_append(list, sizeof list, ", %s", *name);
     }
+    for (const struct device_lacking *name = demand->lacking; name && name->kind; name++)
+        if (strcmp(name->kind, demand->wanted) == 0)
+            return error_set(error, STATUS_USAGE, "%s: this build has no '%s': %s", type->kind,
+                name->kind, name->reason);
     return error_set(error, STATUS_USAGE, "%s: '%s' %s; %s: %s", type->kind, demand->wanted,
         demand->complaint, demand->names ? "there are" : "it has one way only", list);
 }
@@ -137,7 +142,8 @@ static enum status check_demand(
 static enum status check_demands(
     const struct device_type *type, const struct device_options *options, struct error *error) {
     const struct demand demands[] = {
-        {options->gemm, "auto", type->gemms, "does not multiply matrices there"},
+        {options->gemm, "auto", type->gemms, "does not multiply matrices there",
+            type->gemms_lacking},
         {options->precision, "fp32", type->precisions, "is not a precision of its products"},
         {options->submission, "auto", type->submissions, "is not how work is submitted there"},
     };

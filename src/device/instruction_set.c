@@ -36,11 +36,11 @@ static bool has_baseline(void) {
 
 const struct instruction_set instruction_sets[] = {
 #ifdef __x86_64__
-    {"AVX-512", "own-avx512", has_avx512, KERNELS(avx512)},
-    {"AVX2", "own-avx2", has_avx2, KERNELS(avx2)},
+    {"AVX-512", "own-avx512", has_avx512, KERNELS(avx512), 16},
+    {"AVX2", "own-avx2", has_avx2, KERNELS(avx2), 8},
 #endif
-    {BASELINE, BASELINE_GEMM, has_baseline, KERNELS(baseline)},
-    {NULL, NULL, NULL, NULL},
+    {BASELINE, BASELINE_GEMM, has_baseline, KERNELS(baseline), 4},
+    {NULL, NULL, NULL, NULL, 0},
 };
 
 const struct instruction_set *instruction_set_best(void) {

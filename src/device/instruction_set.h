@@ -10,6 +10,7 @@ struct instruction_set {
     const char *gemm;                  /* by which --gemm asks for our gemm for it */
     bool (*usable)(void);              /* whether this processor and its system have it */
     const struct cpu_kernels *kernels; /* NULL: this build has no cpu device */
+    int floats;                        /* of a vector */
 };
 
 /* All that this build has code for, the fastest first, with a NULL name at the end. The last of

@@ -6,6 +6,7 @@ asks for more is told why not.
 
 FAKE is tests/openblas/fake.c, in a file of OpenBLAS's name: what kind of build it is, a test chooses.
 """
+import json
 import os
 import resource
 import sys
@@ -17,6 +18,7 @@ from common import NO_GPU, Folder, devices, moment, record, run
 FAKE = sys.argv.pop(1) if len(sys.argv) > 1 and os.sep in sys.argv[1] else None  # else it names a test
 SMALL = ("--data", "synthetic", "--samples", 60, "--batch-size", 30, "--epochs", 2)
 CPU = ("--device", "cpu", *SMALL)
+BLAS = (*CPU, "--gemm", "openblas")
 HAS_CPU = "cpu" in devices()
 
 
@@ -44,45 +46,61 @@ class Builds(Limits):
 
     def test_with_threads(self):
         for parallel in (1, 2):
-            found = record(*CPU, "--threads", 3, env=self.build(parallel))
+            found = record(*BLAS, "--threads", 3, env=self.build(parallel))
             self.assertEqual((found["device"]["threads"], found["device"]["library"]), (3, "OpenBLAS 0.0.1 Fake"))
             self.assertEqual(self.callers(), 3)
 
     def test_serial(self):
         """One thread, and a word on it where there could be more."""
-        several = record(*CPU, env=self.build(1))["device"]["threads"] > 1
+        several = record(*BLAS, env=self.build(1))["device"]["threads"] > 1
         self.callers()
-        done = run(*CPU, env=self.build(0))
+        done = run(*BLAS, env=self.build(0))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual("is a serial build" in done.stderr, several)
         self.assertEqual(self.callers(), 1)
-        self.assertEqual(record(*CPU, env=self.build(0))["device"]["threads"], 1)
+        self.assertEqual(record(*BLAS, env=self.build(0))["device"]["threads"], 1)
         self.fails(3, "cpu: 2 threads are too many, 1 at most: its OpenBLAS is a serial build.*libopenblas0-pthread",
-                   *CPU, "--threads", 2, env=self.build(0))
+                   *BLAS, "--threads", 2, env=self.build(0))
+
+    def test_serial_beside_own(self):
+        """It is no reason to compute with one thread, where our own can take its place; and is taken with one."""
+        done = run(*CPU, "--threads", 2, "--format", "json", env=self.build(0))
+        self.assertRegex(done.stderr, "warning: cpu computes without OpenBLAS: there are 2 threads, and its OpenBLAS "
+                         "is a serial build.*libopenblas0-pthread")
+        device = json.loads(done.stdout)["device"]
+        self.assertEqual((device["threads"], device["library"]), (2, None))
+        self.assertRegex(device["gemm"], "^own-[^,]*(, own-[^,]*)*$")
+        self.assertEqual(self.callers(), 0)
+        done = run(*CPU, "--threads", 1, "--format", "json", env=self.build(0))
+        self.assertNotIn("warning", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["device"]["library"], "OpenBLAS 0.0.1 Fake")
+        self.assertEqual(self.callers(), 1)
 
     def test_serial_with_locks(self):
         config = "OpenBLAS 0.3.21 USE_LOCKING SINGLE_THREADED"
-        self.assertEqual(record(*CPU, "--threads", 2, env=self.build(0, config))["device"]["threads"], 2)
+        self.assertEqual(record(*BLAS, "--threads", 2, env=self.build(0, config))["device"]["threads"], 2)
         self.assertEqual(self.callers(), 2)
 
     def test_built_for_few(self):
         few = self.build(1, "OpenBLAS 0.3.21 Fake MAX_THREADS=2")
         self.fails(3, "cpu: 3 threads are too many, 2 at most: its OpenBLAS was built for no more",
-                   *CPU, "--threads", 3, env=few)
-        self.assertLessEqual(record(*CPU, env=few)["device"]["threads"], 2)
+                   *BLAS, "--threads", 3, env=few)
+        self.assertLessEqual(record(*BLAS, env=few)["device"]["threads"], 2)
         self.assertLessEqual(self.callers(), 2)
+        device = record(*CPU, "--threads", 3, env=few)["device"]  # of our own
+        self.assertEqual((device["threads"], device["library"]), (3, None))
 
     def test_wrong(self):
         """It is not trained with, nor said that it could be."""
         for more in ((), ("--dry-run",)):
-            self.fails(3, "cpu .* fails its self-check: forward product", *CPU, *more,
+            self.fails(3, "cpu .* fails its self-check: forward product", *BLAS, *more,
                        env={**self.build(), "FAKE_OPENBLAS_WRONG": "1"})
 
     def test_auto(self):
         """Hardware that is not there is passed over, and no option that can't be met."""
         serial = {**NO_GPU, **self.build(0)}
         self.assertEqual(record(*SMALL, env=serial)["device"]["kind"], "cpu")
-        self.fails(3, "cpu: 2 threads are too many", *SMALL, "--threads", 2, env=serial)
+        self.fails(3, "cpu: 2 threads are too many", *SMALL, "--gemm", "openblas", "--threads", 2, env=serial)
 
     def test_core(self):
         """Where it takes a new CPU for an old one it is told better; a record has what the user told it."""
@@ -103,24 +121,31 @@ class Builds(Limits):
         """What a library calls itself is one cell of a Markdown table, and says nothing in Markdown."""
         done = run(*CPU, "--format", "markdown", env=self.build(1, "OpenBLAS a|b`<i>_c MAX_THREADS=64"))
         head, _, row = done.stdout.splitlines()
-        self.assertIn(" OpenBLAS a\\|b\\`\\<i\\>\\_c Fake ", row)
+        self.assertIn("(OpenBLAS a\\|b\\`\\<i\\>\\_c Fake) ", row)
         self.assertEqual(row.replace("\\|", "").count("|"), head.count("|"))
 
     def test_not_to_be_loaded(self):
-        """What needs none of it works; whoever does is told."""
+        """What needs none of it works, and that is all but itself; whoever would have it is told."""
         name = os.path.join(self.folder, os.path.basename(FAKE))
         with open(name, "wb"):
             pass
         without = {**NO_GPU, "LD_LIBRARY_PATH": self.folder}
         for option in ("--help", "--version"):
             self.assertEqual(run(option, env=without).returncode, 0)
-        self.assertRegex(run("--list-devices", env=without).stdout, "(?m)^cpu +not here: OpenBLAS can't be opened")
-        self.fails(3, "cpu: OpenBLAS can't be opened: .*file too short; install it", *CPU, env=without)
-        self.assertEqual(record(*SMALL, env=without)["device"]["kind"], "reference")
+        self.assertRegex(run("--list-devices", env=without).stdout, "(?m)^cpu .*; no library; ")
+        self.fails(3, "cpu: OpenBLAS can't be opened: .*file too short; install it", *BLAS, env=without)
+        done = run(*SMALL, "--format", "json", env=without)
+        self.assertRegex(done.stderr, "warning: cpu computes without OpenBLAS: OpenBLAS can't be opened: .*file too "
+                         "short; install it")
+        device = json.loads(done.stdout)["device"]
+        self.assertEqual((device["kind"], device["library"]), ("cpu", None))
+        self.assertNotIn("openblas", device["gemm"])
+        done = run(*CPU, "--gemm", "own", env=without)
+        self.assertEqual((done.returncode, "OpenBLAS" in done.stderr), (0, False), done.stderr)
 
 
 class Threads(Limits):
-    @unittest.skipUnless(HAS_CPU, "needs OpenBLAS")
+    @unittest.skipUnless(HAS_CPU, "needs the cpu device")
     def test_few_asked_for(self):
         """Who asks for fewer threads than there could be needn't be told."""
         done = run(*CPU, "--threads", 1)
@@ -133,7 +158,7 @@ class Threads(Limits):
         environment = {"OMP_DYNAMIC": "true", "LD_LIBRARY_PATH": os.path.dirname(FAKE),
                        "FAKE_OPENBLAS_REPORT": self.path("callers")}
         one = min(os.sched_getaffinity(0))
-        found = record(*CPU, "--threads", 3, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, {one}))
+        found = record(*BLAS, "--threads", 3, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, {one}))
         self.assertEqual(found["device"]["threads"], 3)
         with open(self.path("callers"), encoding="ascii") as file:
             self.assertEqual(max(map(int, file)), 3)

@@ -363,17 +363,21 @@ static void test_large(void **state) {
     close_fake();
 }
 
-/* When the time for all shapes is over, each algorithm does a gemm twice, of which one counts. */
+/* When the time for all shapes is over, each algorithm does a gemm twice, of which one counts, and
+ * large ones have fewer samples yet. */
 static void test_enough_in_all(void **state) {
     (void)state;
     set_seconds(1e-3, 1.1e-3, 1.2e-3);
     open_fake(&launching, "one", "auto");
     fake.gpu.algorithms.enough_in_all = 0.03;
-    expect(100, 32, SMALL, true);
+    fake.gpu.algorithms.multiplications = 1600.0 * 32 * 64;
+    expect(101, 33, SMALL, true);
+    assert_int_equal(fewest_rows, 101);
     assert_true(enqueued() > 3 * 2 + 3);
     set_seconds(1.2e-3, 1e-3, 1.1e-3);
     expect(101, 32, MEDIUM, true);
     assert_int_equal(enqueued(), 3 * 2 + 1);
+    assert_int_equal(fewest_rows, 100);
     close_fake();
 }
 

@@ -1,10 +1,17 @@
 #include "device/cpu/openblas.h"
 
+#include <cblas.h>
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+const bool openblas_is_built = true;
+
+typedef void sgemm_function(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a,
+    enum CBLAS_TRANSPOSE transpose_b, blasint m, blasint n, blasint k, float alpha, const float *a,
+    blasint lda, const float *b, blasint ldb, float beta, float *c, blasint ldc);
 
 /* The functions of OpenBLAS that we call besides its gemm. */
 struct questions {
@@ -48,12 +55,12 @@ static void count_callers(struct openblas *openblas, const struct questions *que
 
 enum status openblas_open(struct openblas *openblas, struct error *error) {
     struct questions questions;
-    *openblas = (struct openblas){.handle = dlopen(TRAINER_OPENBLAS, RTLD_NOW | RTLD_LOCAL)};
+    *openblas = (struct openblas){.handle = dlopen(TRAINER_OPENBLAS_NAME, RTLD_NOW | RTLD_LOCAL)};
     if (!openblas->handle || !find_all(openblas, &questions)) {
         const char *reason = dlerror();
         const enum status status = error_set(error, STATUS_DEVICE,
             "cpu: OpenBLAS can't be opened: %s; install it (Debian: libopenblas0)",
-            reason ? reason : TRAINER_OPENBLAS);
+            reason ? reason : TRAINER_OPENBLAS_NAME);
         openblas_close(openblas);
         return status;
     }
@@ -71,7 +78,8 @@ void openblas_close(struct openblas *openblas) {
 }
 
 void openblas_multiply(const struct openblas *openblas, const struct gemm *gemm) {
-    openblas->sgemm(CblasRowMajor, gemm->transpose_a ? CblasTrans : CblasNoTrans,
+    sgemm_function *sgemm = (sgemm_function *)openblas->sgemm;
+    sgemm(CblasRowMajor, gemm->transpose_a ? CblasTrans : CblasNoTrans,
         gemm->transpose_b ? CblasTrans : CblasNoTrans, (blasint)gemm->m, (blasint)gemm->n,
         (blasint)gemm->k, gemm->scale, gemm->a, (blasint)gemm->a_row, gemm->b, (blasint)gemm->b_row,
         gemm->add ? 1.0f : 0.0f, gemm->c, (blasint)gemm->c_row);

@@ -6,19 +6,18 @@
 #include "device/cpu/gemm.h"
 #include "trainer/error.h"
 
-#include <cblas.h>
 #include <stdbool.h>
 
+/* Whether this build can open it. If not, openblas_lacking.c is in the place of openblas.c. */
+extern const bool openblas_is_built;
+
 struct openblas {
-    void *handle; /* NULL: not open */
-    void (*sgemm)(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a,
-        enum CBLAS_TRANSPOSE transpose_b, blasint m, blasint n, blasint k, float alpha,
-        const float *a, blasint lda, const float *b, blasint ldb, float beta, float *c,
-        blasint ldc);
-    char version[64]; /* "0.3.21" */
-    char core[32];    /* the processor that OpenBLAS takes this one for */
-    int callers;      /* the most threads that may call it at a time */
-    const char *why;  /* what limits the callers, and what to install; NULL: nothing */
+    void *handle;        /* NULL: not open */
+    void (*sgemm)(void); /* cblas_sgemm, whose type openblas.c knows */
+    char version[64];    /* "0.3.21" */
+    char core[32];       /* the processor that OpenBLAS takes this one for */
+    int callers;         /* the most threads that may call it at a time */
+    const char *why;     /* what limits the callers, and what to install; NULL: nothing */
 };
 
 /* Opens OpenBLAS, and switches its own threads off. STATUS_DEVICE, with the loader's reason, when

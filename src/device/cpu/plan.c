@@ -19,12 +19,13 @@ static bool divides_columns(const struct cpu *cpu, struct view result) {
            result.columns > result.rows;
 }
 
-struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation) {
+struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation,
+    const struct cpu_algorithm *algorithm) {
     const enum operation_kind kind = operation->kind;
     return (struct queue_entry){
         .operation = *operation,
         .how = &cpu_operations[kind],
-        .algorithm = cpu_choose(cpu, operation),
+        .algorithm = algorithm,
         .by_columns =
             (kind == OPERATION_DENSE_FORWARD && divides_columns(cpu, operation->dense_forward.y)) ||
             (kind == OPERATION_DENSE_BACKWARD &&
@@ -41,10 +42,10 @@ struct planner {
     bool failed; /* memory was refused */
 };
 
-static void append_operation(
-    struct planner *planner, const struct operation *operation, struct view order) {
+static void append_operation(struct planner *planner, const struct operation *operation,
+    const struct cpu_algorithm *algorithm, struct view order) {
     struct queue *queue = planner->queue;
-    struct queue_entry entry = cpu_plan(planner->cpu, operation);
+    struct queue_entry entry = cpu_plan(planner->cpu, operation, algorithm);
     entry.order = order;
     if (queue_is_full(queue) && !queue_reserve(queue, 2 * queue->capacity + 16))
         planner->failed = true;
@@ -56,14 +57,23 @@ static bool begins_alike(struct view a, struct view b) {
     return a.buffer == b.buffer && a.offset == b.offset && a.columns == b.columns;
 }
 
+/* Whether our own gemm computes all gemms of a part of the list. OpenBLAS knows no order, and its
+ * sums may depend on how many rows it is given. */
+static bool are_own(const struct cpu_list *part) {
+    for (size_t o = 0; o < part->count; o++)
+        if (part->algorithms[o] && !part->algorithms[o]->kernels)
+            return false;
+    return true;
+}
+
 /* --- Gathering --- */
 
 /* Whether the step can read its batch where it lies among all samples. The copy that gather_rows
  * makes of the batch is then missing, so it must be one that the next step replaces. */
 static bool reads_in_place(
-    const struct cpu *cpu, const struct step *step, const struct operation *next) {
+    const struct step *step, const struct cpu_list *part, const struct operation *next) {
     const struct view x = step->layers[0].x;
-    return step->gathered && cpu_takes_order(cpu) && next && next->kind == OPERATION_GATHER_ROWS &&
+    return step->gathered && are_own(part) && next && next->kind == OPERATION_GATHER_ROWS &&
            begins_alike(next->gather_rows.destination, x) &&
            next->gather_rows.destination.rows >= x.rows;
 }
@@ -84,10 +94,11 @@ static size_t count_parameters(const struct step *step) {
 }
 
 /* Whether a step is taken in blocks. Makes room for the copy at the first such step. */
-static bool takes_blocks(struct planner *planner, const struct step *step) {
+static bool takes_blocks(
+    struct planner *planner, const struct step *step, const struct cpu_list *part) {
     const struct view x = step->layers[0].x;
     const size_t parameters = count_parameters(step);
-    if (x.rows < 2 * BLOCK || parameters > BLOCK * x.columns / 4)
+    if (!are_own(part) || x.rows < 2 * BLOCK || parameters > BLOCK * x.columns / 4)
         return false;
     if (!planner->copy) {
         planner->copy = malloc(sizeof *planner->copy);
@@ -120,7 +131,7 @@ static void append_copies(struct planner *planner, const struct step *step) {
             append_operation(planner,
                 &(struct operation){.kind = OPERATION_GATHER_ROWS,
                     .gather_rows = {.source = pairs[p][0], .destination = pairs[p][1]}},
-                (struct view){0});
+                NULL, (struct view){0});
     }
 }
 
@@ -146,7 +157,7 @@ static void read_copies(
 
 /* Adds an operation of a step, for `rows` samples of the batch from `first` on. */
 static void append_rows(struct planner *planner, const struct step *step, bool in_place,
-    struct operation operation, size_t first, size_t rows) {
+    struct operation operation, const struct cpu_algorithm *algorithm, size_t first, size_t rows) {
     const struct operand_type *operands = operation_types[operation.kind].operands;
     struct view order = {0};
     for (size_t i = 0; i < OPERATION_VIEWS && operands[i].name; i++) {
@@ -157,43 +168,47 @@ static void append_rows(struct planner *planner, const struct step *step, bool i
         if (is_x)
             order = view_rows(step->index, first, rows);
     }
-    append_operation(planner, &operation, order);
+    append_operation(planner, &operation, algorithm, order);
 }
 
-static void plan_step(struct planner *planner, const struct step *step,
-    const struct operation *operations, const struct operation *next) {
-    const bool in_place = reads_in_place(planner->cpu, step, next);
-    const bool blocks = takes_blocks(planner, step);
+/* Plans a step, which is a part of the list. `next` is the operation after it, or NULL. */
+static void plan_step(struct planner *planner, const struct step *step, const struct cpu_list *part,
+    const struct operation *next) {
+    const bool in_place = reads_in_place(step, part, next);
+    const bool blocks = takes_blocks(planner, step, part);
     const size_t batch = step->layers[0].x.rows, most = blocks ? BLOCK : batch;
     size_t o = 0;
-    for (; operations[o].kind == OPERATION_GATHER_ROWS; o++) /* the images, then their labels */
+    for (; part->operations[o].kind == OPERATION_GATHER_ROWS; o++) /* the images, their labels */
         if (!in_place || o > 0)
-            append_operation(planner, &operations[o], (struct view){0});
+            append_operation(planner, &part->operations[o], NULL, (struct view){0});
     if (blocks)
         append_copies(planner, step);
     for (size_t first = 0, rows; first < batch; first += rows) {
         rows = batch - first < 2 * most ? batch - first : most;
-        for (size_t p = o; p < step->operations; p++) {
-            struct operation operation = operations[p];
+        for (size_t p = o; p < part->count; p++) {
+            struct operation operation = part->operations[p];
             if (blocks)
                 read_copies(planner, step, &operation);
-            append_rows(planner, step, in_place, operation, first, rows);
+            append_rows(planner, step, in_place, operation, part->algorithms[p], first, rows);
         }
     }
 }
 
-bool cpu_plan_recording(const struct cpu *cpu, const struct operation *operations, size_t count,
-    struct queue *queue, struct host_buffer **copy) {
+bool cpu_plan_recording(const struct cpu *cpu, const struct cpu_list *list, struct queue *queue,
+    struct host_buffer **copy) {
     struct planner planner = {.cpu = cpu, .queue = queue};
     struct step *step = malloc(sizeof *step);
     planner.failed = !step;
-    for (size_t o = 0; o < count && !planner.failed;)
-        if (step_find(operations + o, count - o, step)) {
-            const size_t end = o + step->operations;
-            plan_step(&planner, step, operations + o, end < count ? operations + end : NULL);
-            o = end;
+    for (size_t o = 0, count; o < list->count && !planner.failed; o += count) {
+        const struct cpu_list rest = {list->operations + o, list->algorithms + o, list->count - o};
+        count = 1;
+        if (step_find(rest.operations, rest.count, step)) {
+            count = step->operations;
+            const struct cpu_list part = {rest.operations, rest.algorithms, count};
+            plan_step(&planner, step, &part, count < rest.count ? rest.operations + count : NULL);
         } else
-            append_operation(&planner, &operations[o++], (struct view){0});
+            append_operation(&planner, rest.operations, rest.algorithms[0], (struct view){0});
+    }
     free(step);
     *copy = planner.copy;
     return !planner.failed;

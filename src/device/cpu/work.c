@@ -1,0 +1,158 @@
+/* What the team of the cpu device does: operations in the queue, and recordings. */
+#include "device/cpu/cpu.h"
+
+#include "device/instruction_set.h"
+
+#include <stdlib.h>
+
+/* --- The queue --- */
+
+/* Does a queue's operations. It is an error if the team has fewer threads than it should, because
+ * their number is part of the record. */
+static enum status run_whole(struct cpu *cpu, const struct queue *queue, struct error *error) {
+    const int threads = cpu->host.base.info.threads, team = queue_run(queue, cpu, threads);
+    return team == threads
+               ? STATUS_OK
+               : error_set(error, STATUS_DEVICE,
+                     "cpu: OpenMP gave only %d of %d threads in mid-run: is the device used within "
+                     "another parallel region, or OMP_THREAD_LIMIT too low for that?",
+                     team, threads);
+}
+
+enum status cpu_flush(struct cpu *cpu, struct error *error) {
+    const enum status status = run_whole(cpu, &cpu->pending, error);
+    queue_empty(&cpu->pending);
+    return status;
+}
+
+/* Adds an operation to the queue. `algorithm` computes it if it is a gemm. */
+static enum status append(struct cpu *cpu, const struct operation *operation,
+    const struct cpu_algorithm *algorithm, struct error *error) {
+    const enum status status = queue_is_full(&cpu->pending) ? cpu_flush(cpu, error) : STATUS_OK;
+    const struct queue_entry entry = cpu_plan(cpu, operation, algorithm);
+    queue_append(&cpu->pending, &entry);
+    return status;
+}
+
+/* Gives the algorithm for an operation; NULL where it is no gemm. While a choice is made, all that
+ * is pending is done. */
+static enum status choose(struct cpu *cpu, const struct operation *operation,
+    const struct cpu_algorithm **algorithm, struct error *error) {
+    size_t chosen;
+    *algorithm = NULL;
+    if (!operation_is_gemm(operation))
+        return STATUS_OK;
+    const enum status status = autotune_choose(cpu->choices, operation, &chosen, error);
+    if (status == STATUS_OK)
+        *algorithm = &cpu->algorithms[chosen];
+    return status;
+}
+
+enum status cpu_enqueue(
+    struct device *device, const struct operation *operation, struct error *error) {
+    struct cpu *cpu = (struct cpu *)device;
+    const struct cpu_algorithm *algorithm;
+    const enum status status = choose(cpu, operation, &algorithm, error);
+    return status == STATUS_OK ? append(cpu, operation, algorithm, error) : status;
+}
+
+enum status cpu_synchronise(struct device *device, struct error *error) {
+    return cpu_flush((struct cpu *)device, error);
+}
+
+/* --- Recordings: queues whose barriers are known --- */
+
+struct recording {
+    struct queue queue;
+    struct host_buffer *copy; /* (cpu_plan_recording) */
+};
+
+void cpu_free_recording(struct device *device, struct recording *recording) {
+    (void)device;
+    queue_free(&recording->queue);
+    if (recording->copy)
+        free(recording->copy->data);
+    free(recording->copy);
+    free(recording);
+}
+
+/* Makes a recording of operations whose algorithms are known. NULL when memory is refused. */
+static struct recording *make_recording(const struct cpu *cpu, const struct cpu_list *list) {
+    struct recording *made = calloc(1, sizeof *made);
+    if (!made || cpu_plan_recording(cpu, list, &made->queue, &made->copy))
+        return made;
+    cpu_free_recording(NULL, made);
+    return NULL;
+}
+
+enum status cpu_compile(struct device *device, const struct operation *operations, size_t count,
+    struct recording **recording, struct error *error) {
+    struct cpu *cpu = (struct cpu *)device;
+    const struct cpu_list list = {operations, calloc(count, sizeof *list.algorithms), count};
+    enum status status = STATUS_OK;
+    if (!list.algorithms)
+        return error_memory(error, "a recording", count * sizeof *list.algorithms);
+    for (size_t o = 0; o < count && status == STATUS_OK; o++)
+        status = choose(cpu, &operations[o], &list.algorithms[o], error);
+    if (status == STATUS_OK && !(*recording = make_recording(cpu, &list)))
+        status = error_memory(error, "a recording", count * sizeof(struct queue_entry));
+    free(list.algorithms);
+    return status;
+}
+
+enum status cpu_run(struct device *device, struct recording *recording, struct error *error) {
+    struct cpu *cpu = (struct cpu *)device;
+    const enum status status = cpu_flush(cpu, error);
+    return status == STATUS_OK ? run_whole(cpu, &recording->queue, error) : status;
+}
+
+/* --- Choosing algorithms, as struct algorithms asks for it --- */
+
+static enum status enqueue_gemm(
+    struct device *device, size_t algorithm, const struct operation *gemm, struct error *error) {
+    struct cpu *cpu = (struct cpu *)device;
+    return append(cpu, gemm, &cpu->algorithms[algorithm], error);
+}
+
+static enum status record_gemm(struct device *device, size_t algorithm,
+    const struct operation *gemm, size_t repeats, struct recording **recording,
+    struct error *error) {
+    const struct cpu *cpu = (struct cpu *)device;
+    const struct queue_entry entry = cpu_plan(cpu, gemm, &cpu->algorithms[algorithm]);
+    *recording = calloc(1, sizeof **recording);
+    if (!*recording || !queue_reserve(&(*recording)->queue, repeats))
+        return error_memory(error, "a recording", repeats * sizeof entry);
+    for (size_t r = 0; r < repeats; r++)
+        queue_append(&(*recording)->queue, &entry);
+    return STATUS_OK;
+}
+
+enum status cpu_choices_create(struct cpu *cpu, struct error *error) {
+    struct algorithms *tuned = &cpu->tuned;
+    const int threads = cpu->host.base.info.threads;
+    /* About what a thread does in 2 ms, if its processor is not old. */
+    const double multiplications = 8e6 * instruction_set_best()->floats;
+    *tuned = (struct algorithms){
+        .count = cpu->algorithms_count,
+        .library_share = 0.95,
+        .turn = 0.25e-3,
+        .enough = 5e-3,
+        .enough_in_all = 0.05,
+        .repeats = 64,
+        .rounds = 3,
+        .rounds_for_all = 1,
+        .multiplications = multiplications * threads,
+        .make_key = cpu_make_key,
+        .enqueue = enqueue_gemm,
+        .record = record_gemm,
+    };
+    for (size_t a = 0; a < cpu->algorithms_count; a++) {
+        tuned->all[a].name = cpu->algorithms[a].name;
+        tuned->all[a].library = !cpu->algorithms[a].kernels;
+    }
+    return gemm_choices_create(&cpu->host.base, tuned, &cpu->choices, error);
+}
+
+size_t cpu_choices(const struct device *device, char *text, size_t size) {
+    return gemm_choices_text(((const struct cpu *)device)->choices, text, size);
+}
