@@ -1,7 +1,6 @@
 #include "device/autotune.h"
 
 #include "device/choice_cache.h"
-#include "system/clock.h"
 #include "system/strict_math.h"
 #include "system/text.h"
 
@@ -106,11 +105,11 @@ static enum status enqueue(const struct candidate *candidate, struct error *erro
 /* Runs a turn, and waits until it is done. The least time of a gemm in any turn counts. */
 static enum status take_turn(struct candidate *candidate, struct error *error) {
     struct device *device = candidate->device;
-    const double start = clock_seconds();
+    const double start = candidate->algorithms->clock();
     enum status status = enqueue(candidate, error);
     if (status == STATUS_OK)
         status = device->type->synchronise(device, error);
-    const double seconds = (clock_seconds() - start) / (double)candidate->repeats;
+    const double seconds = (candidate->algorithms->clock() - start) / (double)candidate->repeats;
     if (status != STATUS_OK || seconds < candidate->least)
         candidate->least = status == STATUS_OK ? seconds : INFINITY;
     return status;
@@ -151,14 +150,14 @@ static size_t fastest_of(const struct algorithms *algorithms, const struct candi
     return fastest;
 }
 
-/* Has the candidates take turns for `enough` seconds, so that whatever else the machine does
- * meanwhile slows all of them. After some rounds, those that take more than twice the best time are
- * left out. Gives the last failure of one. */
+/* Has the candidates take turns for `enough` seconds, at least one each, so that whatever else the
+ * machine does meanwhile slows all of them. After some rounds, those that take more than twice the
+ * best time are left out. Gives the last failure of one. */
 static enum status take_turns(const struct algorithms *algorithms, struct candidate *candidates,
     double enough, struct error *error) {
     enum status failure = STATUS_OK;
-    const double start = clock_seconds();
-    for (int r = 0; r < algorithms->rounds && clock_seconds() - start < enough; r++)
+    const double start = algorithms->clock();
+    for (int r = 0; r < algorithms->rounds && (r == 0 || algorithms->clock() - start < enough); r++)
         for (size_t a = 0; a < algorithms->count; a++) {
             const double best = candidates[fastest_of(algorithms, candidates)].least;
             if (isinf(candidates[a].least) ||
@@ -178,7 +177,7 @@ static enum status find_fastest(struct gemm_choices *choices, const struct opera
     const struct algorithms *algorithms = choices->algorithms;
     struct candidate candidates[ALGORITHMS_MAX];
     enum status failure = STATUS_OK;
-    const double start = clock_seconds();
+    const double start = algorithms->clock();
     for (size_t a = 0; a < algorithms->count; a++) {
         candidates[a] = (struct candidate){
             .device = device, .algorithms = algorithms, .algorithm = a, .gemm = gemm};
@@ -192,7 +191,7 @@ static enum status find_fastest(struct gemm_choices *choices, const struct opera
     for (size_t a = 0; a < algorithms->count; a++)
         if (candidates[a].recorded)
             device->type->free_recording(device, candidates[a].recorded);
-    choices->seconds += clock_seconds() - start;
+    choices->seconds += algorithms->clock() - start;
     *fastest = fastest_of(algorithms, candidates);
     return isinf(candidates[*fastest].least) ? failure : STATUS_OK;
 }

@@ -20,6 +20,8 @@ struct algorithms {
                            * (1.0: wherever it is faster) */
     size_t suspect_side;  /* device_info.suspect_side where a library is chosen; 0: it is trusted */
 
+    double (*clock)(void); /* gives the seconds that a turn is timed by */
+
     /* Each algorithm does a gemm again and again for a turn of about `turn` seconds, but at most
      * `repeats` times. There are up to `rounds` turns of each, until `enough` seconds have passed
      * for the shape, or `enough_in_all` for all shapes. After the first `rounds_for_all`,

@@ -57,23 +57,23 @@ static bool begins_alike(struct view a, struct view b) {
     return a.buffer == b.buffer && a.offset == b.offset && a.columns == b.columns;
 }
 
-/* Whether our own gemm computes all gemms of a part of the list. OpenBLAS knows no order, and its
- * sums may depend on how many rows it is given. */
-static bool are_own(const struct cpu_list *part) {
+/* --- Gathering --- */
+
+/* Whether our own gemm computes whatever takes these inputs. OpenBLAS knows no order. */
+static bool is_own(const struct cpu_list *part, struct view x) {
     for (size_t o = 0; o < part->count; o++)
-        if (part->algorithms[o] && !part->algorithms[o]->kernels)
+        if (part->algorithms[o] && !part->algorithms[o]->kernels &&
+            (begins_alike(part->operations[o].views[0], x)))
             return false;
     return true;
 }
-
-/* --- Gathering --- */
 
 /* Whether the step can read its batch where it lies among all samples. The copy that gather_rows
  * makes of the batch is then missing, so it must be one that the next step replaces. */
 static bool reads_in_place(
     const struct step *step, const struct cpu_list *part, const struct operation *next) {
     const struct view x = step->layers[0].x;
-    return step->gathered && are_own(part) && next && next->kind == OPERATION_GATHER_ROWS &&
+    return step->gathered && is_own(part, x) && next && next->kind == OPERATION_GATHER_ROWS &&
            begins_alike(next->gather_rows.destination, x) &&
            next->gather_rows.destination.rows >= x.rows;
 }
@@ -82,9 +82,7 @@ static bool reads_in_place(
 
 /* A large batch is taken in blocks, so that the update finds a block's inputs still in some cache.
  * Forward and backward need the parameters of before the step, while the updates of earlier blocks
- * change them: so they read a copy, which must be small beside the inputs of a block. Blocks end
- * where those of a gemm's terms do, so that the sums are the same as those of the whole batch. */
-enum { BLOCK = 2 * GEMM_BLOCK_K };
+ * change them: so they read a copy, which must be small beside the inputs of a block. */
 
 static size_t count_parameters(const struct step *step) {
     size_t count = 0;
@@ -94,11 +92,11 @@ static size_t count_parameters(const struct step *step) {
 }
 
 /* Whether a step is taken in blocks. Makes room for the copy at the first such step. */
-static bool takes_blocks(
-    struct planner *planner, const struct step *step, const struct cpu_list *part) {
+static bool takes_blocks(struct planner *planner, const struct step *step) {
     const struct view x = step->layers[0].x;
     const size_t parameters = count_parameters(step);
-    if (!are_own(part) || x.rows < 2 * BLOCK || parameters > BLOCK * x.columns / 4)
+    if (!planner->cpu->algorithms[0].kernels || x.rows < CPU_BATCH_IN_BLOCKS ||
+        parameters > CPU_BLOCK * x.columns / 4)
         return false;
     if (!planner->copy) {
         planner->copy = malloc(sizeof *planner->copy);
@@ -175,8 +173,8 @@ static void append_rows(struct planner *planner, const struct step *step, bool i
 static void plan_step(struct planner *planner, const struct step *step, const struct cpu_list *part,
     const struct operation *next) {
     const bool in_place = reads_in_place(step, part, next);
-    const bool blocks = takes_blocks(planner, step, part);
-    const size_t batch = step->layers[0].x.rows, most = blocks ? BLOCK : batch;
+    const bool blocks = takes_blocks(planner, step);
+    const size_t batch = step->layers[0].x.rows, most = blocks ? CPU_BLOCK : batch;
     size_t o = 0;
     for (; part->operations[o].kind == OPERATION_GATHER_ROWS; o++) /* the images, their labels */
         if (!in_place || o > 0)

@@ -4,6 +4,7 @@
 #include "device/instruction_set.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /* --- The queue --- */
 
@@ -35,13 +36,17 @@ static enum status append(struct cpu *cpu, const struct operation *operation,
 }
 
 /* Gives the algorithm for an operation; NULL where it is no gemm. While a choice is made, all that
- * is pending is done. */
+ * is pending is done. Batches that may be taken in blocks are for our own gemm. */
 static enum status choose(struct cpu *cpu, const struct operation *operation,
     const struct cpu_algorithm **algorithm, struct error *error) {
     size_t chosen;
     *algorithm = NULL;
     if (!operation_is_gemm(operation))
         return STATUS_OK;
+    if (gemm_shape_of(operation).batch >= CPU_BATCH_IN_BLOCKS && cpu->algorithms[0].kernels) {
+        *algorithm = &cpu->algorithms[0];
+        return STATUS_OK;
+    }
     const enum status status = autotune_choose(cpu->choices, operation, &chosen, error);
     if (status == STATUS_OK)
         *algorithm = &cpu->algorithms[chosen];
@@ -108,43 +113,43 @@ enum status cpu_run(struct device *device, struct recording *recording, struct e
 
 /* --- Choosing algorithms, as struct algorithms asks for it --- */
 
-static enum status enqueue_gemm(
-    struct device *device, size_t algorithm, const struct operation *gemm, struct error *error) {
-    struct cpu *cpu = (struct cpu *)device;
-    return append(cpu, gemm, &cpu->algorithms[algorithm], error);
+/* Seconds that a processor has worked for the calling thread. */
+static double thread_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static enum status record_gemm(struct device *device, size_t algorithm,
-    const struct operation *gemm, size_t repeats, struct recording **recording,
-    struct error *error) {
+/* Does one thread's share of a gemm, alone. By the time that this takes of a processor the
+ * algorithms can be told apart even while other work keeps the team waiting. */
+static enum status do_share(
+    struct device *device, size_t algorithm, const struct operation *gemm, struct error *error) {
     const struct cpu *cpu = (struct cpu *)device;
+    const int threads = device->info.threads; /* of few rows, the last thread has the most */
     const struct queue_entry entry = cpu_plan(cpu, gemm, &cpu->algorithms[algorithm]);
-    *recording = calloc(1, sizeof **recording);
-    if (!*recording || !queue_reserve(&(*recording)->queue, repeats))
-        return error_memory(error, "a recording", repeats * sizeof entry);
-    for (size_t r = 0; r < repeats; r++)
-        queue_append(&(*recording)->queue, &entry);
+    (void)error;
+    entry.how->run(cpu, &entry, threads - 1, threads);
     return STATUS_OK;
 }
 
 enum status cpu_choices_create(struct cpu *cpu, struct error *error) {
     struct algorithms *tuned = &cpu->tuned;
     const int threads = cpu->host.base.info.threads;
-    /* About what a thread does in 2 ms, if its processor is not old. */
-    const double multiplications = 8e6 * instruction_set_best()->floats;
+    /* About what a thread does in half a millisecond, if its processor is not old. */
+    const double multiplications = 2e6 * instruction_set_best()->floats;
     *tuned = (struct algorithms){
         .count = cpu->algorithms_count,
         .library_share = 0.95,
+        .clock = thread_seconds,
         .turn = 0.25e-3,
         .enough = 5e-3,
-        .enough_in_all = 0.05,
+        .enough_in_all = 0.06,
         .repeats = 64,
-        .rounds = 3,
-        .rounds_for_all = 1,
+        .rounds = 5,
+        .rounds_for_all = 2,
         .multiplications = multiplications * threads,
         .make_key = cpu_make_key,
-        .enqueue = enqueue_gemm,
-        .record = record_gemm,
+        .enqueue = do_share,
     };
     for (size_t a = 0; a < cpu->algorithms_count; a++) {
         tuned->all[a].name = cpu->algorithms[a].name;

@@ -2,6 +2,7 @@
 #include "device/gpu/gemm.h"
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program.h"
+#include "system/clock.h"
 #include "system/text.h"
 
 #include <math.h>
@@ -50,6 +51,7 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
         .suspect_side = gpu->driver->suspect_side,
         .turn = 1e-3,
         .enough = 0.05,
+        .clock = clock_seconds,
         .enough_in_all = INFINITY,
         .repeats = recorded ? RECORDED_MAX : LAUNCHED_MAX,
         .rounds = 10,
