@@ -46,17 +46,29 @@ struct tile_a {
     size_t first;
 };
 
-enum { LINE = 16 }; /* floats of a cache line */
+enum {
+    LINE = 16, /* floats of a cache line */
+    AHEAD = 8  /* rows of b that are fetched before they are read and packed */
+};
 
-/* sum[rows][vectors] += the products of k terms. `rows`, `vectors` and `transposed` are constants
- * wherever this is inlined. */
-INLINE void add_terms(int rows, int vectors, bool transposed, size_t first, size_t end,
-    const struct tile_a *a, const float *b, size_t b_row, vector sum[TILE_ROWS][TILE_VECTORS]) {
+/* What a tile does besides: fetch the next tile's rows of a, or pack b. */
+enum besides { NOTHING, FETCH, PACK };
+
+/* sum[rows][vectors] += the products of some terms. `rows`, `vectors`, `transposed` and `besides`
+ * are constants wherever this is inlined. */
+INLINE void add_terms(int rows, int vectors, bool transposed, enum besides besides, size_t first,
+    size_t end, const struct tile_a *a, const float *b, size_t b_row, float *packed,
+    vector sum[TILE_ROWS][TILE_VECTORS]) {
     for (size_t i = first; i < end; i++) {
         vector of_b[TILE_VECTORS];
         UNROLL
         for (int v = 0; v < vectors; v++)
             of_b[v] = *(const vector *)(b + i * b_row + v * LANES);
+        UNROLL
+        for (int v = 0; v < vectors && besides == PACK; v++) {
+            __builtin_prefetch(b + (i + AHEAD) * b_row + v * LANES);
+            *(vector *)(packed + i * PANEL + v * LANES) = of_b[v];
+        }
         const float *of_rows = transposed ? a->rows[i] + a->first : NULL;
         UNROLL
         for (int r = 0; r < rows; r++) {
@@ -69,8 +81,9 @@ INLINE void add_terms(int rows, int vectors, bool transposed, size_t first, size
 }
 
 /* A tile of c[rows, vectors * LANES], from k terms. */
-INLINE void compute_tile(int rows, int vectors, bool transposed, bool fetches, size_t k,
-    struct tile_a a, const float *b, size_t b_row, float *c, size_t c_row, float scale, bool add) {
+INLINE void compute_tile(int rows, int vectors, bool transposed, enum besides besides, size_t k,
+    struct tile_a a, const float *b, size_t b_row, float *packed, float *c, size_t c_row,
+    float scale, bool add) {
     vector sum[TILE_ROWS][TILE_VECTORS];
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -79,11 +92,11 @@ INLINE void compute_tile(int rows, int vectors, bool transposed, bool fetches, s
             sum[r][v] = (vector){0};
     }
     for (size_t i = 0, end; i < k; i = end) {
-        end = fetches && i + LINE < k ? i + LINE : k;
+        end = besides == FETCH && i + LINE < k ? i + LINE : k;
         UNROLL
-        for (int r = 0; r < rows && fetches; r++)
+        for (int r = 0; r < rows && besides == FETCH; r++)
             __builtin_prefetch(a.next_row[r] + i);
-        add_terms(rows, vectors, transposed, i, end, &a, b, b_row, sum);
+        add_terms(rows, vectors, transposed, besides, i, end, &a, b, b_row, packed, sum);
     }
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -96,13 +109,14 @@ INLINE void compute_tile(int rows, int vectors, bool transposed, bool fetches, s
 }
 
 /* As many rows as there are, up to TILE_ROWS. */
-INLINE void compute_rows(int rows, int vectors, bool transposed, bool fetches, size_t k,
-    struct tile_a a, const float *b, size_t b_row, float *c, size_t c_row, float scale, bool add) {
+INLINE void compute_rows(int rows, int vectors, bool transposed, enum besides besides, size_t k,
+    struct tile_a a, const float *b, size_t b_row, float *packed, float *c, size_t c_row,
+    float scale, bool add) {
     switch (rows) {
 #define ROWS(n)                                                                                    \
     case n: /* no tile has more than TILE_ROWS; with 1, no code is made for it */                  \
-        compute_tile(n <= TILE_ROWS ? n : 1, vectors, transposed, fetches, k, a, b, b_row, c,      \
-            c_row, scale, add);                                                                    \
+        compute_tile(n <= TILE_ROWS ? n : 1, vectors, transposed, besides, k, a, b, b_row, packed, \
+            c, c_row, scale, add);                                                                 \
         break;
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #undef ROWS
@@ -122,6 +136,7 @@ struct block {
     size_t first;
     const float *b;
     size_t b_row;
+    float *packed; /* where the panel of b is packed, if it is */
     float *c;
     size_t c_row;
     float scale;
@@ -143,26 +158,27 @@ INLINE struct tile_a tile_of(
     return a;
 }
 
-INLINE void compute_panel(int vectors, bool transposed, bool fetches, const struct block *block) {
+INLINE void compute_panel(
+    int vectors, bool transposed, enum besides besides, const struct block *block) {
     for (size_t i = 0; i < block->m; i += TILE_ROWS) {
         const size_t left = block->m - i, rows = left < TILE_ROWS ? left : TILE_ROWS;
         const struct tile_a a = tile_of(block, i, rows, transposed);
-        compute_rows((int)rows, vectors, transposed, fetches, block->k, a, block->b, block->b_row,
-            block->c + i * block->c_row, block->c_row, block->scale, block->add);
+        compute_rows((int)rows, vectors, transposed, besides, block->k, a, block->b, block->b_row,
+            block->packed, block->c + i * block->c_row, block->c_row, block->scale, block->add);
     }
 }
 
 /* A block whose width is whole vectors. */
-INLINE void compute_vectors(bool transposed, bool fetches, const struct block *block) {
+INLINE void compute_vectors(bool transposed, enum besides besides, const struct block *block) {
     struct block part = *block;
     for (size_t left = block->width / LANES, vectors; left > 0; left -= vectors) {
         vectors = left >= TILE_VECTORS ? TILE_VECTORS : left >= 2 ? 2 : 1;
         if (vectors == TILE_VECTORS)
-            compute_panel(TILE_VECTORS, transposed, fetches, &part);
+            compute_panel(TILE_VECTORS, transposed, besides, &part);
         else if (vectors == 2)
-            compute_panel(2, transposed, fetches, &part);
+            compute_panel(2, transposed, besides, &part);
         else
-            compute_panel(1, transposed, fetches, &part);
+            compute_panel(1, transposed, besides, &part);
         part.b += vectors * LANES;
         part.c += vectors * LANES;
     }
@@ -170,24 +186,46 @@ INLINE void compute_vectors(bool transposed, bool fetches, const struct block *b
 
 /* These are apart so that each has its own loops. */
 static __attribute__((noinline)) void compute_plain(const struct block *block) {
-    compute_vectors(false, false, block);
+    compute_vectors(false, NOTHING, block);
 }
 
-static __attribute__((noinline)) void compute_plain_fetching(const struct block *block) {
-    compute_vectors(false, true, block);
+static __attribute__((noinline)) void compute_plain_fetch(const struct block *block) {
+    compute_vectors(false, FETCH, block);
+}
+
+static __attribute__((noinline)) void compute_plain_pack(const struct block *block) {
+    compute_panel(TILE_VECTORS, false, PACK, block);
 }
 
 static __attribute__((noinline)) void compute_transposed(const struct block *block) {
-    compute_vectors(true, false, block);
+    compute_vectors(true, NOTHING, block);
 }
 
-static void compute(bool transposed, bool fetches, const struct block *block) {
-    if (transposed)
+static __attribute__((noinline)) void compute_transposed_pack(const struct block *block) {
+    compute_panel(TILE_VECTORS, true, PACK, block);
+}
+
+static void compute(bool transposed, enum besides besides, const struct block *block) {
+    if (besides == PACK)
+        (transposed ? compute_transposed_pack : compute_plain_pack)(block);
+    else if (transposed)
         compute_transposed(block);
-    else if (fetches)
-        compute_plain_fetching(block);
     else
-        compute_plain(block);
+        (besides == FETCH ? compute_plain_fetch : compute_plain)(block);
+}
+
+/* The block without its first rows. */
+static struct block skip_rows(bool transposed, const struct block *block, size_t rows) {
+    struct block rest = *block;
+    rest.m -= rows;
+    rest.c += rows * block->c_row;
+    if (transposed)
+        rest.first += rows;
+    else if (block->order)
+        rest.order += rows;
+    else
+        rest.a += rows * block->a_row;
+    return rest;
 }
 
 static size_t least(size_t a, size_t b) {
@@ -201,26 +239,33 @@ static size_t whole_vectors(size_t width) {
 /* A block whose width is not whole vectors. b has been packed, with zeros after its last column. c
  * has no room for them, so some rows at a time go by way of `edge`. */
 static void compute_edge(bool transposed, const struct block *block, float *edge) {
-    struct block part = *block;
-    part.width = part.c_row = whole_vectors(block->width);
-    part.c = edge;
-    for (size_t i = 0; i < block->m; i += GEMM_EDGE_ROWS) {
-        float *c = block->c + i * block->c_row;
-        part.m = least(block->m - i, GEMM_EDGE_ROWS);
-        if (transposed)
-            part.first = block->first + i;
-        else if (block->order)
-            part.order = block->order + i;
-        else
-            part.a = block->a + i * block->a_row;
-        for (size_t r = 0; r < part.m && block->add; r++)
+    const size_t edge_row = whole_vectors(block->width);
+    struct block rest = *block;
+    for (size_t rows; rest.m > 0; rest = skip_rows(transposed, &rest, rows)) {
+        struct block part = rest;
+        part.m = rows = least(rest.m, GEMM_EDGE_ROWS);
+        part.width = part.c_row = edge_row;
+        part.c = edge;
+        for (size_t r = 0; r < rows && block->add; r++)
             for (size_t j = 0; j < block->width; j++)
-                edge[r * part.c_row + j] = c[r * block->c_row + j];
-        compute(transposed, false, &part);
-        for (size_t r = 0; r < part.m; r++)
+                edge[r * edge_row + j] = rest.c[r * block->c_row + j];
+        compute(transposed, NOTHING, &part);
+        for (size_t r = 0; r < rows; r++)
             for (size_t j = 0; j < block->width; j++)
-                c[r * block->c_row + j] = edge[r * part.c_row + j];
+                rest.c[r * block->c_row + j] = edge[r * edge_row + j];
     }
+}
+
+/* A panel that is packed by the first tile, and read from there by the others. */
+static void compute_packing(bool transposed, enum besides besides, const struct block *block) {
+    struct block first = *block, rest;
+    first.m = least(block->m, TILE_ROWS);
+    compute(transposed, PACK, &first);
+    rest = skip_rows(transposed, block, first.m);
+    rest.b = block->packed;
+    rest.b_row = PANEL;
+    if (rest.m > 0)
+        compute(transposed, besides, &rest);
 }
 
 /* --- Packing --- */
@@ -287,27 +332,42 @@ static bool is_direct(const struct gemm *gemm) {
            (gemm->n <= PANEL || gemm->m <= 2 * TILE_ROWS);
 }
 
+/* Whether a panel of b is packed by the first tile that reads it, which costs next to nothing. */
+static bool tile_packs(const struct gemm *gemm, size_t width) {
+    return !gemm->transpose_b && width == PANEL;
+}
+
+/* Packs the other panels. */
 static void pack_b(const struct gemm *gemm, size_t p, size_t k, size_t j, size_t n, float *packed) {
     for (size_t q = 0; q < n; q += PANEL) {
         const size_t width = least(n - q, PANEL);
         if (gemm->transpose_b)
             pack_transposed(
                 gemm->b + (j + q) * gemm->b_row + p, gemm->b_row, k, width, packed + q * k);
-        else
+        else if (!tile_packs(gemm, width))
             pack_panel(gemm->b + p * gemm->b_row + j + q, gemm->b_row, k, width, packed + q * k);
     }
 }
 
+/* A block with all panels of a block of b's. Those that tiles pack are not yet `packed` at the
+ * first rows. */
 static void compute_panels(const struct gemm *gemm, struct block block, size_t p, size_t j,
-    size_t n, bool direct, bool fetches, struct gemm_scratch *scratch) {
+    size_t n, bool direct, bool packed, struct gemm_scratch *scratch) {
     float *c = block.c;
     for (size_t q = 0; q < n; q += PANEL) {
+        const enum besides besides =
+            gemm->order && !gemm->transpose_a && j + q == 0 ? FETCH : NOTHING;
         block.width = least(n - q, PANEL);
-        block.b = direct ? gemm->b + p * gemm->b_row + j + q : scratch->b + q * block.k;
-        block.b_row = direct ? gemm->b_row : whole_vectors(block.width);
+        const bool packs = !direct && !packed && tile_packs(gemm, block.width);
+        const bool in_place = direct || packs;
+        block.packed = scratch->b + q * block.k;
+        block.b = in_place ? gemm->b + p * gemm->b_row + j + q : block.packed;
+        block.b_row = in_place ? gemm->b_row : whole_vectors(block.width);
         block.c = c + q;
-        if (block.width % LANES == 0)
-            compute(gemm->transpose_a, fetches && q == 0, &block);
+        if (packs)
+            compute_packing(gemm->transpose_a, besides, &block);
+        else if (block.width % LANES == 0)
+            compute(gemm->transpose_a, besides, &block);
         else
             compute_edge(gemm->transpose_a, &block, scratch->edge);
     }
@@ -335,7 +395,7 @@ static void multiply_plain(const struct gemm *gemm, struct gemm_scratch *scratch
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(gemm, block, p, j, n, direct, gemm->order && j == 0, scratch);
+                compute_panels(gemm, block, p, j, n, direct, false, scratch);
             }
         }
     }
@@ -367,7 +427,7 @@ static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *sc
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(gemm, block, p, j, n, direct, false, scratch);
+                compute_panels(gemm, block, p, j, n, direct, i > 0, scratch);
             }
         }
     }
