@@ -99,6 +99,30 @@ class Build(unittest.TestCase):
             self.assertIn(f"device '{kind}' is not here: switched off ", done.stdout)
         self.check_program(trainer, "trainer ")
 
+    def test_without_openblas(self):
+        """The cpu device has its own gemm; who asks for OpenBLAS is told why there is none."""
+        missing = ("-DOPENBLAS_INCLUDE_DIR=", "-DTRAINER_DEVICE_CUDA=OFF", "-DTRAINER_DEVICE_OPENCL=OFF")
+        done = self.start(CMAKE, "-S", self.source, "-B", os.path.join(self.folder, "insisting"),
+                          "-DTRAINER_OPENBLAS=ON", *missing)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"TRAINER_OPENBLAS=ON, but OpenBLAS is missing: install\s+libopenblas-dev")
+        build = self.configure("-DCMAKE_BUILD_TYPE=Debug", "-DTRAINER_DEVICE_CPU=ON", *missing)
+        self.must(CMAKE, "--build", build, "--parallel", "2")
+        trainer = os.path.join(build, "trainer")
+        for option in ("--list-devices", "--version"):
+            self.assertRegex(self.must(trainer, option), "(?m)^cpu  .*no library")
+        train = (trainer, "--device", "cpu", "--data", "synthetic", "--samples", "60", "--batch-size", "30",
+                 "--epochs", "1")
+        home = {"XDG_CACHE_HOME": self.folder}
+        self.assertRegex(self.must(*train, **home), "(?m)^device +cpu: [^\n]*own-")
+        done = self.start(*train, "--gemm", "openblas", **home)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cpu: this build has no 'openblas': OpenBLAS was missing when this was built: install "
+                      "libopenblas-dev", done.stdout)
+        done = self.start(*train, "--gemm", "open", **home)
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("openblas", done.stdout)
+
     def test_fast_math(self):
         """Without NaN, what has diverged would pass for a success."""
         for flag, said in (("-ffast-math", "needs NaN and infinity: take -ffast-math"),
