@@ -138,15 +138,13 @@ static enum status get_ready(struct candidate *candidate, struct error *error) {
     return status;
 }
 
-/* The algorithm with the least time. A library must be faster than ours by as much as its device
- * says (library_share). */
+/* The algorithm with the least time. One must be faster than those before it by as much as its
+ * device says. */
 static size_t fastest_of(const struct algorithms *algorithms, const struct candidate *candidates) {
     size_t fastest = 0;
-    for (size_t a = 1; a < algorithms->count; a++) {
-        const double share = algorithms->all[a].library ? algorithms->library_share : 1.0;
-        if (candidates[a].least < share * candidates[fastest].least)
+    for (size_t a = 1; a < algorithms->count; a++)
+        if (candidates[a].least < algorithms->all[a].share * candidates[fastest].least)
             fastest = a;
-    }
     return fastest;
 }
 

@@ -14,11 +14,11 @@ struct algorithms {
     struct {
         const char *name; /* by which --gemm asks for it */
         bool library;     /* a library's; else ours */
+        double share; /* it is chosen where its time is less than this share of the time of those
+                       * before it (1.0: wherever it is faster) */
     } all[ALGORITHMS_MAX];
     size_t count;
-    double library_share; /* a library is chosen where its time is less than this share of ours
-                           * (1.0: wherever it is faster) */
-    size_t suspect_side;  /* device_info.suspect_side where a library is chosen; 0: it is trusted */
+    size_t suspect_side; /* device_info.suspect_side where a library is chosen; 0: it is trusted */
 
     double (*clock)(void); /* gives the seconds that a turn is timed by */
 

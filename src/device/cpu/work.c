@@ -139,7 +139,6 @@ enum status cpu_choices_create(struct cpu *cpu, struct error *error) {
     const double multiplications = 2e6 * instruction_set_best()->floats;
     *tuned = (struct algorithms){
         .count = cpu->algorithms_count,
-        .library_share = 0.95,
         .clock = thread_seconds,
         .turn = 0.25e-3,
         .enough = 5e-3,
@@ -154,6 +153,9 @@ enum status cpu_choices_create(struct cpu *cpu, struct error *error) {
     for (size_t a = 0; a < cpu->algorithms_count; a++) {
         tuned->all[a].name = cpu->algorithms[a].name;
         tuned->all[a].library = !cpu->algorithms[a].kernels;
+        /* Our own gemm with the widest vectors is the first. OpenBLAS must be clearly faster,
+         * because only our own can read shuffled rows in place (plan.c). */
+        tuned->all[a].share = cpu->algorithms[a].kernels ? 0.95 : 0.9;
     }
     return gemm_choices_create(&cpu->host.base, tuned, &cpu->choices, error);
 }

@@ -47,7 +47,6 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
     const bool recorded = gpu->driver->make_graph;
     gpu->algorithms = (struct algorithms){
         .count = gemms->algorithms_count,
-        .library_share = gpu->driver->library_share,
         .suspect_side = gpu->driver->suspect_side,
         .turn = 1e-3,
         .enough = 0.05,
@@ -64,6 +63,8 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
     for (size_t a = 0; a < gemms->algorithms_count; a++) {
         gpu->algorithms.all[a].name = gemms->algorithms[a].name;
         gpu->algorithms.all[a].library = gemms->algorithms[a].library;
+        gpu->algorithms.all[a].share =
+            gemms->algorithms[a].library ? gpu->driver->library_share : 1.0;
     }
     return gemm_choices_create(&gpu->base, &gpu->algorithms, &gpu->choices, error);
 }
