@@ -337,6 +337,14 @@ enum status device_check(
 
 /* --- Peak ---------------------------------------------------------------------------------- */
 
+/* The most arithmetic that an instruction set does: multiply-adds of float32 numbers in registers,
+ * which count as 2 operations each, by all threads of the device at once. */
+struct arithmetic_peak {
+    const char *name; /* the instruction set's, as in device_info.kernels */
+    double flops;     /* operations per second */
+};
+enum { ARITHMETIC_PEAKS_MAX = 7 };
+
 /* The best rates that a device reaches, to compare its rates in training with. */
 struct device_peak {
     /* Of the matrices of the fastest square product, which is 2 side^3 operations, in the precision
@@ -345,13 +353,29 @@ struct device_peak {
     double flops;     /* operations per second of that product */
     size_t bytes;     /* size of the block that is copied within the device's memory */
     double bandwidth; /* bytes per second of that copy, both read and written */
+    /* Of a device that computes on the host: each instruction set that this build has code for and
+     * this processor has, the widest first, with a NULL name after the last. No product is faster.
+     * Of other devices: none. */
+    struct arithmetic_peak arithmetic[ARITHMETIC_PEAKS_MAX + 1];
 };
 
 /* Measures the peak, which takes some seconds. Each measurement is the best of several repetitions,
  * and the device is idle before and after each. The products are device_dense_forward on larger and
  * larger square matrices, until one takes 0.1 s, the side is 8192 or memory is short. The copy is
- * device_gather_rows of 1 GiB, or of what memory has room for. STATUS_DEVICE when device_check
- * fails or the device has no memory for it. */
+ * device_gather_rows of 1 GiB, or of what memory has room for.
+ *
+ * Arithmetic is timed in windows of about 1 ms, some hundreds for each instruction set, spread over
+ * some seconds. In a window all threads do the same amount of work. It lasts from before the first
+ * thread begins until after the last one is done, so it never counts work that was not done in it,
+ * however the threads are scheduled. Whatever else the machine does can only make a window longer,
+ * so the shortest counts. On a busy machine all longer windows are disturbed: with four busy
+ * processes beside two threads on two cores, the best of windows of 50 ms gave half of the rate,
+ * and that of 1 ms the same as on the quiet machine. Work that lasts can reach less of this peak
+ * where a processor keeps its highest clock for moments only, or where the process has a quota of
+ * processor time that is less than its threads would use.
+ *
+ * STATUS_DEVICE when device_check fails, the device has no memory for it, or its team is no longer
+ * whole. */
 enum status device_measure_peak(
     struct device *device, struct device_peak *peak, struct error *error);
 

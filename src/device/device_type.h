@@ -69,6 +69,10 @@ struct device_type {
     enum status (*download)(
         struct device *device, struct view source, void *host, struct error *error);
     enum status (*synchronise)(struct device *device, struct error *error);
+    /* Fills peak->arithmetic, while the device is idle. NULL: it does not compute on the host, and
+     * its arithmetic can't be measured. */
+    enum status (*measure_arithmetic)(
+        struct device *device, struct device_peak *peak, struct error *error);
 
     /* Enqueues an operation, which has been checked. */
     enum status (*enqueue)(

@@ -90,3 +90,12 @@ enum status host_team_size(const char *kind, int asked, int usual, int limit, co
             kind, *threads, asked);
     return STATUS_OK;
 }
+
+enum status host_team_check(const struct device_info *info, int team, struct error *error) {
+    return team == info->threads
+               ? STATUS_OK
+               : error_set(error, STATUS_DEVICE,
+                     "%s: OpenMP gave only %d of %d threads in mid-run: is the device used within "
+                     "another parallel region, or OMP_THREAD_LIMIT too low for that?",
+                     info->kind, team, info->threads);
+}

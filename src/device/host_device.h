@@ -35,10 +35,19 @@ uint32_t *host_integers(struct view view);
 /* Fills what is the same for all devices of the host: kind, hardware, threads, precision. */
 void host_device_describe(const char *kind, int threads, struct device_info *info);
 
+/* A device_type's `measure_arithmetic` for a device that computes with a team of info.threads
+ * OpenMP threads. (arithmetic.c) */
+enum status host_device_measure_arithmetic(
+    struct device *device, struct device_peak *peak, struct error *error);
+
 /* Starts a team of threads for a device, and gives its size: `asked` threads (0: `usual`), but no
  * more than `limit`; `why` says why there is this limit. STATUS_DEVICE when more threads were asked
  * for than the limit, OpenMP or the system gives. */
 enum status host_team_size(const char *kind, int asked, int usual, int limit, const char *why,
     int *threads, struct error *error);
+
+/* STATUS_DEVICE if a team had fewer threads than its device should have, because their number is
+ * part of the record. */
+enum status host_team_check(const struct device_info *info, int team, struct error *error);
 
 #endif

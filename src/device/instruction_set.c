@@ -3,11 +3,12 @@
 #include <stddef.h>
 
 extern const struct cpu_kernels cpu_kernels_baseline, cpu_kernels_avx2, cpu_kernels_avx512;
+extern const struct multiply_add multiply_add_baseline, multiply_add_avx2, multiply_add_avx512;
 
 #if TRAINER_HAS_CPU
-#define KERNELS(set) &cpu_kernels_##set
+#define COMPILED(set) &cpu_kernels_##set, &multiply_add_##set
 #else
-#define KERNELS(set) NULL
+#define COMPILED(set) NULL, &multiply_add_##set
 #endif
 
 #ifdef __x86_64__
@@ -36,11 +37,11 @@ static bool has_baseline(void) {
 
 const struct instruction_set instruction_sets[] = {
 #ifdef __x86_64__
-    {"AVX-512", "own-avx512", has_avx512, KERNELS(avx512), 16},
-    {"AVX2", "own-avx2", has_avx2, KERNELS(avx2), 8},
+    {"AVX-512", "own-avx512", has_avx512, COMPILED(avx512), 16},
+    {"AVX2", "own-avx2", has_avx2, COMPILED(avx2), 8},
 #endif
-    {BASELINE, BASELINE_GEMM, has_baseline, KERNELS(baseline), 4},
-    {NULL, NULL, NULL, NULL, 0},
+    {BASELINE, BASELINE_GEMM, has_baseline, COMPILED(baseline), 4},
+    {NULL, NULL, NULL, NULL, NULL, 0},
 };
 
 const struct instruction_set *instruction_set_best(void) {

@@ -10,7 +10,8 @@ struct instruction_set {
     const char *gemm;                  /* by which --gemm asks for our gemm for it */
     bool (*usable)(void);              /* whether this processor and its system have it */
     const struct cpu_kernels *kernels; /* NULL: this build has no cpu device */
-    int floats;                        /* of a vector */
+    const struct multiply_add *multiply_add;
+    int floats; /* of a vector */
 };
 
 /* All that this build has code for, the fastest first, with a NULL name at the end. The last of
@@ -25,5 +26,13 @@ const struct instruction_set *instruction_set_best(void);
 #define OF_SET(name) OF_SET_PASTE(name, INSTRUCTION_SET)
 #define OF_SET_PASTE(name, set) OF_SET_JOIN(name, set)
 #define OF_SET_JOIN(name, set) name##_##set
+
+/* Before a loop whose count is a constant: its variables that are indexed by the count can be in
+ * registers only when it is unrolled. Each compiler is told so in its own words. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
 
 #endif

@@ -1,4 +1,5 @@
-/* The peak rates of a device, measured through its own operations. */
+/* The peak rates of a device, measured through its own operations; and what its arithmetic allows,
+ * where its kind can measure that. */
 #include "device/device_type.h"
 #include "system/clock.h"
 #include "system/memory.h"
@@ -191,6 +192,8 @@ enum status device_measure_peak(
     enum status status = device_check(device, side, side, side, error);
     if (status == STATUS_OK)
         status = measure_gemms(&work, peak, error);
+    if (status == STATUS_OK && device->type->measure_arithmetic)
+        status = device->type->measure_arithmetic(device, peak, error);
     if (status == STATUS_OK)
         status = measure_copy(&work, peak, error);
     if (status != STATUS_OK)

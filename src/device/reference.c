@@ -296,5 +296,6 @@ const struct device_type reference_device_type = {
     .free_buffer = host_buffer_free,
     .download = reference_download,
     .synchronise = reference_synchronise,
+    .measure_arithmetic = host_device_measure_arithmetic,
     .enqueue = reference_enqueue,
 };

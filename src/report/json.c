@@ -166,11 +166,24 @@ static enum status write_line(json_t *root, FILE *file, struct error *error) {
     return status;
 }
 
+/* {INSTRUCTION SET: GFLOP/s}; null for a device whose arithmetic is not measured. */
+static json_t *describe_arithmetic(const struct arithmetic_peak *arithmetic) {
+    if (!arithmetic->name)
+        return json_null();
+    json_t *rates = json_object();
+    for (; arithmetic->name && rates; arithmetic++)
+        if (json_object_set_new(rates, arithmetic->name, json_real(arithmetic->flops / 1e9)) != 0) {
+            json_decref(rates);
+            return NULL;
+        }
+    return rates;
+}
+
 enum status record_write_peak_json(
     const struct record *record, const struct device_peak *peak, FILE *file, struct error *error) {
-    json_t *figures = json_pack("{s:f, s:I, s:f, s:I}", "gflops", peak->flops / 1e9, "side",
+    json_t *figures = json_pack("{s:f, s:I, s:f, s:I, s:o}", "gflops", peak->flops / 1e9, "side",
         (json_int_t)peak->side, "bytes_per_second", peak->bandwidth, "bytes",
-        (json_int_t)peak->bytes);
+        (json_int_t)peak->bytes, "arithmetic", describe_arithmetic(peak->arithmetic));
     return write_line(
         json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s}", "schema", 1, "time", record->time,
             "commit", record->commit, "host", describe_host(&record->host), "device",

@@ -297,9 +297,18 @@ class Formats(Command):
                          [f"peak.{key}" for key in measured])
         self.assertEqual((measured["side"], measured["gflops"]), (256, round(2 * 256**3 / 0.2 / 1e9, 8)))
         self.assertAlmostEqual(measured["bytes_per_second"] * 0.2 / (2 * measured["bytes"]), 1, places=8)
+        rates = measured["arithmetic"]
+        for name, rate in rates.items():
+            values = rate * 1e9 * 0.2 / 2 / 21  # of the registers; 21 rounds would take a millisecond
+            self.assertAlmostEqual(values, round(values), places=4, msg=name)
+        if "cpu" in DEVICES:  # which takes the kernels of the first
+            kernels = record(*SMALL, "--device", "cpu")["device"]["kernels"]
+            self.assertEqual(list(rates)[0], kernels)
         lines = peak().stdout.splitlines()
-        self.assertEqual(lines[1], "product   0.2 GFLOP/s, of 256 x 256 matrices")
-        self.assertEqual(lines[2], f"copy      {measured['bytes'] / 1e8:.1f} GB/s read and written, of "
+        self.assertRegex(lines[1], r"^limit +\d+\.\d GFLOP/s with .*: multiply-adds in registers$")
+        self.assertEqual([part.split(" with ")[1] for part in lines[1].split(":")[0].split(", ")], list(rates))
+        self.assertEqual(lines[2], "product   0.2 GFLOP/s, of 256 x 256 matrices")
+        self.assertEqual(lines[3], f"copy      {measured['bytes'] / 1e8:.1f} GB/s read and written, of "
                          f"{measured['bytes'] >> 20} MiB")
         self.fails(3, "nonsense", "--peak", "--device", "nonsense")
 

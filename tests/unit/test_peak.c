@@ -58,6 +58,18 @@ static struct device_memory memory(const struct device *of) {
     return all;
 }
 
+static enum status arithmetic_status;
+
+/* It comes when nothing is left to do. */
+static enum status measure_arithmetic(
+    struct device *of, struct device_peak *peak, struct error *problem) {
+    (void)of;
+    assert_true(due == 0.0);
+    peak->arithmetic[0] = (struct arithmetic_peak){"some", 3.0};
+    return arithmetic_status == STATUS_OK ? STATUS_OK
+                                          : error_set(problem, arithmetic_status, "no arithmetic");
+}
+
 static void test_peak(void **state) {
     (void)state;
     struct device_peak peak;
@@ -68,10 +80,36 @@ static void test_peak(void **state) {
     /* 8 MiB are read, and 8 MiB written, in 1/2 s */
     assert_int_equal(peak.bytes, 8 << 20);
     assert_true(peak.bandwidth == 33554432.0);
+    assert_string_equal(peak.arithmetic[0].name, "some");
+    assert_true(peak.arithmetic[0].flops == 3.0);
+    assert_null(peak.arithmetic[1].name);
+}
+
+static void test_failing_arithmetic(void **state) {
+    (void)state;
+    struct device_peak peak;
+    arithmetic_status = STATUS_DEVICE;
+    assert_fails(device_measure_peak(device, &peak, &error), STATUS_DEVICE, "no arithmetic");
+    arithmetic_status = STATUS_OK;
+}
+
+/* A device whose kind can't measure it. */
+static void test_no_arithmetic(void **state) {
+    (void)state;
+    struct device_type other = *device->type;
+    const struct device_type *type = device->type;
+    struct device_peak peak;
+    other.measure_arithmetic = NULL;
+    device->type = &other;
+    const enum status status = device_measure_peak(device, &peak, &error);
+    device->type = type;
+    assert_ok(status);
+    assert_null(peak.arithmetic[0].name);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_peak)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_peak),
+        cmocka_unit_test(test_failing_arithmetic), cmocka_unit_test(test_no_arithmetic)};
     const struct device_options options = {.threads = 1};
     if (device_open("reference", &options, &device, &error) != STATUS_OK)
         return 1;
@@ -80,6 +118,7 @@ int main(void) {
     slow.enqueue = enqueue;
     slow.synchronise = synchronise;
     slow.memory = memory;
+    slow.measure_arithmetic = measure_arithmetic;
     device->type = &slow;
     device->info.suspect_side = 16; /* so that the self-check is short */
     const int failed = cmocka_run_group_tests_name("peak", tests, NULL, NULL);

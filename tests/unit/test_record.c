@@ -472,6 +472,9 @@ static void test_peak(void **state) {
     (void)state;
     const struct device_peak peak = {
         .side = 4096, .flops = 1234.5e9, .bytes = 100 << 20, .bandwidth = 567.75e9};
+    struct device_peak host_peak = peak;
+    host_peak.arithmetic[0] = (struct arithmetic_peak){"SVE", 2345.5e9};
+    host_peak.arithmetic[1] = (struct arithmetic_peak){"NEON", 2000e9};
     FILE *file = fmemopen(text, sizeof text, "w");
     assert_non_null(file);
     assert_ok(record_write_peak_json(&whole.record, &peak, file, &error));
@@ -480,7 +483,8 @@ static void test_peak(void **state) {
         ",\"submission\":\"graph\",\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_"
         "COUNT\":\"2\"}}"
         ",\"peak\":{\"gflops\":1234.5,\"side\":4096,"
-        "\"bytes_per_second\":5.6775e11,\"bytes\":104857600},\"status\":\"complete\"}\n"));
+        "\"bytes_per_second\":5.6775e11,\"bytes\":104857600,\"arithmetic\":null},"
+        "\"status\":\"complete\"}\n"));
     assert_non_null(strstr(text, "{\"schema\":1,\"time\":\"2026-03-04T05:06:07Z\",\"commit\":"
                                  "\"0123456789ab\",\"host\":{\"name\":\"ada\","));
     file = fmemopen(text, sizeof text, "w");
@@ -492,6 +496,15 @@ static void test_peak(void **state) {
         "driver: ROCm 5.7, 3 threads, tf32\n"
         "product   1234.5 GFLOP/s, of 4096 x 4096 matrices\n"
         "copy      567.8 GB/s read and written, of 100 MiB\n");
+    file = fmemopen(text, sizeof text, "w");
+    assert_non_null(file);
+    assert_ok(record_write_peak_json(&whole.record, &host_peak, file, &error));
+    record_print_peak(&whole.record, &host_peak, file);
+    fclose(file);
+    assert_non_null(strstr(text, ",\"arithmetic\":{\"SVE\":2345.5,\"NEON\":2000.0}},"));
+    assert_non_null(strstr(text,
+        "\nlimit     2345.5 GFLOP/s with SVE, 2000.0 with NEON: multiply-adds in registers\n"
+        "product   1234.5"));
 }
 
 /* --- A file that can't be written --- */

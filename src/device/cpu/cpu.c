@@ -174,6 +174,7 @@ const struct device_type cpu_device_type = {
     .free_buffer = cpu_free_buffer,
     .download = cpu_download,
     .synchronise = cpu_synchronise,
+    .measure_arithmetic = host_device_measure_arithmetic,
     .enqueue = cpu_enqueue,
     .longest = RECORDED_LONGEST,
     .compile = cpu_compile,

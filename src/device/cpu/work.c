@@ -8,16 +8,9 @@
 
 /* --- The queue --- */
 
-/* Does a queue's operations. It is an error if the team has fewer threads than it should, because
- * their number is part of the record. */
 static enum status run_whole(struct cpu *cpu, const struct queue *queue, struct error *error) {
-    const int threads = cpu->host.base.info.threads, team = queue_run(queue, cpu, threads);
-    return team == threads
-               ? STATUS_OK
-               : error_set(error, STATUS_DEVICE,
-                     "cpu: OpenMP gave only %d of %d threads in mid-run: is the device used within "
-                     "another parallel region, or OMP_THREAD_LIMIT too low for that?",
-                     team, threads);
+    const struct device_info *info = &cpu->host.base.info;
+    return host_team_check(info, queue_run(queue, cpu, info->threads), error);
 }
 
 enum status cpu_flush(struct cpu *cpu, struct error *error) {
