@@ -66,10 +66,10 @@ static bool is_not_usable(void) {
 }
 
 const struct instruction_set instruction_sets[] = {
-    {"wider", is_not_usable, NULL, NULL},
-    {"wide", is_usable, NULL, &wide},
-    {"narrow", is_usable, NULL, &narrow},
-    {NULL, NULL, NULL, NULL},
+    {.name = "wider", .usable = is_not_usable},
+    {.name = "wide", .usable = is_usable, .multiply_add = &wide},
+    {.name = "narrow", .usable = is_usable, .multiply_add = &narrow},
+    {.name = NULL},
 };
 
 const struct instruction_set *instruction_set_best(void) {
