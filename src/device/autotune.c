@@ -273,13 +273,13 @@ static bool is_check(
 }
 
 /* Takes what an earlier run has chosen, or times the algorithms. With a single algorithm there is
- * nothing to choose. */
+ * nothing to choose, and with too large a batch the first one is taken. */
 static enum status make_choice(struct gemm_choices *choices, const struct operation *gemm,
     struct gemm_choice *choice, struct error *error) {
     struct device *device = choices->device;
     const struct algorithms *algorithms = choices->algorithms;
     bool timed;
-    if (algorithms->count == 1 ||
+    if (algorithms->count == 1 || choice->shape.batch > algorithms->largest_batch ||
         choice_recall(device, algorithms, &choice->shape, &choice->algorithm))
         return STATUS_OK;
     const enum status status = time_algorithms(choices, gemm, &timed, &choice->algorithm, error);

@@ -32,6 +32,7 @@ struct algorithms {
     /* A gemm of more multiplications than this is timed with fewer samples in its batch; and with
      * fewer still after `enough_in_all`. */
     double multiplications;
+    size_t largest_batch; /* that is timed at all: larger ones are for the first algorithm */
 
     /* The key under which the program cache keeps the choice for a shape, which is given as text.
      * It holds everything that the choice depends on. The caller frees it. NULL when memory is

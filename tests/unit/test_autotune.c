@@ -363,6 +363,19 @@ static void test_large(void **state) {
     close_fake();
 }
 
+/* A batch may be too large to be timed at all. */
+static void test_largest_batch(void **state) {
+    (void)state;
+    set_seconds(3e-3, 2e-3, 1e-3);
+    open_fake(&launching, "one", "auto");
+    fake.gpu.algorithms.largest_batch = 100;
+    expect(101, 32, SMALL, false);
+    expect(100, 32, LIBRARY, true);
+    expect(101, 32, SMALL, false);
+    assert_string_equal(fake.gpu.base.info.gemm, "own-small 1, blas 1");
+    close_fake();
+}
+
 /* When the time for all shapes is over, each algorithm takes one turn only, after the two gemms
  * that tell how long it is, and large gemms have fewer samples yet. */
 static void test_enough_in_all(void **state) {
@@ -517,7 +530,7 @@ static void test_earlier_missed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_fastest), TEST(test_repeats),
         TEST(test_library_share), TEST(test_disturbed), TEST(test_failing), TEST(test_large),
-        TEST(test_enough_in_all), TEST(test_key), TEST(test_no_room), TEST(test_earlier),
-        TEST(test_earlier_elsewhere), TEST(test_earlier_missed)};
+        TEST(test_largest_batch), TEST(test_enough_in_all), TEST(test_key), TEST(test_no_room),
+        TEST(test_earlier), TEST(test_earlier_elsewhere), TEST(test_earlier_missed)};
     return cmocka_run_group_tests_name("autotune", tests, NULL, NULL);
 }

@@ -29,17 +29,13 @@ static enum status append(struct cpu *cpu, const struct operation *operation,
 }
 
 /* Gives the algorithm for an operation; NULL where it is no gemm. While a choice is made, all that
- * is pending is done. Batches that may be taken in blocks are for our own gemm. */
+ * is pending is done. */
 static enum status choose(struct cpu *cpu, const struct operation *operation,
     const struct cpu_algorithm **algorithm, struct error *error) {
     size_t chosen;
     *algorithm = NULL;
     if (!operation_is_gemm(operation))
         return STATUS_OK;
-    if (gemm_shape_of(operation).batch >= CPU_BATCH_IN_BLOCKS && cpu->algorithms[0].kernels) {
-        *algorithm = &cpu->algorithms[0];
-        return STATUS_OK;
-    }
     const enum status status = autotune_choose(cpu->choices, operation, &chosen, error);
     if (status == STATUS_OK)
         *algorithm = &cpu->algorithms[chosen];
@@ -140,6 +136,7 @@ enum status cpu_choices_create(struct cpu *cpu, struct error *error) {
         .rounds = 5,
         .rounds_for_all = 2,
         .multiplications = multiplications * threads,
+        .largest_batch = CPU_BATCH_IN_BLOCKS - 1, /* only our own gemm may take blocks */
         .make_key = cpu_make_key,
         .enqueue = do_share,
     };

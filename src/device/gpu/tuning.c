@@ -56,6 +56,7 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
         .rounds = 10,
         .rounds_for_all = 3,
         .multiplications = INFINITY,
+        .largest_batch = SIZE_MAX,
         .make_key = make_key,
         .enqueue = enqueue,
         .record = recorded ? record : NULL,
