@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from common import NO_CUDA, moment, record, run, skip_unless_here, texts
+from common import NO_CUDA, moment, record, run, skip_unless_here
 from fixtures.cache_entry import Entry
 
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
@@ -208,76 +208,6 @@ class Cache(Folder):
             self.assertEqual(run(*SMALL, "--device", "reference", env=fast).returncode, 0)
         found = record(*SMALL, "--device", "opencl", "--gemm", "own", env=fast)  # CLBlast compiles nothing
         self.assertLessEqual(fast.items(), found["device"]["environment"].items())
-
-
-class Resuming(Folder):
-    """What multiplied matrices is of the run: it stays when the run goes on."""
-
-    def setUp(self):
-        super().setUp()
-        self.cache = {"XDG_CACHE_HOME": self.path("cache")}
-        self.train = (*SMALL, "--device", "opencl")
-        self.begun = record(*self.train, "--epochs", 1, "--checkpoint", self.path("begun"), env=self.cache)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def bytes_of(self, name):
-        with open(self.path(name), "rb") as file:
-            return file.read()
-
-    def go_on(self, **more):
-        """Its record and its weights, from a copy of what was begun."""
-        shutil.copy(self.path("begun"), self.path("run"))
-        found = record("--resume", self.path("run"), "--epochs", 2, "--save", self.path("weights"),
-                       env={**self.cache, **more})
-        return found, self.bytes_of("weights")
-
-    def test_same_bits(self):
-        whole = record(*self.train, "--save", self.path("whole"), env=self.cache)
-        expected, gemm = self.bytes_of("whole"), whole["device"]["gemm"]
-        self.assertEqual(self.begun["device"]["gemm"], gemm)
-        own = record(*self.train, "--gemm", "own", env=self.cache)["device"]["gemm"].split()[0]
-        others = {b"own-host": b"clblast", b"own-small": b"clblast", b"own-medium": b"clblast",
-                  b"clblast": own.rstrip(",").encode()}
-        changed = 0
-        for path in glob.glob(os.path.join(self.path("cache"), "trainer", "programs", "*")):
-            entry = Entry(path)
-            if entry.content in others:
-                entry.replace(others[entry.content])
-                changed += 1
-        self.assertGreater(changed, 8)
-        self.assertNotEqual(record(*self.train, env=self.cache)["device"]["gemm"], gemm)
-        shutil.copytree(self.path("cache"), self.path("changed"))
-        for place in ("changed", "none"):
-            found, weights = self.go_on(XDG_CACHE_HOME=self.path(place))
-            self.assertEqual(found["device"]["gemm"], gemm)
-            self.assertEqual(weights, expected)
-            self.assertEqual(found["test"], whole["test"])
-        again = texts(self.path("run"))["trainer.choices"]  # and it can go on once more
-        self.assertEqual(again, texts(self.path("begun"))["trainer.choices"])
-
-    def test_not_the_same(self):
-        """On another device, with another library, or without an algorithm it is chosen anew, and that is said."""
-        before = self.bytes_of("begun")
-        kept = texts(self.path("begun"))["trainer.choices"]
-        _, name, library, first = kept.split("\n")[:4]
-        algorithm = first.split()[-1]
-        for old, new, warning in (
-                (name, "x" * len(name), "on another device, or with another library"),
-                (library, "x" * len(library), "on another device, or with another library"),
-                (f" {algorithm}\\n", f" {algorithm[:-1]}y\\n",
-                 f"by '{algorithm[:-1]}y', which is not there any more")):
-            changed = before.replace(old.encode(), new.encode())
-            self.assertNotEqual(changed, before)
-            with open(self.path("run"), "wb") as file:
-                file.write(changed)
-            done = run("--resume", self.path("run"), "--epochs", 2, env=self.cache)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(done.stderr.count(warning), 1, done.stderr)
-            self.assertIn("the last bits may differ", done.stderr)
-            self.assertEqual(texts(self.path("run"))["trainer.choices"], kept)  # by the cache
-        self.assertNotIn("bits may differ", run(*self.train, env=self.cache).stderr)
 
 
 class OfPoCL(Folder):
