@@ -100,7 +100,7 @@ class Report(Case):
                 run["config"][name] = text
             run["dataset"]["name"] = text
             run["sweep"] = {"warnings": [text]}
-        return runs + [fake.run("cpu", 0.1, name=text, library=text), fake.peak("cpu", name=text, library=text),
+        return runs + [fake.run("cpu", 0.1, name=text, library=text), fake.peak("cpu", name=text, library=text, arithmetic={text: 5.0}),
                        fake.unmeasured("failed", text, [text], text), fake.changed(fake.run(), "status", text)]
 
     def test_markdown(self):

@@ -44,15 +44,15 @@ class Tables(Case):
             ["cuda: cuBLAS 13.0, cublas, graph, tf32", "-", "0.00900", "0.0380", "0.00430", "1 × 1",
              "5,566,667", "1,540", "-", "-", gpu],
             ["cuda: cuBLAS 13.0, own-small 4, cublas 2, graph", "-", "0.0110 (0.0102–0.0140)", "0.0370",
-             "0.00410", "3 × 3", "4,554,545", "1,260", "2.5 %", "1.18", gpu],
+             "0.00410", "3 × 3", "4,554,545", "1,260", "2.5 % (product)", "1.18", gpu],
             ["PyTorch 2.9.0 on cuda, compile", "-", "0.0130", "2.50", "0.0570", "1 × 3", "3,853,846", "1,070",
-             "2.1 %", "best peer", gpu],
+             "2.1 % (product)", "best peer", gpu],
             ["cpu: FakeBLAS 1.0", "2", "0.120 (0.100–0.160)", "0.0310 (0.0300–0.0500)",
-             "0.0250 (0.0200–0.0600)", "3 × 2", "417,500", "115", "50 %", "0.108", cpu],
+             "0.0250 (0.0200–0.0600)", "3 × 2", "417,500", "115", "50 % (product)", "0.108", cpu],
             ["JAX 0.8.1, scan", "4", "0.240 (0.230–0.250)", "1.26", "0.0560", "3 × 2", "208,750", "57.7", "-",
              "-", cpu],
             ["PyTorch 2.9.0, compile", "2", "0.360 (0.330–0.390)", "2.20 (2.10–2.30)",
-             "0.0540 (0.0530–0.0550)", "2 × 4", "139,167", "38.5", "17 %", "-", cpu],
+             "0.0540 (0.0530–0.0550)", "2 × 4", "139,167", "38.5", "17 % (product)", "-", cpu],
             ["reference", "4", "0.810", "0.0360", "0.0520", "1 × 2", "61,852", "17.1", "-", "0.0160", cpu],
             ["reference", "1", "2.50", "0.0350", "0.0510", "1 × 2", "20,040", "5.54", "-", "0.00520", cpu]])
 
@@ -114,12 +114,12 @@ class Tables(Case):
     def test_peaks(self):
         table = tables.peaks_table(self.machine(worked_out.many()))
         self.assertEqual(table.caption, "What the hardware of alpha can do; precision: fp32")
-        self.assertEqual(table.columns, ["device", "threads", "GFLOP/s", "side", "GB/s", "copied MB", "runs",
-                                         "hardware"])
+        self.assertEqual(table.columns, ["device", "threads", "GFLOP/s", "side", "GFLOP/s of arithmetic", "GB/s",
+                                         "copied MB", "runs", "hardware"])
         self.assertEqual(table.rows, [
-            ["cuda: cuBLAS 13.0", "-", "51,000", "16,384", "2,900", "1,070", "1", "Fake GPU X"],
-            ["cpu: FakeBLAS 1.0", "2", "231 (230–250)", "2,048", "21.5 (20.5–23.5)", "537", "3", fake.CPU],
-            ["cpu: FakeBLAS 1.0", "1", "120", "2,048", "11.0", "537", "1", fake.CPU]])
+            ["cuda: cuBLAS 13.0", "-", "51,000", "16,384", "-", "2,900", "1,070", "1", "Fake GPU X"],
+            ["cpu: FakeBLAS 1.0", "2", "231 (230–250)", "2,048", "-", "21.5 (20.5–23.5)", "537", "3", fake.CPU],
+            ["cpu: FakeBLAS 1.0", "1", "120", "2,048", "-", "11.0", "537", "1", fake.CPU]])
 
     def test_peaks_that_do_not_fit(self):
         """A peak in another precision is none; of two of the same, it is the median of all their runs."""
@@ -127,6 +127,37 @@ class Tables(Case):
             fake.run("cpu", 0.1), fake.peak("cpu", 999.0, precision="bf16"), fake.peak("cpu", 200.0),
             fake.peak("cpu", 270.0), *(fake.peak("cpu", gflops, library="Other BLAS") for gflops in (300.0, 260.0))])
         self.assertEqual(words.percent(machine.rows[0].share_of_peak), "52 %")  # 138.45 of 265
+
+    def test_arithmetic(self):
+        """What a CPU's arithmetic allows is the same for all that compute on it with as many threads, peers and
+        opencl too; the best run and the best instruction set count. Where it is not known, it is the product."""
+        cpu = {"type": "cpu", "name": "pthread-" + fake.CPU}
+        machine = self.machine([
+            fake.peak("cpu", 150.0, arithmetic={"baseline": 50.0, "AVX2": 190.0}),
+            fake.peak("cpu", 150.0, arithmetic={"baseline": 60.0, "AVX2": 200.0}),
+            fake.peak("cpu", 150.0, arithmetic={"baseline": 55.0, "AVX2": 180.0}),
+            fake.peak("reference", 2.0, threads=4, arithmetic={"AVX2": 400.0}), fake.peak("cuda", 1000.0),
+            fake.peak("cpu", 110.0, threads=8),
+            fake.changed(fake.peak("cpu", arithmetic={"AVX2": 1000.0}), "host.name", "another"),
+            fake.run("cuda", 0.01), fake.run("cpu", 0.1), fake.run("pytorch", 0.2),
+            fake.run("opencl", 0.3, threads=2, **cpu), fake.run("numpy", 0.4, threads=4),
+            fake.run("cpu", 0.5, threads=8), fake.run("cpu", 0.6, threads=16),
+            fake.run("cpu", 0.7, precision="bf16")])
+        shares = [(row.kind, row.threads, tables.share_text(row)) for row in machine.rows]
+        self.assertEqual(shares, [  # 1,384.5 GFLOP/s, 138.45, 69.2, 46.2, 34.6, 27.7, ...
+            ("cuda", None, "138 % (product)"), ("cpu", 2, "69 % (arithmetic)"), ("pytorch", 2, "35 % (arithmetic)"),
+            ("opencl", 2, "23 % (arithmetic)"), ("numpy", 4, "8.7 % (arithmetic)"), ("cpu", 8, "25 % (product)"),
+            ("cpu", 16, "-"), ("cpu", 2, "-")])
+        table = tables.peaks_table(machine)
+        at = table.columns.index("GFLOP/s of arithmetic")
+        self.assertEqual([row[at] for row in table.rows if row[0].startswith("cpu") and row[1] == "2"],
+                         ["AVX2 1,000", "baseline 60.0, AVX2 200"])
+
+    def test_peaks_from_before(self):
+        """Older records have no such key."""
+        old = fake.changed(fake.peak(gflops=200.0), "peak.arithmetic", ...)
+        machine = self.machine([old, fake.run("cpu", 0.1)])
+        self.assertEqual([tables.share_text(row) for row in machine.rows], ["69 % (product)"])
 
     def test_far_off(self):
         (row,) = tables.benchmark_table(self.machine(
@@ -164,7 +195,7 @@ class Tables(Case):
         self.assertEqual(head, ["backend", "threads", *FIGURES])
         # 115.4 of the 231 GFLOP/s; 0.24 s to 0.12 s.
         self.assertEqual(cpu, ["cpu: FakeBLAS 1.0", "2", "0.120 (0.100–0.170)", "0.0300", "0.0200",
-                               "3 × 5", "417,500", "115", "50 %", "2.00"])
+                               "3 × 5", "417,500", "115", "50 % (product)", "2.00"])
         # Of the peaks none has four threads.
         self.assertEqual(jax, ["JAX 0.8.1, scan", "4", "0.240 (0.230–0.250)", "1.25", "0.0200",
                                "3 × 5", "208,750", "57.7", "-", "best peer"])

@@ -150,7 +150,7 @@ class Sweep(unittest.TestCase):
         options = dict(zip(command[::2], command[1::2]))
         device = options["--device"]
         if "--peak" in command:
-            record = fake.peak(device, 12.34, 5.67e9)
+            record = fake.peak(device, 12.34, 5.67e9, arithmetic={"AVX2": 23.45, "baseline": 6.0})
         else:
             epochs = self.epochs.setdefault(device, [0.1])
             record = fake.run(device, epochs[0], epochs=int(options.get("--epochs", 5)))
@@ -187,7 +187,8 @@ class Sweep(unittest.TestCase):
         sweep.run_all()
         ((row,), about) = sweep.store.rows, sweep.store.rows[0]["sweep"]
         self.assertEqual((row["peak"]["gflops"], about["run"], about["of"]), (12.34, 1, 1))
-        self.assertIn("1 of 1: 0 s left: peak of --device cpu: 12.3 GFLOP/s, 5.7 GB/s", self.said)
+        self.assertIn("1 of 1: 0 s left: peak of --device cpu: 12.3 GFLOP/s, 5.7 GB/s, "
+                      "AVX2 23.4 GFLOP/s, baseline 6.0 GFLOP/s", self.said)
 
     def test_cool_down(self):
         """Before each run that counts."""

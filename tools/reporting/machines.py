@@ -17,7 +17,8 @@ BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "
 Refused = collections.namedtuple("Refused", "where reason")
 Unmeasured = collections.namedtuple("Unmeasured", "where what status error")
 Peak = collections.namedtuple(
-    "Peak", "kind name threads precision library gpu where gflops side bytes_per_second bytes runs")
+    "Peak", "kind name threads precision library gpu where gflops side bytes_per_second bytes runs "
+    "arithmetic")  # {instruction set: GFLOP/s}, the best of all runs; empty where it was not measured
 
 
 def configuration(record):
@@ -95,7 +96,7 @@ class Row:
         self.gflops = records.work_of(config["layers"], samples) / self.epoch[0] / 1e9
         self.hardware = self.device["name"]
         self.apart = []  # what else sets it apart from others that would look the same
-        self.share_of_peak = self.series = None  # as that, the machine's to know
+        self.share_of_peak = self.of_peak = self.series = None  # as that, the machine's to know
 
     def phase(self, name):
         return records.median_and_spread([records.phases_of(run)[name] for run in self.runs])
@@ -170,7 +171,7 @@ class Machine:
         # A peer knows less of its host than the program does.
         self.hosts = unique_hosts([row for row in self.rows if row.own] or self.rows)
         for row in self.rows:
-            row.share_of_peak = self.share_of_peak(row)
+            row.share_of_peak, row.of_peak = self.share_of_peak(row)
         for row in self.rows:
             row.hardware = self.hardware(row.hardware, row.gpu, row.kind)
         for alike in grouped(self.rows, lambda row: (row.workload, row.backend, row.threads, row.hardware)):
@@ -212,7 +213,24 @@ class Machine:
         return current
 
     def share_of_peak(self, row):
-        """Of the median of the peaks of the same hardware, with the same threads and precision."""
+        """(share, of what): of the arithmetic that the processor allows, where that was measured with the same
+        threads; else of the device's own large product."""
+        for of_peak, gflops in (("arithmetic", self.arithmetic(row)), ("product", self.product(row))):
+            if gflops:
+                return row.gflops / gflops, of_peak
+        return None, None
+
+    def arithmetic(self, row):
+        """The GFLOP/s of the best instruction set, the best of all runs: what else a machine does can only make
+        it less. It is the same for all that compute on a host's CPU, peers too. None where it is not known."""
+        if row.gpu or row.device["precision"] != "fp32":
+            return None
+        return max((gflops for peak in self.peaks if (peak.where, peak.threads) == (row.where, row.threads)
+                    for gflops in peak.arithmetic.values()), default=None)
+
+    def product(self, row):
+        """The median of the peaks of the same hardware, with the same threads and precision; None where there is
+        none."""
         kind = row.kind if row.own else row.device["spec"].split(":")[0]
         fitting = [peak for peak in self.peaks
                    if (peak.kind, peak.precision, peak.where) == (kind, row.device["precision"], row.where)
@@ -222,7 +240,7 @@ class Machine:
             fitting = named  # a peer has its own name for hardware; where there is a choice, it decides
         if not fitting:
             return None
-        return row.gflops / statistics.median(run for peak in fitting for run in peak.runs)
+        return statistics.median(run for peak in fitting for run in peak.runs)
 
     def hardware(self, name, gpu, kind):
         """What a device is, in the host's words where it is the host's CPU: peers have no name for that, and
@@ -286,11 +304,14 @@ def grouped(items, key):
 def make_peak(same):
     """A Peak, from its runs; its figures are (median, least, greatest)."""
     device, peaks = same[0]["device"], [record["peak"] for record in same]
+    arithmetic = {}
+    for name, gflops in (pair for peak in peaks for pair in (peak.get("arithmetic") or {}).items()):
+        arithmetic[name] = max(gflops, arithmetic.get(name, gflops))
     figures = {name: records.median_and_spread([peak[name] for peak in peaks])
                for name in ("gflops", "side", "bytes_per_second", "bytes")}
     return Peak(device["kind"], device["name"], device.get("threads"), device["precision"],
                 device.get("library"), is_gpu(device), where_of(same[0]),
-                runs=[peak["gflops"] for peak in peaks], **figures)
+                runs=[peak["gflops"] for peak in peaks], arithmetic=arithmetic, **figures)
 
 
 def tell_apart(rows):

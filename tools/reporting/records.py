@@ -162,6 +162,9 @@ def check_peak(record):
     for key in ("gflops", "side", "bytes_per_second", "bytes"):
         if not is_number(peak.get(key)) or peak[key] <= 0:
             return f"its peak's {key} is {peak.get(key)!r}"
+    rates = peak.get("arithmetic") or {}  # of a GPU, or from before it was measured, there is none
+    if not isinstance(rates, dict) or not all(is_number(rate) and rate > 0 for rate in rates.values()):
+        return f"its peak's arithmetic is {rates!r}"
     return None
 
 

@@ -103,9 +103,13 @@ def threads_text(row):
     return "-" if row.threads is None else str(row.threads)
 
 
+def share_text(row):
+    return percent(row.share_of_peak) + (f" ({row.of_peak})" if row.of_peak else "")
+
+
 def figures(machine, row):
     return (spread(row.epoch), spread(row.load), spread(row.batching), runs_text(row),
-            f"{row.samples_per_second:,.0f}", number(row.gflops), percent(row.share_of_peak),
+            f"{row.samples_per_second:,.0f}", number(row.gflops), share_text(row),
             times_best_peer(machine, row))
 
 
@@ -128,8 +132,9 @@ def benchmark_table(machine):
         [(row.backend, threads_text(row), *figures(machine, row), row.hardware) for row in rows],
         left=("hardware", "backend"), common=("hardware",),
         note="Medians of runs, with the least and the greatest in brackets; each at its fastest number of "
-             "threads. × best peer: the epoch of the fastest peer over the row's own; more than 1 is "
-             "faster than any peer.")
+             "threads. Of peak: arithmetic, where it was measured, is what the processor's multiply-adds reach "
+             "in registers; product is what the device itself reaches on one large product. × best peer: the "
+             "epoch of the fastest peer over the row's own; more than 1 is faster than any peer.")
 
 
 def shapes_table(machine):
@@ -184,20 +189,25 @@ def threads_table(machine):
                  common=("hardware",), grouped=3)
 
 
+def arithmetic_text(peak):
+    return ", ".join(f"{name} {number(gflops)}" for name, gflops in peak.arithmetic.items()) or "-"
+
+
 def peaks_table(machine):
     if not machine.peaks:
         return None
     return Table(
         f"What the hardware of {machine.name} can do",
-        ("device", "threads", "precision", "GFLOP/s", "side", "GB/s", "copied MB", "runs", "hardware"),
+        ("device", "threads", "precision", "GFLOP/s", "side", "GFLOP/s of arithmetic", "GB/s", "copied MB", "runs",
+         "hardware"),
         [(f"{peak.kind}: {peak.library}" if peak.library else peak.kind,
           "-" if peak.threads is None else str(peak.threads), peak.precision, spread(peak.gflops),
-          f"{peak.side[0]:,.0f}", spread([value / 1e9 for value in peak.bytes_per_second]),
+          f"{peak.side[0]:,.0f}", arithmetic_text(peak), spread([value / 1e9 for value in peak.bytes_per_second]),
           number(peak.bytes[0] / 1e6), str(len(peak.runs)),
           machine.hardware(peak.name, peak.gpu, peak.kind)) for peak in machine.peaks],
-        left=("hardware", "device", "precision"), common=("hardware", "precision"),
-        note="GFLOP/s on one product of square matrices of that side; GB/s read and written by a large "
-             "copy.")
+        left=("hardware", "device", "precision", "GFLOP/s of arithmetic"), common=("hardware", "precision"),
+        note="GFLOP/s on one product of square matrices of that side, and on multiply-adds in registers with "
+             "each instruction set, the best of all runs; GB/s read and written by a large copy.")
 
 
 # --- The tables of the whole ---

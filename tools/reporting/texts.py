@@ -27,8 +27,10 @@ DEFINITIONS = (
     ("release", "memory is given back"),
     ("evaluate", "the test set"))
 TOGETHER = ("Together they are the run's wall time: a row whose phases don't add up to it within 2 % is "
-            "refused. Samples/s and GFLOP/s are of the median epoch; the share of peak is that of the rate "
-            "of the device's own library on one large product, measured on the same machine.")
+            "refused. Samples/s and GFLOP/s are of the median epoch. The share of peak is that of what the "
+            "processor's multiply-adds reach in registers, with its best instruction set and as many threads; "
+            "where that was not measured, as for GPUs, that of what the device itself reaches on one large "
+            "product. Both are measured on the same machine.")
 MARKS = {
     "epochs": "Bars show the spread of runs. Hatched squares are published, and not measured by us.",
     "shapes": "Each device and peer at its best. Peers are dashed. Hollow marks: on a CPU, what could run on "

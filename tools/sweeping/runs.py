@@ -262,8 +262,9 @@ class Sweep:
         done = self.done()
         words = [f"{done} of {done + total}", f"{self.remaining()} left", one.label()]
         if one.peak:
-            words.append(f"{record['peak']['gflops']:.1f} GFLOP/s, "
-                         f"{record['peak']['bytes_per_second'] / 1e9:.1f} GB/s")
+            peak = record["peak"]
+            words.append(f"{peak['gflops']:.1f} GFLOP/s, {peak['bytes_per_second'] / 1e9:.1f} GB/s" + "".join(
+                f", {name} {gflops:.1f} GFLOP/s" for name, gflops in (peak.get("arithmetic") or {}).items()))
         elif record["seconds"]["mean_epoch"] is not None:
             words.append(f"{record['seconds']['mean_epoch']:.4f} s an epoch")
         if record["status"] != "complete":
