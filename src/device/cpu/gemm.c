@@ -72,6 +72,20 @@ INLINE void add_terms(int rows, int vectors, bool transposed, enum besides besid
     }
 }
 
+/* Gives a product as it is when it is rounded, before anything is added to it. A compiler would
+ * leave the rounding out in some tiles and not in others, and the bits of a result would depend on
+ * how it is divided. */
+INLINE vector rounded(vector product) {
+#if defined __x86_64__ || defined __i386__
+    __asm__("" : "+v"(product));
+#elif defined __aarch64__
+    __asm__("" : "+w"(product));
+#else
+    __asm__("" : "+m"(product));
+#endif
+    return product;
+}
+
 /* A tile of c[rows, vectors * LANES], from k terms. */
 INLINE void compute_tile(int rows, int vectors, bool transposed, enum besides besides, size_t k,
     struct tile_a a, const float *b, size_t b_row, float *packed, float *c, size_t c_row,
@@ -95,7 +109,10 @@ INLINE void compute_tile(int rows, int vectors, bool transposed, enum besides be
         UNROLL
         for (int v = 0; v < vectors; v++) {
             vector *to = (vector *)(c + (size_t)r * c_row + v * LANES);
-            *to = add ? *to + scale * sum[r][v] : scale * sum[r][v];
+            vector result = rounded(scale * sum[r][v]);
+            if (add)
+                result += *to;
+            *to = result;
         }
     }
 }
