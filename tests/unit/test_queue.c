@@ -137,24 +137,26 @@ static void mix(const struct cpu *cpu, const struct queue_entry *entry, int thre
 static void test_team(void **state) {
     (void)state;
     static const struct cpu_operation mixing = {mix, {MET_ANY, MET_ROWS, MET_ROWS}};
-    struct queue queue = {0};
-    assert_true(queue_reserve(&queue, ENTRIES));
+    struct queue queues[2] = {{0}, {0}}; /* half of it each: the second follows the first */
+    for (int q = 0; q < 2; q++)
+        assert_true(queue_reserve(&queues[q], ENTRIES / 2));
     float expected[2][ROWS];
     for (size_t i = 0; i < ROWS; i++)
         expected[0][i] = memory[0][i] = (float)i;
     for (size_t n = 0; n < ENTRIES; n++) {
         const int from = n % 2, to = 1 - from;
         struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
-        operation.scale = n % SLOW == 0;
+        operation.scale = n % SLOW == SLOW - 1; /* the last one of a queue, too */
         const struct queue_entry entry = {.operation = operation, .how = &mixing};
-        queue_append(&queue, &entry);
+        queue_append(&queues[n / (ENTRIES / 2)], &entry);
         for (size_t i = 0; i < ROWS; i++)
             expected[to][i] = mix_row(expected[from], i);
     }
-    queue_run(&queue, NULL, 4);
+    queue_run(&queues[0], &queues[1], NULL, 4);
     assert_memory_equal(memory[0], expected[0], sizeof expected[0]);
     assert_memory_equal(memory[1], expected[1], sizeof expected[1]);
-    queue_free(&queue);
+    for (int q = 0; q < 2; q++)
+        queue_free(&queues[q]);
 }
 
 int main(void) {

@@ -20,9 +20,7 @@ static struct error error;
 static enum { TOGETHER, FIRST_AHEAD, LAST_AHEAD, ORDERS } order;
 static size_t unheld; /* entries before which nobody waited */
 
-int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads);
-
-int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
+static void run(const struct queue *queue, const struct cpu *cpu, int threads) {
     for (size_t first = 0, end; first < queue->count; first = end) {
         for (end = first + 1; end < queue->count && !queue->entries[end].barrier; end++)
             if (order == TOGETHER)
@@ -33,6 +31,15 @@ int __wrap_queue_run(const struct queue *queue, const struct cpu *cpu, int threa
                 queue->entries[i].how->run(cpu, &queue->entries[i],
                     order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
     }
+}
+
+int __wrap_queue_run(
+    const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads);
+
+int __wrap_queue_run(
+    const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads) {
+    run(first, cpu, threads);
+    run(second, cpu, threads);
     return threads;
 }
 

@@ -108,9 +108,22 @@ void queue_append(struct queue *queue, const struct queue_entry *entry) {
     queue->count++;
 }
 
-int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
+/* What one thread of the team does of a queue. All have done all of it in the end. */
+static void walk(const struct queue *queue, const struct cpu *cpu, struct barrier *barrier,
+    int thread, int team) {
+    for (size_t i = 0; i < queue->count; i++) {
+        const struct queue_entry *entry = &queue->entries[i];
+        if (entry->barrier)
+            barrier_wait(barrier, team);
+        entry->how->run(cpu, entry, thread, team);
+    }
+    barrier_wait(barrier, team);
+}
+
+int queue_run(
+    const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads) {
     int size = threads;
-    if (queue->count == 0)
+    if (first->count + second->count == 0)
         return size;
     struct barrier barrier;
     barrier_open(&barrier);
@@ -119,13 +132,8 @@ int queue_run(const struct queue *queue, const struct cpu *cpu, int threads) {
         const int thread = omp_get_thread_num(), team = omp_get_num_threads();
         if (thread == 0)
             size = team;
-        for (size_t i = 0; i < queue->count; i++) {
-            const struct queue_entry *entry = &queue->entries[i];
-            if (entry->barrier)
-                barrier_wait(&barrier, team);
-            entry->how->run(cpu, entry, thread, team);
-        }
-        barrier_wait(&barrier, team); /* because OpenMP's own, which follows, spins for longer */
+        walk(first, cpu, &barrier, thread, team);
+        walk(second, cpu, &barrier, thread, team);
     }
     barrier_close(&barrier);
     return size;

@@ -60,8 +60,11 @@ void queue_append(struct queue *queue, const struct queue_entry *entry);
 bool queue_is_full(const struct queue *queue);
 void queue_empty(struct queue *queue);
 
-/* Does all operations, in a team of `threads`. Gives the number of threads that the team really
- * had. If they are fewer, they have done all of it, too. */
-int queue_run(const struct queue *queue, const struct cpu *cpu, int threads);
+/* Does all operations of one queue and then of the other, in a team of `threads`. Gives the number
+ * of threads that the team really had. If they are fewer, they have done all of it, too. To start a
+ * team and to end it takes milliseconds where other work shares the processors, so two queues that
+ * follow each other are done by one. */
+int queue_run(
+    const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads);
 
 #endif

@@ -8,15 +8,16 @@
 
 /* --- The queue --- */
 
+/* Does what is pending, and then a queue's operations. */
 static enum status run_whole(struct cpu *cpu, const struct queue *queue, struct error *error) {
     const struct device_info *info = &cpu->host.base.info;
-    return host_team_check(info, queue_run(queue, cpu, info->threads), error);
+    const int team = queue_run(&cpu->pending, queue, cpu, info->threads);
+    queue_empty(&cpu->pending);
+    return host_team_check(info, team, error);
 }
 
 enum status cpu_flush(struct cpu *cpu, struct error *error) {
-    const enum status status = run_whole(cpu, &cpu->pending, error);
-    queue_empty(&cpu->pending);
-    return status;
+    return run_whole(cpu, &(struct queue){0}, error);
 }
 
 /* Adds an operation to the queue. `algorithm` computes it if it is a gemm. */
@@ -95,9 +96,7 @@ enum status cpu_compile(struct device *device, const struct operation *operation
 }
 
 enum status cpu_run(struct device *device, struct recording *recording, struct error *error) {
-    struct cpu *cpu = (struct cpu *)device;
-    const enum status status = cpu_flush(cpu, error);
-    return status == STATUS_OK ? run_whole(cpu, &recording->queue, error) : status;
+    return run_whole((struct cpu *)device, &recording->queue, error);
 }
 
 /* --- Choosing algorithms, as struct algorithms asks for it --- */
