@@ -14,7 +14,7 @@
 enum {
     ASLEEP = 1,   /* in `round`: somebody sleeps, and is to be woken at its end */
     NEXT = 2,     /* from a round to the next */
-    SPIN = 10000, /* nanoseconds; to fall asleep and be woken takes no less */
+    SPIN = 30000, /* nanoseconds: about what it takes to fall asleep and to be woken */
     LOOKS = 8     /* at the round, for each look at the clock */
 };
 
