@@ -86,6 +86,14 @@ class Test(Case):
         self.assertEqual([line for line in self.start("test", "release", "ci", TRAINER_REQUIRE_DEVICES="cpu")
                           if line.startswith("none")], ["none none cpu", "none none cpu,emulated"])
 
+    def test_aarch64(self):
+        """The compiler and the libraries are there before it is configured; and it lacks other machines' devices."""
+        self.command("libraries", folder=os.path.join(self.folder, "tests", "aarch64"))
+        called = self.start("test", "aarch64", TRAINER_REQUIRE_DEVICES="opencl")
+        self.assertEqual(called[0], "setup tests aarch64")
+        self.assertEqual(called[2:4], ["libraries", "cmake --preset aarch64"])
+        self.assertEqual(called[-1], "none none ")
+
     def test_failures(self):
         """End it with what failed."""
         self.command("ctest", "exit 8")
@@ -199,11 +207,11 @@ class Setup(Case):
             self.command("id", f"echo {who}")
             self.command("sudo", '[[ $1 != -n ]] || shift; "$@"')
             self.command("env", "true")
-            called = self.start("setup", "tests", "format", "browser")
+            called = self.start("setup", "tests", "aarch64", "format", "browser")
             installed = [line for line in called if line.startswith(f"{prefix}env ") and " install " in line]
             self.assertEqual(len(installed), 1, called)
             self.assertRegex(installed[0], "DEBIAN_FRONTEND=noninteractive apt-get install -y .* gcc .*chromium .*"
-                             "clang-format-19")
+                             "gcc-aarch64-linux-gnu .*qemu-user .*clang-format-19")
             self.assertNotIn(" clang ", installed[0])
 
     def test_absent(self):

@@ -6,8 +6,9 @@
  * GEMM is one of the device's ways to multiply matrices (device_options). With `small` only what a
  * simulator can do in seconds: each operation, at few and small shapes.
  *
- * Shapes are random, from a seed that is printed ($TRAINER_TEST_SEED sets another). Every operand
- * lies in a buffer of its own between guards, which must be as they were after the operation. */
+ * Shapes are random, from a seed that is printed ($TRAINER_TEST_SEED sets another); the largest are
+ * those of large_side, unless $TRAINER_TEST_LARGE_SIDE is smaller. Every operand lies in a buffer
+ * of its own between guards, which must be as they were after the operation. */
 #include "device_suite.h"
 
 #if defined(__linux__)
@@ -203,6 +204,9 @@ int main(int argc, char **argv) {
     }
     if (strcmp(spec, "reference") == 0)
         large_side = 160; /* its loops have no path for large ones, and would take long */
+    const char *wanted_side = getenv("TRAINER_TEST_LARGE_SIDE");
+    if (wanted_side && strtoull(wanted_side, NULL, 10) < large_side)
+        large_side = strtoull(wanted_side, NULL, 10);
     const char *wanted_seed = getenv("TRAINER_TEST_SEED");
     if (wanted_seed)
         seed = strtoull(wanted_seed, NULL, 10);
