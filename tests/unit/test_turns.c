@@ -1,47 +1,14 @@
 /* The cpu device's operations, done by threads that take turns: whoever of them is late, the
- * results are the same.
- *
- * In place of a team, the test does all threads' work itself. Between two waits (queue.h) a thread
- * may be as far ahead of another as can be; with the first thread ahead of all, and with the last
- * one, any two of them meet in either order. A wait that is missing is seen without any luck. */
-#include "device/cpu/queue.h"
+ * results are the same. */
 #include "support.h"
 #include "trainer/random.h"
+#include "turns.h"
 
 #include <math.h>
 #include <string.h>
 
 static struct device *device;
 static struct error error;
-
-/* --- Turns --- */
-
-/* Who is ahead. TOGETHER: nobody, each entry is done by all before the next one. */
-static enum { TOGETHER, FIRST_AHEAD, LAST_AHEAD, ORDERS } order;
-static size_t unheld; /* entries before which nobody waited */
-
-static void run(const struct queue *queue, const struct cpu *cpu, int threads) {
-    for (size_t first = 0, end; first < queue->count; first = end) {
-        for (end = first + 1; end < queue->count && !queue->entries[end].barrier; end++)
-            if (order == TOGETHER)
-                break;
-        unheld += end - first - 1;
-        for (int turn = 0; turn < threads; turn++)
-            for (size_t i = first; i < end; i++)
-                queue->entries[i].how->run(cpu, &queue->entries[i],
-                    order == LAST_AHEAD ? threads - 1 - turn : turn, threads);
-    }
-}
-
-int __wrap_queue_run(
-    const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads);
-
-int __wrap_queue_run(
-    const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads) {
-    run(first, cpu, threads);
-    run(second, cpu, threads);
-    return threads;
-}
 
 /* --- Random operations on a few matrices, which meet each other in all roles --- */
 
@@ -141,16 +108,15 @@ static void test_turns(void **state) {
     assert_ok(device_allocate(device, SIDE, &indices, &error));
     assert_ok(device_upload(device, device_view(indices, SIDE, 1), numbers, &error));
     for (uint32_t program = 0; program < PROGRAMS; program++) {
-        order = TOGETHER;
+        turns = TOGETHER;
         run_program(program, expected);
-        for (order = FIRST_AHEAD; order < ORDERS; order++) {
+        for (turns = FIRST_AHEAD; turns <= LAST_AHEAD; turns++) {
             run_program(program, found);
             if (memcmp(expected, found, sizeof found) != 0)
-                fail_msg("program %u is wrong where the %s thread is ahead", program,
-                    order == FIRST_AHEAD ? "first" : "last");
+                fail_msg("program %u is wrong where %s", program, turns_text());
         }
     }
-    assert_true(unheld > PROGRAMS); /* not each entry waits */
+    assert_true(turns_seen.unheld > PROGRAMS); /* not each entry waits */
     for (int m = 0; m < MATRICES; m++)
         buffer_free(matrices[m]);
     buffer_free(indices);
