@@ -34,9 +34,10 @@ static void wake_all(struct barrier *barrier) {
     syscall(SYS_futex, &barrier->round, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-void barrier_open(struct barrier *barrier) {
+void barrier_open(struct barrier *barrier, int processors) {
     atomic_init(&barrier->arrived, 0);
     atomic_init(&barrier->round, 0);
+    barrier->processors = processors;
 }
 
 void barrier_close(struct barrier *barrier) {
@@ -59,9 +60,10 @@ static void wake_all(struct barrier *barrier) {
     pthread_mutex_unlock(&barrier->mutex);
 }
 
-void barrier_open(struct barrier *barrier) {
+void barrier_open(struct barrier *barrier, int processors) {
     atomic_init(&barrier->arrived, 0);
     atomic_init(&barrier->round, 0);
+    barrier->processors = processors;
     pthread_mutex_init(&barrier->mutex, NULL);
     pthread_cond_init(&barrier->round_ended, NULL);
 }
@@ -114,7 +116,7 @@ void barrier_wait(struct barrier *barrier, int threads) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
         if (atomic_exchange_explicit(&barrier->round, round + NEXT, memory_order_release) & ASLEEP)
             wake_all(barrier);
-    } else if (!spin_while(barrier, round)) {
+    } else if (threads > barrier->processors || !spin_while(barrier, round)) {
         /* Unless the round has ended by now, who ends it must see that somebody sleeps. */
         const unsigned asleep = round | ASLEEP;
         unsigned seen = round;

@@ -22,15 +22,17 @@
 struct barrier {
     _Alignas(64) atomic_int arrived; /* threads that have come in this round */
     _Alignas(64) atomic_uint round;  /* goes up by 2 when all have come; odd: somebody sleeps */
+    int processors;                  /* that the threads have */
 #if !BARRIER_HAS_FUTEX
     pthread_mutex_t mutex;
     pthread_cond_t round_ended;
 #endif
 };
 
-/* Begins a barrier, which is good for any number of rounds. The caller ends it with barrier_close
- * when no thread is in it any more. */
-void barrier_open(struct barrier *barrier);
+/* Begins a barrier, which is good for any number of rounds. Of more threads than `processors` none
+ * spins: it would keep one that has yet to come from its processor. The caller ends the barrier
+ * with barrier_close when no thread is in it any more. */
+void barrier_open(struct barrier *barrier, int processors);
 void barrier_close(struct barrier *barrier);
 
 /* Waits until `threads` threads have called it, the caller among them; all give the same number.

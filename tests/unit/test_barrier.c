@@ -220,6 +220,17 @@ static void test_time(void **state) {
     }
 }
 
+/* Of more threads than processors, nobody spins. */
+static void test_crowd(void **state) {
+    (void)state;
+    barrier.processors = 2;
+    tick = 1000;
+    looks = 0;
+    meet(3, 100, come_after_sleepers);
+    barrier.processors = THREADS;
+    assert_int_equal(0, looks);
+}
+
 #endif
 
 int main(void) {
@@ -230,9 +241,10 @@ int main(void) {
         cmocka_unit_test(test_falling_asleep),
         cmocka_unit_test(test_spinning),
         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_crowd),
 #endif
     };
-    barrier_open(&barrier);
+    barrier_open(&barrier, THREADS);
     const int failed = cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
     barrier_close(&barrier);
     return failed;

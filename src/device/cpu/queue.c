@@ -126,7 +126,7 @@ int queue_run(
     if (first->count + second->count == 0)
         return size;
     struct barrier barrier;
-    barrier_open(&barrier);
+    barrier_open(&barrier, omp_get_num_procs());
 #pragma omp parallel num_threads(team_whole(threads))
     {
         const int thread = omp_get_thread_num(), team = omp_get_num_threads();
