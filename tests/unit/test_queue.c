@@ -14,11 +14,28 @@ static struct view rows_of(int index, size_t rows) {
     return (struct view){&matrices[index].base, 0, rows, ELEMENTS / rows};
 }
 
-static bool waits(struct queue *queue, struct operation operation) {
-    const struct queue_entry entry = {
-        .operation = operation, .how = &cpu_operations[operation.kind]};
-    queue_append(queue, &entry);
+static bool entry_waits(struct queue *queue, const struct queue_entry *entry) {
+    queue_append(queue, entry);
     return queue->entries[queue->count - 1].barrier;
+}
+
+static bool waits(struct queue *queue, struct operation operation) {
+    return entry_waits(queue,
+        &(struct queue_entry){.operation = operation, .how = &cpu_operations[operation.kind]});
+}
+
+/* The same, where the team divides the columns of the result. */
+static bool waits_by_columns(struct queue *queue, struct operation operation) {
+    return entry_waits(queue,
+        &(struct queue_entry){
+            .operation = operation, .how = &cpu_operations[operation.kind], .by_columns = true});
+}
+
+/* The same, where the rows of the first operand are taken in an order. */
+static bool waits_in_order(struct queue *queue, struct operation operation, struct view order) {
+    return entry_waits(
+        queue, &(struct queue_entry){
+                   .operation = operation, .how = &cpu_operations[operation.kind], .order = order});
 }
 
 static struct operation forward(struct view x, struct view weights, struct view y) {
@@ -32,6 +49,12 @@ static struct operation update(struct view x, struct view d_y, struct view weigh
     const struct view scale = {&matrices[MATRICES - 1].base, 0, 1, 1};
     return (struct operation){
         .kind = OPERATION_DENSE_UPDATE, .dense_update = {x, d_y, scale, weights, bias}};
+}
+
+static struct operation backward(
+    struct view d_y, struct view weights, struct view x, struct view d_x) {
+    return (struct operation){
+        .kind = OPERATION_DENSE_BACKWARD, .dense_backward = {d_y, weights, x, d_x}};
 }
 
 static struct operation upload(struct view to) {
@@ -91,21 +114,89 @@ static void test_conflicts(void **state) {
     queue_free(&queue);
 }
 
-static void test_slices(void **state) {
+/* Who divides columns waits for those who divide rows of the same, and nobody for who divides the
+ * same columns. */
+static void test_columns(void **state) {
     (void)state;
-    for (size_t rows = 0; rows < 300; rows++)
+    enum { X, WEIGHTS, Y, GRADIENTS, BIAS = MATRICES - 1 };
+    const size_t batch = 8, in = 16;
+    const struct view x = rows_of(X, batch), y = rows_of(Y, batch), weights = rows_of(WEIGHTS, in);
+    const struct view d_x = rows_of(GRADIENTS, batch), bias = rows_of(BIAS, 1);
+    struct queue queue = {0};
+    assert_true(queue_reserve(&queue, 64));
+    assert_false(waits_by_columns(&queue, forward(x, weights, y)));
+    /* Of y it reads the columns that it has written. */
+    assert_false(waits_by_columns(&queue, backward(x, weights, y, d_x)));
+    assert_false(waits_by_columns(&queue, forward(x, weights, y)));
+    assert_true(waits_by_columns(&queue, forward(y, weights, x)));              /* all of y */
+    assert_true(waits(&queue, forward(x, weights, y)));                         /* rows of x */
+    assert_true(waits_by_columns(&queue, forward(x, weights, y)));              /* rows of y */
+    assert_true(waits_by_columns(&queue, forward(x, weights, rows_of(Y, in)))); /* others of y */
+    assert_true(waits(&queue, update(x, d_x, weights)));                        /* rows of them */
+    assert_true(waits_by_columns(&queue, forward(x, weights, y)));       /* columns of them */
+    assert_true(waits(&queue, upload(weights)));                         /* rows */
+    assert_true(waits_by_columns(&queue, backward(x, weights, y, d_x))); /* all of them */
+    assert_false(waits_by_columns(&queue, forward(x, weights, y)));
+    assert_true(waits(&queue, upload(bias)));
+    assert_true(waits_by_columns(&queue, forward(x, weights, y))); /* columns of the bias */
+    assert_false(waits_by_columns(&queue, backward(x, weights, y, d_x)));
+    assert_true(waits_by_columns(&queue, backward(d_x, weights, y, x))); /* all of d_y */
+    queue_free(&queue);
+}
+
+/* Of a matrix whose rows are taken in an order, anyone may meet any; of the order, what he would
+ * else meet of the matrix. */
+static void test_order(void **state) {
+    (void)state;
+    enum { ALL, WEIGHTS, Y, ORDERS };
+    const size_t batch = 8;
+    const struct view all = rows_of(ALL, batch), weights = rows_of(WEIGHTS, 4);
+    const struct view y = rows_of(Y, batch), order = {&matrices[ORDERS].base, 0, batch, 1};
+    struct queue queue = {0};
+    assert_true(queue_reserve(&queue, 64));
+    assert_false(waits(&queue, upload(order)));
+    assert_false(waits_in_order(&queue, forward(all, weights, y), order)); /* his part of it */
+    assert_false(waits(&queue, upload(order)));                            /* and again */
+    assert_true(waits_in_order(&queue, update(all, y, weights), order));   /* all of it */
+    assert_true(waits(&queue, upload(order)));
+    assert_true(waits_in_order(&queue, forward(all, weights, y),
+        (struct view){order.buffer, 1, batch, 1})); /* of other places */
+    assert_true(waits(&queue, upload(all)));        /* the same rows, but any of them is read */
+    assert_true(waits_in_order(&queue, forward(all, weights, y), order));
+    assert_false(waits(&queue, forward(y, weights, rows_of(ORDERS + 1, batch)))); /* as ever */
+    const struct queue_entry by_columns = {.operation = forward(all, weights, y),
+        .how = &cpu_operations[OPERATION_DENSE_FORWARD],
+        .order = order,
+        .by_columns = true};
+    assert_true(entry_waits(&queue, &by_columns)); /* rows of y are still being written */
+    assert_true(waits(&queue, upload(order)));     /* he met all of it */
+    queue_free(&queue);
+}
+
+typedef struct slice slice_function(size_t count, int thread, int threads);
+
+/* Each of them once, and no slice begins within a unit. */
+static void check_slices(slice_function *slice_of, size_t unit) {
+    for (size_t count = 0; count < 300; count++)
         for (int threads = 1; threads < 20; threads++) {
             size_t next = 0;
             for (int thread = 0; thread < threads; thread++) {
-                const struct slice slice = slice_rows(rows, thread, threads);
+                const struct slice slice = slice_of(count, thread, threads);
                 assert_true(slice.first <= slice.end);
                 if (slice.first < slice.end) {
                     assert_int_equal(slice.first, next);
+                    assert_int_equal(slice.first % unit, 0);
                     next = slice.end;
                 }
             }
-            assert_int_equal(next, rows);
+            assert_int_equal(next, count);
         }
+}
+
+static void test_slices(void **state) {
+    (void)state;
+    check_slices(slice_rows, 1);
+    check_slices(slice_columns, 16);
 }
 
 enum { ROWS = ELEMENTS, ENTRIES = 400, SLOW = 40 };
@@ -163,6 +254,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_step),
         cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_order),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_team),
     };
