@@ -15,9 +15,8 @@ static struct slice slice_units(size_t count, size_t unit, int thread, int threa
 }
 
 struct slice slice_rows(size_t rows, int thread, int threads) {
-    /* Where there are enough rows, each thread has a multiple of 6 of them, so that the register
-     * tiles of its gemms are full. */
-    return slice_units(rows, rows >= 12 * (size_t)threads ? 6 : 1, thread, threads);
+    /* A gemm's tile of one row takes as long as one of two: it waits for the same row of b. */
+    return slice_units(rows, rows >= 4 * (size_t)threads ? 2 : 1, thread, threads);
 }
 
 struct slice slice_columns(size_t columns, int thread, int threads) {
