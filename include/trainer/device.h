@@ -368,11 +368,13 @@ struct device_peak {
  * some seconds. In a window all threads do the same amount of work. It lasts from before the first
  * thread begins until after the last one is done, so it never counts work that was not done in it,
  * however the threads are scheduled. Whatever else the machine does can only make a window longer,
- * so the shortest counts. On a busy machine all longer windows are disturbed: with four busy
- * processes beside two threads on two cores, the best of windows of 50 ms gave half of the rate,
- * and that of 1 ms the same as on the quiet machine. Work that lasts can reach less of this peak
- * where a processor keeps its highest clock for moments only, or where the process has a quota of
- * processor time that is less than its threads would use.
+ * so the shortest counts. Windows are short because on a busy machine all long ones are disturbed:
+ * with two busy processes beside two threads on two cores, windows of 50 ms gave a tenth of the
+ * rate, and these gave all of it. With four, now and then one instruction set had no undisturbed
+ * window of these either. So a figure that is worth quoting is of a quiet machine: a busy one's may
+ * be too low, never too high. Work that lasts can reach less of this peak where a processor keeps
+ * its highest clock for moments only, or where the process has a quota of processor time that is
+ * less than its threads would use.
  *
  * STATUS_DEVICE when device_check fails, the device has no memory for it, or its team is no longer
  * whole. */

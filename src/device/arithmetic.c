@@ -67,7 +67,8 @@ static bool begin_window(struct turn *turn) {
 
 /* Has a team take a turn, and returns the seconds of its shortest window. A window lasts from
  * before any thread begins until after all are done, because the clock is read between two
- * barriers. */
+ * barriers. They are OpenMP's, which spin: a thread that sleeps at a barrier may be woken on the
+ * processor of another one of the team, and a busy machine then leaves both there. */
 static double take_turn(
     const struct multiply_add *multiply_add, size_t rounds, int threads, int *team) {
     struct turn turn = {.shortest_window = INFINITY};
