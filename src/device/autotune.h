@@ -38,12 +38,12 @@ struct algorithms {
      * It holds everything that the choice depends on. The caller frees it. NULL when memory is
      * refused. */
     char *(*make_key)(const struct device *device, const char *shape, size_t *length);
-    /* Enqueues a gemm, by one of the algorithms. */
+    /* Enqueues a gemm, by one of the algorithms; or a part of it by which they can be told apart.
+     */
     enum status (*enqueue)(
         struct device *device, size_t algorithm, const struct operation *gemm, struct error *error);
     /* Makes a recording of `repeats` such gemms. The caller frees *recording even where this fails,
-     * unless it is NULL. The function is NULL where an epoch's operations are enqueued one by one.
-     */
+     * unless it is NULL. The function may be NULL: a turn's gemms are then enqueued one by one. */
     enum status (*record)(struct device *device, size_t algorithm, const struct operation *gemm,
         size_t repeats, struct recording **recording, struct error *error);
 };
