@@ -345,10 +345,12 @@ static void check_gemm(const char *gemm) {
     }
 }
 
+#ifdef TEST_HAS_OPENBLAS
 static void test_openblas(void **state) {
     (void)state;
     check_gemm("openblas");
 }
+#endif
 
 /* A step whose gemms are computed in different ways. */
 static void test_mixed(void **state) {
@@ -375,7 +377,9 @@ static int free_programs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own),
+#ifdef TEST_HAS_OPENBLAS
         cmocka_unit_test(test_openblas),
+#endif
         cmocka_unit_test(test_mixed),
     };
     const char *wanted_seed = getenv("TRAINER_TEST_SEED");
