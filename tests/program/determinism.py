@@ -2,8 +2,9 @@
 
   determinism.py TRAINER [EMULATED]
 
-Every device that is here, with each of some numbers of threads, and CUDA as EMULATED has it. Each run is
-repeated once; with TRAINER_TEST_LONG=1, twenty times, with more numbers of threads and algorithms.
+Every device that is here, with each of some numbers of threads, and CUDA as EMULATED has it. With the cpu device's
+own product, any number of threads gives the same. Each run is repeated once; with TRAINER_TEST_LONG=1, twenty
+times, with more numbers of threads and algorithms.
 """
 import os
 import shutil
@@ -22,6 +23,9 @@ RUNS = 21 if LONG else 2
 # Seven batches, the last of which is completed from the start; none is a multiple of the threads.
 SAMPLES = ("--data", "synthetic", "--samples", 2000, "--batch-size", 300, "--epochs", 2)
 DEVICES = devices()
+# The last batch of each is completed from the start.
+OWN_SHAPES = (("--batch-size", 300), ("--batch-size", 2000, "--samples", 4100),
+              ("--batch-size", 50, "--samples", 430, "--layers", "300,300"))
 
 
 class Determinism(unittest.TestCase):
@@ -33,11 +37,15 @@ class Determinism(unittest.TestCase):
         """The bytes of the weights, and every figure that is no time."""
         path = os.path.join(self.folder, "weights")
         found = record(*SAMPLES, *arguments, "--save", path)
+        scores = [(epoch["loss"], epoch["accuracy"]) for epoch in found["epochs"]]
+        return self.read_weights(path), scores, found["test"]
+
+    @staticmethod
+    def read_weights(path):
         with open(path, "rb") as file:
             blob = file.read()
         (header,) = struct.unpack("<Q", blob[:8])
-        scores = [(epoch["loss"], epoch["accuracy"]) for epoch in found["epochs"]]
-        return blob[8 + header:], scores, found["test"]
+        return blob[8 + header:]
 
     def check(self, *arguments):
         """Gives what all of the runs gave."""
@@ -70,6 +78,51 @@ class Determinism(unittest.TestCase):
                         print(f"no {threads} threads: {done.stderr.strip()}")
                         continue
                 self.check_ways(*given)
+
+    def test_own_gemm(self):
+        """The cpu device's own product gives the same for any number of threads, more than there are processors,
+        too: for batches that are read where they lie, for those that are taken in blocks, and for layers whose
+        columns are divided."""
+        if "cpu" not in DEVICES:
+            self.skipTest("no cpu device")
+        different = set()
+        for shape in OWN_SHAPES:
+            for order in ((), ("--shuffle",)):
+                with self.subTest(shape=shape, order=order):
+                    given = ("--device", "cpu", "--gemm", "own", *shape, *order)
+                    weights, scores, test = self.train(*given, "--threads", 1, "--batches", "resident")
+                    different.add(weights)
+                    for threads in (2, 3, 7, 64):
+                        found = self.train(*given, "--threads", threads, "--batches", "resident")
+                        self.assertTrue(found == (weights, scores, test), f"{threads} threads give others")
+                    found = self.train(*given, "--threads", 3, "--batches", "streamed")
+                    self.assertTrue(found == (weights, scores, test), "streamed batches give others")
+                    self.assertTrue(self.train_in_parts(*given) == weights, "a run in parts gives others")
+        self.assertEqual(len(different), 2 * len(OWN_SHAPES))
+
+    def train_in_parts(self, *arguments):
+        """The weights of a run that is ended after its first epoch, and goes on."""
+        path, checkpoint = os.path.join(self.folder, "parts"), os.path.join(self.folder, "checkpoint")
+        record(*SAMPLES, *arguments, "--threads", 2, "--epochs", 1, "--checkpoint", checkpoint)
+        record("--resume", checkpoint, "--epochs", 2, "--save", path)
+        return self.read_weights(path)
+
+    def test_own_sets(self):
+        """For each instruction set that the processor has, one of which is the best."""
+        if "cpu" not in DEVICES:
+            self.skipTest("no cpu device")
+        shape = (*OWN_SHAPES[-1], "--shuffle", "--device", "cpu")
+        found = {}
+        for name in ("own-baseline", "own-neon", "own-avx2", "own-avx512"):
+            done = run(*SAMPLES, *shape, "--gemm", name, "--epochs", 0)
+            if done.returncode != 0:
+                print(f"no {name}: {done.stderr.strip()}")
+                continue
+            found[name] = self.train(*shape, "--gemm", name, "--threads", 1)
+            for threads in (3, 7):
+                self.assertTrue(self.train(*shape, "--gemm", name, "--threads", threads) == found[name],
+                                f"{name}: {threads} threads give others")
+        self.assertIn(self.train(*shape, "--gemm", "own", "--threads", 2), found.values())
 
     def test_emulated(self):
         if not EMULATED:
