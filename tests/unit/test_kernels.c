@@ -1,8 +1,9 @@
-/* The cpu device's vector kernels: each stated error, over all the floats that matter, for every
- * instruction set that this machine has. */
+/* The cpu device's vector kernels, for every instruction set that this machine has: each stated
+ * error, over all the floats that matter, and the same bits however the numbers are divided. */
 #include "device/cpu/kernels.h"
 #include "device/instruction_set.h"
 #include "support.h"
+#include "trainer/random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -89,6 +90,76 @@ static void check_special(const struct cpu_kernels *kernels) {
                 tanh_ends[3] == -1.0f);
 }
 
+/* --- Divided --- */
+
+enum { ROWS = 37, COLUMNS = 83, COUNT = ROWS * COLUMNS };
+
+/* What a kernel makes of a part of some numbers: of those from `first` to `end`, of COUNT, or where
+ * it goes by rows or columns, of these. */
+typedef void part_function(
+    const struct cpu_kernels *kernels, float *values, size_t first, size_t end);
+
+static float other[COUNT]; /* what else the kernels read */
+static enum activation activation;
+
+static void activate(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
+    for (size_t i = 0; i < ROWS; i++)
+        kernels->bias_activate(
+            values + i * COLUMNS + first, other + first, 1, end - first, activation);
+}
+
+static void slope(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
+    kernels->multiply_slope(values + first, other + first, end - first, activation);
+}
+
+static void sum_columns(
+    const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
+    kernels->add_column_sums(values, other, ROWS, COLUMNS, first, end, 0.7f);
+}
+
+static void add_scaled(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
+    kernels->add_scaled(values + first, other + first, end - first, 0.7f);
+}
+
+static void softmax(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
+    uint32_t labels[ROWS];
+    float score[2 * ROWS];
+    for (uint32_t i = 0; i < ROWS; i++)
+        labels[i] = i;
+    kernels->softmax_cross_entropy(
+        values + first * COLUMNS, labels + first, end - first, COLUMNS, 0.7f, score);
+}
+
+/* The same bits by parts as of the whole, wherever they begin. */
+static void check_parts(
+    const struct cpu_kernels *kernels, part_function *compute_part, size_t count) {
+    static float values[COUNT], whole[COUNT], found[COUNT];
+    random_uniform(7, RANDOM_CHECK, 1, values, COUNT);
+    random_uniform(7, RANDOM_CHECK, 2, other, COUNT);
+    memcpy(whole, values, sizeof whole);
+    compute_part(kernels, whole, 0, count);
+    assert_memory_not_equal(whole, values, sizeof whole);
+    for (size_t length = 1; length < count && length < 40; length++) {
+        memcpy(found, values, sizeof found);
+        for (size_t first = 0; first < count; first += length)
+            compute_part(kernels, found, first, first + length < count ? first + length : count);
+        assert_memory_equal(found, whole, sizeof found);
+    }
+}
+
+static void check_all_parts(const struct cpu_kernels *kernels) {
+    static const enum activation activations[] = {
+        ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU};
+    for (size_t a = 0; a < sizeof activations / sizeof *activations; a++) {
+        activation = activations[a];
+        check_parts(kernels, activate, COLUMNS);
+        check_parts(kernels, slope, COUNT);
+    }
+    check_parts(kernels, sum_columns, COLUMNS);
+    check_parts(kernels, add_scaled, COUNT);
+    check_parts(kernels, softmax, ROWS);
+}
+
 static void test_set(void **state) {
     const struct instruction_set *set = *state;
     if (!set->usable())
@@ -96,6 +167,7 @@ static void test_set(void **state) {
     check_activations(set->kernels);
     check_exponential(set->kernels);
     check_special(set->kernels);
+    check_all_parts(set->kernels);
 }
 
 int main(void) {
