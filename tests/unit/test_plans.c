@@ -78,25 +78,26 @@ struct net {
     enum activation activations[LAYERS_MAX];
 };
 
-/* The batch and the width of a net whose columns are divided, or of one whose batch may be taken in
- * blocks: narrow layers, and more inputs than they have. */
-static size_t draw_batch(bool wide) {
-    static const size_t wides[] = {1, 5, 11, 12, 50, 100};
-    static const size_t narrows[] = {
-        1, 6, 13, 48, 100, 300, 479, 481, 959, 961, 1919, 1920, 1921, 2100, 2400, 2879, 2880, 2881};
-    return wide ? wides[draw(6)] : narrows[draw(18)];
+/* Batches that may be taken in blocks, if layers are narrow; smaller ones; and layers whose columns
+ * are divided. */
+enum form { LARGE, SMALL, WIDE, FORMS };
+
+static size_t draw_batch(enum form form) {
+    static const size_t batches[FORMS][6] = {[LARGE] = {1919, 1920, 1921, 2400, 2879, 2881},
+        [SMALL] = {1, 13, 100, 479, 481, 961},
+        [WIDE] = {1, 5, 11, 12, 50, 100}};
+    return batches[form][draw(6)];
 }
 
-static size_t draw_width(bool wide) {
+static size_t draw_width(enum form form) {
     static const size_t wides[] = {24, 255, 256, 257, 300, 512, 1040};
-    return wide ? wides[draw(7)] : 1 + draw(20);
+    return form == WIDE ? wides[draw(7)] : 1 + draw(20);
 }
 
-static struct net draw_net(struct program *program) {
-    const bool wide = draw(3) == 0;
-    struct net net = {.layers = 1 + draw(LAYERS_MAX), .batch = draw_batch(wide)};
+static struct net draw_net(struct program *program, enum form form) {
+    struct net net = {.layers = 1 + draw(LAYERS_MAX), .batch = draw_batch(form)};
     const size_t samples = net.batch + draw(20);
-    size_t in = wide ? 20 : 8 + draw(24);
+    size_t in = form == WIDE ? 20 : 8 + draw(24);
     net.gathered = draw(4) > 0;
     net.x = place(program, net.batch, in, 1.0f);
     net.labels = place_integers(program, net.batch, CLASSES);
@@ -110,7 +111,7 @@ static struct net draw_net(struct program *program) {
     net.choice = place_integers(program, net.batch, 30);
     for (size_t l = 0; l < net.layers; l++) {
         const bool last = l + 1 == net.layers;
-        const size_t out = last ? CLASSES : draw_width(wide);
+        const size_t out = last ? CLASSES : draw_width(form);
         net.weights[l] = place(program, in, out, 0.2f);
         net.bias[l] = place(program, 1, out, 0.2f);
         net.y[l] = place(program, net.batch, out, 1.0f);
@@ -202,10 +203,11 @@ static void add_other(struct program *program, const struct net *net) {
 static struct program draw_program(void) {
     enum { STEPS_MAX = 4 };
     struct program program = {.memory = NULL};
-    const struct net nets[2] = {draw_net(&program), draw_net(&program)};
-    const uint32_t nets_count = draw(4) == 0 ? 2 : 1;
-    for (uint32_t s = 1 + draw(STEPS_MAX); s > 0; s--) {
-        const struct net *net = &nets[draw(nets_count)];
+    const enum form form = (enum form)draw(FORMS);
+    const struct net nets[2] = {draw_net(&program, form), draw_net(&program, form)};
+    const uint32_t nets_count = 1 + draw(2), first = draw(2);
+    for (uint32_t s = nets_count + draw(STEPS_MAX); s > 0; s--) {
+        const struct net *net = &nets[(s + first) % nets_count];
         const bool tail = draw(4) == 0;
         add_step(&program, *net, tail ? 1 + draw((uint32_t)net->batch) : net->batch);
         if (draw(4) == 0)

@@ -12,7 +12,7 @@ static struct error error;
 
 /* --- Random operations on a few matrices, which meet each other in all roles --- */
 
-enum { SIDE = 32, ELEMENTS = SIDE * SIDE, MATRICES = 6, OPERATIONS = 8, PROGRAMS = 800 };
+enum { SIDE = 32, ELEMENTS = SIDE * SIDE, MATRICES = 6, OPERATIONS = 8, PROGRAMS = 2000 };
 
 /* Each index has numbers below SIDE. */
 enum { INDICES = 3 };
