@@ -62,6 +62,11 @@ static void compute_row(const struct gemm *gemm, size_t i, double *sums, double 
         }
 }
 
+/* A name for what multiplies a device's matrices. */
+static const char *multiplies(const struct device_info *info) {
+    return info->library[0] ? info->library : info->gemm[0] ? info->gemm : "plain loops";
+}
+
 /* Compares some rows of the gemm with plain loops. `sums` has room for two rows of the gemm. */
 static enum status check_gemm(
     const struct device *device, const struct gemm *gemm, double *sums, struct error *error) {
@@ -81,10 +86,11 @@ static enum status check_gemm(
             if (!(fabs(found - expected) <= bound)) /* NaN is wrong, too */
                 return error_set(error, STATUS_DEVICE,
                     "%s (%s) fails its self-check: %s [%zu, %zu] of %zu terms each: element "
-                    "(%zu, %zu) is %.9g and should be %.9g; its matrix library computes wrong "
-                    "results on this machine: use another version of it, or another --device",
-                    device->info.kind, device->info.library, gemm->name, gemm->rows, gemm->columns,
-                    gemm->depth, i, j, found, expected);
+                    "(%zu, %zu) is %.9g and should be %.9g; what multiplies its matrices computes "
+                    "wrong results on this machine: use another --gemm, another version of its "
+                    "library, or another --device",
+                    device->info.kind, multiplies(&device->info), gemm->name, gemm->rows,
+                    gemm->columns, gemm->depth, i, j, found, expected);
         }
     }
     return STATUS_OK;

@@ -353,7 +353,7 @@ class Signals(Drivers):
         checkpoint = self.path("checkpoint")
         self.lines()  # the answer gets its name, too
         done = self.trainer("--data", "synthetic", "--samples", 60, "--epochs", 1000000, "--device", "auto",
-                            "--checkpoint", checkpoint, env=moment("rename:2:INT"))
+                            "--gemm", "own", "--checkpoint", checkpoint, env=moment("rename:2:INT"))
         self.assertEqual(done.returncode, 130, done.stderr)
         self.assertIn("trainer: interrupted in epoch ", done.stderr)
         self.assertTrue(os.path.exists(checkpoint))
