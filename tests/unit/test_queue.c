@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 
 enum { ELEMENTS = 1024, MATRICES = 6 };
 
@@ -212,14 +213,13 @@ static float mix_row(const float *from, size_t i) {
 /* A thread's rows, each made of one of its own and one of another thread's: wrong if anyone runs
  * ahead. Some are slow: one thread lets all others go first, so that they do run ahead if nothing
  * holds them. */
-static void mix(const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    (void)cpu;
-    const struct operation *operation = &entry->operation;
+static void mix(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const float *from = host_floats(operation->gather_rows.source);
     float *to = host_floats(operation->gather_rows.destination);
-    const struct slice slice = slice_rows(ROWS, thread, threads);
+    const struct slice slice = slice_rows(ROWS, share->part, share->entry->parts);
     const bool slow = operation->scale > 0.0f;
-    for (int n = 0; n < 200 && thread == 0 && slow; n++)
+    for (int n = 0; n < 200 && share->thread == 0 && slow; n++)
         sched_yield();
     for (size_t i = slice.first; i < slice.end; i++)
         to[i] = mix_row(from, i);
@@ -238,7 +238,7 @@ static void test_team(void **state) {
         const int from = n % 2, to = 1 - from;
         struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
         operation.scale = n % SLOW == SLOW - 1; /* the last one of a queue, too */
-        const struct queue_entry entry = {.operation = operation, .how = &mixing};
+        const struct queue_entry entry = {.operation = operation, .how = &mixing, .parts = 8};
         queue_append(&queues[n / (ENTRIES / 2)], &entry);
         for (size_t i = 0; i < ROWS; i++)
             expected[to][i] = mix_row(expected[from], i);
@@ -250,6 +250,53 @@ static void test_team(void **state) {
         queue_free(&queues[q]);
 }
 
+/* A thread that has lost its processor: what it has not come to is done by the others. */
+enum { TURNS = 12 };
+static atomic_int turns_done, parts_done[TURNS];
+
+static void linger(const struct share *share) {
+    while (share->thread == 0 && atomic_load(&turns_done) < TURNS - 1)
+        sched_yield();
+    atomic_fetch_add(&parts_done[share->part], 1);
+    if (share->entry->parts == TURNS)
+        atomic_fetch_add(&turns_done, 1);
+}
+
+static void test_taken_over(void **state) {
+    (void)state;
+    static const struct cpu_operation lingering = {linger, {MET_ANY, MET_ROWS, MET_ROWS}};
+    struct queue queue = {0}, empty = {0};
+    assert_true(queue_reserve(&queue, 2));
+    for (int parts = TURNS; parts >= 5; parts -= 7) { /* fewer parts in the same section */
+        const struct queue_entry entry = {
+            .operation = gather(rows_of(0, ROWS), rows_of(parts == TURNS, ROWS)),
+            .how = &lingering,
+            .parts = parts};
+        queue_append(&queue, &entry);
+        queue.entries[queue.count - 1].barrier = false;
+    }
+    queue_run(&queue, &empty, NULL, 3);
+    for (int part = 0; part < TURNS; part++)
+        assert_int_equal(part < 5 ? 2 : 1, atomic_load(&parts_done[part]));
+    queue_free(&queue);
+}
+
+/* Operations wait for each other where they divide the same rows in other ways. */
+static void test_parts(void **state) {
+    (void)state;
+    struct queue queue = {0};
+    assert_true(queue_reserve(&queue, 4));
+    for (int n = 0; n < 4; n++) {
+        const int parts[] = {4, 4, 8, 8};
+        const bool expected[] = {false, false, true, false};
+        assert_int_equal(expected[n],
+            entry_waits(&queue, &(struct queue_entry){.operation = upload(rows_of(0, 8)),
+                                    .how = &cpu_operations[OPERATION_UPLOAD],
+                                    .parts = parts[n]}));
+    }
+    queue_free(&queue);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_step),
@@ -258,6 +305,8 @@ int main(void) {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_team),
+        cmocka_unit_test(test_taken_over),
+        cmocka_unit_test(test_parts),
     };
     for (int m = 0; m < MATRICES; m++)
         matrices[m] = (struct host_buffer){{NULL, ELEMENTS}, memory[m]};

@@ -17,17 +17,15 @@ static void see(const struct queue_entry *entry, bool unheld) {
         operation->kind == OPERATION_GATHER_ROWS && !operation->gather_rows.index.buffer;
 }
 
-static void take_turns(const struct queue *queue, const struct cpu *cpu, int threads) {
-    for (size_t first = 0, end; first < queue->count; first = end) {
-        for (end = first + 1; end < queue->count && !queue->entries[end].barrier; end++)
-            if (turns == TOGETHER)
-                break;
-        for (size_t i = first; i < end; i++)
-            see(&queue->entries[i], i > first);
-        for (int turn = 0; turn < threads; turn++)
-            for (size_t i = first; i < end; i++)
-                queue->entries[i].how->run(cpu, &queue->entries[i],
-                    turns == LAST_AHEAD ? threads - 1 - turn : turn, threads);
+static void take_turns(const struct queue *queue, const struct cpu *cpu) {
+    for (size_t first = 0; first < queue->count;) {
+        struct section section = queue_section(queue, first);
+        section.count = turns == TOGETHER ? 1 : section.count;
+        for (size_t i = 0; i < section.count; i++)
+            see(&section.entries[i], i > 0);
+        for (int turn = 0; turn < section.turns; turn++)
+            section_take(&section, cpu, turns == LAST_AHEAD ? section.turns - 1 - turn : turn, 0);
+        first += section.count;
     }
 }
 
@@ -35,8 +33,8 @@ int __wrap_queue_run(
     const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads) {
     if (turns == TEAM)
         return __real_queue_run(first, second, cpu, threads);
-    take_turns(first, cpu, threads);
-    take_turns(second, cpu, threads);
+    take_turns(first, cpu);
+    take_turns(second, cpu);
     return threads;
 }
 

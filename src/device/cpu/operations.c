@@ -4,34 +4,29 @@
 
 #include <string.h>
 
-static void upload(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
-    (void)cpu;
+static void upload(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view to = operation->upload.destination;
     const size_t row = to.columns * sizeof(float);
-    const struct slice slice = slice_rows(to.rows, thread, threads);
+    const struct slice slice = slice_rows(to.rows, share->part, share->entry->parts);
     memcpy((char *)host_floats(to) + slice.first * row,
         (const char *)operation->host + slice.first * row, (slice.end - slice.first) * row);
 }
 
-static void upload_pixels(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
+static void upload_pixels(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view to = operation->upload_pixels.destination;
-    const struct slice slice = slice_rows(to.rows, thread, threads);
+    const struct slice slice = slice_rows(to.rows, share->part, share->entry->parts);
     const struct pixel_format *format = &operation->pixels;
     const uint8_t *pixels = operation->host;
-    cpu->kernels->convert_pixels(host_floats(to) + slice.first * to.columns,
+    share->cpu->kernels->convert_pixels(host_floats(to) + slice.first * to.columns,
         pixels + slice.first * format->channels * format->plane, slice.end - slice.first, format);
 }
 
-static void gather_rows(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
-    (void)cpu;
+static void gather_rows(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view to = operation->gather_rows.destination;
-    const struct slice slice = slice_rows(to.rows, thread, threads);
+    const struct slice slice = slice_rows(to.rows, share->part, share->entry->parts);
     const float *source = host_floats(operation->gather_rows.source);
     const bool ordered = operation->gather_rows.index.buffer; /* else it is a copy */
     const uint32_t *index = ordered ? host_integers(operation->gather_rows.index) : NULL;
@@ -43,14 +38,13 @@ static void gather_rows(
 
 /* --- Products --- */
 
-static void multiply(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, const struct gemm *gemm) {
+static void multiply(const struct share *share, const struct gemm *gemm) {
     if (gemm->m == 0 || gemm->n == 0)
         return;
-    if (entry->algorithm->kernels)
-        entry->algorithm->kernels->gemm(gemm, &cpu->scratch[thread]);
+    if (share->entry->algorithm->kernels)
+        share->entry->algorithm->kernels->gemm(gemm, &share->cpu->scratch[share->thread]);
     else
-        openblas_multiply(&cpu->openblas, gemm);
+        openblas_multiply(&share->cpu->openblas, gemm);
 }
 
 /* The part of an operation's result that falls to a thread: some of the rows and all columns, or
@@ -59,30 +53,30 @@ struct part {
     struct slice rows, columns;
 };
 
-static struct part part_of(
-    const struct queue_entry *entry, struct view result, int thread, int threads) {
+static struct part part_of(const struct share *share, struct view result) {
     const struct slice all_rows = {0, result.rows}, all_columns = {0, result.columns};
-    return entry->by_columns
-               ? (struct part){all_rows, slice_columns(result.columns, thread, threads)}
-               : (struct part){slice_rows(result.rows, thread, threads), all_columns};
+    return share->entry->by_columns
+               ? (struct part){all_rows,
+                     slice_columns(result.columns, share->part, share->entry->parts)}
+               : (struct part){
+                     slice_rows(result.rows, share->part, share->entry->parts), all_columns};
 }
 
 /* Where the rows of x from `first` on are, or their order. */
 static const float *rows_of_x(
-    const struct queue_entry *entry, struct view x, size_t first, const uint32_t **order) {
-    *order = entry->order.buffer ? host_integers(entry->order) + first : NULL;
+    const struct share *share, struct view x, size_t first, const uint32_t **order) {
+    *order = share->entry->order.buffer ? host_integers(share->entry->order) + first : NULL;
     return host_floats(x) + (*order ? 0 : first * x.columns);
 }
 
-static void dense_forward(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
+static void dense_forward(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view to = operation->dense_forward.y;
     const size_t in = operation->dense_forward.x.columns, out = to.columns;
-    const struct part part = part_of(entry, to, thread, threads);
-    const size_t rows = part.rows.end - part.rows.first, first = part.columns.first;
-    const size_t columns = part.columns.end - first;
-    float *y = host_floats(to) + part.rows.first * out + first; /* (rows, columns) of (B, out) */
+    const struct part own = part_of(share, to);
+    const size_t rows = own.rows.end - own.rows.first, first = own.columns.first;
+    const size_t columns = own.columns.end - first;
+    float *y = host_floats(to) + own.rows.first * out + first; /* (rows, columns) of (B, out) */
     const float *bias = host_floats(operation->dense_forward.bias) + first;
     struct gemm gemm = {.m = rows,
         .n = columns,
@@ -93,50 +87,49 @@ static void dense_forward(
         .c = y,
         .c_row = out,
         .scale = 1.0f};
-    gemm.a = rows_of_x(entry, operation->dense_forward.x, part.rows.first, &gemm.order);
-    multiply(cpu, entry, thread, &gemm);
+    gemm.a = rows_of_x(share, operation->dense_forward.x, own.rows.first, &gemm.order);
+    multiply(share, &gemm);
     const size_t at_once = columns == out ? rows : 1;
     for (size_t i = 0; i < rows; i += at_once)
-        cpu->kernels->bias_activate(y + i * out, bias, at_once, columns, operation->activation);
+        share->cpu->kernels->bias_activate(
+            y + i * out, bias, at_once, columns, operation->activation);
 }
 
-static void dense_backward(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
+static void dense_backward(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view to = operation->dense_backward.d_x;
     const size_t in = to.columns, out = operation->dense_backward.d_y.columns;
-    const struct part part = part_of(entry, to, thread, threads);
-    const size_t rows = part.rows.end - part.rows.first, first = part.columns.first;
-    const size_t columns = part.columns.end - first;
-    const size_t offset = part.rows.first * in + first;
+    const struct part own = part_of(share, to);
+    const size_t rows = own.rows.end - own.rows.first, first = own.columns.first;
+    const size_t columns = own.columns.end - first;
+    const size_t offset = own.rows.first * in + first;
     const float *x = host_floats(operation->dense_backward.x) + offset; /* (rows, columns) */
     float *d_x = host_floats(to) + offset;                              /* (rows, columns) */
     const struct gemm gemm = {.m = rows,
         .n = columns,
         .k = out,
         .transpose_b = true,
-        .a = host_floats(operation->dense_backward.d_y) + part.rows.first * out,
+        .a = host_floats(operation->dense_backward.d_y) + own.rows.first * out,
         .a_row = out,
         .b = host_floats(operation->dense_backward.weights) + first * out, /* (columns, out) */
         .b_row = out,
         .c = d_x,
         .c_row = in,
         .scale = 1.0f};
-    multiply(cpu, entry, thread, &gemm);
+    multiply(share, &gemm);
     const size_t at_once = columns == in ? rows : 1;
     for (size_t i = 0; i < rows; i += at_once)
-        cpu->kernels->multiply_slope(
+        share->cpu->kernels->multiply_slope(
             d_x + i * in, x + i * in, at_once * columns, operation->activation);
 }
 
 /* Parameters = (add ? parameters : 0) + scale * their gradient. The gradient of the weights is
  * x^T * d_y, and that of the bias is the sums of d_y's columns. Each thread does its slice of the
  * weights' rows and its slice of the bias's columns. */
-static void add_gradient(const struct cpu *cpu, const struct queue_entry *entry, int thread,
-    int threads, struct view x, struct view d_y, float scale, bool add, struct view weights,
-    struct view bias) {
+static void add_gradient(const struct share *share, struct view x, struct view d_y, float scale,
+    bool add, struct view weights, struct view bias) {
     const size_t batch = d_y.rows, in = x.columns, out = d_y.columns;
-    const struct slice slice = slice_rows(in, thread, threads);
+    const struct slice slice = slice_rows(in, share->part, share->entry->parts);
     struct gemm gemm = {.m = slice.end - slice.first,
         .n = out,
         .k = batch,
@@ -148,52 +141,47 @@ static void add_gradient(const struct cpu *cpu, const struct queue_entry *entry,
         .c_row = out,
         .scale = scale,
         .add = add};
-    gemm.a = rows_of_x(entry, x, 0, &gemm.order) + slice.first;
-    multiply(cpu, entry, thread, &gemm);
-    const struct slice columns = slice_rows(out, thread, threads);
+    gemm.a = rows_of_x(share, x, 0, &gemm.order) + slice.first;
+    multiply(share, &gemm);
+    const struct slice columns = slice_rows(out, share->part, share->entry->parts);
     float *sums = host_floats(bias);
     if (!add)
         memset(sums + columns.first, 0, (columns.end - columns.first) * sizeof *sums);
     for (size_t first = 0, rows; first < batch; first += rows) { /* in the gemm's own blocks */
         rows = batch - first < GEMM_BLOCK_K ? batch - first : GEMM_BLOCK_K;
-        cpu->kernels->add_column_sums(
+        share->cpu->kernels->add_column_sums(
             sums, host_floats(d_y) + first * out, rows, out, columns.first, columns.end, scale);
     }
 }
 
-static void dense_gradient(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
-    add_gradient(cpu, entry, thread, threads, operation->dense_gradient.x,
-        operation->dense_gradient.d_y, 1.0f, false, operation->dense_gradient.d_weights,
-        operation->dense_gradient.d_bias);
+static void dense_gradient(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
+    add_gradient(share, operation->dense_gradient.x, operation->dense_gradient.d_y, 1.0f, false,
+        operation->dense_gradient.d_weights, operation->dense_gradient.d_bias);
 }
 
-static void optimize(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
+static void optimize(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view of = operation->optimize.parameters;
-    const struct slice slice = slice_rows(of.rows, thread, threads);
+    const struct slice slice = slice_rows(of.rows, share->part, share->entry->parts);
     const size_t first = slice.first * of.columns, end = slice.end * of.columns;
-    cpu->kernels->add_scaled(host_floats(of) + first,
+    share->cpu->kernels->add_scaled(host_floats(of) + first,
         host_floats(operation->optimize.gradient) + first, end - first,
         *host_floats(operation->optimize.scale));
 }
 
-static void dense_update(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
-    add_gradient(cpu, entry, thread, threads, operation->dense_update.x,
-        operation->dense_update.d_y, *host_floats(operation->dense_update.scale), true,
-        operation->dense_update.weights, operation->dense_update.bias);
+static void dense_update(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
+    add_gradient(share, operation->dense_update.x, operation->dense_update.d_y,
+        *host_floats(operation->dense_update.scale), true, operation->dense_update.weights,
+        operation->dense_update.bias);
 }
 
-static void softmax_cross_entropy(
-    const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads) {
-    const struct operation *operation = &entry->operation;
+static void softmax_cross_entropy(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
     const struct view logits = operation->softmax_cross_entropy.logits;
-    const struct slice slice = slice_rows(logits.rows, thread, threads);
-    cpu->kernels->softmax_cross_entropy(host_floats(logits) + slice.first * logits.columns,
+    const struct slice slice = slice_rows(logits.rows, share->part, share->entry->parts);
+    share->cpu->kernels->softmax_cross_entropy(host_floats(logits) + slice.first * logits.columns,
         host_integers(operation->softmax_cross_entropy.labels) + slice.first,
         slice.end - slice.first, logits.columns, operation->scale,
         host_floats(operation->softmax_cross_entropy.score) + slice.first * 2);

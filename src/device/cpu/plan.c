@@ -19,17 +19,39 @@ static bool divides_columns(const struct cpu *cpu, struct view result) {
            result.columns > result.rows;
 }
 
+/* The parts for `threads` threads of so many rows. There are several for each thread, if they are
+ * not too small, so that others can take some of one that has lost its processor. */
+static int parts_of(size_t rows, size_t least, int threads) {
+    enum { EACH_MAX = 5 };
+    const size_t each = rows / least / (size_t)threads;
+    return threads == 1 ? 1 : threads * (int)(each < 1 ? 1 : each < EACH_MAX ? each : EACH_MAX);
+}
+
+/* Of an update the rows are those of the weights, and each part reads all of the gradient. Of all
+ * else they are the batch's, which should be divided in the same way throughout a step. */
+static int parts_for(const struct operation *operation, int threads) {
+    enum { SAMPLES = 24, WEIGHTS = 96 };
+    const struct operation_type *type = &operation_types[operation->kind];
+    if (operation->kind == OPERATION_DENSE_UPDATE)
+        return parts_of(operation->dense_update.weights.rows, WEIGHTS, threads);
+    if (operation->kind == OPERATION_DENSE_GRADIENT)
+        return parts_of(operation->dense_gradient.d_weights.rows, WEIGHTS, threads);
+    return parts_of(operation->views[operation_operands(type) - 1].rows, SAMPLES, threads);
+}
+
 struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation,
     const struct cpu_algorithm *algorithm) {
     const enum operation_kind kind = operation->kind;
+    const int threads = cpu->host.base.info.threads;
+    const bool by_columns =
+        (kind == OPERATION_DENSE_FORWARD && divides_columns(cpu, operation->dense_forward.y)) ||
+        (kind == OPERATION_DENSE_BACKWARD && divides_columns(cpu, operation->dense_backward.d_x));
     return (struct queue_entry){
         .operation = *operation,
         .how = &cpu_operations[kind],
         .algorithm = algorithm,
-        .by_columns =
-            (kind == OPERATION_DENSE_FORWARD && divides_columns(cpu, operation->dense_forward.y)) ||
-            (kind == OPERATION_DENSE_BACKWARD &&
-                divides_columns(cpu, operation->dense_backward.d_x)),
+        .by_columns = by_columns,
+        .parts = by_columns ? threads : parts_for(operation, threads),
     };
 }
 

@@ -4,24 +4,25 @@
 #include "system/team.h"
 
 #include <omp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Whole units, as evenly as they go. */
-static struct slice slice_units(size_t count, size_t unit, int thread, int threads) {
+static struct slice slice_units(size_t count, size_t unit, int part, int parts) {
     const size_t units = (count + unit - 1) / unit;
-    const size_t first = units * (size_t)thread / (size_t)threads * unit;
-    const size_t end = units * ((size_t)thread + 1) / (size_t)threads * unit;
+    const size_t first = units * (size_t)part / (size_t)parts * unit;
+    const size_t end = units * ((size_t)part + 1) / (size_t)parts * unit;
     return (struct slice){first, end < count ? end : count};
 }
 
-struct slice slice_rows(size_t rows, int thread, int threads) {
+struct slice slice_rows(size_t rows, int part, int parts) {
     /* A gemm's tile of one row takes as long as one of two: it waits for the same row of b. */
-    return slice_units(rows, rows >= 4 * (size_t)threads ? 2 : 1, thread, threads);
+    return slice_units(rows, rows >= 4 * (size_t)parts ? 2 : 1, part, parts);
 }
 
-struct slice slice_columns(size_t columns, int thread, int threads) {
+struct slice slice_columns(size_t columns, int part, int parts) {
     /* Whole cache lines, or the widest panels of a gemm. */
-    return slice_units(columns, columns >= 64 * (size_t)threads ? 64 : 16, thread, threads);
+    return slice_units(columns, columns >= 64 * (size_t)parts ? 64 : 16, part, parts);
 }
 
 bool queue_reserve(struct queue *queue, size_t capacity) {
@@ -50,6 +51,7 @@ bool queue_is_full(const struct queue *queue) {
 struct operand {
     struct view view;
     enum met met;
+    int parts;
     bool written;
 };
 
@@ -62,9 +64,9 @@ static size_t list_operands(
     size_t count = operation_operands(type);
     for (size_t i = 0; i < count; i++)
         operands[i] = (struct operand){
-            entry->operation.views[i], met[i], type->operands[i].use != OPERAND_READ};
+            entry->operation.views[i], met[i], entry->parts, type->operands[i].use != OPERAND_READ};
     if (entry->order.buffer) {
-        operands[count++] = (struct operand){entry->order, operands[0].met, false};
+        operands[count++] = (struct operand){entry->order, operands[0].met, entry->parts, false};
         operands[0].met = MET_ANY;
     }
     return count;
@@ -75,7 +77,7 @@ static size_t list_operands(
 static bool operands_conflict(const struct operand *a, const struct operand *b) {
     if (!(a->written || b->written) || !view_overlaps(a->view, b->view))
         return false;
-    const bool same_slices = a->met != MET_ANY && a->met == b->met &&
+    const bool same_slices = a->met != MET_ANY && a->met == b->met && a->parts == b->parts &&
                              a->view.offset == b->view.offset && a->view.rows == b->view.rows &&
                              a->view.columns == b->view.columns;
     return !same_slices;
@@ -107,16 +109,79 @@ void queue_append(struct queue *queue, const struct queue_entry *entry) {
     queue->count++;
 }
 
-/* What one thread of the team does of a queue. All have done all of it in the end. */
-static void walk(const struct queue *queue, const struct cpu *cpu, struct barrier *barrier,
-    int thread, int team) {
-    for (size_t i = 0; i < queue->count; i++) {
-        const struct queue_entry *entry = &queue->entries[i];
-        if (entry->barrier)
-            barrier_wait(barrier, team);
-        entry->how->run(cpu, entry, thread, team);
+/* --- Sections, from one barrier to the next --- */
+
+struct section queue_section(const struct queue *queue, size_t first) {
+    struct section section = {queue->entries + first, 1, queue->entries[first].parts};
+    while (first + section.count < queue->count && !section.entries[section.count].barrier) {
+        const int parts = section.entries[section.count++].parts;
+        section.turns = parts > section.turns ? parts : section.turns;
     }
-    barrier_wait(barrier, team);
+    return section;
+}
+
+void section_take(const struct section *section, const struct cpu *cpu, int turn, int thread) {
+    for (size_t i = 0; i < section->count; i++) {
+        const struct queue_entry *entry = &section->entries[i];
+        /* Fewer parts than turns are spread evenly over them. */
+        const int part = (turn * entry->parts + section->turns - 1) / section->turns;
+        if (part < entry->parts && part * section->turns / entry->parts == turn)
+            entry->how->run(&(struct share){cpu, entry, part, thread});
+    }
+}
+
+/* --- The team --- */
+
+/* The turns that a thread begins with. Others take what it has not come to when they are done with
+ * theirs, so that nobody waits for all of a thread that has lost its processor. Each is a line of
+ * the processor's cache. */
+struct own_turns {
+    /* The section, by its number, and the next turn: (number << 32) + turn. Before anybody has
+     * taken one of this section, the number is an earlier one. */
+    _Alignas(64) atomic_ullong next;
+};
+
+enum { OWNERS_MAX = 64 }; /* threads of larger teams share turns */
+
+struct team {
+    struct barrier barrier;
+    struct own_turns owners[OWNERS_MAX];
+};
+
+/* Takes a turn of owner number `owner` of `owners`. Gives -1 when none is left. */
+static int take_turn(struct team *team, unsigned number, int turns, int owner, int owners) {
+    const unsigned first = (unsigned)(turns * owner / owners);
+    const unsigned end = (unsigned)(turns * (owner + 1) / owners);
+    atomic_ullong *next = &team->owners[owner].next;
+    unsigned long long seen = atomic_load_explicit(next, memory_order_relaxed);
+    for (;;) {
+        const unsigned turn = (unsigned)(seen >> 32) == number ? (unsigned)seen : first;
+        if (turn >= end)
+            return -1;
+        if (atomic_compare_exchange_weak_explicit(next, &seen,
+                ((unsigned long long)number << 32) + turn + 1, memory_order_relaxed,
+                memory_order_relaxed))
+            return (int)turn;
+    }
+}
+
+/* What one thread of the team does of a queue, whose sections are numbered from *number on. All
+ * have done all of it in the end. */
+static void walk(const struct queue *queue, const struct cpu *cpu, struct team *team, int thread,
+    int size, unsigned *number) {
+    const int owners = size < OWNERS_MAX ? size : OWNERS_MAX;
+    for (size_t first = 0; first < queue->count;) {
+        const struct section section = queue_section(queue, first);
+        for (int n = 0; n < owners; n++) {
+            const int owner = (thread + n) % owners;
+            int turn;
+            while ((turn = take_turn(team, *number, section.turns, owner, owners)) >= 0)
+                section_take(&section, cpu, turn, thread);
+        }
+        ++*number;
+        first += section.count;
+        barrier_wait(&team->barrier, size);
+    }
 }
 
 int queue_run(
@@ -124,16 +189,19 @@ int queue_run(
     int size = threads;
     if (first->count + second->count == 0)
         return size;
-    struct barrier barrier;
-    barrier_open(&barrier, omp_get_num_procs());
+    struct team team;
+    barrier_open(&team.barrier, omp_get_num_procs());
+    for (int o = 0; o < OWNERS_MAX; o++)
+        atomic_init(&team.owners[o].next, 0);
 #pragma omp parallel num_threads(team_whole(threads))
     {
-        const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+        const int thread = omp_get_thread_num(), got = omp_get_num_threads();
+        unsigned number = 1;
         if (thread == 0)
-            size = team;
-        walk(first, cpu, &barrier, thread, team);
-        walk(second, cpu, &barrier, thread, team);
+            size = got;
+        walk(first, cpu, &team, thread, got, &number);
+        walk(second, cpu, &team, thread, got, &number);
     }
-    barrier_close(&barrier);
+    barrier_close(&team.barrier);
     return size;
 }

@@ -18,10 +18,17 @@ struct queue_entry;
  * columns. */
 enum met { MET_ANY, MET_ROWS, MET_COLUMNS };
 
+/* One part of an operation: number `part`, from 0 on, of entry->parts. Thread number `thread` does
+ * it. */
+struct share {
+    const struct cpu *cpu;
+    const struct queue_entry *entry;
+    int part, thread;
+};
+
 /* How the team does a kind of operation. */
 struct cpu_operation {
-    /* Does the share of one thread: number `thread`, from 0 on, of `threads`. */
-    void (*run)(const struct cpu *cpu, const struct queue_entry *entry, int thread, int threads);
+    void (*run)(const struct share *share);
     /* For each operand: what a thread meets of it where the team divides the rows of the result,
      * and where it divides the columns. */
     enum met by_rows[OPERATION_VIEWS], by_columns[OPERATION_VIEWS];
@@ -35,6 +42,7 @@ struct queue_entry {
      * Without a buffer: the first B rows. */
     struct view order;
     bool by_columns; /* the team divides the columns of the result, not the rows */
+    int parts;       /* into which the rows or columns are divided; at least 1 */
     bool barrier;    /* there is a barrier before this operation (found by queue_append) */
 };
 
@@ -44,12 +52,12 @@ struct queue {
     size_t last_barrier; /* index of the first entry after the last barrier */
 };
 
-/* The rows or columns that fall to `thread`: first <= i < end. */
+/* The rows or columns of a part: first <= i < end. */
 struct slice {
     size_t first, end;
 };
-struct slice slice_rows(size_t rows, int thread, int threads);
-struct slice slice_columns(size_t columns, int thread, int threads);
+struct slice slice_rows(size_t rows, int part, int parts);
+struct slice slice_columns(size_t columns, int part, int parts);
 
 /* Makes room for `capacity` entries; false when memory is refused. */
 bool queue_reserve(struct queue *queue, size_t capacity);
@@ -59,6 +67,19 @@ void queue_free(struct queue *queue);
 void queue_append(struct queue *queue, const struct queue_entry *entry);
 bool queue_is_full(const struct queue *queue);
 void queue_empty(struct queue *queue);
+
+/* Entries from one barrier to the next. The team takes them in turns: a turn is a part of each
+ * entry that has one for it, one entry after another, by the same thread. */
+struct section {
+    const struct queue_entry *entries;
+    size_t count;
+    int turns;
+};
+
+/* The section that begins at entry `first`. */
+struct section queue_section(const struct queue *queue, size_t first);
+/* Does turn number `turn` of the section's, as thread number `thread`. */
+void section_take(const struct section *section, const struct cpu *cpu, int turn, int thread);
 
 /* Does all operations of one queue and then of the other, in a team of `threads`. Gives the number
  * of threads that the team really had. If they are fewer, they have done all of it, too. To start a

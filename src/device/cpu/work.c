@@ -113,10 +113,11 @@ static double thread_seconds(void) {
 static enum status do_share(
     struct device *device, size_t algorithm, const struct operation *gemm, struct error *error) {
     const struct cpu *cpu = (struct cpu *)device;
-    const int threads = device->info.threads; /* of few rows, the last thread has the most */
     const struct queue_entry entry = cpu_plan(cpu, gemm, &cpu->algorithms[algorithm]);
     (void)error;
-    entry.how->run(cpu, &entry, threads - 1, threads);
+    const int parts = entry.parts / device->info.threads;
+    for (int part = 1; part <= parts; part++) /* of few rows, the last part has the most */
+        entry.how->run(&(struct share){cpu, &entry, entry.parts - part, 0});
     return STATUS_OK;
 }
 
