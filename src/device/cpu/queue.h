@@ -1,10 +1,13 @@
 /* The cpu device's queue: a list of operations that a team of threads goes through together.
  *
- * Each thread does its own slice of each operation. Where two operations divide the same rows among
- * the team, each thread only meets rows of its own, and no thread has to wait. Where a thread would
- * meet the results of another one, there is a barrier: the team waits for all of its threads. The
- * queue finds out where barriers are needed as operations are added, from what each reads and
- * writes. A training step of any depth needs two. */
+ * The rows of each operation are divided into parts. Where two operations divide the same rows in
+ * the same way, the same thread does the same part of both, one after the other, and no thread has
+ * to wait. Where a thread would meet the results of another one, there is a barrier: the team waits
+ * for all of its threads. The queue finds out where barriers are needed as operations are added,
+ * from what each reads and writes. A training step of narrow layers needs two, whatever its depth.
+ *
+ * Between two barriers each thread first does the parts that are meant for it, and then those that
+ * others have not come to. Who does a part makes no difference to its results. */
 #ifndef DEVICE_CPU_QUEUE_H
 #define DEVICE_CPU_QUEUE_H
 
@@ -14,7 +17,7 @@ struct cpu;
 struct cpu_algorithm;
 struct queue_entry;
 
-/* Which elements of an operand one thread meets: any; or only its own slice of the rows, or of the
+/* Which elements of an operand one part meets: any; or only its own slice of the rows, or of the
  * columns. */
 enum met { MET_ANY, MET_ROWS, MET_COLUMNS };
 
@@ -41,8 +44,8 @@ struct queue_entry {
     /* [B, 1]: instead of the first B rows of the first operand, those of these numbers are taken.
      * Without a buffer: the first B rows. */
     struct view order;
-    bool by_columns; /* the team divides the columns of the result, not the rows */
-    int parts;       /* into which the rows or columns are divided; at least 1 */
+    bool by_columns; /* the columns of the result are divided, not the rows */
+    int parts;       /* into which they are divided; at least 1 */
     bool barrier;    /* there is a barrier before this operation (found by queue_append) */
 };
 
