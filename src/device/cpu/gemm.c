@@ -29,6 +29,7 @@ _Static_assert(GEMM_BLOCK_N % PANEL == 0, "whole panels in a block");
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+
 /* The part of a that a tile multiplies. Of a that isn't transposed, element (r, i) is row[r][i],
  * and the same columns of next_row are fetched into the cache meanwhile, where that is asked for.
  * Of a that is transposed, element (r, i) is rows[i][first + r]. */
