@@ -196,10 +196,11 @@ static struct gemm columns_of(const struct gemm *gemm, size_t first, size_t coun
     return part;
 }
 
-/* What a call leaves in its scratch memory is nothing to the next one. */
+/* Without a version of b, what a call leaves in its scratch memory is nothing to the next one. */
 static void compute(
     gemm_function *function, const struct gemm *gemm, struct gemm_scratch *scratch) {
     memset(scratch, 0xff, sizeof *scratch); /* NaN, and addresses of nothing */
+    scratch->b_version = 0;
     function(gemm, scratch);
 }
 
@@ -218,6 +219,37 @@ static void check_parts(const struct trial *trial, gemm_function *function, part
     if (memcmp(trial->c.memory, trial->whole, trial->c.elements * sizeof *trial->whole) != 0)
         fail_msg("%s: other bits by parts of %s", text_of(&trial->gemm),
             part_of == rows_of ? "the rows" : "the columns");
+}
+
+/* --- With a version of b --- */
+
+/* Several gemms in turn, each of which finds its b packed the second time. */
+static void check_versions(gemm_function *function, struct gemm_scratch *scratch) {
+    enum { GEMMS = 12, TURNS = 3, SIDE = 130 };
+    static uint64_t version;
+    struct trial trials[GEMMS];
+    for (int g = 0; g < GEMMS; g++)
+        trials[g] =
+            make_trial(1 + draw(SIDE), 1 + draw(SIDE), 1 + draw(SIDE), draw(2), draw(2), false);
+    memset(scratch, 0xff, sizeof *scratch);
+    scratch->b_version = 0;
+    for (int turn = 0; turn < TURNS; turn++) {
+        version++;
+        for (int n = 0; n < 2; n++)
+            for (int g = 0; g < GEMMS; g++) {
+                struct trial *trial = &trials[g];
+                trial->gemm.b_version = draw(4) == 0 ? 0 : version;
+                memcpy(trial->c.memory, trial->before, trial->c.elements * sizeof *trial->before);
+                function(&trial->gemm, scratch);
+                check_result(trial);
+            }
+        for (int g = 0; g < GEMMS; g++) /* other numbers, in the same place */
+            for (size_t row = 0; row < trials[g].b.rows; row++)
+                random_uniform(seed, RANDOM_CHECK, drawn++,
+                    trials[g].b.start + row * trials[g].b.row, trials[g].b.columns);
+    }
+    for (int g = 0; g < GEMMS; g++)
+        free_trial(&trials[g]);
 }
 
 static void check(gemm_function *function, struct trial *trial, struct gemm_scratch *scratch) {
@@ -272,6 +304,8 @@ static void test_set(void **state) {
     struct gemm_scratch *scratch = aligned_alloc(64, (sizeof *scratch + 63) / 64 * 64);
     check_random(set->kernels->gemm, scratch);
     check_blocks(set->kernels->gemm, scratch);
+    for (int n = 0; n < 20; n++)
+        check_versions(set->kernels->gemm, scratch);
     free(scratch);
 }
 

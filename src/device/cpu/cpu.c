@@ -119,6 +119,8 @@ static enum status create(struct cpu *cpu, struct error *error) {
     cpu->scratch = memory_allocate(scratch);
     if (!cpu->scratch)
         return error_memory(error, "the threads' gemms", scratch);
+    for (int thread = 0; thread < cpu->host.base.info.threads; thread++)
+        cpu->scratch[thread].b_version = 0;
     return cpu_choices_create(cpu, error);
 }
 

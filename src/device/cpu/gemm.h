@@ -25,6 +25,9 @@ struct gemm {
     size_t a_row, b_row, c_row;
     float scale;
     bool add;
+    /* If it is not 0: gemms with the same scratch memory and the same number find b as it was, and
+     * later gemms with another number that they have never had. Then b is packed only once. */
+    uint64_t b_version;
 };
 
 /* The most terms and columns of b, and terms and rows of a transposed a, that are packed at a time.
@@ -35,12 +38,36 @@ enum { GEMM_BLOCK_K = 480, GEMM_BLOCK_N = 256, GEMM_BLOCK_M = 192 };
  * vectors; and the columns of the widest panel of any instruction set. */
 enum { GEMM_EDGE_ROWS = 48, GEMM_PANEL_MAX = 64 };
 
-/* Memory that one call needs, aligned to a cache line, with any contents: 0.9 MB. */
+/* The rows of a result that are computed together, with the fastest instruction sets: work that is
+ * divided by multiples of it has no part that waits for its own last rows. */
+#ifdef __aarch64__
+enum { GEMM_TILE_ROWS = 5 };
+#else
+enum { GEMM_TILE_ROWS = 6 };
+#endif
+
+/* A b that is packed in scratch memory, all of it. */
+struct gemm_packed {
+    const float *b;
+    bool transpose_b;
+    size_t n, k, b_row;
+    size_t panel;  /* columns: other instruction sets have others */
+    size_t offset; /* in gemm_scratch.b */
+};
+
+enum { GEMM_PACKED_MAX = 8 };
+
+/* Memory that one call at a time needs, aligned to a cache line: 0.9 MB. Before the first call only
+ * b_version is set, to 0. */
 struct gemm_scratch {
     float a[GEMM_BLOCK_K * GEMM_BLOCK_M]; /* [terms, rows of a transposed a] */
     float b[GEMM_BLOCK_K * GEMM_BLOCK_N]; /* [panel, terms, columns of the panel] */
     float edge[GEMM_EDGE_ROWS * GEMM_PANEL_MAX];
     const float *rows[GEMM_BLOCK_K], *packed[GEMM_BLOCK_K]; /* where rows of a lie */
+    /* What is packed in b, up to element b_end, of gemms with this b_version; with 0: nothing. */
+    uint64_t b_version;
+    struct gemm_packed packed_b[GEMM_PACKED_MAX];
+    size_t packed_count, b_end;
 };
 
 typedef void gemm_function(const struct gemm *gemm, struct gemm_scratch *scratch);
