@@ -2,7 +2,6 @@
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <time.h>
 
 #if BARRIER_HAS_FUTEX
@@ -36,7 +35,7 @@ static void wake_all(struct barrier *barrier) {
 
 void barrier_open(struct barrier *barrier, int processors) {
     atomic_init(&barrier->arrived, 0);
-    atomic_init(&barrier->round, 0);
+    atomic_init(&barrier->round, NEXT);
     barrier->processors = processors;
 }
 
@@ -62,7 +61,7 @@ static void wake_all(struct barrier *barrier) {
 
 void barrier_open(struct barrier *barrier, int processors) {
     atomic_init(&barrier->arrived, 0);
-    atomic_init(&barrier->round, 0);
+    atomic_init(&barrier->round, NEXT);
     barrier->processors = processors;
     pthread_mutex_init(&barrier->mutex, NULL);
     pthread_cond_init(&barrier->round_ended, NULL);
@@ -87,41 +86,50 @@ static void relax(void) {
 #endif
 }
 
-/* By the clock, because a pause takes 10 to 140 cycles, and a thread that lost its processor in
- * between has waited enough. It is that of the time of day: nobody counts who reads it. */
-static uint64_t clock_nanoseconds(void) {
+/* Spinning ends by the clock, because a pause takes 10 to 140 cycles, and a thread that lost its
+ * processor in between has waited enough. */
+uint64_t barrier_clock(void) {
     struct timespec now;
     timespec_get(&now, TIME_UTC);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static bool has_ended(struct barrier *barrier, unsigned round) {
+    return (atomic_load_explicit(&barrier->round, memory_order_acquire) & ~(unsigned)ASLEEP) !=
+           round;
+}
+
 /* Whether the round ends within SPIN. */
 static bool spin_while(struct barrier *barrier, unsigned round) {
-    const uint64_t begin = clock_nanoseconds();
+    const uint64_t begin = barrier_clock();
     do
         for (int look = 0; look < LOOKS; look++) {
-            if ((atomic_load_explicit(&barrier->round, memory_order_acquire) & ~ASLEEP) != round)
+            if (has_ended(barrier, round))
                 return true;
             relax();
         }
-    while (clock_nanoseconds() - begin < SPIN); /* also ends when the clock is set back */
+    while (barrier_clock() - begin < SPIN); /* also ends when the clock is set back */
     return false;
 }
 
 /* --- Meeting --- */
 
-void barrier_wait(struct barrier *barrier, int threads) {
-    const unsigned round = atomic_load_explicit(&barrier->round, memory_order_relaxed) & ~ASLEEP;
-    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == threads - 1) {
-        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-        if (atomic_exchange_explicit(&barrier->round, round + NEXT, memory_order_release) & ASLEEP)
-            wake_all(barrier);
-    } else if (threads > barrier->processors || !spin_while(barrier, round)) {
-        /* Unless the round has ended by now, who ends it must see that somebody sleeps. */
-        const unsigned asleep = round | ASLEEP;
-        unsigned seen = round;
-        atomic_compare_exchange_strong_explicit(
-            &barrier->round, &seen, asleep, memory_order_relaxed, memory_order_relaxed);
-        sleep_while(barrier, asleep);
-    }
+void barrier_arrive(struct barrier *barrier, unsigned round, int all) {
+    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) + 1 < all)
+        return;
+    atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+    const unsigned next = (round + 1) * NEXT;
+    if (atomic_exchange_explicit(&barrier->round, next, memory_order_release) & ASLEEP)
+        wake_all(barrier);
+}
+
+void barrier_wait(struct barrier *barrier, unsigned round, int threads) {
+    unsigned seen = round * NEXT;
+    if (has_ended(barrier, seen) || (threads <= barrier->processors && spin_while(barrier, seen)))
+        return;
+    /* Unless the round has ended by now, who ends it must see that somebody sleeps. */
+    const unsigned asleep = seen | ASLEEP;
+    atomic_compare_exchange_strong_explicit(
+        &barrier->round, &seen, asleep, memory_order_relaxed, memory_order_relaxed);
+    sleep_while(barrier, asleep);
 }

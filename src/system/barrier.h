@@ -1,4 +1,5 @@
-/* A barrier for a team of threads: who comes to it waits until all have come.
+/* A barrier for a team of threads that works in rounds: who comes to it waits until all that was to
+ * do in the round is done, by whomever. So nobody waits for a thread that has nothing to do.
  *
  * Who waits spins for some microseconds, and then sleeps. Threads that come at nearly the same time
  * meet without the system's help. Where other work shares the processors, a thread that waits soon
@@ -9,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 /* Linux has the futex; with BARRIER_WITHOUT_FUTEX it does as other systems do. */
 #if defined __linux__ && !defined BARRIER_WITHOUT_FUTEX
@@ -18,10 +20,10 @@
 #endif
 
 /* Each number has a line of the processor's cache to itself: those who spin read the round, while
- * others come and count themselves. */
+ * others arrive. */
 struct barrier {
-    _Alignas(64) atomic_int arrived; /* threads that have come in this round */
-    _Alignas(64) atomic_uint round;  /* goes up by 2 when all have come; odd: somebody sleeps */
+    _Alignas(64) atomic_int arrived; /* how much of this round is done */
+    _Alignas(64) atomic_uint round;  /* twice its number; odd: somebody sleeps */
     int processors;                  /* that the threads have */
 #if !BARRIER_HAS_FUTEX
     pthread_mutex_t mutex;
@@ -35,8 +37,16 @@ struct barrier {
 void barrier_open(struct barrier *barrier, int processors);
 void barrier_close(struct barrier *barrier);
 
-/* Waits until `threads` threads have called it, the caller among them; all give the same number.
- * Afterwards each can read what the others wrote before. */
-void barrier_wait(struct barrier *barrier, int threads);
+/* Tells that one of the `all` things to do in a round is done. With the last of them the round has
+ * ended. The first round is number 1; only who has seen a round's end arrives in the next one. */
+void barrier_arrive(struct barrier *barrier, unsigned round, int all);
+
+/* Waits until a round has ended; not at all if it has. At most `threads` threads wait for one.
+ * Afterwards the caller can read what others wrote before they arrived in the round. */
+void barrier_wait(struct barrier *barrier, unsigned round, int threads);
+
+/* A clock for short times, in nanoseconds. It is that of the time of day: it may be set, and nobody
+ * counts who reads it. */
+uint64_t barrier_clock(void);
 
 #endif

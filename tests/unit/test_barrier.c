@@ -16,6 +16,7 @@
 enum { THREADS = 64, SEED = 20261128 };
 
 static struct barrier barrier;
+static int processors = THREADS;
 
 /* --- A team --- */
 
@@ -26,6 +27,12 @@ struct member {
 };
 
 static int written[THREADS]; /* the round that a thread is in: memory like any other */
+
+/* Comes to the barrier, and waits for the others. */
+static void meet_others(const struct member *member, unsigned round) {
+    barrier_arrive(&barrier, round, member->threads);
+    barrier_wait(&barrier, round, member->threads);
+}
 
 /* Ends the process: a team that is out of step might never end. */
 static void give_up(const char *why) {
@@ -38,11 +45,11 @@ static void *take_part(void *context) {
     for (int round = 1; round <= member->rounds; round++) {
         written[member->thread] = round;
         member->come(member, round);
-        barrier_wait(&barrier, member->threads);
+        meet_others(member, 2 * (unsigned)round - 1);
         for (int other = 0; other < member->threads; other++)
             if (written[other] != round)
                 give_up("a thread has passed before all had come");
-        barrier_wait(&barrier, member->threads); /* before the next round is written */
+        meet_others(member, 2 * (unsigned)round); /* before the next round is written */
     }
     return NULL;
 }
@@ -50,12 +57,14 @@ static void *take_part(void *context) {
 static void meet(int threads, int rounds, void (*come)(struct member *member, int round)) {
     struct member members[THREADS];
     pthread_t ids[THREADS];
+    barrier_open(&barrier, processors);
     for (int t = 0; t < threads; t++) {
         members[t] = (struct member){t, threads, rounds, come, SEED + (uint32_t)t};
         assert_int_equal(0, pthread_create(&ids[t], NULL, take_part, &members[t]));
     }
     for (int t = 0; t < threads; t++)
         assert_int_equal(0, pthread_join(ids[t], NULL));
+    barrier_close(&barrier);
 }
 
 static void come_at_random(struct member *member, int round) {
@@ -73,6 +82,18 @@ static void test_rounds(void **state) {
     print_message("seed %d\n", SEED);
     for (size_t n = 0; n < sizeof teams / sizeof *teams; n++)
         meet(teams[n], teams[n] < THREADS ? 300 : 100, come_at_random);
+}
+
+/* Two others have done all of some rounds. Who comes late has nothing to wait for. */
+static void test_past_rounds(void **state) {
+    (void)state;
+    barrier_open(&barrier, 1);
+    for (unsigned round = 1; round <= 3; round++)
+        for (int n = 0; n < 2; n++)
+            barrier_arrive(&barrier, round, 2);
+    for (unsigned round = 1; round <= 3; round++)
+        barrier_wait(&barrier, round, 3);
+    barrier_close(&barrier);
 }
 
 #ifdef TEST_WRAPS_BARRIER
@@ -223,11 +244,11 @@ static void test_time(void **state) {
 /* Of more threads than processors, nobody spins. */
 static void test_crowd(void **state) {
     (void)state;
-    barrier.processors = 2;
+    processors = 2;
     tick = 1000;
     looks = 0;
     meet(3, 100, come_after_sleepers);
-    barrier.processors = THREADS;
+    processors = THREADS;
     assert_int_equal(0, looks);
 }
 
@@ -236,6 +257,7 @@ static void test_crowd(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_past_rounds),
 #ifdef TEST_WRAPS_BARRIER
         cmocka_unit_test(test_sleepers),
         cmocka_unit_test(test_falling_asleep),
@@ -244,8 +266,5 @@ int main(void) {
         cmocka_unit_test(test_crowd),
 #endif
     };
-    barrier_open(&barrier, THREADS);
-    const int failed = cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
-    barrier_close(&barrier);
-    return failed;
+    return cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
 }

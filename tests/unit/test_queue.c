@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 enum { ELEMENTS = 1024, MATRICES = 6 };
 
@@ -22,21 +23,24 @@ static bool entry_waits(struct queue *queue, const struct queue_entry *entry) {
 
 static bool waits(struct queue *queue, struct operation operation) {
     return entry_waits(queue,
-        &(struct queue_entry){.operation = operation, .how = &cpu_operations[operation.kind]});
+        &(struct queue_entry){
+            .operation = operation, .how = &cpu_operations[operation.kind], .division = {4, 1}});
 }
 
 /* The same, where the team divides the columns of the result. */
 static bool waits_by_columns(struct queue *queue, struct operation operation) {
-    return entry_waits(queue,
-        &(struct queue_entry){
-            .operation = operation, .how = &cpu_operations[operation.kind], .by_columns = true});
+    return entry_waits(queue, &(struct queue_entry){.operation = operation,
+                                  .how = &cpu_operations[operation.kind],
+                                  .by_columns = true,
+                                  .division = {4, 1}});
 }
 
 /* The same, where the rows of the first operand are taken in an order. */
 static bool waits_in_order(struct queue *queue, struct operation operation, struct view order) {
-    return entry_waits(
-        queue, &(struct queue_entry){
-                   .operation = operation, .how = &cpu_operations[operation.kind], .order = order});
+    return entry_waits(queue, &(struct queue_entry){.operation = operation,
+                                  .how = &cpu_operations[operation.kind],
+                                  .order = order,
+                                  .division = {4, 1}});
 }
 
 static struct operation forward(struct view x, struct view weights, struct view y) {
@@ -174,15 +178,16 @@ static void test_order(void **state) {
     queue_free(&queue);
 }
 
-typedef struct slice slice_function(size_t count, int thread, int threads);
+typedef struct slice slice_function(size_t count, struct division division, int part);
 
 /* Each of them once, and no slice begins within a unit. */
 static void check_slices(slice_function *slice_of, size_t unit) {
     for (size_t count = 0; count < 300; count++)
-        for (int threads = 1; threads < 20; threads++) {
+        for (int parts = 1; parts < 20 * 5; parts++) {
+            const struct division division = {1 + parts / 5, 1 + parts % 5};
             size_t next = 0;
-            for (int thread = 0; thread < threads; thread++) {
-                const struct slice slice = slice_of(count, thread, threads);
+            for (int part = 0; part < division_parts(division); part++) {
+                const struct slice slice = slice_of(count, division, part);
                 assert_true(slice.first <= slice.end);
                 if (slice.first < slice.end) {
                     assert_int_equal(slice.first, next);
@@ -198,6 +203,17 @@ static void test_slices(void **state) {
     (void)state;
     check_slices(slice_rows, 1);
     check_slices(slice_columns, 16);
+}
+
+/* A thread's parts become smaller, and the threads' shares are alike. */
+static void test_shares(void **state) {
+    (void)state;
+    const struct division division = {2, 4};
+    for (int thread = 0; thread < 2; thread++)
+        for (size_t part = 0, lengths[] = {480, 360, 240, 120}; part < 4; part++) {
+            const struct slice slice = slice_rows(2400, division, 4 * thread + (int)part);
+            assert_int_equal(slice.end - slice.first, lengths[part]);
+        }
 }
 
 enum { ROWS = ELEMENTS, ENTRIES = 400, SLOW = 40 };
@@ -217,7 +233,7 @@ static void mix(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const float *from = host_floats(operation->gather_rows.source);
     float *to = host_floats(operation->gather_rows.destination);
-    const struct slice slice = slice_rows(ROWS, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(ROWS, share->entry->division, share->part);
     const bool slow = operation->scale > 0.0f;
     for (int n = 0; n < 200 && share->thread == 0 && slow; n++)
         sched_yield();
@@ -238,7 +254,8 @@ static void test_team(void **state) {
         const int from = n % 2, to = 1 - from;
         struct operation operation = gather(rows_of(from, ROWS), rows_of(to, ROWS));
         operation.scale = n % SLOW == SLOW - 1; /* the last one of a queue, too */
-        const struct queue_entry entry = {.operation = operation, .how = &mixing, .parts = 8};
+        const struct queue_entry entry = {
+            .operation = operation, .how = &mixing, .division = {4, 2}};
         queue_append(&queues[n / (ENTRIES / 2)], &entry);
         for (size_t i = 0; i < ROWS; i++)
             expected[to][i] = mix_row(expected[from], i);
@@ -258,7 +275,7 @@ static void linger(const struct share *share) {
     while (share->thread == 0 && atomic_load(&turns_done) < TURNS - 1)
         sched_yield();
     atomic_fetch_add(&parts_done[share->part], 1);
-    if (share->entry->parts == TURNS)
+    if (division_parts(share->entry->division) == TURNS)
         atomic_fetch_add(&turns_done, 1);
 }
 
@@ -271,7 +288,7 @@ static void test_taken_over(void **state) {
         const struct queue_entry entry = {
             .operation = gather(rows_of(0, ROWS), rows_of(parts == TURNS, ROWS)),
             .how = &lingering,
-            .parts = parts};
+            .division = {parts, 1}};
         queue_append(&queue, &entry);
         queue.entries[queue.count - 1].barrier = false;
     }
@@ -281,18 +298,80 @@ static void test_taken_over(void **state) {
     queue_free(&queue);
 }
 
+#ifdef TEST_WRAPS_QUEUE
+
+/* A thread that comes late to a barrier: the others have gone on without it, and it does nothing of
+ * what they have done. It is late whenever it offers its processor to others. */
+enum { SECTIONS = 60 };
+static atomic_int sections_done;
+static _Thread_local bool is_late;
+
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+int __wrap_timespec_get(struct timespec *now, int base);
+
+/* A millisecond passes from one look at the clock to the next. */
+int __wrap_timespec_get(struct timespec *now, int base) {
+    static atomic_int looks;
+    const int look = atomic_fetch_add(&looks, 1);
+    *now = (struct timespec){look / 1000, look % 1000 * 1000000L};
+    return base;
+}
+
+int __wrap_sched_yield(void) {
+    enum { LATER = 7 };
+    const int wanted = atomic_load(&sections_done) + LATER;
+    while (is_late && wanted < SECTIONS && atomic_load(&sections_done) < wanted)
+        __real_sched_yield();
+    return __real_sched_yield();
+}
+
+static void count_section(const struct share *share) {
+    is_late = share->thread == 0;
+    mix(share);
+    if (share->part == 0)
+        atomic_fetch_add(&sections_done, 1);
+}
+
+static void test_late(void **state) {
+    (void)state;
+    static const struct cpu_operation counting = {count_section, {MET_ANY, MET_ROWS, MET_ROWS}};
+    struct queue queue = {0}, empty = {0};
+    assert_true(queue_reserve(&queue, SECTIONS));
+    float expected[2][ROWS];
+    for (size_t i = 0; i < ROWS; i++)
+        expected[0][i] = memory[0][i] = (float)i;
+    for (int n = 0; n < SECTIONS; n++) {
+        const int from = n % 2, to = 1 - from;
+        queue_append(&queue,
+            &(struct queue_entry){.operation = gather(rows_of(from, ROWS), rows_of(to, ROWS)),
+                .how = &counting,
+                .division = {2, 3}});
+        for (size_t i = 0; i < ROWS; i++)
+            expected[to][i] = mix_row(expected[from], i);
+    }
+    queue_run(&queue, &empty, NULL, 2);
+    is_late = false;
+    assert_int_equal(SECTIONS, atomic_load(&sections_done));
+    assert_memory_equal(memory[0], expected[0], sizeof expected[0]);
+    assert_memory_equal(memory[1], expected[1], sizeof expected[1]);
+    queue_free(&queue);
+}
+
+#endif
+
 /* Operations wait for each other where they divide the same rows in other ways. */
 static void test_parts(void **state) {
     (void)state;
     struct queue queue = {0};
-    assert_true(queue_reserve(&queue, 4));
-    for (int n = 0; n < 4; n++) {
-        const int parts[] = {4, 4, 8, 8};
-        const bool expected[] = {false, false, true, false};
+    assert_true(queue_reserve(&queue, 5));
+    for (int n = 0; n < 5; n++) {
+        const struct division divisions[] = {{4, 1}, {4, 1}, {4, 2}, {4, 2}, {8, 1}};
+        const bool expected[] = {false, false, true, false, true};
         assert_int_equal(expected[n],
             entry_waits(&queue, &(struct queue_entry){.operation = upload(rows_of(0, 8)),
                                     .how = &cpu_operations[OPERATION_UPLOAD],
-                                    .parts = parts[n]}));
+                                    .division = divisions[n]}));
     }
     queue_free(&queue);
 }
@@ -304,8 +383,12 @@ int main(void) {
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_shares),
         cmocka_unit_test(test_team),
         cmocka_unit_test(test_taken_over),
+#ifdef TEST_WRAPS_QUEUE
+        cmocka_unit_test(test_late),
+#endif
         cmocka_unit_test(test_parts),
     };
     for (int m = 0; m < MATRICES; m++)

@@ -19,7 +19,7 @@ static void see(const struct queue_entry *entry, bool unheld) {
 
 static void take_turns(const struct queue *queue, const struct cpu *cpu) {
     for (size_t first = 0; first < queue->count;) {
-        struct section section = queue_section(queue, first);
+        struct section section = queue_section(queue, first, section_numbers(1));
         section.count = turns == TOGETHER ? 1 : section.count;
         for (size_t i = 0; i < section.count; i++)
             see(&section.entries[i], i > 0);

@@ -8,7 +8,7 @@ static void upload(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const struct view to = operation->upload.destination;
     const size_t row = to.columns * sizeof(float);
-    const struct slice slice = slice_rows(to.rows, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(to.rows, share->entry->division, share->part);
     memcpy((char *)host_floats(to) + slice.first * row,
         (const char *)operation->host + slice.first * row, (slice.end - slice.first) * row);
 }
@@ -16,7 +16,7 @@ static void upload(const struct share *share) {
 static void upload_pixels(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const struct view to = operation->upload_pixels.destination;
-    const struct slice slice = slice_rows(to.rows, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(to.rows, share->entry->division, share->part);
     const struct pixel_format *format = &operation->pixels;
     const uint8_t *pixels = operation->host;
     share->cpu->kernels->convert_pixels(host_floats(to) + slice.first * to.columns,
@@ -26,7 +26,7 @@ static void upload_pixels(const struct share *share) {
 static void gather_rows(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const struct view to = operation->gather_rows.destination;
-    const struct slice slice = slice_rows(to.rows, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(to.rows, share->entry->division, share->part);
     const float *source = host_floats(operation->gather_rows.source);
     const bool ordered = operation->gather_rows.index.buffer; /* else it is a copy */
     const uint32_t *index = ordered ? host_integers(operation->gather_rows.index) : NULL;
@@ -38,7 +38,8 @@ static void gather_rows(const struct share *share) {
 
 /* --- Products --- */
 
-static void multiply(const struct share *share, const struct gemm *gemm) {
+static void multiply(const struct share *share, struct gemm *gemm) {
+    gemm->b_version = share->section; /* who changes b, does it in another section */
     if (gemm->m == 0 || gemm->n == 0)
         return;
     if (share->entry->algorithm->kernels)
@@ -57,9 +58,9 @@ static struct part part_of(const struct share *share, struct view result) {
     const struct slice all_rows = {0, result.rows}, all_columns = {0, result.columns};
     return share->entry->by_columns
                ? (struct part){all_rows,
-                     slice_columns(result.columns, share->part, share->entry->parts)}
+                     slice_columns(result.columns, share->entry->division, share->part)}
                : (struct part){
-                     slice_rows(result.rows, share->part, share->entry->parts), all_columns};
+                     slice_rows(result.rows, share->entry->division, share->part), all_columns};
 }
 
 /* Where the rows of x from `first` on are, or their order. */
@@ -105,7 +106,7 @@ static void dense_backward(const struct share *share) {
     const size_t offset = own.rows.first * in + first;
     const float *x = host_floats(operation->dense_backward.x) + offset; /* (rows, columns) */
     float *d_x = host_floats(to) + offset;                              /* (rows, columns) */
-    const struct gemm gemm = {.m = rows,
+    struct gemm gemm = {.m = rows,
         .n = columns,
         .k = out,
         .transpose_b = true,
@@ -129,7 +130,7 @@ static void dense_backward(const struct share *share) {
 static void add_gradient(const struct share *share, struct view x, struct view d_y, float scale,
     bool add, struct view weights, struct view bias) {
     const size_t batch = d_y.rows, in = x.columns, out = d_y.columns;
-    const struct slice slice = slice_rows(in, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(in, share->entry->division, share->part);
     struct gemm gemm = {.m = slice.end - slice.first,
         .n = out,
         .k = batch,
@@ -143,7 +144,7 @@ static void add_gradient(const struct share *share, struct view x, struct view d
         .add = add};
     gemm.a = rows_of_x(share, x, 0, &gemm.order) + slice.first;
     multiply(share, &gemm);
-    const struct slice columns = slice_rows(out, share->part, share->entry->parts);
+    const struct slice columns = slice_columns(out, share->entry->division, share->part);
     float *sums = host_floats(bias);
     if (!add)
         memset(sums + columns.first, 0, (columns.end - columns.first) * sizeof *sums);
@@ -163,7 +164,7 @@ static void dense_gradient(const struct share *share) {
 static void optimize(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const struct view of = operation->optimize.parameters;
-    const struct slice slice = slice_rows(of.rows, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(of.rows, share->entry->division, share->part);
     const size_t first = slice.first * of.columns, end = slice.end * of.columns;
     share->cpu->kernels->add_scaled(host_floats(of) + first,
         host_floats(operation->optimize.gradient) + first, end - first,
@@ -180,7 +181,7 @@ static void dense_update(const struct share *share) {
 static void softmax_cross_entropy(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const struct view logits = operation->softmax_cross_entropy.logits;
-    const struct slice slice = slice_rows(logits.rows, share->part, share->entry->parts);
+    const struct slice slice = slice_rows(logits.rows, share->entry->division, share->part);
     share->cpu->kernels->softmax_cross_entropy(host_floats(logits) + slice.first * logits.columns,
         host_integers(operation->softmax_cross_entropy.labels) + slice.first,
         slice.end - slice.first, logits.columns, operation->scale,

@@ -19,24 +19,33 @@ static bool divides_columns(const struct cpu *cpu, struct view result) {
            result.columns > result.rows;
 }
 
-/* The parts for `threads` threads of so many rows. There are several for each thread, if they are
- * not too small, so that others can take some of one that has lost its processor. */
-static int parts_of(size_t rows, size_t least, int threads) {
+/* How so many rows or columns are divided. There are several parts for each thread, so that all are
+ * done at nearly the same time: who is done sooner takes parts of others. None is smaller than
+ * `least`. */
+static struct division divide(size_t count, size_t least, int threads) {
     enum { EACH_MAX = 5 };
-    const size_t each = rows / least / (size_t)threads;
-    return threads == 1 ? 1 : threads * (int)(each < 1 ? 1 : each < EACH_MAX ? each : EACH_MAX);
+    struct division division = {threads, 1};
+    const size_t share = count / (size_t)threads;
+    for (size_t each = 2; threads > 1 && each <= EACH_MAX; each++)
+        if (share >= each * (each + 1) / 2 * least)
+            division.each = (int)each;
+    return division;
 }
 
 /* Of an update the rows are those of the weights, and each part reads all of the gradient. Of all
  * else they are the batch's, which should be divided in the same way throughout a step. */
-static int parts_for(const struct operation *operation, int threads) {
-    enum { SAMPLES = 24, WEIGHTS = 96 };
-    const struct operation_type *type = &operation_types[operation->kind];
+static struct division division_for(
+    const struct operation *operation, bool by_columns, int threads) {
+    enum { SAMPLES = GEMM_TILE_ROWS, WEIGHTS = 4 * GEMM_TILE_ROWS, COLUMNS = GEMM_PANEL_MAX };
+    const struct view result =
+        operation->views[operation_operands(&operation_types[operation->kind]) - 1];
+    if (by_columns)
+        return divide(result.columns, COLUMNS, threads);
     if (operation->kind == OPERATION_DENSE_UPDATE)
-        return parts_of(operation->dense_update.weights.rows, WEIGHTS, threads);
+        return divide(operation->dense_update.weights.rows, WEIGHTS, threads);
     if (operation->kind == OPERATION_DENSE_GRADIENT)
-        return parts_of(operation->dense_gradient.d_weights.rows, WEIGHTS, threads);
-    return parts_of(operation->views[operation_operands(type) - 1].rows, SAMPLES, threads);
+        return divide(operation->dense_gradient.d_weights.rows, WEIGHTS, threads);
+    return divide(result.rows, SAMPLES, threads);
 }
 
 struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation,
@@ -51,7 +60,7 @@ struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *opera
         .how = &cpu_operations[kind],
         .algorithm = algorithm,
         .by_columns = by_columns,
-        .parts = by_columns ? threads : parts_for(operation, threads),
+        .division = division_for(operation, by_columns, threads),
     };
 }
 

@@ -1,28 +1,55 @@
 #include "device/cpu/queue.h"
 
+#include "device/cpu/gemm.h"
 #include "system/barrier.h"
 #include "system/team.h"
 
 #include <omp.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Whole units, as evenly as they go. */
-static struct slice slice_units(size_t count, size_t unit, int part, int parts) {
-    const size_t units = (count + unit - 1) / unit;
-    const size_t first = units * (size_t)part / (size_t)parts * unit;
-    const size_t end = units * ((size_t)part + 1) / (size_t)parts * unit;
-    return (struct slice){first, end < count ? end : count};
+int division_parts(struct division division) {
+    return division.threads * division.each;
 }
 
-struct slice slice_rows(size_t rows, int part, int parts) {
-    /* A gemm's tile of one row takes as long as one of two: it waits for the same row of b. */
-    return slice_units(rows, rows >= 4 * (size_t)parts ? 2 : 1, part, parts);
+/* The numbers from 1 to n, added up. */
+static size_t triangle(size_t n) {
+    return n * (n + 1) / 2;
 }
 
-struct slice slice_columns(size_t columns, int part, int parts) {
+/* How much of a thread's share its first parts are, of triangle(each). They are each, each - 1,
+ * ... 1. */
+static size_t of_first_parts(int parts, int each) {
+    return triangle((size_t)each) - triangle((size_t)(each - parts));
+}
+
+/* Where a part begins, and the one before it ends. */
+static size_t begin_of(size_t count, size_t unit, struct division division, int part) {
+    const size_t units = (count + unit - 1) / unit, all = triangle((size_t)division.each);
+    const size_t before =
+        (size_t)(part / division.each) * all + of_first_parts(part % division.each, division.each);
+    const size_t begin = units * before / ((size_t)division.threads * all) * unit;
+    return begin < count ? begin : count;
+}
+
+static struct slice slice_units(size_t count, size_t unit, struct division division, int part) {
+    return (struct slice){
+        begin_of(count, unit, division, part), begin_of(count, unit, division, part + 1)};
+}
+
+struct slice slice_rows(size_t rows, struct division division, int part) {
+    /* Whole tiles of a gemm, if there are many. One of one row takes as long as one of two: it
+     * waits for the same row of b. */
+    const size_t each = rows / (size_t)division_parts(division);
+    const size_t unit = each >= 4 * GEMM_TILE_ROWS ? GEMM_TILE_ROWS : each >= 4 ? 2 : 1;
+    return slice_units(rows, unit, division, part);
+}
+
+struct slice slice_columns(size_t columns, struct division division, int part) {
     /* Whole cache lines, or the widest panels of a gemm. */
-    return slice_units(columns, columns >= 64 * (size_t)parts ? 64 : 16, part, parts);
+    const size_t each = columns / (size_t)division_parts(division);
+    return slice_units(columns, each >= GEMM_PANEL_MAX ? GEMM_PANEL_MAX : 16, division, part);
 }
 
 bool queue_reserve(struct queue *queue, size_t capacity) {
@@ -51,7 +78,7 @@ bool queue_is_full(const struct queue *queue) {
 struct operand {
     struct view view;
     enum met met;
-    int parts;
+    struct division division;
     bool written;
 };
 
@@ -63,10 +90,10 @@ static size_t list_operands(
     const enum met *met = entry->by_columns ? entry->how->by_columns : entry->how->by_rows;
     size_t count = operation_operands(type);
     for (size_t i = 0; i < count; i++)
-        operands[i] = (struct operand){
-            entry->operation.views[i], met[i], entry->parts, type->operands[i].use != OPERAND_READ};
+        operands[i] = (struct operand){entry->operation.views[i], met[i], entry->division,
+            type->operands[i].use != OPERAND_READ};
     if (entry->order.buffer) {
-        operands[count++] = (struct operand){entry->order, operands[0].met, entry->parts, false};
+        operands[count++] = (struct operand){entry->order, operands[0].met, entry->division, false};
         operands[0].met = MET_ANY;
     }
     return count;
@@ -77,9 +104,10 @@ static size_t list_operands(
 static bool operands_conflict(const struct operand *a, const struct operand *b) {
     if (!(a->written || b->written) || !view_overlaps(a->view, b->view))
         return false;
-    const bool same_slices = a->met != MET_ANY && a->met == b->met && a->parts == b->parts &&
-                             a->view.offset == b->view.offset && a->view.rows == b->view.rows &&
-                             a->view.columns == b->view.columns;
+    const bool same_slices =
+        a->met != MET_ANY && a->met == b->met && a->division.threads == b->division.threads &&
+        a->division.each == b->division.each && a->view.offset == b->view.offset &&
+        a->view.rows == b->view.rows && a->view.columns == b->view.columns;
     return !same_slices;
 }
 
@@ -111,10 +139,16 @@ void queue_append(struct queue *queue, const struct queue_entry *entry) {
 
 /* --- Sections, from one barrier to the next --- */
 
-struct section queue_section(const struct queue *queue, size_t first) {
-    struct section section = {queue->entries + first, 1, queue->entries[first].parts};
+uint64_t section_numbers(size_t count) {
+    static atomic_ullong given;
+    return atomic_fetch_add_explicit(&given, count, memory_order_relaxed) + 1;
+}
+
+struct section queue_section(const struct queue *queue, size_t first, uint64_t number) {
+    struct section section = {
+        queue->entries + first, 1, division_parts(queue->entries[first].division), number};
     while (first + section.count < queue->count && !section.entries[section.count].barrier) {
-        const int parts = section.entries[section.count++].parts;
+        const int parts = division_parts(section.entries[section.count++].division);
         section.turns = parts > section.turns ? parts : section.turns;
     }
     return section;
@@ -124,9 +158,10 @@ void section_take(const struct section *section, const struct cpu *cpu, int turn
     for (size_t i = 0; i < section->count; i++) {
         const struct queue_entry *entry = &section->entries[i];
         /* Fewer parts than turns are spread evenly over them. */
-        const int part = (turn * entry->parts + section->turns - 1) / section->turns;
-        if (part < entry->parts && part * section->turns / entry->parts == turn)
-            entry->how->run(&(struct share){cpu, entry, part, thread});
+        const int parts = division_parts(entry->division);
+        const int part = (turn * parts + section->turns - 1) / section->turns;
+        if (part < parts && part * section->turns / parts == turn)
+            entry->how->run(&(struct share){cpu, entry, part, thread, section->number});
     }
 }
 
@@ -136,8 +171,8 @@ void section_take(const struct section *section, const struct cpu *cpu, int turn
  * theirs, so that nobody waits for all of a thread that has lost its processor. Each is a line of
  * the processor's cache. */
 struct own_turns {
-    /* The section, by its number, and the next turn: (number << 32) + turn. Before anybody has
-     * taken one of this section, the number is an earlier one. */
+    /* The round and its next turn: (round << 32) + turn. Before anybody has taken one of this
+     * round, it is of an earlier one; who comes late may find it of a later one. */
     _Alignas(64) atomic_ullong next;
 };
 
@@ -149,46 +184,77 @@ struct team {
 };
 
 /* Takes a turn of owner number `owner` of `owners`. Gives -1 when none is left. */
-static int take_turn(struct team *team, unsigned number, int turns, int owner, int owners) {
+static int take_turn(struct team *team, unsigned round, int turns, int owner, int owners) {
     const unsigned first = (unsigned)(turns * owner / owners);
     const unsigned end = (unsigned)(turns * (owner + 1) / owners);
     atomic_ullong *next = &team->owners[owner].next;
     unsigned long long seen = atomic_load_explicit(next, memory_order_relaxed);
     for (;;) {
-        const unsigned turn = (unsigned)(seen >> 32) == number ? (unsigned)seen : first;
-        if (turn >= end)
+        const unsigned of = (unsigned)(seen >> 32);
+        const unsigned turn = of == round ? (unsigned)seen : first;
+        if (of > round || turn >= end)
             return -1;
         if (atomic_compare_exchange_weak_explicit(next, &seen,
-                ((unsigned long long)number << 32) + turn + 1, memory_order_relaxed,
+                ((unsigned long long)round << 32) + turn + 1, memory_order_relaxed,
                 memory_order_relaxed))
             return (int)turn;
     }
 }
 
-/* What one thread of the team does of a queue, whose sections are numbered from *number on. All
- * have done all of it in the end. */
-static void walk(const struct queue *queue, const struct cpu *cpu, struct team *team, int thread,
-    int size, unsigned *number) {
-    const int owners = size < OWNERS_MAX ? size : OWNERS_MAX;
-    for (size_t first = 0; first < queue->count;) {
-        const struct section section = queue_section(queue, first);
-        for (int n = 0; n < owners; n++) {
-            const int owner = (thread + n) % owners;
-            int turn;
-            while ((turn = take_turn(team, *number, section.turns, owner, owners)) >= 0)
-                section_take(&section, cpu, turn, thread);
+/* --- A thread of the team --- */
+
+struct member {
+    const struct cpu *cpu;
+    struct team *team;
+    int thread, size;  /* its number, and how many there are */
+    unsigned round;    /* of the team's barrier: each section is one */
+    uint64_t sections; /* number of the section of round 0 */
+    uint64_t offered;  /* when it last offered its processor to others, in nanoseconds */
+};
+
+/* Takes a turn that is meant for the member, or else for somebody else. Gives -1 when none is left.
+ */
+static int take_any_turn(const struct member *member, int turns) {
+    const int owners = member->size < OWNERS_MAX ? member->size : OWNERS_MAX;
+    int turn = -1;
+    for (int n = 0; n < owners && turn < 0; n++)
+        turn = take_turn(member->team, member->round, turns, (member->thread + n) % owners, owners);
+    return turn;
+}
+
+/* Lets other work have the processor, from time to time. Otherwise the system would take it away in
+ * the middle of a part, for which the whole team then waits; between two sections there is none. */
+static void offer_processor(struct member *member) {
+    enum { EVERY = 1000000 }; /* nanoseconds: less than a slice of time */
+    const uint64_t now = barrier_clock();
+    if (member->size == 1 || now - member->offered < EVERY)
+        return;
+    sched_yield();
+    member->offered = now;
+}
+
+/* Does what the member can get of a queue. All of it is done in the end. */
+static void walk(struct member *member, const struct queue *queue) {
+    for (size_t first = 0; first < queue->count; member->round++) {
+        const struct section section =
+            queue_section(queue, first, member->sections + member->round);
+        for (int turn; (turn = take_any_turn(member, section.turns)) >= 0;) {
+            section_take(&section, member->cpu, turn, member->thread);
+            barrier_arrive(&member->team->barrier, member->round, section.turns);
         }
-        ++*number;
+        offer_processor(member);
+        barrier_wait(&member->team->barrier, member->round, member->size);
         first += section.count;
-        barrier_wait(&team->barrier, size);
     }
 }
 
 int queue_run(
     const struct queue *first, const struct queue *second, const struct cpu *cpu, int threads) {
+    const size_t count = first->count + second->count;
     int size = threads;
-    if (first->count + second->count == 0)
+    if (count == 0)
         return size;
+    const uint64_t sections = section_numbers(count + 1);
     struct team team;
     barrier_open(&team.barrier, omp_get_num_procs());
     for (int o = 0; o < OWNERS_MAX; o++)
@@ -196,11 +262,11 @@ int queue_run(
 #pragma omp parallel num_threads(team_whole(threads))
     {
         const int thread = omp_get_thread_num(), got = omp_get_num_threads();
-        unsigned number = 1;
+        struct member member = {cpu, &team, thread, got, 1, sections, barrier_clock()};
         if (thread == 0)
             size = got;
-        walk(first, cpu, &team, thread, got, &number);
-        walk(second, cpu, &team, thread, got, &number);
+        walk(&member, first);
+        walk(&member, second);
     }
     barrier_close(&team.barrier);
     return size;

@@ -3,8 +3,9 @@
  * The rows of each operation are divided into parts. Where two operations divide the same rows in
  * the same way, the same thread does the same part of both, one after the other, and no thread has
  * to wait. Where a thread would meet the results of another one, there is a barrier: the team waits
- * for all of its threads. The queue finds out where barriers are needed as operations are added,
- * from what each reads and writes. A training step of narrow layers needs two, whatever its depth.
+ * until all parts before it are done. The queue finds out where barriers are needed as operations
+ * are added, from what each reads and writes. A training step of narrow layers needs two, whatever
+ * its depth.
  *
  * Between two barriers each thread first does the parts that are meant for it, and then those that
  * others have not come to. Who does a part makes no difference to its results. */
@@ -21,12 +22,20 @@ struct queue_entry;
  * columns. */
 enum met { MET_ANY, MET_ROWS, MET_COLUMNS };
 
-/* One part of an operation: number `part`, from 0 on, of entry->parts. Thread number `thread` does
- * it. */
+/* One part of an operation: number `part`, from 0 on, of entry->division. Thread number `thread`
+ * does it. */
 struct share {
     const struct cpu *cpu;
     const struct queue_entry *entry;
     int part, thread;
+    uint64_t section; /* its number */
+};
+
+/* Into how many parts rows or columns are divided: `each` for each of so many threads. Those of one
+ * thread follow each other, and become smaller: so the team ends its work at nearly the same time,
+ * and has few parts. (Tzen and Ni, "Trapezoid Self-Scheduling", 1993.) */
+struct division {
+    int threads, each; /* at least 1 */
 };
 
 /* How the team does a kind of operation. */
@@ -45,8 +54,8 @@ struct queue_entry {
      * Without a buffer: the first B rows. */
     struct view order;
     bool by_columns; /* the columns of the result are divided, not the rows */
-    int parts;       /* into which they are divided; at least 1 */
     bool barrier;    /* there is a barrier before this operation (found by queue_append) */
+    struct division division;
 };
 
 struct queue {
@@ -55,12 +64,14 @@ struct queue {
     size_t last_barrier; /* index of the first entry after the last barrier */
 };
 
+int division_parts(struct division division);
+
 /* The rows or columns of a part: first <= i < end. */
 struct slice {
     size_t first, end;
 };
-struct slice slice_rows(size_t rows, int part, int parts);
-struct slice slice_columns(size_t columns, int part, int parts);
+struct slice slice_rows(size_t rows, struct division division, int part);
+struct slice slice_columns(size_t columns, struct division division, int part);
 
 /* Makes room for `capacity` entries; false when memory is refused. */
 bool queue_reserve(struct queue *queue, size_t capacity);
@@ -77,10 +88,14 @@ struct section {
     const struct queue_entry *entries;
     size_t count;
     int turns;
+    uint64_t number; /* of section_numbers */
 };
 
+/* Gives the first of `count` numbers in a row that no section of this process has had. */
+uint64_t section_numbers(size_t count);
+
 /* The section that begins at entry `first`. */
-struct section queue_section(const struct queue *queue, size_t first);
+struct section queue_section(const struct queue *queue, size_t first, uint64_t number);
 /* Does turn number `turn` of the section's, as thread number `thread`. */
 void section_take(const struct section *section, const struct cpu *cpu, int turn, int thread);
 

@@ -115,9 +115,10 @@ static enum status do_share(
     const struct cpu *cpu = (struct cpu *)device;
     const struct queue_entry entry = cpu_plan(cpu, gemm, &cpu->algorithms[algorithm]);
     (void)error;
-    const int parts = entry.parts / device->info.threads;
-    for (int part = 1; part <= parts; part++) /* of few rows, the last part has the most */
-        entry.how->run(&(struct share){cpu, &entry, entry.parts - part, 0});
+    const int parts = division_parts(entry.division);
+    const uint64_t section = section_numbers(1);
+    for (int part = parts - entry.division.each; part < parts; part++) /* the last has the most */
+        entry.how->run(&(struct share){cpu, &entry, part, 0, section});
     return STATUS_OK;
 }
 
