@@ -227,18 +227,28 @@ static float mix_row(const float *from, size_t i) {
 }
 
 /* A thread's rows, each made of one of its own and one of another thread's: wrong if anyone runs
- * ahead. Some are slow: one thread lets all others go first, so that they do run ahead if nothing
- * holds them. */
+ * ahead. Some operations are slow: their first part is done long after all others, which do run
+ * ahead if nothing holds them. */
 static void mix(const struct share *share) {
+    static atomic_int others_done, wanted; /* parts of slow operations besides the first ones */
     const struct operation *operation = &share->entry->operation;
     const float *from = host_floats(operation->gather_rows.source);
     float *to = host_floats(operation->gather_rows.destination);
-    const struct slice slice = slice_rows(ROWS, share->entry->division, share->part);
+    const struct division division = share->entry->division;
+    const struct slice slice = slice_rows(ROWS, division, share->part);
     const bool slow = operation->scale > 0.0f;
-    for (int n = 0; n < 200 && share->thread == 0 && slow; n++)
-        sched_yield();
+    if (slow && share->part == 0) {
+        const int parts = division_parts(division) - 1;
+        for (const int all = atomic_fetch_add(&wanted, parts) + parts;
+            atomic_load(&others_done) < all;)
+            sched_yield();
+        for (int n = 0; n < 200; n++)
+            sched_yield();
+    }
     for (size_t i = slice.first; i < slice.end; i++)
         to[i] = mix_row(from, i);
+    if (slow && share->part > 0)
+        atomic_fetch_add(&others_done, 1);
 }
 
 static void test_team(void **state) {
