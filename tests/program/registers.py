@@ -43,17 +43,18 @@ def innermost_loops(code):
 
 class Registers(unittest.TestCase):
     def check(self, path):
-        """In the loops of whole tiles, which have the most multiply-adds, and are for a as it is and transposed. A
-        compiler may have one sum too many at times, which hides behind the others; more than that is no tile."""
+        """In the loops of whole tiles, which have the most multiply-adds, and are for a as it is and transposed; and
+        in those with half as many, where the others add two terms in a turn. A compiler may have one sum too many at
+        times, which hides behind the others; more than that is no tile."""
         loops = [(sum(bool(MULTIPLY_ADD.match(line)) for line in loop), loop)
                  for code in functions(path) for loop in innermost_loops(code)]
         most = max(count for count, _ in loops)
         self.assertGreaterEqual(most, LEAST)
-        whole = [loop for count, loop in loops if count == most]
-        self.assertGreaterEqual(len(whole), 2)
-        for loop in whole:
+        self.assertGreaterEqual(sum(count == most for count, _ in loops), 2)
+        for count, loop in loops:
             kept = [line for line in loop if STACK.search(line)]
-            self.assertLessEqual(8 * len(kept), most, "\n".join(loop))
+            if count in (most, most // 2) and count >= LEAST:
+                self.assertLessEqual(8 * len(kept), count, "\n".join(loop))
 
     def test_tiles(self):
         self.assertGreater(len(OBJECTS), 0)

@@ -266,8 +266,8 @@ static void check(gemm_function *function, struct trial *trial, struct gemm_scra
 /* Around the sizes of vectors, tiles, panels and blocks. */
 static size_t draw_side(void) {
     static const size_t sides[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 24, 25, 31,
-        32, 33, 47, 48, 49, 63, 64, 65, 97, 127, 128, 129, 191, 192, 193, 240, 255, 256, 257, 272,
-        385, 479, 480, 481, 512, 513, 960, 961};
+        32, 33, 47, 48, 49, 63, 64, 65, 97, 99, 100, 101, 127, 128, 129, 191, 192, 193, 201, 240,
+        255, 256, 257, 272, 300, 385, 512, 513, 960, 961, 1023, 1024, 1025};
     return sides[draw(sizeof sides / sizeof *sides)];
 }
 
@@ -288,6 +288,7 @@ static void check_random(gemm_function *function, struct gemm_scratch *scratch) 
 /* More than one block each way, and the last one a single row, column or term. */
 static void check_blocks(gemm_function *function, struct gemm_scratch *scratch) {
     static const size_t shapes[][3] = {{GEMM_BLOCK_M + 1, GEMM_BLOCK_N + 1, GEMM_BLOCK_K + 1},
+        {GEMM_BLOCK_M + 1, GEMM_BLOCK_N + 1, GEMM_BLOCK_K_TRANSPOSED + 1},
         {961, GEMM_PANEL_MAX + 1, GEMM_BLOCK_K + 1}, {961, GEMM_BLOCK_N + 16, 3}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int layout = 0; layout < 4; layout++) {

@@ -52,7 +52,7 @@ char *cpu_make_key(const struct device *device, const char *shape, size_t *lengt
 
 /* Batches of so many samples and more may be taken in blocks of half as many. Blocks end where
  * those of a gemm's terms do, so that sums are the same as of the whole batch. */
-enum { CPU_BLOCK = 2 * GEMM_BLOCK_K, CPU_BATCH_IN_BLOCKS = 2 * CPU_BLOCK };
+enum { CPU_BLOCK = 10 * GEMM_BLOCK_K_TRANSPOSED, CPU_BATCH_IN_BLOCKS = 2 * CPU_BLOCK };
 
 /* How the team does an operation. `algorithm` computes it if it is a gemm; else it is NULL. */
 struct queue_entry cpu_plan(const struct cpu *cpu, const struct operation *operation,

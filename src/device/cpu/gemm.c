@@ -183,13 +183,13 @@ static void pack_b(const struct gemm *gemm, size_t p, size_t k, size_t j, size_t
 }
 
 /* A block with all panels of a block of b's. Those that tiles pack are not yet `packed` at the
- * first rows. */
+ * first rows. Where a lies `far` away, the first panel fetches it. */
 static void compute_panels(const struct gemm *gemm, struct block block, const struct place_of_b *b,
-    size_t p, size_t j, size_t n, bool packed, float *edge) {
+    size_t p, size_t j, size_t n, bool packed, bool far, float *edge) {
     float *place = b->direct ? NULL : place_block(gemm, b, p, j, n);
     float *c = block.c;
     for (size_t q = 0; q < n; q += PANEL) {
-        const enum besides besides = !gemm->transpose_a && j + q == 0 ? FETCH : NOTHING;
+        const enum besides besides = far && j + q == 0 ? FETCH : NOTHING;
         block.width = least(n - q, PANEL);
         const bool packs = !b->direct && !packed && tile_packs(gemm, block.width);
         const bool in_place = b->direct || packs;
@@ -229,25 +229,24 @@ static void multiply_plain(const struct gemm *gemm, struct gemm_scratch *scratch
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(gemm, block, &b, p, j, n, packed, scratch->edge);
+                compute_panels(gemm, block, &b, p, j, n, packed, true, scratch->edge);
             }
         }
     }
 }
 
-/* Whether rows of a transposed a are packed: several panels read them, or they are so many that a
- * cache could not hold a line of each, where they lie far apart. */
+/* Whether rows of a transposed a are packed: where several panels read them. A wide panel leaves
+ * time enough to fetch them from where they lie. */
 static bool packs_rows(const struct gemm *gemm) {
-    enum { FEW = 300 };
-    return gemm->n > PANEL || (gemm->k > FEW && gemm->n > LANES);
+    return (int)PANEL < (int)GEMM_PANEL_MAX && gemm->n > PANEL;
 }
 
 static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *scratch) {
     const struct place_of_b b = place_b(gemm, scratch);
     const bool packs = packs_rows(gemm);
     const size_t most = packs ? GEMM_BLOCK_M : gemm->m;
-    for (size_t p = 0; p < gemm->k; p += GEMM_BLOCK_K) {
-        const size_t k = least(gemm->k - p, GEMM_BLOCK_K);
+    for (size_t p = 0; p < gemm->k; p += GEMM_BLOCK_K_TRANSPOSED) {
+        const size_t k = least(gemm->k - p, GEMM_BLOCK_K_TRANSPOSED);
         for (size_t i = 0; i < k; i++) {
             const size_t row = gemm->order ? gemm->order[p + i] : p + i;
             scratch->rows[i] = gemm->a + row * gemm->a_row;
@@ -269,7 +268,7 @@ static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *sc
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(gemm, block, &b, p, j, n, b.packed || i > 0, scratch->edge);
+                compute_panels(gemm, block, &b, p, j, n, b.packed || i > 0, !packs, scratch->edge);
             }
         }
     }

@@ -1,10 +1,10 @@
 /* Our own gemm. The same text (gemm.c) is compiled once for each instruction set, as kernels.c
  * is.
  *
- * Each element of a result is one sum over k: blocks of GEMM_BLOCK_K terms are added up one by one,
- * in the order of k, and the block's sum is added to the element. Which elements are computed
- * together makes no difference to that, so the bits don't depend on how a result is divided among
- * threads. */
+ * Each element of a result is one sum over k: the terms of a block (gemm_block_terms) are added up
+ * one by one, in the order of k, and the block's sum is added to the element. Which elements are
+ * computed together makes no difference to that, so the bits don't depend on how a result is
+ * divided among threads. */
 #ifndef DEVICE_CPU_GEMM_H
 #define DEVICE_CPU_GEMM_H
 
@@ -30,9 +30,17 @@ struct gemm {
     uint64_t b_version;
 };
 
-/* The most terms and columns of b, and terms and rows of a transposed a, that are packed at a time.
- * The bits of a result depend on the first. */
-enum { GEMM_BLOCK_K = 480, GEMM_BLOCK_N = 256, GEMM_BLOCK_M = 192 };
+/* The most terms and columns of b, and rows of a transposed a, that are packed at a time. */
+enum { GEMM_BLOCK_K = 1024, GEMM_BLOCK_N = 128, GEMM_BLOCK_M = 192 };
+
+/* Terms of a block where a is transposed. Each is another row of a: the smallest cache should hold
+ * a line of each and their rows of b, while tiles pass over them. */
+enum { GEMM_BLOCK_K_TRANSPOSED = 100 };
+
+/* The most terms of a block. The bits of a result depend on it. */
+static inline size_t gemm_block_terms(bool transpose_a) {
+    return transpose_a ? GEMM_BLOCK_K_TRANSPOSED : GEMM_BLOCK_K;
+}
 
 /* The rows of a result that go by way of scratch memory at a time, where its columns are not whole
  * vectors; and the columns of the widest panel of any instruction set. */
@@ -57,13 +65,14 @@ struct gemm_packed {
 
 enum { GEMM_PACKED_MAX = 8 };
 
-/* Memory that one call at a time needs, aligned to a cache line: 0.9 MB. Before the first call only
+/* Memory that one call at a time needs, aligned to a cache line: 0.6 MB. Before the first call only
  * b_version is set, to 0. */
 struct gemm_scratch {
-    float a[GEMM_BLOCK_K * GEMM_BLOCK_M]; /* [terms, rows of a transposed a] */
-    float b[GEMM_BLOCK_K * GEMM_BLOCK_N]; /* [panel, terms, columns of the panel] */
+    float a[GEMM_BLOCK_K_TRANSPOSED * GEMM_BLOCK_M]; /* [terms, rows of a transposed a] */
+    float b[GEMM_BLOCK_K * GEMM_BLOCK_N];            /* [panel, terms, columns of the panel] */
     float edge[GEMM_EDGE_ROWS * GEMM_PANEL_MAX];
-    const float *rows[GEMM_BLOCK_K], *packed[GEMM_BLOCK_K]; /* where rows of a lie */
+    /* Where rows of a transposed a lie, and where they are packed. */
+    const float *rows[GEMM_BLOCK_K_TRANSPOSED], *packed[GEMM_BLOCK_K_TRANSPOSED];
     /* What is packed in b, up to element b_end, of gemms with this b_version; with 0: nothing. */
     uint64_t b_version;
     struct gemm_packed packed_b[GEMM_PACKED_MAX];

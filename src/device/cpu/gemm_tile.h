@@ -11,15 +11,15 @@
 
 /* A tile has TILE_ROWS x TILE_VECTORS sums in registers, beside a row of b. They are as many as the
  * registers hold, and at least as many as a processor has multiply-adds under way at a time: 8 to
- * 16. */
-#if defined __AVX512F__
-enum { LANES = 16, TILE_ROWS = 6, TILE_VECTORS = 4 }; /* 24 + 4 of 32 registers */
-#elif defined __AVX2__
-enum { LANES = 8, TILE_ROWS = 6, TILE_VECTORS = 2 }; /* 12 + 2 + 1 of 16 */
-#elif defined __aarch64__
-enum { LANES = 4, TILE_ROWS = 5, TILE_VECTORS = 4 }; /* 20 + 4 + 5 of 32 */
-#else
-enum { LANES = 4, TILE_ROWS = 4, TILE_VECTORS = 2 }; /* 8 + 2 + 2 of 16: a product needs its own */
+ * 16. Where it pays, a loop adds several terms in each turn. */
+#if defined __AVX512F__ /* 24 + 4 of 32 registers */
+enum { LANES = 16, TILE_ROWS = 6, TILE_VECTORS = 4, TERMS_AT_ONCE = 2 };
+#elif defined __AVX2__    /* 12 + 2 + 1 of 16 */
+enum { LANES = 8, TILE_ROWS = 6, TILE_VECTORS = 2, TERMS_AT_ONCE = 1 };
+#elif defined __aarch64__ /* 20 + 4 + 5 of 32 */
+enum { LANES = 4, TILE_ROWS = 5, TILE_VECTORS = 4, TERMS_AT_ONCE = 1 };
+#else                     /* 8 + 2 + 2 of 16: a product needs its own */
+enum { LANES = 4, TILE_ROWS = 4, TILE_VECTORS = 2, TERMS_AT_ONCE = 1 };
 #endif
 enum { PANEL = TILE_VECTORS * LANES };
 _Static_assert((int)PANEL <= (int)GEMM_PANEL_MAX, "room for a panel");
@@ -31,7 +31,8 @@ typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(
 
 /* The part of a that a tile multiplies. Of a that isn't transposed, element (r, i) is row[r][i],
  * and the same columns of next_row are fetched into the cache meanwhile, where that is asked for.
- * Of a that is transposed, element (r, i) is rows[i][first + r]. */
+ * Of a that is transposed, element (r, i) is rows[i][first + r], and what is fetched is the next
+ * line of rows[i]. */
 struct tile_a {
     const float *row[TILE_ROWS], *next_row[TILE_ROWS];
     const float *const *rows;
@@ -43,33 +44,48 @@ enum {
     AHEAD = 8  /* rows of b that are fetched before they are read and packed */
 };
 
-/* What a tile does besides: fetch the next tile's rows of a, or pack b. */
+/* What a tile does besides: fetch what the next tiles need of a, or pack b. */
 enum besides { NOTHING, FETCH, PACK };
 
-/* sum[rows][vectors] += the products of some terms. `rows`, `vectors`, `transposed` and `besides`
- * are constants wherever this is inlined. */
+/* sum[rows][vectors] += the products of a term. `rows`, `vectors`, `transposed` and `besides` are
+ * constants wherever this is inlined. */
+INLINE void add_term(int rows, int vectors, bool transposed, enum besides besides, size_t i,
+    const struct tile_a *a, const float *b, size_t b_row, float *packed,
+    vector sum[TILE_ROWS][TILE_VECTORS]) {
+    vector of_b[TILE_VECTORS];
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        of_b[v] = *(const vector *)(b + i * b_row + v * LANES);
+    UNROLL
+    for (int v = 0; v < vectors && besides == PACK; v++) {
+        __builtin_prefetch(b + (i + AHEAD) * b_row + v * LANES);
+        *(vector *)(packed + i * PANEL + v * LANES) = of_b[v];
+    }
+    const float *of_rows = transposed ? a->rows[i] + a->first : NULL;
+    if (transposed && besides == FETCH)
+        __builtin_prefetch(of_rows + LINE, 0, 2); /* not to read it yet: to the second cache */
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        const float of_a = transposed ? of_rows[r] : a->row[r][i];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] += of_a * of_b[v];
+    }
+}
+
+/* The same of several terms, in their order. */
 INLINE void add_terms(int rows, int vectors, bool transposed, enum besides besides, size_t first,
     size_t end, const struct tile_a *a, const float *b, size_t b_row, float *packed,
     vector sum[TILE_ROWS][TILE_VECTORS]) {
-    for (size_t i = first; i < end; i++) {
-        vector of_b[TILE_VECTORS];
+    const size_t at_once = besides == PACK ? 1 : TERMS_AT_ONCE;
+    size_t i = first;
+    for (; at_once > 1 && i + at_once <= end; i += at_once) {
         UNROLL
-        for (int v = 0; v < vectors; v++)
-            of_b[v] = *(const vector *)(b + i * b_row + v * LANES);
-        UNROLL
-        for (int v = 0; v < vectors && besides == PACK; v++) {
-            __builtin_prefetch(b + (i + AHEAD) * b_row + v * LANES);
-            *(vector *)(packed + i * PANEL + v * LANES) = of_b[v];
-        }
-        const float *of_rows = transposed ? a->rows[i] + a->first : NULL;
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            const float of_a = transposed ? of_rows[r] : a->row[r][i];
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] += of_a * of_b[v];
-        }
+        for (size_t t = 0; t < at_once; t++)
+            add_term(rows, vectors, transposed, besides, i + t, a, b, b_row, packed, sum);
     }
+    for (; i < end; i++)
+        add_term(rows, vectors, transposed, besides, i, a, b, b_row, packed, sum);
 }
 
 /* Gives a product as it is when it is rounded, before anything is added to it. A compiler would
@@ -90,17 +106,21 @@ INLINE vector rounded(vector product) {
 INLINE void compute_tile(int rows, int vectors, bool transposed, enum besides besides, size_t k,
     struct tile_a a, const float *b, size_t b_row, float *packed, float *c, size_t c_row,
     float scale, bool add) {
+    const bool by_lines = !transposed && besides == FETCH;
     vector sum[TILE_ROWS][TILE_VECTORS];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
-        for (int v = 0; v < vectors; v++)
+        for (int v = 0; v < vectors; v++) {
             sum[r][v] = (vector){0};
+            if (add)
+                __builtin_prefetch(c + (size_t)r * c_row + v * LANES);
+        }
     }
     for (size_t i = 0, end; i < k; i = end) {
-        end = besides == FETCH && i + LINE < k ? i + LINE : k;
+        end = by_lines && i + LINE < k ? i + LINE : k;
         UNROLL
-        for (int r = 0; r < rows && besides == FETCH; r++)
+        for (int r = 0; r < rows && by_lines; r++)
             __builtin_prefetch(a.next_row[r] + i);
         add_terms(rows, vectors, transposed, besides, i, end, &a, b, b_row, packed, sum);
     }
@@ -210,6 +230,10 @@ static __attribute__((noinline)) void compute_transposed(const struct block *blo
     compute_vectors(true, NOTHING, block);
 }
 
+static __attribute__((noinline)) void compute_transposed_fetch(const struct block *block) {
+    compute_vectors(true, FETCH, block);
+}
+
 static __attribute__((noinline)) void compute_transposed_pack(const struct block *block) {
     compute_panel(TILE_VECTORS, true, PACK, block);
 }
@@ -218,7 +242,7 @@ static void compute(bool transposed, enum besides besides, const struct block *b
     if (besides == PACK)
         (transposed ? compute_transposed_pack : compute_plain_pack)(block);
     else if (transposed)
-        compute_transposed(block);
+        (besides == FETCH ? compute_transposed_fetch : compute_transposed)(block);
     else
         (besides == FETCH ? compute_plain_fetch : compute_plain)(block);
 }

@@ -149,7 +149,7 @@ static void add_gradient(const struct share *share, struct view x, struct view d
     if (!add)
         memset(sums + columns.first, 0, (columns.end - columns.first) * sizeof *sums);
     for (size_t first = 0, rows; first < batch; first += rows) { /* in the gemm's own blocks */
-        rows = batch - first < GEMM_BLOCK_K ? batch - first : GEMM_BLOCK_K;
+        rows = batch - first < gemm_block_terms(true) ? batch - first : gemm_block_terms(true);
         share->cpu->kernels->add_column_sums(
             sums, host_floats(d_y) + first * out, rows, out, columns.first, columns.end, scale);
     }
