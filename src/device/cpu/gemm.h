@@ -33,8 +33,9 @@ struct gemm {
 /* The most terms and columns of b, and rows of a transposed a, that are packed at a time. */
 enum { GEMM_BLOCK_K = 1024, GEMM_BLOCK_N = 128, GEMM_BLOCK_M = 192 };
 
-/* Terms of a block where a is transposed. Each is another row of a: the smallest cache should hold
- * a line of each and their rows of b, while tiles pass over them. */
+/* Terms of a block where a is transposed. Each is another row of a. While tiles pass over them, the
+ * second cache should hold a line of each, which is not to be had of many rows whose distance is a
+ * power of two; and the smallest cache their rows of b. */
 enum { GEMM_BLOCK_K_TRANSPOSED = 100 };
 
 /* The most terms of a block. The bits of a result depend on it. */
