@@ -30,8 +30,17 @@ struct gemm {
     uint64_t b_version;
 };
 
-/* The most terms and columns of b, and rows of a transposed a, that are packed at a time. */
-enum { GEMM_BLOCK_K = 1024, GEMM_BLOCK_N = 128, GEMM_BLOCK_M = 192 };
+/* The rows of a result that are computed together, with the fastest instruction sets: work that is
+ * divided by multiples of it has no part that waits for its own last rows. */
+#ifdef __aarch64__
+enum { GEMM_TILE_ROWS = 5 };
+#else
+enum { GEMM_TILE_ROWS = 6 };
+#endif
+
+/* The most terms and columns of b, and rows of a transposed a, that are packed at a time. The rows
+ * are whole tiles, which should lie in the smallest cache beside what they read of b. */
+enum { GEMM_BLOCK_K = 1024, GEMM_BLOCK_N = 128, GEMM_BLOCK_M = 8 * GEMM_TILE_ROWS };
 
 /* Terms of a block where a is transposed. Each is another row of a. While tiles pass over them, the
  * second cache should hold a line of each, which is not to be had of many rows whose distance is a
@@ -46,14 +55,6 @@ static inline size_t gemm_block_terms(bool transpose_a) {
 /* The rows of a result that go by way of scratch memory at a time, where its columns are not whole
  * vectors; and the columns of the widest panel of any instruction set. */
 enum { GEMM_EDGE_ROWS = 48, GEMM_PANEL_MAX = 64 };
-
-/* The rows of a result that are computed together, with the fastest instruction sets: work that is
- * divided by multiples of it has no part that waits for its own last rows. */
-#ifdef __aarch64__
-enum { GEMM_TILE_ROWS = 5 };
-#else
-enum { GEMM_TILE_ROWS = 6 };
-#endif
 
 /* A b that is packed in scratch memory, all of it. */
 struct gemm_packed {
