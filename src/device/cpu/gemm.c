@@ -183,13 +183,13 @@ static void pack_b(const struct gemm *gemm, size_t p, size_t k, size_t j, size_t
 }
 
 /* A block with all panels of a block of b's. Those that tiles pack are not yet `packed` at the
- * first rows. Where a lies `far` away, the first panel fetches it. */
+ * first rows. Where a lies `far` away, the first panel of each block of b fetches it. */
 static void compute_panels(const struct gemm *gemm, struct block block, const struct place_of_b *b,
     size_t p, size_t j, size_t n, bool packed, bool far, float *edge) {
     float *place = b->direct ? NULL : place_block(gemm, b, p, j, n);
     float *c = block.c;
     for (size_t q = 0; q < n; q += PANEL) {
-        const enum besides besides = far && j + q == 0 ? FETCH : NOTHING;
+        const enum besides besides = far && q == 0 ? FETCH : NOTHING;
         block.width = least(n - q, PANEL);
         const bool packs = !b->direct && !packed && tile_packs(gemm, block.width);
         const bool in_place = b->direct || packs;
