@@ -182,11 +182,18 @@ static void pack_b(const struct gemm *gemm, size_t p, size_t k, size_t j, size_t
     }
 }
 
+/* Whether rows of a transposed a are packed: where several panels read them. A wide panel leaves
+ * time enough to fetch them from where they lie. */
+static bool packs_rows(const struct gemm *gemm) {
+    return (int)PANEL < (int)GEMM_PANEL_MAX && gemm->n > PANEL;
+}
+
 /* A block with all panels of a block of b's. Those that tiles pack are not yet `packed` at the
- * first rows. Where a lies `far` away, the first panel of each block of b fetches it. */
+ * first rows. The first panel fetches a, which lies far away unless it is packed. */
 static void compute_panels(const struct gemm *gemm, struct block block, const struct place_of_b *b,
-    size_t p, size_t j, size_t n, bool packed, bool far, float *edge) {
+    size_t p, size_t j, size_t n, bool packed, float *edge) {
     float *place = b->direct ? NULL : place_block(gemm, b, p, j, n);
+    const bool far = !gemm->transpose_a || !packs_rows(gemm);
     float *c = block.c;
     for (size_t q = 0; q < n; q += PANEL) {
         const enum besides besides = far && q == 0 ? FETCH : NOTHING;
@@ -229,16 +236,10 @@ static void multiply_plain(const struct gemm *gemm, struct gemm_scratch *scratch
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(gemm, block, &b, p, j, n, packed, true, scratch->edge);
+                compute_panels(gemm, block, &b, p, j, n, packed, scratch->edge);
             }
         }
     }
-}
-
-/* Whether rows of a transposed a are packed: where several panels read them. A wide panel leaves
- * time enough to fetch them from where they lie. */
-static bool packs_rows(const struct gemm *gemm) {
-    return (int)PANEL < (int)GEMM_PANEL_MAX && gemm->n > PANEL;
 }
 
 static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *scratch) {
@@ -268,7 +269,7 @@ static void multiply_transposed(const struct gemm *gemm, struct gemm_scratch *sc
                     .c_row = gemm->c_row,
                     .scale = gemm->scale,
                     .add = gemm->add || p > 0};
-                compute_panels(gemm, block, &b, p, j, n, b.packed || i > 0, !packs, scratch->edge);
+                compute_panels(gemm, block, &b, p, j, n, b.packed || i > 0, scratch->edge);
             }
         }
     }
