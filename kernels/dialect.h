@@ -12,10 +12,13 @@ typedef unsigned int uint;
 typedef unsigned long long ulong;
 #define GLOBAL
 #define LOCAL
+#define CONSTANT static __constant__ const
 #define SHARED __shared__ __align__(16)
 #define DEVICE static __device__ inline
 #define KERNEL(name) extern "C" __global__ void name
 #define KERNEL_OF_GROUP(name, x, y) extern "C" __global__ void __launch_bounds__((x) * (y)) name
+#define KERNEL_OF_GROUPS(name, x, y, n)                                                            \
+    extern "C" __global__ void __launch_bounds__((x) * (y), n) name
 #define BARRIER() __syncthreads()
 /* What a group has written before PUBLISH, another group of the same launch can read by
  * LOAD_PUBLISHED, once an atomic operation has told it that it is written. */
@@ -40,10 +43,12 @@ DEVICE ulong get_global_id(int dimension) {
 
 #define GLOBAL global
 #define LOCAL local
+#define CONSTANT constant /* numbers that all items read, declared outside of kernels */
 #define SHARED local __attribute__((aligned(16))) /* an array that a group shares */
 #define DEVICE static inline
 #define KERNEL(name) kernel void name
 #define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name
+#define KERNEL_OF_GROUPS(name, x, y, n) KERNEL_OF_GROUP(name, x, y) /* drivers find their own */
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 /* OpenCL 1.2 does not promise that a group sees what another group has written. So only tests rely
  * on these three. They run the kernels with FUSED_REDUCTION, as CUDA does, on an OpenCL driver that
@@ -53,6 +58,11 @@ DEVICE ulong get_global_id(int dimension) {
 #define ATOMIC_INCREMENT(count) atomic_inc(count)
 
 #endif
+
+/* Before a loop: to unroll it whole, or by so many. */
+#define UNROLL _Pragma("unroll")
+#define UNROLL_BY(n) PRAGMA_(unroll n)
+#define PRAGMA_(text) _Pragma(#text)
 
 /* A `vector` is the WIDTH floats that an item computes with at a time. On a CPU it is several
  * floats. On a GPU it is one. In CUDA, which has no such vectors, it is always one. */

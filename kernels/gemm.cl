@@ -27,6 +27,7 @@
  *                            which is [TILE_K, TILE_N] */
 #include "dialect.h"
 #include "activation.h"
+#include "vector.h"
 
 #define ITEMS (GROUP_M * GROUP_N)
 #define SPAN_M (GROUP_M * ITEM_M)         /* rows that all items cover with a block each */
@@ -173,29 +174,6 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
                         sums->columns[c] += right_tile[t * ROW_N + item + c * ITEMS];
         TILE_BARRIER();
     }
-}
-
-/* A vector of the WIDTH floats at `from`. If `count` is less than WIDTH, only the first `count` are
- * read, and the others are 0. */
-DEVICE vector load_some(GLOBAL const float *from, uint count) {
-    if (count >= WIDTH)
-        return LOAD_VECTOR(from);
-    float lanes[WIDTH];
-    for (uint l = 0; l < WIDTH; l++)
-        lanes[l] = l < count ? from[l] : 0.0f;
-    return LOAD_VECTOR(lanes);
-}
-
-/* Stores the WIDTH floats of a vector at `to`, or only the first `count` if that is less. */
-DEVICE void store_some(vector value, GLOBAL float *to, uint count) {
-    if (count >= WIDTH) {
-        STORE_VECTOR(value, to);
-        return;
-    }
-    float lanes[WIDTH];
-    STORE_VECTOR(value, lanes);
-    for (uint l = 0; l < count; l++)
-        to[l] = lanes[l];
 }
 
 /* Runs `body` for each vector of the item's sums that begins within the result. In the body,

@@ -61,6 +61,9 @@ struct device_info {
     char platform[128];    /* the platform that the driver belongs to; empty: none */
     char driver[128];      /* the driver's version; empty: none */
     const char *precision; /* of matrix products, by the names of device_options.precision */
+    /* "fused" or "separate": how training steps are done in the last recording (see
+     * device_options.step). NULL: the device has one way only. */
+    const char *step;
     /* "graph" or "stream": how the last recording is submitted (see device_options.submission).
      * NULL: the device has one way only. */
     const char *submission;
@@ -113,6 +116,12 @@ struct device_options {
     /* Of matrix products. "fp32" or NULL: single precision throughout. "tf32": a matrix library may
      * round the factors to 10 bits of mantissa, on a device that can. */
     const char *precision;
+    /* How a recording does whole training steps of plain gradient descent, where a device has a
+     * choice. "fused": by kernels that do a whole step; device_record fails where a step can't be
+     * done so. "separate": operation by operation. "auto" or NULL: the faster way at each shape of
+     * step; but separate, where `gemm` names a library or one of our own gemms. What is not
+     * recorded is separate. */
+    const char *step;
     /* How a recording is submitted, where a device has a choice. "graph", "auto" or NULL: as one
      * submission, if possible. "stream": one call after another. A device without a choice takes
      * only "auto" or NULL. */
@@ -128,7 +137,7 @@ struct device_options {
 
 /* Whether the device that `spec` names is there, as far as that can be told without opening it.
  * STATUS_DEVICE, saying why and which devices there are, when it is not. STATUS_USAGE, listing what
- * there is, when the device does not have the gemm, precision or submission of the options.
+ * there is, when the device does not have the gemm, precision, step or submission of the options.
  * STATUS_USAGE, naming the variable, when an environment variable would make the device compute in
  * another way than the options say. */
 enum status device_find(
@@ -147,8 +156,8 @@ enum status device_open(const char *spec, const struct device_options *options,
 void device_close(struct device *device);
 
 /* The description of an open device, which lives as long as the device and changes meanwhile:
- * `gemm` and `suspect_side` as the device chooses for new shapes, `submission` when something is
- * recorded, and `warning` in both cases. */
+ * `gemm` and `suspect_side` as the device chooses for new shapes, `step` and `submission` when
+ * something is recorded, and `warning` in both cases. */
 const struct device_info *device_info(const struct device *device);
 
 /* The algorithms that the device has chosen so far by timing them, as text for
@@ -316,6 +325,9 @@ typedef enum status device_enqueue(void *context, struct error *error);
 enum status device_record(struct device *device, device_enqueue *enqueue, void *context,
     struct recording **recording, struct error *error);
 void recording_free(struct device *device, struct recording *recording); /* NULL is fine */
+
+/* The most operations that a recording of this device may have; 0: it can't record. */
+size_t device_recordable(const struct device *device);
 
 /* Enqueues what was recorded: the same operations on the same buffers, with what these hold now.
  * Where `recording` is NULL it calls enqueue(context, error) instead, so a caller need not care

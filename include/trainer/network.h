@@ -84,6 +84,9 @@ struct device *network_device(const struct network *network);
 enum status network_upload(struct network *network, const float *parameters, struct error *error);
 enum status network_download(struct network *network, float *parameters, struct error *error);
 
+/* The number of operations that network_train enqueues. */
+size_t network_operations(const struct network_shape *shape);
+
 /* Enqueues one step of gradient descent on the batch x[B, inputs], labels[B, 1]. The objective is
  * the sum over the batch of -log p[label] / classes. scale[1, 1] = -learning rate is on the device.
  * score[B, 2] becomes (-log p[label], correct) of each sample, before the step. STATUS_FAILED when

@@ -278,13 +278,15 @@ static enum status make_choice(struct gemm_choices *choices, const struct operat
     struct gemm_choice *choice, struct error *error) {
     struct device *device = choices->device;
     const struct algorithms *algorithms = choices->algorithms;
+    gemm_shape_name what;
+    gemm_shape_text(&choice->shape, what);
     bool timed;
     if (algorithms->count == 1 || choice->shape.batch > algorithms->largest_batch ||
-        choice_recall(device, algorithms, &choice->shape, &choice->algorithm))
+        choice_recall(device, algorithms, what, &choice->algorithm))
         return STATUS_OK;
     const enum status status = time_algorithms(choices, gemm, &timed, &choice->algorithm, error);
     if (timed && status == STATUS_OK)
-        choice_keep(device, algorithms, &choice->shape, choice->algorithm);
+        choice_keep(device, algorithms, what, choice->algorithm);
     return status;
 }
 

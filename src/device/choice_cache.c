@@ -44,20 +44,17 @@ static bool load(const struct device *device, const struct algorithms *algorithm
     return found;
 }
 
-bool choice_recall(struct device *device, const struct algorithms *algorithms,
-    const struct gemm_shape *shape, size_t *algorithm) {
-    gemm_shape_name what;
-    gemm_shape_text(shape, what);
+bool choice_recall(struct device *device, const struct algorithms *algorithms, const char *what,
+    size_t *algorithm) {
     return take_over(device, algorithms, what, algorithm) ||
            load(device, algorithms, what, algorithm);
 }
 
-void choice_keep(const struct device *device, const struct algorithms *algorithms,
-    const struct gemm_shape *shape, size_t algorithm) {
+void choice_keep(const struct device *device, const struct algorithms *algorithms, const char *what,
+    size_t algorithm) {
     const char *name = algorithms->all[algorithm].name;
-    gemm_shape_name what;
     size_t length = 0;
-    char *key = algorithms->make_key(device, gemm_shape_text(shape, what), &length);
+    char *key = algorithms->make_key(device, what, &length);
     if (key)
         program_cache_store(key, length, name, strlen(name));
     free(key);

@@ -1,9 +1,7 @@
 #include "device/choices.h"
 
-#include "system/text.h"
 #include "system/utf8.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,22 +31,6 @@ char *device_choices(const struct device *device) {
     return text;
 }
 
-/* Adds a text to the device's warning, unless the warning has it already. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
-static void
-warn(struct device_info *info, const char *format, ...) {
-    char text[sizeof info->warning];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (!strstr(info->warning, text))
-        text_append(
-            info->warning, sizeof info->warning, "%s%s", info->warning[0] ? "; " : "", text);
-}
-
 enum status choices_take_over(struct device *device, const char *choices, struct error *error) {
     device->earlier_choices = NULL;
     if (!choices || !*choices)
@@ -60,7 +42,7 @@ enum status choices_take_over(struct device *device, const char *choices, struct
     const bool same = strncmp(choices, head, length) == 0;
     free(head);
     if (!same) {
-        warn(&device->info,
+        device_warn(device,
             "the earlier run has chosen what multiplies matrices on another device, or with "
             "another library; it is chosen anew, and the last bits may differ");
         return STATUS_OK;
@@ -90,7 +72,7 @@ bool choices_find(const struct device *device, const char *what, char name[CHOIC
 
 void choices_miss(struct device *device, const char *name) {
     char shown[CHOICE_NAME]; /* the name comes from a file, so it may be anything */
-    warn(&device->info,
+    device_warn(device,
         "the earlier run has multiplied matrices by '%s', which is not there any more: the last "
         "bits may differ",
         utf8_show(name, true, shown, sizeof shown));

@@ -1,6 +1,11 @@
 /* The device interface's functions: what is the same for all devices. */
 #include "device/device_type.h"
 #include "device/operation.h"
+#include "system/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 const char *const activation_names[] = {[ACTIVATION_NONE] = "none",
     [ACTIVATION_SIGMOID] = "sigmoid",
@@ -10,6 +15,18 @@ const char *const activation_names[] = {[ACTIVATION_NONE] = "none",
 
 const struct device_info *device_info(const struct device *device) {
     return &device->info;
+}
+
+void device_warn(struct device *device, const char *format, ...) {
+    struct device_info *info = &device->info;
+    char text[sizeof info->warning];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (!strstr(info->warning, text))
+        text_append(
+            info->warning, sizeof info->warning, "%s%s", info->warning[0] ? "; " : "", text);
 }
 
 /* --- Memory --- */

@@ -34,7 +34,7 @@ struct device_type {
     bool automatic, gpu; /* whether the device names "auto" and "gpu" may choose it */
     /* The names that device_options may have, each list with a NULL at its end. NULL: the device
      * has no choice, and its precision is fp32. */
-    const char *const *gemms, *const *precisions, *const *submissions;
+    const char *const *gemms, *const *precisions, *const *steps, *const *submissions;
     /* Further names of gemms, which this build lacks, with a NULL kind at the end; NULL: none. */
     const struct device_lacking *gemms_lacking;
 
@@ -88,6 +88,12 @@ struct device_type {
     enum status (*run)(struct device *device, struct recording *recording, struct error *error);
     void (*free_recording)(struct device *device, struct recording *recording);
 };
+
+/* Adds a text to device_info.warning, unless that has it already. (device.c) */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void device_warn(struct device *device, const char *format, ...);
 
 /* Writes "cpu, reference, ..." to `text`: all kinds of this build except `except`. It does not ask
  * whether their hardware is there, so the user of one device does not wait for the drivers of

@@ -145,6 +145,7 @@ static enum status check_demands(
         {options->gemm, "auto", type->gemms, "does not multiply matrices there",
             type->gemms_lacking},
         {options->precision, "fp32", type->precisions, "is not a precision of its products"},
+        {options->step, "auto", type->steps, "is not how training steps are done there"},
         {options->submission, "auto", type->submissions, "is not how work is submitted there"},
     };
     enum status status = STATUS_OK;
@@ -211,9 +212,11 @@ static enum status find_automatic(
         known = known || check_demands(*type, options, NULL) == STATUS_OK;
     if (!known)
         return error_set(error, STATUS_USAGE,
-            "no device of this build has all of --gemm %s, --precision %s, --submission %s",
+            "no device of this build has all of --gemm %s, --precision %s, --step %s, --submission "
+            "%s",
             options->gemm ? options->gemm : "auto",
             options->precision ? options->precision : "fp32",
+            options->step ? options->step : "auto",
             options->submission ? options->submission : "auto");
     for (const struct device_type *const *type = device_types; *type; type++) {
         const char *shortly;

@@ -56,15 +56,19 @@ enum status device_record(struct device *device, device_enqueue *enqueue, void *
     *recording = NULL;
     if (!device->type->compile)
         return STATUS_OK;
+    if (device->type->submissions)
+        device->info.submission = "stream"; /* unless the device makes a graph */
     device->recorded = &list;
     enum status status = enqueue(context, error);
     device->recorded = NULL;
     if (status == STATUS_OK && list.count > 0)
         status = device->type->compile(device, list.operations, list.count, recording, error);
     free(list.operations);
-    if (device->type->submissions)
-        device->info.submission = *recording ? "graph" : "stream";
     return status;
+}
+
+size_t device_recordable(const struct device *device) {
+    return device->type->compile ? device->type->longest : 0;
 }
 
 void recording_free(struct device *device, struct recording *recording) {

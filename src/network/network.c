@@ -160,6 +160,10 @@ static enum status step(
     return status;
 }
 
+size_t network_operations(const struct network_shape *shape) {
+    return 3 * shape->layers; /* forward and an update of each, backward of all but one, the loss */
+}
+
 static enum status check_batch(const struct network *network, size_t samples, struct error *error) {
     return samples <= network->batch ? STATUS_OK
                                      : error_set(error, STATUS_FAILED,

@@ -31,6 +31,10 @@ static const struct option_row rows[] = {
     {"precision", OPTION_TEXT, KEPT_FIRM, AT(precision), "NAME",
         "of matrix products: fp32, or tf32, where what a library multiplies may be rounded\n"
         "to 10 bits, on a device that has it"},
+    {"step", OPTION_TEXT, KEPT_FIRM, AT(step), "NAME",
+        "where a device has the choice, a training step is done by kernels for whole steps\n"
+        "(fused), or operation by operation (separate); auto takes the faster, or separate\n"
+        "where --gemm names one"},
     {"submission", OPTION_TEXT, KEPT_FIRM, AT(submission), "NAME",
         "where a device has the choice, an epoch is submitted as one graph, if it can be, or\n"
         "call after call (stream); auto is graph"},
@@ -101,6 +105,7 @@ static const struct options defaults = {
     .device = "auto",
     .gemm = "auto",
     .precision = "fp32",
+    .step = "auto",
     .submission = "auto",
     .shape = {.layers = 3,
         .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},

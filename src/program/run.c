@@ -22,6 +22,7 @@ static struct device_options device_wanted(const struct run *run) {
     return (struct device_options){.threads = options->threads,
         .gemm = options->gemm,
         .precision = options->precision,
+        .step = options->step,
         .submission = options->submission,
         .choices = run->resumed ? checkpoint_setting(run->resumed, CHECKPOINT_CHOICES) : NULL};
 }

@@ -55,15 +55,16 @@ static json_t *describe_environment(const struct record *record) {
 static json_t *describe_device(const struct record *record) {
     const struct device_info *device = record->device;
     return json_pack(
-        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:o, s:o}", "spec",
-        text(record->spec), "kind", device->kind, "type", device->type, "name", text(device->name),
-        "vendor", text_or_null(device->vendor), "kernels", text_or_null(device->kernels), "library",
-        text_or_null(device->library), "gemm", text_or_null(device->gemm), "platform",
-        text_or_null(device->platform), "driver", text_or_null(device->driver), "threads",
-        device->threads, "compute_units",
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:o, s:o, s:o}",
+        "spec", text(record->spec), "kind", device->kind, "type", device->type, "name",
+        text(device->name), "vendor", text_or_null(device->vendor), "kernels",
+        text_or_null(device->kernels), "library", text_or_null(device->library), "gemm",
+        text_or_null(device->gemm), "platform", text_or_null(device->platform), "driver",
+        text_or_null(device->driver), "threads", device->threads, "compute_units",
         device->units > 0 ? json_integer(device->units) : json_null(), "memory_bytes",
         device->memory_bytes > 0 ? json_integer((json_int_t)device->memory_bytes) : json_null(),
-        "precision", device->precision, "submission",
+        "precision", device->precision, "step",
+        device->step ? json_string(device->step) : json_null(), "submission",
         device->submission ? json_string(device->submission) : json_null(), "environment",
         describe_environment(record));
 }

@@ -102,6 +102,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "driver", record->device->driver);
     csv_whole(&csv, "threads", (unsigned long long)record->device->threads);
     csv_text(&csv, "precision", record->device->precision);
+    csv_text(&csv, "step", record->device->step ? record->device->step : "");
     csv_text(&csv, "submission", record->device->submission ? record->device->submission : "");
     csv_text(&csv, "environment", environment_text(record, environment));
     csv_whole(&csv, "epochs", plan->epochs);
@@ -315,9 +316,10 @@ void record_print_summary(const struct record *record, FILE *file) {
     print_row(file, "batching", "%.4f s%s", result->batching,
         result->streamed ? "; each batch is sent within its epoch" : "");
     if (result->reached.epochs_done > 0) {
-        const char *submission = record->device->submission;
-        print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max%s%s", summary.mean_epoch,
-            summary.min_epoch, summary.max_epoch, submission ? "; submitted as a " : "",
+        const char *step = record->device->step, *submission = record->device->submission;
+        print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max%s%s%s%s%s",
+            summary.mean_epoch, summary.min_epoch, summary.max_epoch, step ? "; " : "",
+            step ? step : "", step ? " steps" : "", submission ? "; submitted as a " : "",
             submission ? submission : "");
         print_row(file, "speed", "%.0f samples/s, %.1f GFLOP/s", summary.samples_per_second,
             summary.gflops);

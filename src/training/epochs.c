@@ -27,13 +27,28 @@ struct steps {
     const struct training_observer *observer;
 };
 
+/* A step with the batch that is on the device. */
+struct step {
+    struct epochs *epochs;
+    size_t b; /* the number of its batch */
+    struct batch batch;
+};
+
+/* A device_enqueue. */
+static enum status train_step(void *context, struct error *error) {
+    const struct step *step = context;
+    struct epochs *epochs = step->epochs;
+    return network_train(epochs->network, step->batch.x, step->batch.labels,
+        view_rows(epochs->device_scales, step->b, 1),
+        view_rows(epochs->scores, samples_in(epochs, step->b), step->batch.x.rows), error);
+}
+
 static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *error) {
     const size_t first = samples_in(epochs, b), count = samples_in(epochs, b + 1) - first;
-    struct batch batch;
-    const enum status status = loader_take(&epochs->loader, first, count, &batch, error);
-    return status == STATUS_OK ? network_train(epochs->network, batch.x, batch.labels,
-                                     view_rows(epochs->device_scales, b, 1),
-                                     view_rows(epochs->scores, first, count), error)
+    struct step step = {.epochs = epochs, .b = b};
+    const enum status status = loader_take(&epochs->loader, first, count, &step.batch, error);
+    return status == STATUS_OK ? device_run(epochs->device, epochs->steps ? epochs->steps[b] : NULL,
+                                     train_step, &step, error)
                                : status;
 }
 
@@ -95,16 +110,41 @@ static enum status make_batches(
     return status;
 }
 
-/* Records the steps of an epoch. It is done before the first epoch, so that what a device does once
- * for a recording is not in that epoch's time. Streamed batches are not recorded, because sending
- * can't be. */
-static enum status record_epoch(struct epochs *epochs, struct error *error) {
-    if (epochs->loader.streamed)
+/* Records each step by itself, because sending the batches can't be recorded. A device that does
+ * whole steps in a way of its own then does them so, as it does where no batch is sent. It is not
+ * done where all steps together would be too many to be recorded, so that wherever the batches are,
+ * it is the same. */
+static enum status record_each_step(struct epochs *epochs, struct error *error) {
+    const size_t batches = epochs->result->batches;
+    const size_t operations = network_operations(network_shape(epochs->network)) +
+                              (epochs->plan->shuffle ? LOADER_OPERATIONS : 0);
+    if (!device_info(epochs->device)->step ||
+        batches > device_recordable(epochs->device) / operations)
         return STATUS_OK;
-    struct steps steps = {epochs, 0, epochs->result->batches, NULL};
+    epochs->steps = calloc(batches, sizeof *epochs->steps);
+    if (!epochs->steps)
+        return error_memory(error, "the recordings", batches * sizeof *epochs->steps);
+    enum status status = STATUS_OK;
+    for (size_t b = 0; b < batches && status == STATUS_OK; b++) {
+        const size_t first = samples_in(epochs, b), count = samples_in(epochs, b + 1) - first;
+        struct step step = {epochs, b, loader_batch(&epochs->loader, first, count)};
+        status = device_record(epochs->device, train_step, &step, &epochs->steps[b], error);
+    }
+    return status;
+}
+
+/* Records the steps of an epoch, and those that are left of one that was interrupted. It is done
+ * before the first epoch, so that what a device does once for a recording is not in that epoch's
+ * time. */
+static enum status record_epoch(struct epochs *epochs, struct error *error) {
+    const size_t batches = epochs->result->batches, done = epochs->result->reached.batches_done;
+    struct steps all = {epochs, 0, batches, NULL}, rest = {epochs, done, batches - done, NULL};
     const double start = clock_seconds();
-    const enum status status =
-        device_record(epochs->device, enqueue_steps, &steps, &epochs->recording, error);
+    enum status status = epochs->loader.streamed ? record_each_step(epochs, error)
+                                                 : device_record(epochs->device, enqueue_steps,
+                                                       &all, &epochs->recording, error);
+    if (status == STATUS_OK && epochs->recording && done > 0)
+        status = device_record(epochs->device, enqueue_steps, &rest, &epochs->rest, error);
     epochs->result->recording = clock_seconds() - start;
     return status;
 }
@@ -170,8 +210,8 @@ static enum status run_epoch(struct epochs *epochs, struct error *error) {
     if (status == STATUS_OK)
         status = device_upload(epochs->device, epochs->device_scales, epochs->scales, error);
     if (status == STATUS_OK)
-        status = device_run(
-            epochs->device, first == 0 ? epochs->recording : NULL, enqueue_steps, &steps, error);
+        status = device_run(epochs->device, first == 0 ? epochs->recording : epochs->rest,
+            enqueue_steps, &steps, error);
     if (status == STATUS_OK)
         status = fetch_scores(epochs, &steps, error);
     const double seconds = clock_seconds() - start;
@@ -200,7 +240,11 @@ enum status epochs_run(struct epochs *epochs, struct error *error) {
 }
 
 void epochs_free(struct epochs *epochs) {
+    for (size_t b = 0; epochs->steps && b < epochs->result->batches; b++)
+        recording_free(epochs->device, epochs->steps[b]);
+    free(epochs->steps);
     recording_free(epochs->device, epochs->recording);
+    recording_free(epochs->device, epochs->rest);
     buffer_free(epochs->scores.buffer);
     buffer_free(epochs->device_scales.buffer);
     free(epochs->scales);

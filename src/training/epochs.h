@@ -14,8 +14,12 @@ struct epochs {
     struct view scores;        /* [samples of an epoch, 2] */
     float *scales;             /* [batches of an epoch]: -learning rate of each step */
     struct view device_scales; /* [batches of an epoch, 1]: `scales` on the device */
-    /* Of all steps of an epoch; NULL: the steps are enqueued one by one. */
-    struct recording *recording;
+    /* Of all steps of an epoch, and of those that an interrupted epoch had left. NULL: the steps
+     * are enqueued one by one. */
+    struct recording *recording, *rest;
+    /* [batches of an epoch]: of each step, where batches are streamed to a device that may do whole
+     * steps in a way of its own. An entry may be NULL, and so may the array. */
+    struct recording **steps;
 };
 
 /* Makes the batches of these images ready on the device. If there are epochs to run, records the

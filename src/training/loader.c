@@ -245,13 +245,16 @@ static enum status send(
                : send_pixels(loader, first, batch->x, error);
 }
 
+struct batch loader_batch(const struct loader *loader, size_t first, size_t count) {
+    return loader->streamed || loader->options.shuffle ? rows_of(&loader->one, 0, count)
+                                                       : rows_of(&loader->all, first, count);
+}
+
 enum status loader_take(
     struct loader *loader, size_t first, size_t count, struct batch *batch, struct error *error) {
-    if (!loader->streamed && !loader->options.shuffle) {
-        *batch = rows_of(&loader->all, first, count);
+    *batch = loader_batch(loader, first, count);
+    if (!loader->streamed && !loader->options.shuffle)
         return STATUS_OK;
-    }
-    *batch = rows_of(&loader->one, 0, count);
     return loader->streamed ? send(loader, first, batch, error)
                             : gather(loader, first, batch, error);
 }

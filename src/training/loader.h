@@ -11,6 +11,9 @@ struct batch {
     struct view labels; /* [samples, 1] */
 };
 
+/* Operations by which a shuffled batch is gathered. */
+enum { LOADER_OPERATIONS = 2 };
+
 struct loader_options {
     const struct images *images; /* they must outlive the loader */
     enum color color;
@@ -50,6 +53,10 @@ void loader_free(struct loader *loader);
 
 /* Begins pass number `pass`. The batches of the pass before it must no longer be in use. */
 enum status loader_begin(struct loader *loader, size_t pass, struct error *error);
+
+/* The batch that loader_take will give for samples from `first` to first + count - 1. Nothing is
+ * brought there. */
+struct batch loader_batch(const struct loader *loader, size_t first, size_t count);
 
 /* Gives the samples from `first` to first + count - 1 of the pass. What it takes to bring them
  * there is enqueued. The batch is valid until the next call. */

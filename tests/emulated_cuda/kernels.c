@@ -63,7 +63,7 @@ nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program) {
 /* The definitions on a line, then the text. */
 nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count, const char *const *options) {
     MAY_FAIL_NVRTC(NVRTC_ERROR_COMPILATION);
-    const size_t size = sizeof magic + 1024 + strlen(program->text);
+    const size_t size = sizeof magic + 2048 + strlen(program->text);
     bool target = false;
     program->code = malloc(size);
     size_t used = (size_t)snprintf(program->code, size, "%s", magic);
@@ -232,7 +232,7 @@ static struct built *build(const char *code) {
     struct built *one = calloc(1, sizeof *one);
     one->code = strdup(code);
     const char *line = code + strlen(magic), *text = strchr(line, '\n') + 1;
-    char options[1200];
+    char options[2200];
     snprintf(options, sizeof options, "-cl-std=CL1.2 -cl-kernel-arg-info %.*s",
         (int)(text - line) - 1, line);
     cl_int status;

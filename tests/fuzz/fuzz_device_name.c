@@ -1,7 +1,7 @@
 /* A device is found by exactly the names that it has, with exactly the options that it has, what
  * follows "kind:" reaches the device that it is for, and is read there as the numbers or the part
  * of a name that it is. The input, a line each: the device, --gemm, --precision, --submission
- * (where a line is missing: NULL), and the name of some hardware. */
+ * (where a line is missing: NULL), the name of some hardware, and --step. */
 #include "device/device_type.h"
 #include "device/spec.h"
 #include "fuzz.h"
@@ -60,6 +60,7 @@ static const char *needed_driver_variable(const char **value) {
 static const char *const cuda_gemms[] = {"cublas", "own", "own-small", "own-medium", NULL};
 static const char *const opencl_gemms[] = {"clblast", "own", "own-host", NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
+static const char *const steps[] = {"fused", "separate", NULL};
 static const char *const submissions[] = {"graph", "stream", NULL};
 
 static void close_any(struct device *device) {
@@ -79,6 +80,7 @@ static const struct device_type cuda = {.kind = "cuda",
     .gpu = true,
     .gemms = cuda_gemms,
     .precisions = precisions,
+    .steps = steps,
     .submissions = submissions,
     .list = cuda_list,
     .find = find_any,
@@ -116,6 +118,7 @@ static bool is_among(const char *wanted, const char *usual, const char *const *n
 static bool meets_demands(const struct device_type *type, const struct device_options *options) {
     return is_among(options->gemm, "auto", type->gemms) &&
            is_among(options->precision, "fp32", type->precisions) &&
+           is_among(options->step, "auto", type->steps) &&
            is_among(options->submission, "auto", type->submissions);
 }
 
@@ -232,13 +235,13 @@ static void check_part(const char *text, const char *name) {
 }
 
 void fuzz_try(const uint8_t *data, size_t size) {
-    enum { LINES = 5 };
+    enum { LINES = 6 };
     char *lines[LINES] = {NULL};
     fuzz_split(data, size, lines, LINES);
     const char *spec = lines[0] ? lines[0] : "", *colon = strchr(spec, ':');
     const char *rest = colon ? colon + 1 : spec;
     const struct device_options options = {
-        .gemm = lines[1], .precision = lines[2], .submission = lines[3]};
+        .gemm = lines[1], .precision = lines[2], .submission = lines[3], .step = lines[5]};
     check_find(spec, &options);
     check_open(spec, &options);
     check_environment(spec);

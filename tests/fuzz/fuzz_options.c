@@ -51,6 +51,7 @@ static void check_options(const struct options *options) {
     require_text("device", options->device, true);
     require_text("gemm", options->gemm, true);
     require_text("precision", options->precision, true);
+    require_text("step", options->step, true);
     require_text("submission", options->submission, true);
     require_text("data", options->data, false);
     require_text("init", options->init, false);
@@ -144,6 +145,7 @@ static void write_options(const struct options *options, struct line *line) {
     add_pair(line, "--device", options->device);
     add_pair(line, "--gemm", options->gemm);
     add_pair(line, "--precision", options->precision);
+    add_pair(line, "--step", options->step);
     add_pair(line, "--submission", options->submission);
     add_pair(line, "--data", options->data);
     add_pair(line, "--init", options->init);
@@ -196,7 +198,7 @@ static bool same_plan(const struct training_plan *one, const struct training_pla
 /* Of those that are stored with a run. */
 static bool same_run(const struct options *one, const struct options *other) {
     return same_text(one->device, other->device) && same_text(one->gemm, other->gemm) &&
-           same_text(one->precision, other->precision) &&
+           same_text(one->precision, other->precision) && same_text(one->step, other->step) &&
            same_text(one->submission, other->submission) && same_text(one->data, other->data) &&
            same_shape(&one->shape, &other->shape) && same_plan(&one->plan, &other->plan) &&
            one->samples == other->samples && one->checkpoint_every == other->checkpoint_every &&

@@ -252,7 +252,7 @@ class Formats(Command):
         self.assertEqual(len(header), len(row))
         self.assertEqual(header, (
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
-            "platform driver threads precision submission environment epochs batch_size layers activation "
+            "platform driver threads precision step submission environment epochs batch_size layers activation "
             "learning_rate color tail batches seed shuffle source path train test fingerprint host_bytes "
             "device_bytes resumed resumed_seconds "
             "setup load open batching mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "

@@ -220,7 +220,7 @@ class Faults(Folder):
         found = record("--device", "cuda", "--gemm", "cublas", "--data", "synthetic", "--samples", 20000,
                        "--epochs", 1, "--layers", "4", env=small)
         self.assertEqual(found["config"]["batches"], "streamed")
-        self.assertEqual(found["device"]["submission"], "stream")
+        self.assertEqual(found["device"]["submission"], "graph")  # of each step
         self.fails(3, "out of memory: a buffer of .*cudaErrorMemoryAllocation", "--device", "cuda", "--gemm",
                    "cublas", "--data", "synthetic", "--samples", 20000, "--batches", "resident", env=small)
 

@@ -178,7 +178,7 @@ class Facts(Folder):
         names = [name for name in os.listdir(os.path.join(SOURCE, "kernels")) if name != "README.md"]
         self.assertEqual(sorted(said), sorted(names))
         for name in names:
-            kernels = set(re.findall(r"(?m)^KERNEL(?:_OF_GROUP)?\((\w+)", documented.text("kernels", name)))
+            kernels = set(re.findall(r"(?m)^KERNEL(?:_OF_GROUPS?)?\((\w+)", documented.text("kernels", name)))
             self.assertLessEqual(kernels, said[name], name)
         words = {word for first, *_ in documented.rows(documented.section("kernels/README.md", "## The dialect"))
                  for word in re.findall(r"`(\w+)", first)}

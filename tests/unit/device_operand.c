@@ -12,7 +12,7 @@ static struct error error;
 /* --- Random numbers --- */
 
 uint64_t seed = 20261122;
-static uint32_t drawn; /* numbers of the seed that are used up */
+uint32_t drawn;
 
 uint32_t draw(void) {
     uint32_t bits[4];

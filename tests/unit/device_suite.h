@@ -16,6 +16,7 @@ extern size_t large_side; /* of large ones: beyond every library's path for smal
 /* --- Random numbers: each call takes new ones of the seed --- */
 
 extern uint64_t seed;
+extern uint32_t drawn; /* numbers of the seed that are used up */
 uint32_t draw(void);
 size_t draw_side(void);                        /* of a matrix, from 1 to side_max */
 void draw_values(float *values, size_t count); /* in [-1, 1) */
@@ -68,6 +69,13 @@ void test_softmax_not_finite(void **state);
 void test_activations_not_finite(void **state);
 void test_slope_at_zero(void **state);
 void test_upload_pixels(void **state);
+
+/* --- device_steps.c --- */
+
+void test_steps(void **state);
+void test_steps_separate(void **state);
+void test_steps_same_bits(void **state);
+void test_steps_unfit(void **state);
 
 /* --- device_recordings.c --- */
 

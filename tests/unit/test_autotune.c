@@ -205,7 +205,7 @@ static void open_fake(const struct gpu_driver *driver, const char *identity, con
     snprintf(fake.gpu.base.info.name, sizeof fake.gpu.base.info.name, "Fake");
     snprintf(fake.gpu.base.info.library, sizeof fake.gpu.base.info.library, "BLAS 1");
     snprintf(fake.gpu.compiled_for, sizeof fake.gpu.compiled_for, "%s", identity);
-    assert_ok(gpu_open(&fake.gpu, &type, gemm, &error));
+    assert_ok(gpu_open(&fake.gpu, &type, &(struct device_options){.gemm = gemm}, &error));
 }
 
 static void close_fake(void) {

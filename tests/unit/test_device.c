@@ -1,5 +1,6 @@
 /* The conformance suite: every operation of a device against plain loops in double precision
- * (device_operations.c), what it records (device_recordings.c), what it refuses, and its memory.
+ * (device_operations.c), what it records (device_recordings.c, device_steps.c), what it refuses,
+ * and its memory.
  *
  *   test_device SPEC [GEMM [small]]
  *
@@ -181,7 +182,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_record_before_larger),
         cmocka_unit_test(test_record_pixels),
         cmocka_unit_test(test_other_scale),
+        cmocka_unit_test(test_steps_same_bits),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_steps_separate),
+        cmocka_unit_test(test_steps_unfit),
         cmocka_unit_test(test_usual_gemms),
         cmocka_unit_test(test_large_gemms),
         cmocka_unit_test(test_same_bits),
@@ -194,7 +199,7 @@ int main(int argc, char **argv) {
 #endif
         cmocka_unit_test(test_self_check),
     };
-    enum { SMALL_TESTS = 14 };
+    enum { SMALL_TESTS = 15 };
     spec = argc > 1 ? argv[1] : "reference";
     gemm = argc > 2 ? argv[2] : NULL;
     const bool small = argc > 3 && strcmp(argv[3], "small") == 0;

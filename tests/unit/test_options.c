@@ -110,6 +110,7 @@ static void test_defaults(void **state) {
     assert_string_equal(options.device, "auto");
     assert_string_equal(options.gemm, "auto");
     assert_string_equal(options.precision, "fp32");
+    assert_string_equal(options.step, "auto");
     assert_string_equal(options.submission, "auto");
     assert_int_equal(options.threads, 0);
     assert_int_equal(options.samples, 0);
@@ -144,6 +145,8 @@ static void test_places(void **state) {
     assert_ok(PARSE("--device", "OpenCL:1", "--gemm", "own", "--precision", "tf32"));
     assert_string_equal(options.gemm, "own");
     assert_string_equal(options.precision, "tf32");
+    assert_ok(PARSE("--step", "fused"));
+    assert_string_equal(options.step, "fused");
     assert_ok(PARSE("--submission", "stream", "--data", "folder", "--init", "first"));
     assert_string_equal(options.submission, "stream");
     assert_string_equal(options.data, "folder");
@@ -220,8 +223,8 @@ static void test_actions(void **state) {
 static void test_stored(void **state) {
     (void)state;
     static const char *const kept[][2] = {{"--device", "cpu"}, {"--gemm", "auto"},
-        {"--precision", "fp32"}, {"--submission", "auto"}, {"--threads", "3"}, {"--data", "folder"},
-        {"--epochs", "5"}, {"--batch-size", "300"}, {"--layers", "9,8"},
+        {"--precision", "fp32"}, {"--step", "auto"}, {"--submission", "auto"}, {"--threads", "3"},
+        {"--data", "folder"}, {"--epochs", "5"}, {"--batch-size", "300"}, {"--layers", "9,8"},
         {"--activation", "sigmoid"}, {"--learning-rate", "0.012345678901234568"},
         {"--color", "grey"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
         {"--seed", "1"}, {"--checkpoint-every", "1"}};
@@ -236,18 +239,18 @@ static void test_stored(void **state) {
     }
     assert_ok(PARSE("--layers=none", "--samples=7", "--learning-rate=3e-5", "--shuffle"));
     options_store(&options, settings);
-    assert_string_equal(settings[4].name, "--samples"); /* there are no threads and no data */
-    assert_string_equal(settings[4].value, "7");
-    assert_string_equal(settings[7].value, "none");
-    assert_string_equal(settings[9].value, "3e-05");
-    assert_string_equal(settings[13].value, "true");
+    assert_string_equal(settings[5].name, "--samples"); /* there are no threads and no data */
+    assert_string_equal(settings[5].value, "7");
+    assert_string_equal(settings[8].value, "none");
+    assert_string_equal(settings[10].value, "3e-05");
+    assert_string_equal(settings[14].value, "true");
 }
 
 /* --- Help --- */
 
 /* Every option with what it takes, and the default that is said of it; NULL: none is. */
 static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME", "auto"},
-    {"--precision NAME", "fp32"}, {"--submission NAME", "auto"},
+    {"--precision NAME", "fp32"}, {"--step NAME", "auto"}, {"--submission NAME", "auto"},
     {"--threads N", "the number in --list-devices"},
     {"--data DIR|synthetic", "$TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
                              "      or its like in $XDG_CACHE_HOME, else synthetic"},

@@ -43,6 +43,7 @@ static int make_record(void **state) {
         .platform = "ROCm",
         .driver = "5.7",
         .precision = "tf32",
+        .step = "fused",
         .submission = "graph",
         .threads = 3,
         .units = 11,
@@ -150,7 +151,7 @@ static void test_json(void **state) {
         "\"name\":\"Radeon 9\",\"vendor\":\"AMD\",\"kernels\":\"OpenCL C 3.0\","
         "\"library\":\"CLBlast 1.5\",\"gemm\":\"clblast 2, own-host 1\",\"platform\":\"ROCm\","
         "\"driver\":\"5.7\",\"threads\":3,\"compute_units\":11,\"memory_bytes\":8000000000,"
-        "\"precision\":\"tf32\",\"submission\":\"graph\","
+        "\"precision\":\"tf32\",\"step\":\"fused\",\"submission\":\"graph\","
         "\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_COUNT\":\"2\"}},"
         "\"config\":{\"epochs\":6,\"batch_size\":120,\"layers\":[1024,16,8,10],"
         "\"activation\":\"tanh\",\"learning_rate\":0.03,\"color\":\"grey\",\"tail\":\"short\","
@@ -179,9 +180,9 @@ static void test_csv(void **state) {
         {"cores", "7"}, {"spec", "opencl:1:2"}, {"device", "opencl"}, {"type", "gpu"},
         {"device_name", "Radeon 9"}, {"vendor", "AMD"}, {"library", "CLBlast 1.5"},
         {"gemm", "\"clblast 2, own-host 1\""}, {"kernels", "OpenCL C 3.0"}, {"platform", "ROCm"},
-        {"driver", "5.7"}, {"threads", "3"}, {"precision", "tf32"}, {"submission", "graph"},
-        {"environment", "POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2"}, {"epochs", "6"},
-        {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
+        {"driver", "5.7"}, {"threads", "3"}, {"precision", "tf32"}, {"step", "fused"},
+        {"submission", "graph"}, {"environment", "POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2"},
+        {"epochs", "6"}, {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
         {"learning_rate", "0.03"}, {"color", "grey"}, {"tail", "short"}, {"batches", "resident"},
         {"seed", "77"}, {"shuffle", "true"}, {"source", "files"}, {"path", "/data/cifar"},
         {"train", "4321"}, {"test", "987"}, {"fingerprint", "fedcba9876543210"},
@@ -343,7 +344,7 @@ static void test_summary(void **state) {
         "load      0.7500 s\n"
         "open      3.5000 s\n"
         "batching  0.6875 s\n"
-        "epoch     0.3125 s mean, 0.1250 s min, 0.5000 s max; submitted as a graph\n"
+        "epoch     0.3125 s mean, 0.1250 s min, 0.5000 s max; fused steps; submitted as a graph\n"
         "speed     14208 samples/s, 0.9 GFLOP/s\n"
         "unfinished 0.0469 s in an epoch that did not end\n"
         "evaluate  0.8125 s\n"
@@ -371,14 +372,15 @@ static void test_no_epochs(void **state) {
     whole.result.reached.epochs_done = 0;
     whole.result.tested = false;
     whole.result.evaluate = 0.0;
+    whole.device.step = NULL;
     whole.device.submission = NULL;
     assert_says(JSON, "\"resumed\":null,");
-    assert_says(JSON, "\"submission\":null,\"environment\":");
+    assert_says(JSON, "\"step\":null,\"submission\":null,\"environment\":");
     assert_says(JSON, "\"batching\":0.6875,\"epochs\":[],\"mean_epoch\":null,\"unfinished\":0.0469,"
                       "\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":null,\"wall\":12.375},"
                       "\"epochs\":[],\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
                       "\"status\":\"interrupted\"}\n");
-    assert_says(CSV, ",tf32,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
+    assert_says(CSV, ",tf32,,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
     assert_says(
         CSV, ",false,0,0.0625,0.75,3.5,0.6875,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
@@ -424,12 +426,12 @@ static void test_bare_device(void **state) {
     whole.record.variables = NULL;
     whole.record.fingerprint[0] = '\0';
     assert_says(JSON, "\"test\":987,\"fingerprint\":null}");
-    assert_says(JSON,
-        "\"vendor\":null,\"kernels\":null,\"library\":null,\"gemm\":null,"
-        "\"platform\":null,\"driver\":null,\"threads\":1,\"compute_units\":null,"
-        "\"memory_bytes\":null,\"precision\":\"fp32\",\"submission\":null,\"environment\":null}");
+    assert_says(JSON, "\"vendor\":null,\"kernels\":null,\"library\":null,\"gemm\":null,"
+                      "\"platform\":null,\"driver\":null,\"threads\":1,\"compute_units\":null,"
+                      "\"memory_bytes\":null,\"precision\":\"fp32\",\"step\":null,\"submission\":"
+                      "null,\"environment\":null}");
     assert_says(JSON, "{\"name\":\"synthetic\",\"source\":\"synthetic\",\"path\":null,");
-    assert_says(CSV, ",reference,cpu,EPYC,,,,,,,1,fp32,,,6,");
+    assert_says(CSV, ",reference,cpu,EPYC,,,,,,,1,fp32,,,,6,");
     assert_says(CSV, ",true,synthetic,,4321,");
     assert_says(SUMMARY, "0.5000 s max\n");
 }

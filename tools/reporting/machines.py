@@ -24,7 +24,7 @@ Peak = collections.namedtuple(
 def configuration(record):
     """All that a run's or a peak's time depends on, as text: those that share it are runs of the same thing."""
     device = record["device"]
-    return json.dumps([records.identity(record), record.get("config"), device.get("submission"),
+    return json.dumps([records.identity(record), record.get("config"), device.get("step"), device.get("submission"),
                        device.get("gemm") if device["kind"] in records.OWN_KINDS else None], sort_keys=True)
 
 
@@ -125,7 +125,7 @@ class Row:
         seed = config.get("seed")
         gemm = device.get("gemm") if self.own else None
         return [word for word in (
-            gemm, device.get("submission"),
+            gemm, "fused steps" if device.get("step") == "fused" else None, device.get("submission"),
             None if device["precision"] == "fp32" else device["precision"],
             None if config["batches"] in ("resident", "auto") else config["batches"],
             None if seed in (None, 1) else f"seed {seed}",

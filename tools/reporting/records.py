@@ -147,7 +147,7 @@ def check_device(record):
     for key in ("kind", "name", "spec", "precision"):
         if not isinstance(device.get(key), str) or not device[key].strip():
             return f"its device's {key} is unknown ({device.get(key)!r})"
-    for key in ("submission", "gemm", "library"):
+    for key in ("step", "submission", "gemm", "library"):
         if not isinstance(device.get(key), (str, type(None))):
             return f"its device's {key} is no text ({device[key]!r})"
     if not isinstance(device.get("environment"), (dict, type(None))):

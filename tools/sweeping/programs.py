@@ -21,7 +21,7 @@ PEERS = {
 PEERS_KNOW = {"device", "threads", "batch-size", "layers", "learning-rate", "epochs", "samples", "data", "seed"}
 DEFAULTS = {"activation": "sigmoid", "color": "grey", "tail": "wrap", "batches": "resident"}
 # Ways of a device to do the same: they are nothing to its peers.
-OWN_WAYS = {"gemm", "precision", "submission", "batches"}
+OWN_WAYS = {"gemm", "precision", "step", "submission", "batches"}
 
 
 class Trainer:

@@ -44,7 +44,7 @@ static enum status find_target(int capability, int *target, bool *exact, struct 
                      cuda_compiler_version() % 1000 / 10);
 }
 
-enum { OPTIONS_MAX = 32 };
+enum { OPTIONS_MAX = 64 };
 
 /* Splits `text` into options at its spaces. The options point into `text`. Gives their number. */
 static int split_options(char *text, const char *options[OPTIONS_MAX]) {
@@ -95,13 +95,15 @@ enum status cuda_compile(const char *file, const char *text, const char *defines
         return status;
     /* NVRTC may fuse a product with a sum, which is more exact. Nothing is compiled with
      * --use_fast_math, which is less exact. */
-    char words[640];
+    char words[2048];
     const char *options[OPTIONS_MAX];
-    snprintf(words, sizeof words, "--gpu-architecture=%s_%d %s", exact ? "sm" : "compute", target,
-        defines);
-    char said[1400];
+    const int written = snprintf(words, sizeof words, "--gpu-architecture=%s_%d %s",
+        exact ? "sm" : "compute", target, defines);
+    char said[sizeof words + 512];
     snprintf(said, sizeof said, "%s, %s", file, words);
     const int count = split_options(words, options);
+    if (written >= (int)sizeof words || count == OPTIONS_MAX)
+        return error_set(error, STATUS_FAILED, "cuda: too many options of the compiler: %s", said);
     nvrtcProgram program;
     nvrtcResult result = nvrtcCreateProgram(&program, text, file, 0, NULL, NULL);
     if (result != NVRTC_SUCCESS)

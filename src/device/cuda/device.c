@@ -174,8 +174,7 @@ static enum status set_up(struct cuda *cuda, const char *rest, const struct devi
     status = create_queue(cuda, options, error);
     if (status == STATUS_OK)
         status = get_limits(cuda, error);
-    return status == STATUS_OK ? gpu_open(&cuda->gpu, &cuda_device_type, options->gemm, error)
-                               : status;
+    return status == STATUS_OK ? gpu_open(&cuda->gpu, &cuda_device_type, options, error) : status;
 }
 
 static enum status cuda_open(const char *rest, const struct device_options *options,
@@ -221,6 +220,7 @@ const struct device_type cuda_device_type = {
     .gpu = true,
     .gemms = gemms,
     .precisions = precisions,
+    .steps = gpu_steps,
     .submissions = submissions,
     .list = cuda_list,
     .library = cuda_library,

@@ -80,34 +80,3 @@ void gpu_commands_free(struct gpu *gpu, struct gpu_commands *commands) {
     free(commands->all);
     *commands = (struct gpu_commands){0};
 }
-
-/* --- Recordings --- */
-
-void gpu_free_recording(struct device *device, struct recording *recording) {
-    gpu_commands_free((struct gpu *)device, &recording->commands);
-    free(recording);
-}
-
-/* Makes no recording where the driver has graphs, but can make none of these operations: to run
- * such a list would be no faster than to enqueue the operations again. */
-enum status gpu_compile(struct device *device, const struct operation *operations, size_t count,
-    struct recording **recording, struct error *error) {
-    struct gpu *gpu = (struct gpu *)device;
-    struct recording *made = calloc(1, sizeof *made);
-    if (!made)
-        return error_memory(error, "a recording", sizeof *made);
-    enum status status = STATUS_OK;
-    for (size_t o = 0; o < count && status == STATUS_OK; o++)
-        status = gpu_operate(gpu, &made->commands, &operations[o], error);
-    if (status == STATUS_OK)
-        status = gpu_commands_make_graph(gpu, &made->commands, error);
-    if (status == STATUS_OK && (made->commands.graph || !gpu->driver->make_graph))
-        *recording = made;
-    else
-        gpu_free_recording(device, made);
-    return status;
-}
-
-enum status gpu_run(struct device *device, struct recording *recording, struct error *error) {
-    return gpu_commands_run((struct gpu *)device, &recording->commands, error);
-}

@@ -2,22 +2,27 @@
  * drivers. */
 #include "device/environment.h"
 #include "device/gpu/gemm.h"
+#include "device/gpu/step_choice.h"
 
 #include <stdlib.h>
 
-enum status gpu_open(
-    struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error) {
+enum status gpu_open(struct gpu *gpu, const struct device_type *type,
+    const struct device_options *options, struct error *error) {
     gpu->base.type = type;
     gpu->environment = environment_text(type->kind);
     if (!gpu->environment)
         return error_memory(error, "the environment", 0);
-    enum status status = gemms_create(gpu, gemm, &gpu->gemms, error);
+    enum status status = gemms_create(gpu, options->gemm, &gpu->gemms, error);
     if (status == STATUS_OK)
         status = gpu_choices_create(gpu, error);
+    if (status == STATUS_OK)
+        status = step_choices_create(gpu, options->step, options->gemm, error);
     return status == STATUS_OK ? gpu_operations_create(gpu, error) : status;
 }
 
 void gpu_close(struct gpu *gpu) {
+    fused_steps_free(gpu);
+    step_choices_free(gpu);
     gpu_operations_free(gpu);
     gemm_choices_free(gpu->choices);
     gemms_free(gpu->gemms);

@@ -54,6 +54,12 @@ struct gpu_argument {
             .offset = (view).offset                                                                \
         }                                                                                          \
     }
+#define ARGUMENT_OFFSET(offset_)                                                                   \
+    {                                                                                              \
+        GPU_OFFSET, {                                                                              \
+            .offset = (offset_)                                                                    \
+        }                                                                                          \
+    }
 #define ARGUMENT_NUMBER(number_)                                                                   \
     {                                                                                              \
         GPU_NUMBER, {                                                                              \
@@ -107,6 +113,7 @@ struct gpu_commands {
 
 struct recording {
     struct gpu_commands commands;
+    bool fused; /* it has fused steps */
 };
 
 /* --- A driver ------------------------------------------------------------------------------ */
@@ -142,7 +149,9 @@ struct gpu {
      * file of kernels also has the file's program, which the others share. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
     struct gpu_program *programs[OPERATION_KINDS];
-    struct buffer *staged; /* bytes of images, until a kernel converts them */
+    struct buffer *staged;             /* bytes of images, until a kernel converts them */
+    struct step_choices *step_choices; /* how training steps are done (step_choice.h) */
+    struct fused_step *fused_steps;    /* the kernels of those that are fused (fused_step.h) */
 };
 
 /* What a driver does, and what it is like. A function that returns a status fills `error` where the
@@ -219,10 +228,11 @@ struct gpu_driver {
 /* --- For the drivers ----------------------------------------------------------------------- */
 
 /* Makes all kernels. Runs each once, so that what a driver puts off until a kernel's first use is
- * done; only the kernels of gemms are first run by the self-check. `type` is the driver's
- * device_type. `gemm` says what multiplies matrices, as in device_options: NULL for the fastest. */
-enum status gpu_open(
-    struct gpu *gpu, const struct device_type *type, const char *gemm, struct error *error);
+ * done; only the kernels of gemms are first run by the self-check, and those of whole steps when a
+ * recording is made. `type` is the driver's device_type. Of the options it takes `gemm` and `step`.
+ */
+enum status gpu_open(struct gpu *gpu, const struct device_type *type,
+    const struct device_options *options, struct error *error);
 
 /* Frees what gpu_open has made, however far it came, and even if it was never called. No command
  * may be at work any more. */
@@ -286,6 +296,9 @@ enum status gpu_compile(struct device *device, const struct operation *operation
     struct recording **recording, struct error *error);
 enum status gpu_run(struct device *device, struct recording *recording, struct error *error);
 void gpu_free_recording(struct device *device, struct recording *recording);
+
+/* The names of device_type.steps. */
+extern const char *const gpu_steps[];
 
 /* The functions above, for the initializer of a device_type. */
 #define GPU_OPERATIONS                                                                             \

@@ -15,7 +15,7 @@ enum status gpu_program_create(struct gpu *gpu, const char *file, const char *de
     struct gpu_program **program, struct error *error);
 void gpu_program_free(struct gpu *gpu, struct gpu_program *program);
 
-enum { GPU_OPTIONS_SIZE = 512 };
+enum { GPU_OPTIONS_SIZE = 1536 };
 
 /* Writes the options for the kernels' compiler: the option `language`, the constants that all
  * kernels share with the host, and `defines`, the constants of one program ("-DNAME=VALUE ...").

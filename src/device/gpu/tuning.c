@@ -2,6 +2,7 @@
 #include "device/gpu/gemm.h"
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program.h"
+#include "device/gpu/step_choice.h"
 #include "system/clock.h"
 #include "system/text.h"
 
@@ -71,5 +72,8 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
 }
 
 size_t gpu_choices(const struct device *device, char *text, size_t size) {
-    return gemm_choices_text(((const struct gpu *)device)->choices, text, size);
+    const struct gpu *gpu = (const struct gpu *)device;
+    const size_t length = gemm_choices_text(gpu->choices, text, size);
+    const size_t used = length < size ? length : size;
+    return length + step_choices_text(gpu, size > 0 ? text + used : NULL, size - used);
 }

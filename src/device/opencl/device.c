@@ -139,7 +139,7 @@ static enum status set_up(struct opencl *opencl, const char *rest,
         status = create_queue(opencl, error);
     if (status == STATUS_OK)
         status = get_limits(opencl, error);
-    return status == STATUS_OK ? gpu_open(&opencl->gpu, &opencl_device_type, options->gemm, error)
+    return status == STATUS_OK ? gpu_open(&opencl->gpu, &opencl_device_type, options, error)
                                : status;
 }
 
@@ -181,6 +181,7 @@ const struct device_type opencl_device_type = {
     .automatic = true,
     .gpu = true,
     .gemms = gemms,
+    .steps = gpu_steps,
     .list = opencl_list,
     .library = opencl_library,
     .find = opencl_find,

@@ -1,0 +1,142 @@
+#include "device/gpu/fused_step.h"
+
+#include "device/gpu/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Kernels --- */
+
+static enum status create(struct gpu *gpu, const struct step_plan *plan, size_t batch,
+    struct fused_step *fused, struct error *error) {
+    fused->plan = *plan;
+    enum status status =
+        gpu_program_create(gpu, STEP_KERNELS, plan->options, &fused->program, error);
+    if (status == STATUS_OK)
+        status = gpu_kernel_create(gpu, fused->program, "step_weights", &fused->weights, error);
+    if (status == STATUS_OK)
+        status = gpu_kernel_create(gpu, fused->program, "step_samples", &fused->samples, error);
+    return status == STATUS_OK
+               ? device_allocate(&gpu->base, step_plan_sums(plan, batch), &fused->sums, error)
+               : status;
+}
+
+static void free_step(struct gpu *gpu, struct fused_step *fused) {
+    gpu_kernel_free(gpu, &fused->weights);
+    gpu_kernel_free(gpu, &fused->samples);
+    gpu_program_free(gpu, fused->program);
+    buffer_free(fused->sums);
+    free(fused);
+}
+
+enum status fused_step_get(struct gpu *gpu, const struct step_plan *plan, size_t batch,
+    struct fused_step **fused, struct error *error) {
+    for (*fused = gpu->fused_steps; *fused; *fused = (*fused)->next)
+        if (strcmp((*fused)->plan.options, plan->options) == 0 &&
+            (*fused)->sums->elements >= step_plan_sums(plan, batch))
+            return STATUS_OK;
+    struct fused_step *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_memory(error, "the kernels of a step", sizeof *made);
+    const enum status status = create(gpu, plan, batch, made, error);
+    if (status != STATUS_OK) {
+        free_step(gpu, made);
+        return status;
+    }
+    made->next = gpu->fused_steps;
+    *fused = gpu->fused_steps = made;
+    return STATUS_OK;
+}
+
+void fused_steps_free(struct gpu *gpu) {
+    while (gpu->fused_steps) {
+        struct fused_step *next = gpu->fused_steps->next;
+        free_step(gpu, gpu->fused_steps);
+        gpu->fused_steps = next;
+    }
+}
+
+/* --- Commands --- */
+
+/* The rows of x of a step, in place or by an index. */
+static struct view inputs_of(const struct step *step) {
+    return step->gathered ? step->all_x : step->layers[0].x;
+}
+
+/* Where the kernels want an index, and a step has none, any buffer is given. */
+static struct view index_of(const struct step *step) {
+    return step->gathered ? step->index : step->labels;
+}
+
+/* Adds a launch of step_weights. It ends the step `learned`, and begins the step `next`. Either may
+ * be NULL. */
+static enum status add_weights(struct gpu *gpu, struct gpu_commands *to,
+    const struct fused_step *fused, const struct step *learned, const struct step *next,
+    struct error *error) {
+    const struct step *now = learned ? learned : next, *then = next ? next : learned;
+    const struct step_layer *layers = now->layers;
+    const struct gpu_grid grid = {
+        {fused->plan.weights_groups, 1, 1}, {fused->plan.weights_items, 1, 1}};
+    return GPU_LAUNCH(gpu, to, &fused->weights, grid, error, ARGUMENT_VIEW(inputs_of(now)),
+        ARGUMENT_OFFSET(inputs_of(then).offset), ARGUMENT_VIEW(index_of(now)),
+        ARGUMENT_OFFSET(index_of(then).offset), ARGUMENT_BUFFER(layers[0].weights.buffer),
+        ARGUMENT_BUFFER(layers[0].y.buffer), ARGUMENT_BUFFER(layers[0].d_y.buffer),
+        ARGUMENT_VIEW(now->scale), ARGUMENT_BUFFER(fused->sums),
+        ARGUMENT_NUMBER(learned ? learned->labels.rows : 0),
+        ARGUMENT_NUMBER(next ? next->labels.rows : 0));
+}
+
+static enum status add_samples(struct gpu *gpu, struct gpu_commands *to,
+    const struct fused_step *fused, const struct step *step, struct error *error) {
+    const struct step_layer *layers = step->layers;
+    const size_t batch = step->labels.rows, each = fused->plan.each;
+    const struct gpu_grid grid = {
+        {(batch + each - 1) / each, 1, 1}, {fused->plan.samples_items, 1, 1}};
+    return GPU_LAUNCH(gpu, to, &fused->samples, grid, error, ARGUMENT_BUFFER(fused->sums),
+        ARGUMENT_BUFFER(layers[0].weights.buffer), ARGUMENT_BUFFER(layers[0].y.buffer),
+        ARGUMENT_BUFFER(layers[0].d_y.buffer),
+        ARGUMENT_VIEW(step->gathered ? step->all_labels : step->labels),
+        ARGUMENT_VIEW(index_of(step)), ARGUMENT_VIEW(step->score), ARGUMENT_NUMBER(batch),
+        ARGUMENT_REAL(step->loss_scale));
+}
+
+/* Adds the gathering of a step's batch. The fused kernels read a batch where it is; but afterwards
+ * the batch must be where the operations put it, unless the next step puts its own there. */
+static enum status add_gathers(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operations, const struct step *step, const struct step *next,
+    struct error *error) {
+    if (!step->gathered || (next && next->layers[0].x.offset == step->layers[0].x.offset &&
+                               next->layers[0].x.buffer == step->layers[0].x.buffer &&
+                               next->layers[0].x.rows == step->layers[0].x.rows &&
+                               next->labels.buffer == step->labels.buffer &&
+                               next->labels.offset == step->labels.offset))
+        return STATUS_OK;
+    const enum status status = gpu_operate(gpu, to, &operations[0], error);
+    return status == STATUS_OK ? gpu_operate(gpu, to, &operations[1], error) : status;
+}
+
+enum status fused_step_add(struct gpu *gpu, struct gpu_commands *to, struct fused_step *fused,
+    const struct operation *operations, size_t count, size_t *done, struct error *error) {
+    struct step steps[2], *step = &steps[0], *next = &steps[1];
+    *done = 0;
+    if (!step_find(operations, count, step))
+        return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);
+    enum status status = add_weights(gpu, to, fused, NULL, step, error);
+    while (step && status == STATUS_OK) {
+        const struct operation *of_step = operations + *done;
+        *done += step->operations;
+        const bool goes_on =
+            step_find(operations + *done, count - *done, next) &&
+            step_plan_sums(&fused->plan, next->labels.rows) <= fused->sums->elements &&
+            step_plan_goes_on(step, next);
+        struct step *const following = goes_on ? next : NULL;
+        status = add_samples(gpu, to, fused, step, error);
+        if (status == STATUS_OK)
+            status = add_weights(gpu, to, fused, step, following, error);
+        if (status == STATUS_OK)
+            status = add_gathers(gpu, to, of_step, step, following, error);
+        next = step;
+        step = following;
+    }
+    return status;
+}

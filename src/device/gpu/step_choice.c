@@ -1,0 +1,190 @@
+#include "device/gpu/step_choice.h"
+
+#include "device/choice_cache.h"
+#include "device/choices.h"
+#include "device/gpu/gemm.h"
+#include "device/gpu/kernel_text.h"
+#include "device/gpu/program.h"
+#include "device/gpu/step_trial.h"
+#include "system/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEPARATE, FUSED, WAYS };
+
+static const char *const way_names[WAYS] = {"separate", "fused"};
+
+/* The way of a shape of step. The shape is a text, like "step 300 1024-64-32-10 sigmoid": the
+ * batch, the widths and the activation. */
+struct step_choice {
+    struct step_choice *next;
+    char shape[160];
+    size_t way;
+};
+
+struct step_choices {
+    struct algorithms ways; /* as choice_cache.h knows them */
+    bool asked, allowed;    /* whether steps are to be fused, and whether they may be */
+    struct step_choice *all;
+};
+
+/* --- The device's choices --- */
+
+/* The times of separate steps depend on all that those of gemms depend on, so that is in the key,
+ * too. */
+static char *make_key(const struct device *device, const char *shape, size_t *length) {
+    const struct gpu *gpu = (const struct gpu *)device;
+    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape,
+        kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
+    return gpu_cache_key(gpu, "step", parts, sizeof parts / sizeof *parts, length);
+}
+
+enum status step_choices_create(
+    struct gpu *gpu, const char *step, const char *gemm, struct error *error) {
+    struct step_choices *choices = gpu->step_choices = calloc(1, sizeof *choices);
+    if (!choices)
+        return error_memory(error, "the choice of steps", sizeof *choices);
+    choices->asked = step && strcmp(step, way_names[FUSED]) == 0;
+    const bool any_step = !step || strcmp(step, "auto") == 0;
+    const bool any_gemm = !gemm || strcmp(gemm, "auto") == 0 || strcmp(gemm, "own") == 0;
+    choices->allowed = choices->asked || (any_step && any_gemm);
+    choices->ways.count = WAYS;
+    choices->ways.make_key = make_key;
+    for (size_t way = 0; way < WAYS; way++)
+        choices->ways.all[way].name = way_names[way];
+    gpu->base.info.step = way_names[SEPARATE];
+    return STATUS_OK;
+}
+
+void step_choices_free(struct gpu *gpu) {
+    while (gpu->step_choices && gpu->step_choices->all) {
+        struct step_choice *next = gpu->step_choices->all->next;
+        free(gpu->step_choices->all);
+        gpu->step_choices->all = next;
+    }
+    free(gpu->step_choices);
+    gpu->step_choices = NULL;
+}
+
+size_t step_choices_text(const struct gpu *gpu, char *text, size_t size) {
+    size_t length = 0;
+    for (const struct step_choice *choice = gpu->step_choices->all; choice; choice = choice->next) {
+        const size_t used = length < size ? length : size;
+        length += (size_t)snprintf(size > 0 ? text + used : NULL, size - used, "%s %s\n",
+            choice->shape, way_names[choice->way]);
+    }
+    return length;
+}
+
+/* --- Choosing --- */
+
+static void write_shape(const struct step *step, char *text, size_t size) {
+    text[0] = '\0';
+    text_append(text, size, "step %zu %zu", step->labels.rows, step->layers[0].x.columns);
+    for (size_t l = 0; l < step->layers_count; l++)
+        text_append(text, size, "-%zu", step->layers[l].y.columns);
+    text_append(text, size, "%s%s", step->layers_count > 1 ? " " : "",
+        step->layers_count > 1 ? activation_names[step->layers[0].activation] : "");
+}
+
+/* Makes the choice for a shape: an earlier run's, or the faster way. */
+static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
+    const struct operation *operations, size_t count, const char *shape, size_t *way,
+    struct error *error) {
+    const struct algorithms *ways = &gpu->step_choices->ways;
+    if (gpu->step_choices->asked) {
+        *way = FUSED;
+        return STATUS_OK;
+    }
+    if (choice_recall(&gpu->base, ways, shape, way))
+        return STATUS_OK;
+    bool faster;
+    const enum status status = step_trial_time(gpu, fused, operations, count, &faster, error);
+    *way = status == STATUS_OK && faster ? FUSED : SEPARATE;
+    if (status == STATUS_OK)
+        choice_keep(&gpu->base, ways, shape, *way);
+    return status;
+}
+
+static enum status keep_choice(
+    struct gpu *gpu, const char *shape, size_t way, struct error *error) {
+    struct step_choice *choice = calloc(1, sizeof *choice);
+    if (!choice)
+        return error_memory(error, "the choice of steps", sizeof *choice);
+    snprintf(choice->shape, sizeof choice->shape, "%s", shape);
+    choice->way = way;
+    choice->next = gpu->step_choices->all;
+    gpu->step_choices->all = choice;
+    return STATUS_OK;
+}
+
+/* Gives the way of a shape. Whether an index names the rows of a batch makes no difference, so that
+ * a batch that is gathered and one that is sent give the same bits. */
+static enum status get_way(struct gpu *gpu, struct fused_step *fused,
+    const struct operation *operations, size_t count, const char *shape, size_t *way,
+    struct error *error) {
+    const struct step_choice *known = gpu->step_choices->all;
+    while (known && strcmp(known->shape, shape) != 0)
+        known = known->next;
+    if (known) {
+        *way = known->way;
+        return STATUS_OK;
+    }
+    const enum status status = make_choice(gpu, fused, operations, count, shape, way, error);
+    return status == STATUS_OK ? keep_choice(gpu, shape, *way, error) : status;
+}
+
+/* Compares what the kernels of a plan give with what the operations do, once. */
+static enum status check(struct gpu *gpu, struct fused_step *fused,
+    const struct operation *operations, size_t count, struct error *error) {
+    const enum status status =
+        fused->checked ? STATUS_OK : step_trial_check(gpu, fused, operations, count, error);
+    fused->checked = status == STATUS_OK;
+    return status;
+}
+
+/* A way that fails is left out: memory may be short, or a compiler may refuse the kernels. The user
+ * is told why; and if no other way was wanted, it is an error. */
+static enum status do_without(
+    struct gpu *gpu, const struct error *problem, enum status status, struct error *error) {
+    if (gpu->step_choices->asked)
+        return error_set(error, status, "%s", problem->message);
+    device_warn(&gpu->base, "steps are not fused: %.300s", problem->message);
+    gpu->step_choices->allowed = false;
+    return STATUS_OK;
+}
+
+enum status step_choose(struct gpu *gpu, const struct step *step,
+    const struct operation *operations, size_t count, struct fused_step **fused,
+    struct error *error) {
+    const struct step_choices *choices = gpu->step_choices;
+    struct step_plan plan;
+    char shape[sizeof choices->all->shape];
+    size_t way = SEPARATE;
+    *fused = NULL;
+    if (!choices->allowed)
+        return STATUS_OK;
+    const char *unfit = step_plan_make(gpu, step, &plan);
+    if (unfit)
+        return choices->asked ? error_set(error, STATUS_DEVICE,
+                                    "%s: --step fused: a step of this net can't be fused on '%s': "
+                                    "%s; leave that out",
+                                    gpu->base.info.kind, gpu->base.info.name, unfit)
+                              : STATUS_OK;
+    write_shape(step, shape, sizeof shape);
+    struct fused_step *kernels;
+    struct error problem;
+    enum status status = fused_step_get(gpu, &plan, step->labels.rows, &kernels, &problem);
+    if (status == STATUS_OK)
+        status = get_way(gpu, kernels, operations, count, shape, &way, &problem);
+    if (status != STATUS_OK)
+        return do_without(gpu, &problem, status, error);
+    if (way == SEPARATE)
+        return STATUS_OK;
+    status = check(gpu, kernels, operations, count, error);
+    if (status == STATUS_OK)
+        *fused = kernels;
+    return status;
+}

@@ -1,0 +1,27 @@
+/* Whether training steps are fused (fused_step.h) or done operation by operation: the faster way at
+ * each shape of step, as it is chosen for gemms (autotune.h). */
+#ifndef DEVICE_GPU_STEP_CHOICE_H
+#define DEVICE_GPU_STEP_CHOICE_H
+
+#include "device/gpu/fused_step.h"
+
+/* Prepares the choice. `step` is device_options.step, and `gemm` is device_options.gemm: who names
+ * what multiplies matrices does not want it replaced, unless by a step that is asked for, too.
+ * step_choices_free ends it, even if it was never called. */
+enum status step_choices_create(
+    struct gpu *gpu, const char *step, const char *gemm, struct error *error);
+void step_choices_free(struct gpu *gpu);
+
+/* What was chosen, as `choices` of struct device_type writes it. */
+size_t step_choices_text(const struct gpu *gpu, char *text, size_t size);
+
+/* Chooses for the step that `operations` begin with. *fused becomes the kernels for it; NULL: it is
+ * done operation by operation. Where it may be fused, both ways do a step from the same numbers,
+ * and are compared. STATUS_DEVICE, saying where they differ, when a fused step is wrong; or why,
+ * when the user asked for fused steps and this one can't be. Otherwise what prevents it is a
+ * warning. */
+enum status step_choose(struct gpu *gpu, const struct step *step,
+    const struct operation *operations, size_t count, struct fused_step **fused,
+    struct error *error);
+
+#endif

@@ -1,0 +1,217 @@
+/* Which training steps fit the fused kernels, how they are divided, and which follow one another.
+ */
+#include "device/gpu/step_plan.h"
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- A device and a step --- */
+
+static struct gpu gpu_of(const char *type, int units, size_t group_bytes) {
+    struct gpu gpu = {.largest_group = 256, .group_bytes = group_bytes, .vector_width = 8};
+    gpu.base.info.type = type;
+    gpu.base.info.units = units;
+    return gpu;
+}
+
+enum { PARAMETERS, VALUES, GRADIENTS, X, LABELS, SCORE, SCALE, ALL_X, ALL_LABELS, INDEX, BUFFERS };
+static struct buffer buffers[BUFFERS];
+
+/* A step of a net: batch, inputs, and the outputs of each layer. Its arrays lie one after another.
+ */
+static struct step make_step(size_t batch, size_t layers, const size_t *widths, bool gathered) {
+    struct step step = {.layers_count = layers,
+        .labels = {&buffers[LABELS], 0, batch, 1},
+        .score = {&buffers[SCORE], 0, batch, 2},
+        .loss_scale = 0.1f,
+        .scale = {&buffers[SCALE], 0, 1, 1},
+        .gathered = gathered};
+    if (gathered) {
+        step.all_x = (struct view){&buffers[ALL_X], 0, 1000, widths[0]};
+        step.all_labels = (struct view){&buffers[ALL_LABELS], 0, 1000, 1};
+        step.index = (struct view){&buffers[INDEX], 0, batch, 1};
+    }
+    size_t parameters = 0, values = 0;
+    for (size_t l = 0; l < layers; l++) {
+        const size_t in = widths[l], out = widths[l + 1];
+        struct step_layer *layer = &step.layers[l];
+        layer->x = l == 0 ? (struct view){&buffers[X], 0, batch, in} : layer[-1].y;
+        layer->weights = (struct view){&buffers[PARAMETERS], parameters, in, out};
+        layer->bias = (struct view){&buffers[PARAMETERS], parameters + in * out, 1, out};
+        layer->y = (struct view){&buffers[VALUES], values, batch, out};
+        layer->d_y = layer->y;
+        if (l + 1 < layers) {
+            layer->d_y.buffer = &buffers[GRADIENTS];
+            layer->activation = ACTIVATION_TANH;
+        }
+        parameters += (in + 1) * out;
+        values += batch * out;
+    }
+    return step;
+}
+
+static const size_t usual[] = {1024, 64, 32, 10};
+
+static size_t number_of(const struct step_plan *plan, const char *name) {
+    const char *found = strstr(plan->options, name);
+    assert_non_null(found);
+    return strtoul(found + strlen(name), NULL, 10);
+}
+
+/* --- What fits --- */
+
+static void test_usual(void **state) {
+    (void)state;
+    const struct gpu gpu = gpu_of("gpu", 132, 48 << 10);
+    const struct step step = make_step(300, 3, usual, false);
+    struct step_plan plan;
+    assert_null(step_plan_make(&gpu, &step, &plan));
+    assert_non_null(strstr(plan.options,
+        "-DLAYERS=3 -DWIDTHS=1024,64,32,10 -DACTIVATIONS=2,2,0 -DWEIGHTS_AT=0,65600,67680 "
+        "-DBIAS_AT=65536,67648,68000 -DVALUES_AT=0,19200,28800 -DGRADIENTS_AT=0,19200,28800 "));
+    assert_null(strstr(plan.options, "GATHERED"));
+    assert_int_equal(plan.tiles, 32);
+    /* 33 x 4 tiles of 32 x 16, of which the last row has the bias; then 3 x 2 and 2 x 1. */
+    assert_int_equal(plan.weights_groups, 33 * 4 + 3 * 2 + 2);
+    assert_int_equal(plan.each, 3); /* 100 groups for 132 units */
+    assert_int_equal(step_plan_sums(&plan, 300), 32 * 300 * 64);
+    const struct step gathered = make_step(300, 3, usual, true);
+    struct step_plan other;
+    assert_null(step_plan_make(&gpu, &gathered, &other));
+    assert_non_null(strstr(other.options, " -DGATHERED"));
+}
+
+/* The more shared memory, the longer the chunks, up to what registers hold; and what there is is
+ * never exceeded. */
+static void test_shared_memory(void **state) {
+    (void)state;
+    static const size_t sizes[][2] = {{16, 0}, {20, 80}, {32, 80}, {48, 80}, {64, 80}, {98, 80}};
+    const struct step step = make_step(300, 3, usual, false);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const struct gpu gpu = gpu_of("gpu", 64, sizes[s][0] << 10);
+        struct step_plan plan;
+        const char *unfit = step_plan_make(&gpu, &step, &plan);
+        if (sizes[s][1] == 0) {
+            assert_non_null(unfit);
+            continue;
+        }
+        assert_null(unfit);
+        const size_t tile = number_of(&plan, "-DTILE_M=") * number_of(&plan, "-DTILE_N=");
+        assert_int_equal(number_of(&plan, "-DCHUNK="), sizes[s][1]);
+        assert_true(4 * (number_of(&plan, "-DWEIGHTS_MEMORY=") + tile) <= gpu.group_bytes);
+        assert_true(4 * number_of(&plan, "-DSAMPLES_MEMORY=") <= gpu.group_bytes);
+    }
+}
+
+/* Any batch: chunks that are not much longer than they must be. */
+static void test_batches(void **state) {
+    (void)state;
+    static const char *const types[] = {"gpu", "cpu"};
+    for (size_t t = 0; t < 2; t++)
+        for (size_t batch = 1; batch < 3000; batch += 1 + batch / 5) {
+            const struct gpu gpu = gpu_of(types[t], 7, 1 << 20);
+            const struct step step = make_step(batch, 3, usual, false);
+            struct step_plan plan;
+            assert_null(step_plan_make(&gpu, &step, &plan));
+            const size_t chunk = number_of(&plan, "-DCHUNK="), chunks = (batch + chunk - 1) / chunk;
+            assert_true(chunk <= 160 && chunks * chunk < batch + 16 * chunks);
+            assert_int_equal(chunk % number_of(&plan, "-DPARTS="), 0);
+            assert_int_equal(plan.each % number_of(&plan, "-DLAYER_M="), 0);
+        }
+}
+
+static void test_unfit(void **state) {
+    (void)state;
+    const struct gpu gpu = gpu_of("gpu", 132, 48 << 10);
+    struct step_plan plan;
+    struct step step = make_step(300, 9, (size_t[]){9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, false);
+    assert_string_equal(step_plan_make(&gpu, &step, &plan), "too many layers");
+    step = make_step(300, 2, (size_t[]){1024, 1024, 10}, false);
+    assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "too large for"));
+    step = make_step(20000, 2, (size_t[]){1024, 64, 10}, false);
+    assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "too many"));
+    for (int apart = 0; apart < 4; apart++) {
+        step = make_step(300, 3, usual, false);
+        struct view *const views[] = {
+            &step.layers[1].weights, &step.layers[2].bias, &step.layers[1].y, &step.layers[1].d_y};
+        views[apart]->buffer = &buffers[INDEX];
+        assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "not in one buffer"));
+    }
+    for (int same = 0; same < 4; same++) {
+        step = make_step(300, 3, usual, true);
+        struct view *const views[] = {&step.all_x, &step.all_labels, &step.index, &step.scale};
+        views[same]->buffer = &buffers[SCORE];
+        assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "in a buffer with"));
+    }
+    struct gpu narrow = gpu;
+    narrow.largest_group = 128;
+    step = make_step(300, 3, usual, false);
+    assert_non_null(strstr(step_plan_make(&narrow, &step, &plan), "too few items"));
+}
+
+/* --- One after another --- */
+
+static void test_goes_on(void **state) {
+    (void)state;
+    for (int gathered = 0; gathered < 2; gathered++) {
+        const struct step first = make_step(300, 3, usual, gathered);
+        struct step next = first;
+        next.layers[0].x.offset = gathered ? 0 : 300 * 1024;
+        next.index.offset = gathered ? 300 : 0;
+        next.score.offset = 600;
+        next.scale.offset = 1;
+        assert_true(step_plan_goes_on(&first, &next));
+        struct step shorter = next; /* the last batch of a pass */
+        shorter.labels.rows = shorter.index.rows = 7;
+        for (size_t l = 0; l < 3; l++)
+            shorter.layers[l].y.rows = shorter.layers[l].d_y.rows = 7;
+        assert_true(step_plan_goes_on(&first, &shorter));
+        struct step other[8];
+        for (size_t o = 0; o < 8; o++)
+            other[o] = next;
+        other[0].layers_count = 2;
+        other[1].gathered = !gathered;
+        other[2].layers[1].weights.offset++;
+        other[3].layers[2].bias.offset++;
+        other[4].layers[0].activation = ACTIVATION_RELU;
+        other[5].layers[0].y.offset++;
+        other[6].layers[1].d_y.buffer = &buffers[INDEX];
+        (gathered ? &other[7].all_x : &other[7].layers[0].x)->buffer = &buffers[SCALE];
+        for (size_t o = 0; o < 8; o++)
+            assert_false(step_plan_goes_on(&first, &other[o]));
+    }
+}
+
+/* A step that reads what the one before it writes must wait for that. */
+static void test_written_before(void **state) {
+    (void)state;
+    for (int gathered = 0; gathered < 2; gathered++)
+        for (int written = 0; written < 3; written++) {
+            struct step first = make_step(300, 3, usual, gathered);
+            struct step next = first;
+            struct view *const x = gathered ? &next.all_x : &next.layers[0].x;
+            const struct view views[] = {first.score, first.layers[1].y, first.layers[0].d_y};
+            (gathered ? &first.all_x : &first.layers[0].x)->buffer = views[written].buffer;
+            (gathered ? &first.all_x : &first.layers[0].x)->offset = 1 << 20;
+            *x = (struct view){views[written].buffer, 1 << 20, x->rows, x->columns};
+            assert_true(step_plan_goes_on(&first, &next));
+            if (gathered)
+                first.all_x.offset = next.all_x.offset = views[written].offset;
+            else
+                next.layers[0].x.offset = views[written].offset;
+            assert_false(step_plan_goes_on(&first, &next));
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_usual),
+        cmocka_unit_test(test_shared_memory),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_unfit),
+        cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_written_before),
+    };
+    return cmocka_run_group_tests_name("step_plan", tests, NULL, NULL);
+}
