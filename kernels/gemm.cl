@@ -39,6 +39,17 @@
 #define TILE_BARRIER() BARRIER()
 #endif
 
+/* Stands before a loop over an item's array. On a GPU it is in registers, which can't be indexed
+ * while a kernel runs, so the loop is unrolled, and each index is a constant. PoCL, which runs such
+ * kernels in tests, has its arrays in memory, and would take minutes to compile them unrolled. */
+#if ITEMS == 1
+#define UNROLL_ELEMENTS
+#elif defined(POCL_DEVICE_ADDRESS_BITS)
+#define UNROLL_ELEMENTS _Pragma("nounroll")
+#else
+#define UNROLL_ELEMENTS UNROLL
+#endif
+
 /* The columns of the right matrix's part that each item adds up for the bias. */
 #define COLUMNS_EACH ((TILE_N + ITEMS - 1) / ITEMS)
 
@@ -48,32 +59,63 @@ struct sums {
     float columns[COLUMNS_EACH];
 };
 
-/* Copies a part of `source` to shared memory, for r < tile_rows and c < tile_columns:
+/* A part of a matrix that a group copies to its shared memory, as
  *   tile[r * row_step + c * column_step] = source[r * stride + c]
- * Only rows x columns elements are left of the matrix; beyond them the tile is 0. Where a group is
- * a single item (a CPU), it saves time at the matrix's edge: it fills no more than `spare_rows`
- * rows and `spare_columns` columns beyond the matrix, the most that its blocks read. */
-DEVICE void load_tile(LOCAL float *tile, uint row_step, uint column_step, uint tile_rows,
+ * for r < tile_rows and c < tile_columns. Only rows x columns elements are left of the matrix;
+ * beyond them the tile is 0. */
+#if ITEMS > 1
+
+/* A GPU first fetches a part, to the registers of its items, and then puts it into shared memory.
+ * So all loads of a part are under way at once, while the items compute with the part before it.
+ * An item has a column of every few rows: the number of items is a multiple of that of a part's
+ * columns. */
+#define LEFT_LOADS ((TILE_K * TILE_M + ITEMS - 1) / ITEMS)
+#define RIGHT_LOADS ((TILE_K * TILE_N + ITEMS - 1) / ITEMS)
+
+DEVICE void fetch_part(float *loads, uint count, uint tile_columns, GLOBAL const float *source,
+    uint stride, uint rows, uint columns) {
+    const uint item = get_local_id(1) * GROUP_N + get_local_id(0), down = ITEMS / tile_columns;
+    const uint c = item % tile_columns, row = item / tile_columns;
+    GLOBAL const float *from = source + (ulong)row * stride + c;
+    const uint inside = c < columns ? rows : 0;
+    UNROLL_ELEMENTS
+    for (uint l = 0; l < count; l++, from += (ulong)down * stride)
+        loads[l] = row + l * down < inside ? *from : 0.0f;
+}
+
+DEVICE void put_part(const float *loads, uint count, uint tile_rows, uint tile_columns,
+    LOCAL float *tile, uint row_step, uint column_step) {
+    const uint item = get_local_id(1) * GROUP_N + get_local_id(0), down = ITEMS / tile_columns;
+    const uint c = item % tile_columns, row = item / tile_columns;
+    UNROLL_ELEMENTS
+    for (uint l = 0; l < count; l++)
+        if (tile_rows % down == 0 || row + l * down < tile_rows)
+            tile[(row + l * down) * row_step + c * column_step] = loads[l];
+}
+
+#else
+
+/* A single item (a CPU) copies a part at once. It saves time at the matrix's edge: it fills no more
+ * than `spare_rows` rows and `spare_columns` columns beyond the matrix, the most that its blocks
+ * read. */
+DEVICE void copy_part(LOCAL float *tile, uint row_step, uint column_step, uint tile_rows,
     uint tile_columns, GLOBAL const float *source, uint stride, uint rows, uint columns,
     uint spare_rows, uint spare_columns) {
-    const uint item = get_local_id(1) * GROUP_N + get_local_id(0);
-    const uint across = tile_columns < ITEMS ? tile_columns : ITEMS, down = ITEMS / across;
     if (rows >= tile_rows && columns >= tile_columns) {
-        for (uint r = item / across; r < tile_rows; r += down)
-            for (uint c = item % across; c < tile_columns; c += across)
+        for (uint r = 0; r < tile_rows; r++)
+            for (uint c = 0; c < tile_columns; c++)
                 tile[r * row_step + c * column_step] = source[(ulong)r * stride + c];
         return;
     }
-    if (ITEMS == 1) {
-        tile_rows = rows + spare_rows < tile_rows ? rows + spare_rows : tile_rows;
-        tile_columns =
-            columns + spare_columns < tile_columns ? columns + spare_columns : tile_columns;
-    }
-    for (uint r = item / across; r < tile_rows; r += down)
-        for (uint c = item % across; c < tile_columns; c += across)
+    tile_rows = rows + spare_rows < tile_rows ? rows + spare_rows : tile_rows;
+    tile_columns = columns + spare_columns < tile_columns ? columns + spare_columns : tile_columns;
+    for (uint r = 0; r < tile_rows; r++)
+        for (uint c = 0; c < tile_columns; c++)
             tile[r * row_step + c * column_step] =
                 r < rows && c < columns ? source[(ulong)r * stride + c] : 0.0f;
 }
+
+#endif
 
 /* block += left[ITEM_M, depth] * right[depth, ITEM_N vectors], where element (i, k) of left is
  * left[i * left_m + k * left_k]. The terms of this step are added up by themselves first, and then
@@ -145,22 +187,60 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
     for (uint c = 0; c < COLUMNS_EACH; c++)
         sums->columns[c] = 0.0f;
 
+    /* Where the parts of each step begin, and how far they are apart. */
+    GLOBAL const float *left_part =
+        left + (left_transposed ? (ulong)part.k * left_stride + part.m
+                                : (ulong)part.m * left_stride + part.k);
+    GLOBAL const float *right_part =
+        right + (right_transposed ? (ulong)part.n * right_stride + part.k
+                                  : (ulong)part.k * right_stride + part.n);
+    const ulong left_next = left_transposed ? (ulong)TILE_K * left_stride : TILE_K;
+    const ulong right_next = right_transposed ? TILE_K : (ulong)TILE_K * right_stride;
+#if ITEMS > 1
+    float left_loads[LEFT_LOADS], right_loads[RIGHT_LOADS];
+#define FETCH_PARTS(depth)                                                                         \
+    if (left_transposed)                                                                           \
+        fetch_part(left_loads, LEFT_LOADS, TILE_M, left_part, left_stride, depth, rows);           \
+    else                                                                                           \
+        fetch_part(left_loads, LEFT_LOADS, TILE_K, left_part, left_stride, rows, depth);           \
+    if (right_transposed)                                                                          \
+        fetch_part(right_loads, RIGHT_LOADS, TILE_K, right_part, right_stride, columns, depth);    \
+    else                                                                                           \
+        fetch_part(right_loads, RIGHT_LOADS, TILE_N, right_part, right_stride, depth, columns);
+    FETCH_PARTS(part.k_end - part.k)
+#endif
     for (uint k = part.k; k < part.k_end; k += TILE_K) {
-        const uint depth = part.k_end - k < TILE_K ? part.k_end - k : TILE_K;
+        const uint left_terms = part.k_end - k, depth = left_terms < TILE_K ? left_terms : TILE_K;
+#if ITEMS > 1
         if (left_transposed)
-            load_tile(left_tile, left_k, left_m, TILE_K, TILE_M,
-                left + (ulong)k * left_stride + part.m, left_stride, depth, rows, 0, SPAN_M - 1);
+            put_part(left_loads, LEFT_LOADS, TILE_K, TILE_M, left_tile, left_k, left_m);
         else
-            load_tile(left_tile, left_m, left_k, TILE_M, TILE_K,
-                left + (ulong)part.m * left_stride + k, left_stride, rows, depth, SPAN_M - 1, 0);
+            put_part(left_loads, LEFT_LOADS, TILE_M, TILE_K, left_tile, left_m, left_k);
         if (right_transposed)
-            load_tile(right_tile, 1, ROW_N, TILE_N, TILE_K,
-                right + (ulong)part.n * right_stride + k, right_stride, columns, depth,
-                SPAN_N - 1, 0);
+            put_part(right_loads, RIGHT_LOADS, TILE_N, TILE_K, right_tile, 1, ROW_N);
         else
-            load_tile(right_tile, ROW_N, 1, TILE_K, TILE_N,
-                right + (ulong)k * right_stride + part.n, right_stride, depth, columns, 0,
-                SPAN_N - 1);
+            put_part(right_loads, RIGHT_LOADS, TILE_K, TILE_N, right_tile, ROW_N, 1);
+        left_part += left_next;
+        right_part += right_next;
+        if (left_terms > TILE_K) {
+            FETCH_PARTS(left_terms - TILE_K)
+        }
+#else
+        if (left_transposed)
+            copy_part(left_tile, left_k, left_m, TILE_K, TILE_M, left_part, left_stride, depth,
+                rows, 0, SPAN_M - 1);
+        else
+            copy_part(left_tile, left_m, left_k, TILE_M, TILE_K, left_part, left_stride, rows,
+                depth, SPAN_M - 1, 0);
+        if (right_transposed)
+            copy_part(right_tile, 1, ROW_N, TILE_N, TILE_K, right_part, right_stride, columns,
+                depth, SPAN_N - 1, 0);
+        else
+            copy_part(right_tile, ROW_N, 1, TILE_K, TILE_N, right_part, right_stride, depth,
+                columns, 0, SPAN_N - 1);
+        left_part += left_next;
+        right_part += right_next;
+#endif
         TILE_BARRIER();
         for (uint sub_n = 0; sub_n < subs_n; sub_n++)
             for (uint sub_m = 0; sub_m < subs_m; sub_m++)
@@ -176,15 +256,11 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
     }
 }
 
-/* Runs `body` for each vector of the item's sums that begins within the result. In the body,
+/* Runs `body` for each vector of the item's sums that begins within the result. An epilogue goes
+ * over them twice: first it loads what it needs and works its results out in the sums, and then it
+ * stores them. So all of its loads are under way at once, because no store comes between. In the body,
  * `value` is the sums of row m and of the WIDTH columns from n on, and `count` is the number of
- * columns that the result has from n on. On a GPU the sums are in registers, which can't be indexed
- * while a kernel runs. So the loop is unrolled there, and each index is a constant. */
-#if ITEMS > 1
-#define UNROLL_ELEMENTS _Pragma("unroll")
-#else
-#define UNROLL_ELEMENTS
-#endif
+ * columns that the result has from n on. */
 #define SUM_AT(sums) sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N]
 #define FOR_EACH_SUM(sums, part, body)                                                             \
     for (uint b_ = 0; b_ < SUB_N * SUB_M; b_++)                                                    \
@@ -219,22 +295,27 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
     const uint tile = get_group_id(1) * get_num_groups(0) + get_group_id(0);
     const uint splits = get_num_groups(2);
     const int first = get_local_id(0) == 0 && get_local_id(1) == 0;
+    if (splits == 1)
+        return 1;
     PUBLISH();
     BARRIER();
     if (first)
-        *before = splits > 1 ? ATOMIC_INCREMENT(arrivals + tile) : 0;
+        *before = ATOMIC_INCREMENT(arrivals + tile);
     BARRIER();
     const int last = *before + 1 == splits;
-    if (last && first && splits > 1)
+    if (last && first)
         arrivals[tile] = 0;
-    PUBLISH();
+    if (last)
+        PUBLISH();
     return last;
 }
 
 /* For the last group of a tile: the item's sums become the sums over all splits, each of `elements`
- * floats. The outer loop goes over the splits, so that many elements are being loaded at a time.
+ * floats. The outer loop goes over the splits, and is unrolled, so that many elements are being
+ * loaded at a time.
  * REDUCE_BIAS does the same for the bias's sums, which begin at element `at` of a split. */
 #define REDUCE_SPLITS(sums, part, elements)                                                          \
+    UNROLL_BY(2)                                                                                   \
     for (uint s = 0; get_num_groups(2) > 1 && s < get_num_groups(2); s++) {                        \
         FOR_EACH_SUM(sums, part, {                                                                 \
             const float element =                                                                  \
@@ -277,10 +358,9 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
     if (!COMES_LAST())
         return;
     REDUCE_SPLITS(sums, part, (ulong)batch * out)
-    FOR_EACH_SUM(sums, part, {
-        const vector z = value + load_some(bias + bias_at + n, count);
-        store_some(activate(z, activation), y + y_at + (ulong)m * out + n, count);
-    })
+    FOR_EACH_SUM(sums, part, SUM_AT(sums) = value + load_some(bias + bias_at + n, count);)
+    FOR_EACH_SUM(sums, part,
+        store_some(activate(value, activation), y + y_at + (ulong)m * out + n, count);)
 }
 
 /* d_x[batch, in] = (d_y[batch, out] * weights[in, out]^T) .* slope(x[batch, in]). Where there are
@@ -303,11 +383,9 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     if (!COMES_LAST())
         return;
     REDUCE_SPLITS(sums, part, (ulong)batch * in)
-    FOR_EACH_SUM(sums, part, {
-        const ulong at = (ulong)m * in + n;
-        const vector factor = slope(load_some(x + x_at + at, count), activation);
-        store_some(value * factor, d_x + d_x_at + at, count);
-    })
+    FOR_EACH_SUM(sums, part,
+        SUM_AT(sums) *= slope(load_some(x + x_at + (ulong)m * in + n, count), activation);)
+    FOR_EACH_SUM(sums, part, store_some(value, d_x + d_x_at + (ulong)m * in + n, count);)
 }
 
 /* Runs `body` for each column n of the bias of which this item has the sum, in sums.columns[c].
@@ -345,16 +423,14 @@ KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
         return;
     REDUCE_SPLITS(sums, part, (ulong)(in + 1) * out)
     REDUCE_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
-    if (store) {
-        FOR_EACH_SUM(
-            sums, part, store_some(value, weights + weights_at + (ulong)m * out + n, count);)
-        FOR_EACH_BIAS(part, bias[bias_at + n] = sums.columns[c];)
-        return;
+    if (!store) {
+        const float factor = scale[scale_at];
+        FOR_EACH_SUM(sums, part, {
+            GLOBAL const float *weight = weights + weights_at + (ulong)m * out + n;
+            SUM_AT(sums) = load_some(weight, count) + factor * value;
+        })
+        FOR_EACH_BIAS(part, sums.columns[c] = bias[bias_at + n] + factor * sums.columns[c];)
     }
-    const float factor = scale[scale_at];
-    FOR_EACH_SUM(sums, part, {
-        GLOBAL float *weight = weights + weights_at + (ulong)m * out + n;
-        store_some(load_some(weight, count) + factor * value, weight, count);
-    })
-    FOR_EACH_BIAS(part, bias[bias_at + n] += factor * sums.columns[c];)
+    FOR_EACH_SUM(sums, part, store_some(value, weights + weights_at + (ulong)m * out + n, count);)
+    FOR_EACH_BIAS(part, bias[bias_at + n] = sums.columns[c];)
 }

@@ -46,10 +46,11 @@ static enum status train_step(void *context, struct error *error) {
 static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *error) {
     const size_t first = samples_in(epochs, b), count = samples_in(epochs, b + 1) - first;
     struct step step = {.epochs = epochs, .b = b};
+    struct recording *recording = epochs->steps ? epochs->steps[b] : NULL;
     const enum status status = loader_take(&epochs->loader, first, count, &step.batch, error);
-    return status == STATUS_OK ? device_run(epochs->device, epochs->steps ? epochs->steps[b] : NULL,
-                                     train_step, &step, error)
-                               : status;
+    if (status != STATUS_OK || !recording)
+        return status == STATUS_OK ? train_step(&step, error) : status;
+    return device_run(epochs->device, recording, train_step, &step, error);
 }
 
 /* A device_enqueue: enqueues the steps, to record an epoch or to run one. */
@@ -244,7 +245,8 @@ void epochs_free(struct epochs *epochs) {
         recording_free(epochs->device, epochs->steps[b]);
     free(epochs->steps);
     recording_free(epochs->device, epochs->recording);
-    recording_free(epochs->device, epochs->rest);
+    if (epochs->rest)
+        recording_free(epochs->device, epochs->rest);
     buffer_free(epochs->scores.buffer);
     buffer_free(epochs->device_scales.buffer);
     free(epochs->scales);
