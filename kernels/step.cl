@@ -84,7 +84,9 @@ CONSTANT uint values_at[LAYERS] = {VALUES_AT}, gradients_at[LAYERS] = {GRADIENTS
         }                                                                                          \
     }
 DEFINE_MULTIPLY(multiply_tile, BLOCK_M, BLOCK_N)
+#if ITEMS > 1
 DEFINE_MULTIPLY(multiply_next, NEXT_M, NEXT_N)
+#endif
 DEFINE_MULTIPLY(multiply_layer, LAYER_M, LAYER_N)
 
 #define CLEAR(sums, M, N)                                                                          \
@@ -151,20 +153,41 @@ DEVICE void copy_rows(
                                                        : 0.0f;
     }
 }
+
+/* Of a single item: the products of rows first, first + 1, ... of the source, where they are, with
+ * a tile of weights. No row after the last one is read, but that one again. */
+DEVICE void multiply_rows(vector sums[NEXT_M][NEXT_N], struct source source, uint first, uint last,
+    LOCAL const float *weights) {
+    GLOBAL const float *rows[NEXT_M];
+    for (uint i = 0; i < NEXT_M; i++) {
+        const uint s = first + i < last ? first + i : last;
+        rows[i] = source.from + (ulong)ROW_OF(source.index, s) * source.stride;
+    }
+    for (uint k = 0; k < source.columns; k++) {
+        vector factor[NEXT_N];
+        UNROLL
+        for (uint j = 0; j < NEXT_N; j++)
+            factor[j] = LOAD_VECTOR(weights + k * TILE_N + j * WIDTH);
+        UNROLL
+        for (uint i = 0; i < NEXT_M; i++)
+            UNROLL
+            for (uint j = 0; j < NEXT_N; j++)
+                sums[i][j] += rows[i][k] * factor[j];
+    }
+}
 #endif
 
-/* Asks for some of the `count` rows, from row `row` on, which will be copied soon: the rows of a
- * batch lie so far apart that no CPU foresees them. Gives the first row that was not asked for. */
-DEVICE uint prefetch_rows(struct source source, uint row, uint count) {
+/* Asks for rows `row` to `end` - 1 of a batch, which will be read soon: they lie so far apart that
+ * no CPU foresees them. */
+DEVICE void prefetch_rows(struct source source, uint row, uint end) {
 #if ITEMS == 1 && defined(__clang__)
-    enum { ROWS = 4, LINE = 16 }; /* floats of a cache line */
-    for (const uint end = row + ROWS; row < end && row < count; row++) {
+    enum { LINE = 16 }; /* floats of a cache line */
+    for (; row < end; row++) {
         GLOBAL const float *from = source.from + (ulong)ROW_OF(source.index, row) * source.stride;
         for (uint c = 0; c < source.columns; c += LINE)
             __builtin_prefetch((const void *)(ulong)(from + c));
     }
 #endif
-    return row;
 }
 
 /* What a group of step_weights works on: the tile of layer `layer` whose first element is (m, n).
@@ -268,7 +291,8 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
         vector gradient[BLOCKS_EACH][BLOCK_M][BLOCK_N];
         for (uint b = 0; b < BLOCKS_EACH; b++)
             CLEAR(gradient[b], BLOCK_M, BLOCK_N);
-        uint ahead = 0; /* rows of the next batch that have been asked for */
+        uint asked = 0, turn = 0; /* rows of the next batch that have been asked for */
+        const uint turns = (batch + CHUNK - 1) / CHUNK * BLOCKS_EACH;
         for (uint first = 0; first < batch; first += CHUNK) {
             const uint left = batch - first, count = left < CHUNK ? left : CHUNK;
             PUT(loads_x, TILE_M, from_x, first, count, chunk_x, ROW_X);
@@ -284,8 +308,11 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
                 const uint block = b * PART_ITEMS + lane;
                 const uint m = block % BLOCKS_DOWN * BLOCK_M;
                 const uint n = block / BLOCKS_DOWN * BLOCK_COLUMNS;
-                if (goes_on)
-                    ahead = prefetch_rows(from_next, ahead, next);
+                if (goes_on) {
+                    const uint end = (uint)((ulong)next * ++turn / turns);
+                    prefetch_rows(from_next, asked, end);
+                    asked = end;
+                }
                 if (ITEMS > 1 || (m < rows && n < columns))
                     multiply_tile(gradient[b], chunk_x + part * ROW_X + m, 1, PARTS * ROW_X,
                         chunk_d + part * TILE_N + n, 1, PARTS * TILE_N,
@@ -323,17 +350,22 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
 
     for (uint first = 0; goes_on && first < next; first += CHUNK) {
         const uint left = next - first, count = left < CHUNK ? left : CHUNK;
+#if ITEMS > 1
         PUT(loads_x, TILE_M, from_next, first, count, chunk_x, ROW_X);
         BARRIER();
         if (left > CHUNK)
             FETCH(loads_x, TILE_M, from_next, first + CHUNK, left - CHUNK);
+#endif
         const uint across = (columns + NEXT_COLUMNS - 1) / NEXT_COLUMNS;
         for (uint b = item; b < (count + NEXT_M - 1) / NEXT_M * across; b += ITEMS) {
             const uint s = b / across * NEXT_M, n = b % across * NEXT_COLUMNS;
             vector block[NEXT_M][NEXT_N];
             CLEAR(block, NEXT_M, NEXT_N);
-            multiply_next(block, chunk_x + s * ROW_X, ROW_X, 1, weights + n, 1, TILE_N,
-                ITEMS > 1 ? TILE_M : tile.inside);
+#if ITEMS > 1
+            multiply_next(block, chunk_x + s * ROW_X, ROW_X, 1, weights + n, 1, TILE_N, TILE_M);
+#else
+            multiply_rows(block, from_next, first + s, next - 1, weights + n);
+#endif
             GLOBAL float *to = sums + ((ulong)(tile.m / TILE_M) * next + first + s) * tile.out +
                                tile.n + n;
             UNROLL

@@ -175,6 +175,7 @@ static void close_device(void) {
 enum { BATCH = 4, IN = 6, HIDDEN = 3, OUT = 2, STEPS = 5 };
 enum { PARAMETERS, VALUES, GRADIENTS, X, LABELS, SCORE, SCALE, BUFFERS };
 static struct buffer *buffers[BUFFERS];
+static size_t rows = BATCH; /* of each batch that is enqueued */
 
 static enum status enqueue_steps(void *context, struct error *problem) {
     (void)context;
@@ -183,15 +184,15 @@ static enum status enqueue_steps(void *context, struct error *problem) {
     const struct view b1 = {buffers[PARAMETERS], IN * HIDDEN, 1, HIDDEN};
     const struct view w2 = {buffers[PARAMETERS], 21, HIDDEN, OUT};
     const struct view b2 = {buffers[PARAMETERS], 27, 1, OUT};
-    const struct view y1 = {buffers[VALUES], 0, BATCH, HIDDEN};
-    const struct view y2 = {buffers[VALUES], BATCH * HIDDEN, BATCH, OUT};
-    const struct view d1 = {buffers[GRADIENTS], 0, BATCH, HIDDEN};
+    const struct view y1 = {buffers[VALUES], 0, rows, HIDDEN};
+    const struct view y2 = {buffers[VALUES], BATCH * HIDDEN, rows, OUT};
+    const struct view d1 = {buffers[GRADIENTS], 0, rows, HIDDEN};
     const struct view scale = {buffers[SCALE], 0, 1, 1};
     enum status status = STATUS_OK;
     for (size_t s = 0; s < STEPS && status == STATUS_OK; s++) {
-        const struct view x = {buffers[X], s * BATCH * IN, BATCH, IN};
-        const struct view labels = {buffers[LABELS], s * BATCH, BATCH, 1};
-        const struct view score = {buffers[SCORE], s * BATCH * 2, BATCH, 2};
+        const struct view x = {buffers[X], s * BATCH * IN, rows, IN};
+        const struct view labels = {buffers[LABELS], s * BATCH, rows, 1};
+        const struct view score = {buffers[SCORE], s * BATCH * 2, rows, 2};
         const enum status all[] = {
             device_dense_forward(device, x, w1, b1, ACTIVATION_SIGMOID, y1, problem),
             device_dense_forward(device, y1, w2, b2, ACTIVATION_NONE, y2, problem),
@@ -235,6 +236,7 @@ static enum status record(void) {
 static int set_up(void **state) {
     fused_seconds = separate_seconds = 1e-3;
     fused_adds = 0.5f;
+    rows = BATCH;
     refuse_step_kernels = false;
     return support_make_folder(state) == 0 ? setenv("XDG_CACHE_HOME", support_folder, 1) : -1;
 }
@@ -269,6 +271,26 @@ static void test_fastest(void **state) {
             close_device();
             fused_seconds = separate_seconds = 1e-3;
         }
+    }
+}
+
+/* A short last batch goes the way of those before it, and is not timed. */
+static void test_short_batch(void **state) {
+    (void)state;
+    static const char *const ways[] = {"fused", "separate"};
+    for (size_t w = 0; w < 2; w++) {
+        fused_seconds = w == 0 ? 1e-3 : 2e-3;
+        separate_seconds = w == 0 ? 2e-3 : 1e-3;
+        open_device(w == 0 ? "short" : "shorter", "auto", "auto");
+        rows = BATCH;
+        assert_ok(record());
+        expect_choice(ways[w]);
+        fused_seconds = separate_seconds = 1e-3;
+        rows = BATCH - 1;
+        assert_ok(record());
+        assert_string_equal(gpu.base.info.step, ways[w]);
+        assert_true(fused_steps <= 1 && separate_steps <= 1);
+        close_device();
     }
 }
 
@@ -338,6 +360,7 @@ static void test_not_compiled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_fastest),
+        TEST(test_short_batch),
         TEST(test_continued),
         TEST(test_asked),
         TEST(test_wrong),

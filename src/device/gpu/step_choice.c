@@ -21,6 +21,7 @@ static const char *const way_names[WAYS] = {"separate", "fused"};
 struct step_choice {
     struct step_choice *next;
     char shape[160];
+    size_t batch;
     size_t way;
 };
 
@@ -109,31 +110,37 @@ static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
 }
 
 static enum status keep_choice(
-    struct gpu *gpu, const char *shape, size_t way, struct error *error) {
+    struct gpu *gpu, const char *shape, size_t batch, size_t way, struct error *error) {
     struct step_choice *choice = calloc(1, sizeof *choice);
     if (!choice)
         return error_memory(error, "the choice of steps", sizeof *choice);
     snprintf(choice->shape, sizeof choice->shape, "%s", shape);
+    choice->batch = batch;
     choice->way = way;
     choice->next = gpu->step_choices->all;
     gpu->step_choices->all = choice;
     return STATUS_OK;
 }
 
-/* Gives the way of a shape. Whether an index names the rows of a batch makes no difference, so that
- * a batch that is gathered and one that is sent give the same bits. */
+/* What of a shape says the net: all but "step", and the batch. */
+static const char *net_of(const char *shape) {
+    return strchr(shape + strlen("step "), ' ');
+}
+
+/* Gives the way of a shape. It is the same wherever the batches are: whether an index names the
+ * rows of a batch makes no difference, and a short last batch goes the way of those before it. */
 static enum status get_way(struct gpu *gpu, struct fused_step *fused,
-    const struct operation *operations, size_t count, const char *shape, size_t *way,
+    const struct operation *operations, size_t count, const char *shape, size_t batch, size_t *way,
     struct error *error) {
     const struct step_choice *known = gpu->step_choices->all;
-    while (known && strcmp(known->shape, shape) != 0)
+    while (known && !(strcmp(net_of(known->shape), net_of(shape)) == 0 && known->batch >= batch))
         known = known->next;
     if (known) {
         *way = known->way;
         return STATUS_OK;
     }
     const enum status status = make_choice(gpu, fused, operations, count, shape, way, error);
-    return status == STATUS_OK ? keep_choice(gpu, shape, *way, error) : status;
+    return status == STATUS_OK ? keep_choice(gpu, shape, batch, *way, error) : status;
 }
 
 /* Compares what the kernels of a plan give with what the operations do, once. */
@@ -178,7 +185,7 @@ enum status step_choose(struct gpu *gpu, const struct step *step,
     struct error problem;
     enum status status = fused_step_get(gpu, &plan, step->labels.rows, &kernels, &problem);
     if (status == STATUS_OK)
-        status = get_way(gpu, kernels, operations, count, shape, &way, &problem);
+        status = get_way(gpu, kernels, operations, count, shape, step->labels.rows, &way, &problem);
     if (status != STATUS_OK)
         return do_without(gpu, &problem, status, error);
     if (way == SEPARATE)

@@ -62,29 +62,30 @@ static struct sizes sizes_of_gpu(const struct gpu *gpu, const struct step *step)
         .row_unit = 2};
 }
 
-/* A CPU: a group is a single item. Its blocks fill the registers, and its tiles a second cache.
- * There are some groups for each unit, so that none waits long for another. PoCL gives its first
- * thread a few more groups than the others, so the first tiles are the small ones of the last
- * layers. */
+/* A CPU: a group is a single item. The sums of its blocks fill the registers, 16 of AVX2 and 32 of
+ * AVX-512, and its tiles a second cache. There are some groups for each unit, so that none waits
+ * long for another. PoCL gives its first thread a few more groups than the others, so the first
+ * tiles are the small ones of the last layers. */
 static struct sizes sizes_of_cpu(const struct gpu *gpu, const struct step *step) {
-    enum { UNIT_TILES = 4, UNIT_GROUPS = 5, BLOCK_M = 6, BLOCK_N = 2, TILE_M_MOST = 132 };
+    enum { UNIT_TILES = 4, UNIT_GROUPS = 5, BLOCK_M = 6, LAYER_N = 2, TILE_M_MOST = 132 };
     const size_t units = (size_t)most((size_t)gpu->base.info.units, 1);
     const size_t width = gpu->vector_width < 4 ? 4 : least(gpu->vector_width, 16);
+    const size_t block_n = width == 16 ? 4 : 2;
     const size_t rows = divide_up(width_of(step, 0) + 1, UNIT_TILES * units);
     return (struct sizes){.width = width,
         .items = 1,
         .parts = 1,
         .tile_m = least(round_up(rows, BLOCK_M), TILE_M_MOST),
-        .tile_n = round_up(least(width_of(step, 1), 64), BLOCK_N * width),
+        .tile_n = round_up(least(width_of(step, 1), 64), block_n * width),
         .block_m = BLOCK_M,
-        .block_n = BLOCK_N,
+        .block_n = block_n,
         .next_m = BLOCK_M,
-        .next_n = BLOCK_N,
+        .next_n = block_n,
         .layer_m = BLOCK_M,
-        .layer_n = BLOCK_N,
+        .layer_n = LAYER_N,
         .samples_items = 1,
         .each = round_up(divide_up(step->labels.rows, UNIT_GROUPS * units), BLOCK_M),
-        .row_unit = BLOCK_N * width};
+        .row_unit = LAYER_N * width};
 }
 
 /* --- Shared memory --- */
