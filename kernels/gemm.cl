@@ -256,9 +256,7 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
     }
 }
 
-/* Runs `body` for each vector of the item's sums that begins within the result. An epilogue goes
- * over them twice: first it loads what it needs and works its results out in the sums, and then it
- * stores them. So all of its loads are under way at once, because no store comes between. In the body,
+/* Runs `body` for each vector of the item's sums that begins within the result. In the body,
  * `value` is the sums of row m and of the WIDTH columns from n on, and `count` is the number of
  * columns that the result has from n on. */
 #define SUM_AT(sums) sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N]
@@ -276,6 +274,17 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
                 body                                                                               \
             }                                                                                      \
         }
+
+/* Stores `result`, which is worked out of `value`, at `to`, for each of the item's sums. On a GPU all
+ * results are worked out before the first is stored. So all loads that they take are under way at
+ * once, because no store comes between. */
+#if ITEMS > 1
+#define FINISH(sums, part, result, to)                                                             \
+    FOR_EACH_SUM(sums, part, SUM_AT(sums) = result;)                                               \
+    FOR_EACH_SUM(sums, part, store_some(value, to, count);)
+#else
+#define FINISH(sums, part, result, to) FOR_EACH_SUM(sums, part, store_some(result, to, count);)
+#endif
 
 /* Where the sums of this group's split begin in splits[number of splits, rows, columns]. */
 DEVICE GLOBAL float *split_of(GLOBAL float *splits, uint rows, uint columns) {
@@ -340,7 +349,7 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
 
 /* y[batch, out] = activation(x[batch, in] * weights[in, out] + bias[out]). Where there are several
  * splits, a group first writes its sums to splits[number of splits, batch, out]. */
-KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
+KERNEL_OF_GROUPS(dense_forward, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *splits,
     uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
@@ -358,14 +367,13 @@ KERNEL_OF_GROUP(dense_forward, GROUP_N, GROUP_M)
     if (!COMES_LAST())
         return;
     REDUCE_SPLITS(sums, part, (ulong)batch * out)
-    FOR_EACH_SUM(sums, part, SUM_AT(sums) = value + load_some(bias + bias_at + n, count);)
-    FOR_EACH_SUM(sums, part,
-        store_some(activate(value, activation), y + y_at + (ulong)m * out + n, count);)
+    FINISH(sums, part, activate(value + load_some(bias + bias_at + n, count), activation),
+        y + y_at + (ulong)m * out + n)
 }
 
 /* d_x[batch, in] = (d_y[batch, out] * weights[in, out]^T) .* slope(x[batch, in]). Where there are
  * several splits, a group first writes its sums to splits[number of splits, batch, in]. */
-KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
+KERNEL_OF_GROUPS(dense_backward, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *splits,
     uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
@@ -383,9 +391,9 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
     if (!COMES_LAST())
         return;
     REDUCE_SPLITS(sums, part, (ulong)batch * in)
-    FOR_EACH_SUM(sums, part,
-        SUM_AT(sums) *= slope(load_some(x + x_at + (ulong)m * in + n, count), activation);)
-    FOR_EACH_SUM(sums, part, store_some(value, d_x + d_x_at + (ulong)m * in + n, count);)
+    FINISH(sums, part,
+        value * slope(load_some(x + x_at + (ulong)m * in + n, count), activation),
+        d_x + d_x_at + (ulong)m * in + n)
 }
 
 /* Runs `body` for each column n of the bias of which this item has the sum, in sums.columns[c].
@@ -402,7 +410,7 @@ KERNEL_OF_GROUP(dense_backward, GROUP_N, GROUP_M)
  * of d_y's columns. With `store`, the products and sums replace weights and bias, and the scale is
  * not read. Where there are several splits, each is [in + 1, out], and its last row has the sums
  * for the bias. */
-KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
+KERNEL_OF_GROUPS(dense_update, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
     ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *splits, uint batch, uint in,
     uint out, uint terms_each, GLOBAL const float *scale, ulong scale_at, uint store ARRIVALS) {
@@ -423,14 +431,14 @@ KERNEL_OF_GROUP(dense_update, GROUP_N, GROUP_M)
         return;
     REDUCE_SPLITS(sums, part, (ulong)(in + 1) * out)
     REDUCE_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
-    if (!store) {
-        const float factor = scale[scale_at];
-        FOR_EACH_SUM(sums, part, {
-            GLOBAL const float *weight = weights + weights_at + (ulong)m * out + n;
-            SUM_AT(sums) = load_some(weight, count) + factor * value;
-        })
-        FOR_EACH_BIAS(part, sums.columns[c] = bias[bias_at + n] + factor * sums.columns[c];)
+    GLOBAL float *const to = weights + weights_at;
+    if (store) {
+        FOR_EACH_SUM(sums, part, store_some(value, to + (ulong)m * out + n, count);)
+        FOR_EACH_BIAS(part, bias[bias_at + n] = sums.columns[c];)
+        return;
     }
-    FOR_EACH_SUM(sums, part, store_some(value, weights + weights_at + (ulong)m * out + n, count);)
-    FOR_EACH_BIAS(part, bias[bias_at + n] = sums.columns[c];)
+    const float factor = scale[scale_at];
+    FINISH(sums, part, load_some(to + (ulong)m * out + n, count) + factor * value,
+        to + (ulong)m * out + n)
+    FOR_EACH_BIAS(part, bias[bias_at + n] += factor * sums.columns[c];)
 }

@@ -55,10 +55,16 @@ CONSTANT uint values_at[LAYERS] = {VALUES_AT}, gradients_at[LAYERS] = {GRADIENTS
 #define ROW_OF(index, s) (s)
 #endif
 
+/* Stand before loops: over terms, so that four neighbours are one load; and over a block's complete
+ * sums, each of which takes an activation. On a GPU these are in registers, which can't be indexed
+ * while a kernel runs, so the loop is unrolled. A CPU has them in memory; unrolled, it would take
+ * twice as long to compile. */
 #if ITEMS > 1
-#define UNROLL_TERMS UNROLL_BY(4) /* so that four neighbours are one load */
+#define UNROLL_TERMS UNROLL_BY(4)
+#define UNROLL_SUMS UNROLL
 #else
 #define UNROLL_TERMS
+#define UNROLL_SUMS UNROLL_BY(1)
 #endif
 
 /* Defines name(sums, left, left_m, left_k, right, right_n, right_k, depth), by which an item adds
@@ -68,6 +74,8 @@ CONSTANT uint values_at[LAYERS] = {VALUES_AT}, gradients_at[LAYERS] = {GRADIENTS
 #define DEFINE_MULTIPLY(name, M, N)                                                                \
     DEVICE void name(vector sums[M][N], LOCAL const float *left, uint left_m, uint left_k,         \
         LOCAL const float *right, uint right_n, uint right_k, uint depth) {                        \
+        vector sum[M][N];                                                                          \
+        COPY(sum, sums, M, N);                                                                     \
         UNROLL_TERMS                                                                               \
         for (uint k = 0; k < depth; k++) {                                                         \
             vector factor[N];                                                                      \
@@ -79,10 +87,15 @@ CONSTANT uint values_at[LAYERS] = {VALUES_AT}, gradients_at[LAYERS] = {GRADIENTS
                 const float value = left[i * left_m + k * left_k];                                 \
                 UNROLL                                                                             \
                 for (uint j = 0; j < N; j++)                                                       \
-                    sums[i][j] += value * factor[j];                                               \
+                    sum[i][j] += value * factor[j];                                                \
             }                                                                                      \
         }                                                                                          \
+        COPY(sums, sum, M, N);                                                                     \
     }
+#define COPY(to, from, M, N)                                                                       \
+    UNROLL                                                                                         \
+    for (uint e_ = 0; e_ < (M) * (N); e_++)                                                        \
+        to[e_ / (N)][e_ % (N)] = from[e_ / (N)][e_ % (N)]
 DEFINE_MULTIPLY(multiply_tile, BLOCK_M, BLOCK_N)
 #if ITEMS > 1
 DEFINE_MULTIPLY(multiply_next, NEXT_M, NEXT_N)
@@ -163,6 +176,8 @@ DEVICE void multiply_rows(vector sums[NEXT_M][NEXT_N], struct source source, uin
         const uint s = first + i < last ? first + i : last;
         rows[i] = source.from + (ulong)ROW_OF(source.index, s) * source.stride;
     }
+    vector sum[NEXT_M][NEXT_N];
+    CLEAR(sum, NEXT_M, NEXT_N);
     for (uint k = 0; k < source.columns; k++) {
         vector factor[NEXT_N];
         UNROLL
@@ -172,23 +187,51 @@ DEVICE void multiply_rows(vector sums[NEXT_M][NEXT_N], struct source source, uin
         for (uint i = 0; i < NEXT_M; i++)
             UNROLL
             for (uint j = 0; j < NEXT_N; j++)
-                sums[i][j] += rows[i][k] * factor[j];
+                sum[i][j] += rows[i][k] * factor[j];
     }
+    COPY(sums, sum, NEXT_M, NEXT_N);
 }
 #endif
 
-/* Asks for rows `row` to `end` - 1 of a batch, which will be read soon: they lie so far apart that
- * no CPU foresees them. */
-DEVICE void prefetch_rows(struct source source, uint row, uint end) {
+/* Rows of a batch that will be read soon. They lie so far apart that no CPU foresees them, so they
+ * are asked for, a cache line at a time, while something else is computed. */
+struct ahead {
+    uint row, end; /* that are to be asked for now */
+};
+
+DEVICE void ask_for_line(struct source source, struct ahead ahead, uint line) {
 #if ITEMS == 1 && defined(__clang__)
-    enum { LINE = 16 }; /* floats of a cache line */
-    for (; row < end; row++) {
-        GLOBAL const float *from = source.from + (ulong)ROW_OF(source.index, row) * source.stride;
-        for (uint c = 0; c < source.columns; c += LINE)
-            __builtin_prefetch((const void *)(ulong)(from + c));
-    }
+    enum { LINE = 16, LINES = TILE_M / LINE + 1 }; /* floats of a line; lines of a row */
+    const uint row = ahead.row + line / LINES;
+    if (row < ahead.end)
+        __builtin_prefetch((const void *)(ulong)(source.from +
+                                                 (ulong)ROW_OF(source.index, row) * source.stride +
+                                                 line % LINES * LINE));
 #endif
 }
+
+#if ITEMS == 1
+/* As multiply_tile, for a single item, which asks for lines of the next batch meanwhile. */
+DEVICE void multiply_and_ask(vector sums[BLOCK_M][BLOCK_N], LOCAL const float *x,
+    LOCAL const float *d, uint depth, struct source next, struct ahead ahead) {
+    vector sum[BLOCK_M][BLOCK_N];
+    COPY(sum, sums, BLOCK_M, BLOCK_N);
+    for (uint k = 0; k < depth; k++, x += ROW_X, d += TILE_N) {
+        vector factor[BLOCK_N];
+        if (k % 2 == 0)
+            ask_for_line(next, ahead, k / 2);
+        UNROLL
+        for (uint j = 0; j < BLOCK_N; j++)
+            factor[j] = LOAD_VECTOR(d + j * WIDTH);
+        UNROLL
+        for (uint i = 0; i < BLOCK_M; i++)
+            UNROLL
+            for (uint j = 0; j < BLOCK_N; j++)
+                sum[i][j] += x[i] * factor[j];
+    }
+    COPY(sums, sum, BLOCK_M, BLOCK_N);
+}
+#endif
 
 /* What a group of step_weights works on: the tile of layer `layer` whose first element is (m, n).
  * `inside` counts the tile's rows that are weights. The row after those, if the tile has it, is the
@@ -291,7 +334,8 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
         vector gradient[BLOCKS_EACH][BLOCK_M][BLOCK_N];
         for (uint b = 0; b < BLOCKS_EACH; b++)
             CLEAR(gradient[b], BLOCK_M, BLOCK_N);
-        uint asked = 0, turn = 0; /* rows of the next batch that have been asked for */
+        struct ahead ahead = {0, 0};
+        uint turn = 0;
         const uint turns = (batch + CHUNK - 1) / CHUNK * BLOCKS_EACH;
         for (uint first = 0; first < batch; first += CHUNK) {
             const uint left = batch - first, count = left < CHUNK ? left : CHUNK;
@@ -308,15 +352,15 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
                 const uint block = b * PART_ITEMS + lane;
                 const uint m = block % BLOCKS_DOWN * BLOCK_M;
                 const uint n = block / BLOCKS_DOWN * BLOCK_COLUMNS;
-                if (goes_on) {
-                    const uint end = (uint)((ulong)next * ++turn / turns);
-                    prefetch_rows(from_next, asked, end);
-                    asked = end;
-                }
+                ahead.row = ahead.end;
+                ahead.end = goes_on ? (uint)((ulong)next * ++turn / turns) : 0;
                 if (ITEMS > 1 || (m < rows && n < columns))
+#if ITEMS > 1
                     multiply_tile(gradient[b], chunk_x + part * ROW_X + m, 1, PARTS * ROW_X,
-                        chunk_d + part * TILE_N + n, 1, PARTS * TILE_N,
-                        ITEMS > 1 ? CHUNK / PARTS : count);
+                        chunk_d + part * TILE_N + n, 1, PARTS * TILE_N, CHUNK / PARTS);
+#else
+                    multiply_and_ask(gradient[b], chunk_x + m, chunk_d + n, count, from_next, ahead);
+#endif
             }
             BARRIER();
         }
@@ -368,7 +412,14 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
 #endif
             GLOBAL float *to = sums + ((ulong)(tile.m / TILE_M) * next + first + s) * tile.out +
                                tile.n + n;
-            UNROLL
+            if (s + NEXT_M <= count && n + NEXT_COLUMNS <= columns) {
+                UNROLL
+                for (uint e = 0; e < NEXT_M * NEXT_N; e++)
+                    STORE_VECTOR(block[e / NEXT_N][e % NEXT_N],
+                        to + e / NEXT_N * tile.out + e % NEXT_N * WIDTH);
+                continue;
+            }
+            UNROLL_SUMS
             for (uint e = 0; e < NEXT_M * NEXT_N; e++) {
                 const uint i = e / NEXT_N, j = e % NEXT_N * WIDTH;
                 if (s + i < count && n + j < columns)
@@ -391,9 +442,18 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
 DEVICE void copy_weights(
     GLOBAL const float *from, uint in, uint out, LOCAL float *to, uint item) {
 #if SAMPLES_ITEMS > 1
-    UNROLL_BY(8)
-    for (uint e = item; e < in * out; e += SAMPLES_ITEMS)
-        to[e / out * ROW(out) + e % out] = from[e];
+    for (uint e = item; e < in * out; e += FLIGHT * SAMPLES_ITEMS) {
+        float loads[FLIGHT];
+        UNROLL
+        for (uint f = 0; f < FLIGHT; f++)
+            loads[f] = e + f * SAMPLES_ITEMS < in * out ? from[e + f * SAMPLES_ITEMS] : 0.0f;
+        UNROLL
+        for (uint f = 0; f < FLIGHT; f++) {
+            const uint at = e + f * SAMPLES_ITEMS;
+            if (at < in * out)
+                to[at / out * ROW(out) + at % out] = loads[f];
+        }
+    }
 #else
     LOCAL float *const transposed = to + in * ROW(out);
     for (uint i = 0; i < in; i++)
@@ -419,7 +479,7 @@ DEVICE void copy_weights(
             CLEAR(block_, LAYER_M, LAYER_N);                                                       \
             multiply_layer(block_, (left) + m_ * ROW(depth), ROW(depth), 1,                        \
                 (right) + n_ * (right_n), right_n, right_k, depth);                                \
-            UNROLL                                                                                 \
+            UNROLL_SUMS                                                                            \
             for (uint e_ = 0; e_ < LAYER_M * LAYER_N; e_++) {                                      \
                 const uint e = m_ + e_ / LAYER_N, c = n_ + e_ % LAYER_N * WIDTH;                   \
                 const vector sum = block_[e_ / LAYER_N][e_ % LAYER_N];                             \
@@ -460,6 +520,7 @@ KERNEL_OF_GROUP(step_samples, SAMPLES_ITEMS, 1)
         GLOBAL const float *from = sums + (ulong)(first + e) * first_out + c;
         const ulong tile = (ulong)batch * first_out;
         vector z = load_some(from, left);
+        UNROLL_BY(1) /* a turn has all the loads that there are registers for */
         for (uint t = 1; t < TILES; t += FLIGHT) {
             vector loads[FLIGHT];
             UNROLL

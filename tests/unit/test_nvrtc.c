@@ -1,9 +1,10 @@
 /* Every kernel compiled as CUDA C++ by NVRTC, as the `cuda` device does it, down to machine code
- * for GPUs from 2018 to 2025. This needs the CUDA toolkit, and no GPU. */
+ * for GPUs from 2018 to 2025; and what comes of it: registers, loads, precision. This needs the
+ * CUDA toolkit, and no GPU. */
 #include "device/cuda/compiler.h"
-#include "device/gpu/gemm.h"
 #include "device/gpu/kernel_text.h"
 #include "device/gpu/program.h"
+#include "kernel_programs.h"
 #include "support.h"
 
 #include <nvrtc.h>
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int capabilities[] = {75, 80, 86, 89, 90, 100, 120};
+/* Of those in the first list, the code is only made; of those in the second, it is looked at. */
+static const int capabilities[] = {86, 89}, examined[] = {75, 80, 90, 100, 120};
 
 static struct error error;
 
@@ -47,32 +49,122 @@ static void compile(const char *file, const char *defines, const char *const *ke
     }
 }
 
-static void test_gemms(void **state) {
-    (void)state;
-    static const char *const kernels[] = {"dense_forward", "dense_backward", "dense_update", NULL};
-    for (size_t t = 0; t < gemm_tiles_count; t++)
-        if (!gemm_tiles[t].vectors) { /* which CUDA has not */
-            char options[GEMM_TILE_OPTIONS_SIZE + 16];
-            gemm_tile_options(&gemm_tiles[t], options);
-            compile(GEMM_KERNELS, options, kernels);
-            strcat(options, " -DFUSED_REDUCTION");
-            print_message("%s: %s\n", gemm_tiles[t].name, options);
-            compile(GEMM_KERNELS, options, kernels);
-        }
+static void compile_program(const struct kernel_program *program) {
+    print_message("%s %s: %s\n", program->file, program->what, program->options);
+    compile(program->file, program->options, program->kernels);
 }
 
-static void test_others(void **state) {
+static void test_programs(void **state) {
     (void)state;
-    static const char *const epilogue[] = {"dense_forward_epilogue", "dense_backward_epilogue",
-        "dense_update_epilogue", "bias_update", NULL};
-    static const char *const samples[] = {
-        "softmax_cross_entropy", "gather_rows", "convert_pixels", NULL};
-    static const char *const optimizers[] = {"gradient_descent", NULL};
-    char options[EPILOGUE_OPTIONS_SIZE];
-    gemms_epilogue_options(options);
-    compile(EPILOGUE_KERNELS, options, epilogue);
-    compile("optimize.cl", "", optimizers);
-    compile("samples.cl", "", samples);
+    kernel_programs(compile_program, 1);
+}
+
+/* --- The code --- */
+
+/* Compiles with one more option; gives what `get` gives of it, a text. The caller frees it. */
+static char *ask(const struct kernel_program *program, const char *architecture, const char *more,
+    nvrtcResult (*size_of)(nvrtcProgram, size_t *), nvrtcResult (*get)(nvrtcProgram, char *)) {
+    char options[GPU_OPTIONS_SIZE];
+    const char *words[64] = {architecture, more};
+    int count = 2;
+    size_t length;
+    nvrtcProgram compiled;
+    gpu_program_options("", program->options, options, sizeof options);
+    for (char *word = strtok(options, " "); word; word = strtok(NULL, " "))
+        words[count++] = word;
+    assert_int_equal(
+        nvrtcCreateProgram(&compiled, kernel_text(program->file), program->file, 0, NULL, NULL),
+        NVRTC_SUCCESS);
+    assert_int_equal(nvrtcCompileProgram(compiled, count, words), NVRTC_SUCCESS);
+    assert_int_equal(size_of(compiled, &length), NVRTC_SUCCESS);
+    char *text = calloc(1, length + 1);
+    assert_int_equal(get(compiled, text), NVRTC_SUCCESS);
+    nvrtcDestroyProgram(&compiled);
+    return text;
+}
+
+/* Of each kernel, what ptxas says: nothing is spilled to memory, and as many groups as are planned
+ * find registers on a unit, which has 65,536. */
+static void check_registers(const struct kernel_program *program) {
+    enum { REGISTERS = 65536, UNIT = 8 }; /* they are handed out in eights */
+    for (size_t c = 0; c < sizeof examined / sizeof *examined; c++) {
+        if (!is_supported(examined[c]))
+            continue;
+        char architecture[48];
+        snprintf(architecture, sizeof architecture, "--gpu-architecture=sm_%d", examined[c]);
+        char *log = ask(program, architecture, "--ptxas-options=-v", nvrtcGetProgramLogSize,
+            nvrtcGetProgramLog);
+        for (const char *const *kernel = program->kernels; *kernel; kernel++) {
+            char entry[80];
+            snprintf(entry, sizeof entry, "Compiling entry function '%s'", *kernel);
+            const char *of_kernel = strstr(log, entry);
+            assert_non_null(of_kernel);
+            const char *frame = strstr(of_kernel, "bytes stack frame, "), *used;
+            unsigned stores = 1, loads = 1, registers = 0;
+            assert_non_null(frame);
+            assert_int_equal(sscanf(frame, "bytes stack frame, %u bytes spill stores, %u bytes",
+                                 &stores, &loads),
+                2);
+            used = strstr(frame, "Used ");
+            assert_non_null(used);
+            assert_int_equal(sscanf(used, "Used %u registers", &registers), 1);
+            print_message("%s %s, sm_%d: %s: %u registers\n", program->file, program->what,
+                examined[c], *kernel, registers);
+            if (stores > 0 || loads > 0 || frame[-2] != '0' || frame[-3] != ' ')
+                fail_msg("%s, sm_%d: %s spills", program->what, examined[c], *kernel);
+            const size_t each = (registers + UNIT - 1) / UNIT * UNIT * program->items;
+            if (program->groups > 0 && each * program->groups > REGISTERS)
+                fail_msg("%s, sm_%d: %s has %u registers: %zu groups do not fit", program->what,
+                    examined[c], *kernel, registers, program->groups);
+        }
+        free(log);
+    }
+}
+
+static size_t count_before(const char *text, const char *end, const char *what) {
+    size_t count = 0;
+    for (const char *found = strstr(text, what); found && found < end;
+        found = strstr(found + 1, what))
+        count++;
+    return count;
+}
+
+/* Of each kernel, its PTX: all loads of a part are under way before the first is stored to shared
+ * memory; this is read by 128 bits; and nothing is in double precision. */
+static void check_loads(const struct kernel_program *program) {
+    char *ptx = ask(program, "--gpu-architecture=compute_90", "--device-as-default-execution-space",
+        nvrtcGetPTXSize, nvrtcGetPTX);
+    for (const char *const *kernel = program->kernels; *kernel; kernel++) {
+        char entry[80];
+        snprintf(entry, sizeof entry, ".entry %s(", *kernel);
+        const char *of_kernel = strstr(ptx, entry);
+        assert_non_null(of_kernel);
+        const char *end = strstr(of_kernel + 1, ".entry ");
+        end = end ? end : ptx + strlen(ptx);
+        assert_int_equal(count_before(of_kernel, end, ".f64"), 0);
+        const char *first = strstr(of_kernel, "st.shared");
+        if (program->loads == 0)
+            continue;
+        assert_non_null(first);
+        const size_t loads = count_before(of_kernel, first, "ld.global");
+        print_message("%s %s: %s: %zu loads before the first is stored\n", program->file,
+            program->what, *kernel, loads);
+        if (loads < program->loads)
+            fail_msg("%s: %s: %zu loads, not %zu", program->what, *kernel, loads, program->loads);
+        if (strcmp(*kernel, "step_samples") != 0) /* whose rows are read by many items at once */
+            assert_true(count_before(of_kernel, end, "ld.shared.v4.f32") >= 4);
+    }
+    free(ptx);
+}
+
+static void test_registers(void **state) {
+    (void)state;
+    kernel_programs(check_registers, 1);
+}
+
+static void test_loads(void **state) {
+    (void)state;
+    kernel_programs(check_loads, 1);
 }
 
 /* A GPU that NVRTC does not know yet gets PTX of the newest that it knows; one that is too old gets
@@ -101,8 +193,9 @@ static void test_wrong_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gemms),
-        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_registers),
+        cmocka_unit_test(test_loads),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_wrong_text),
     };

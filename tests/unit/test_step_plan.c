@@ -1,55 +1,10 @@
 /* Which training steps fit the fused kernels, how they are divided, and which follow one another.
  */
-#include "device/gpu/step_plan.h"
+#include "step_shapes.h"
 #include "support.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* --- A device and a step --- */
-
-static struct gpu gpu_of(const char *type, int units, size_t group_bytes) {
-    struct gpu gpu = {.largest_group = 256, .group_bytes = group_bytes, .vector_width = 8};
-    gpu.base.info.type = type;
-    gpu.base.info.units = units;
-    return gpu;
-}
-
-enum { PARAMETERS, VALUES, GRADIENTS, X, LABELS, SCORE, SCALE, ALL_X, ALL_LABELS, INDEX, BUFFERS };
-static struct buffer buffers[BUFFERS];
-
-/* A step of a net: batch, inputs, and the outputs of each layer. Its arrays lie one after another.
- */
-static struct step make_step(size_t batch, size_t layers, const size_t *widths, bool gathered) {
-    struct step step = {.layers_count = layers,
-        .labels = {&buffers[LABELS], 0, batch, 1},
-        .score = {&buffers[SCORE], 0, batch, 2},
-        .loss_scale = 0.1f,
-        .scale = {&buffers[SCALE], 0, 1, 1},
-        .gathered = gathered};
-    if (gathered) {
-        step.all_x = (struct view){&buffers[ALL_X], 0, 1000, widths[0]};
-        step.all_labels = (struct view){&buffers[ALL_LABELS], 0, 1000, 1};
-        step.index = (struct view){&buffers[INDEX], 0, batch, 1};
-    }
-    size_t parameters = 0, values = 0;
-    for (size_t l = 0; l < layers; l++) {
-        const size_t in = widths[l], out = widths[l + 1];
-        struct step_layer *layer = &step.layers[l];
-        layer->x = l == 0 ? (struct view){&buffers[X], 0, batch, in} : layer[-1].y;
-        layer->weights = (struct view){&buffers[PARAMETERS], parameters, in, out};
-        layer->bias = (struct view){&buffers[PARAMETERS], parameters + in * out, 1, out};
-        layer->y = (struct view){&buffers[VALUES], values, batch, out};
-        layer->d_y = layer->y;
-        if (l + 1 < layers) {
-            layer->d_y.buffer = &buffers[GRADIENTS];
-            layer->activation = ACTIVATION_TANH;
-        }
-        parameters += (in + 1) * out;
-        values += batch * out;
-    }
-    return step;
-}
 
 static const size_t usual[] = {1024, 64, 32, 10};
 
@@ -135,13 +90,13 @@ static void test_unfit(void **state) {
         step = make_step(300, 3, usual, false);
         struct view *const views[] = {
             &step.layers[1].weights, &step.layers[2].bias, &step.layers[1].y, &step.layers[1].d_y};
-        views[apart]->buffer = &buffers[INDEX];
+        views[apart]->buffer = &step_buffers[INDEX];
         assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "not in one buffer"));
     }
     for (int same = 0; same < 4; same++) {
         step = make_step(300, 3, usual, true);
         struct view *const views[] = {&step.all_x, &step.all_labels, &step.index, &step.scale};
-        views[same]->buffer = &buffers[SCORE];
+        views[same]->buffer = &step_buffers[SCORE];
         assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "in a buffer with"));
     }
     struct gpu narrow = gpu;
@@ -176,8 +131,8 @@ static void test_goes_on(void **state) {
         other[3].layers[2].bias.offset++;
         other[4].layers[0].activation = ACTIVATION_RELU;
         other[5].layers[0].y.offset++;
-        other[6].layers[1].d_y.buffer = &buffers[INDEX];
-        (gathered ? &other[7].all_x : &other[7].layers[0].x)->buffer = &buffers[SCALE];
+        other[6].layers[1].d_y.buffer = &step_buffers[INDEX];
+        (gathered ? &other[7].all_x : &other[7].layers[0].x)->buffer = &step_buffers[SCALE];
         for (size_t o = 0; o < 8; o++)
             assert_false(step_plan_goes_on(&first, &other[o]));
     }

@@ -1,0 +1,17 @@
+/* Prints the programs of kernels that an OpenCL GPU's device compiles, a line each: the file, what
+ * it is for, and the options, with tabs between. tests/program/amd_code.py compiles them. */
+#include "device/gpu/program.h"
+#include "kernel_programs.h"
+
+#include <stdio.h>
+
+static void print(const struct kernel_program *program) {
+    char options[GPU_OPTIONS_SIZE];
+    gpu_program_options("-cl-std=CL1.2", program->options, options, sizeof options);
+    printf("%s\t%s\t%s\n", program->file, program->what, options);
+}
+
+int main(void) {
+    kernel_programs(print, 0);
+    return 0;
+}
