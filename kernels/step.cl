@@ -142,6 +142,7 @@ struct source {
         }                                                                                          \
     }
 #define PUT(loads, COLUMNS, source, first, count, to, row)                                         \
+    (void)(count);                                                                                 \
     UNROLL                                                                                         \
     for (uint l_ = 0; l_ < LOADS(COLUMNS); l_++) {                                                 \
         const uint s_ = item / (COLUMNS) + l_ * APART(COLUMNS);                                    \
@@ -193,6 +194,7 @@ DEVICE void multiply_rows(vector sums[NEXT_M][NEXT_N], struct source source, uin
 }
 #endif
 
+#if ITEMS == 1
 /* Rows of a batch that will be read soon. They lie so far apart that no CPU foresees them, so they
  * are asked for, a cache line at a time, while something else is computed. */
 struct ahead {
@@ -200,7 +202,7 @@ struct ahead {
 };
 
 DEVICE void ask_for_line(struct source source, struct ahead ahead, uint line) {
-#if ITEMS == 1 && defined(__clang__)
+#ifdef __clang__
     enum { LINE = 16, LINES = TILE_M / LINE + 1 }; /* floats of a line; lines of a row */
     const uint row = ahead.row + line / LINES;
     if (row < ahead.end)
@@ -210,7 +212,6 @@ DEVICE void ask_for_line(struct source source, struct ahead ahead, uint line) {
 #endif
 }
 
-#if ITEMS == 1
 /* As multiply_tile, for a single item, which asks for lines of the next batch meanwhile. */
 DEVICE void multiply_and_ask(vector sums[BLOCK_M][BLOCK_N], LOCAL const float *x,
     LOCAL const float *d, uint depth, struct source next, struct ahead ahead) {
@@ -334,9 +335,11 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
         vector gradient[BLOCKS_EACH][BLOCK_M][BLOCK_N];
         for (uint b = 0; b < BLOCKS_EACH; b++)
             CLEAR(gradient[b], BLOCK_M, BLOCK_N);
+#if ITEMS == 1
         struct ahead ahead = {0, 0};
         uint turn = 0;
         const uint turns = (batch + CHUNK - 1) / CHUNK * BLOCKS_EACH;
+#endif
         for (uint first = 0; first < batch; first += CHUNK) {
             const uint left = batch - first, count = left < CHUNK ? left : CHUNK;
             PUT(loads_x, TILE_M, from_x, first, count, chunk_x, ROW_X);
@@ -352,8 +355,10 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
                 const uint block = b * PART_ITEMS + lane;
                 const uint m = block % BLOCKS_DOWN * BLOCK_M;
                 const uint n = block / BLOCKS_DOWN * BLOCK_COLUMNS;
+#if ITEMS == 1
                 ahead.row = ahead.end;
                 ahead.end = goes_on ? (uint)((ulong)next * ++turn / turns) : 0;
+#endif
                 if (ITEMS > 1 || (m < rows && n < columns))
 #if ITEMS > 1
                     multiply_tile(gradient[b], chunk_x + part * ROW_X + m, 1, PARTS * ROW_X,
