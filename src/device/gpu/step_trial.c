@@ -258,9 +258,10 @@ static enum status compare(
     const struct device_info *info = &trial->gpu->base.info;
     const double share = strcmp(info->precision, "fp32") == 0 ? 1e-3 : 3e-2;
     double largest = 0.0;
-    for (size_t p = 0; p < outcome->parameters; p++)
-        largest =
-            fmax(largest, fabs((double)outcome->after[SEPARATE][p] - (double)outcome->before[p]));
+    for (size_t p = 0; p < outcome->parameters; p++) {
+        const double moved = fabs((double)outcome->after[SEPARATE][p] - (double)outcome->before[p]);
+        largest = moved > largest ? moved : largest;
+    }
     for (size_t i = 0; i < outcome->parameters + outcome->scores; i++) {
         const bool score = i >= outcome->parameters;
         const double fused = (double)outcome->after[FUSED][i];
