@@ -15,19 +15,19 @@ from fixtures.patience import PATIENCE
 TEST_DEVICE = sys.argv.pop(1)
 
 # So many compute units that gemms are split, too; CLBlast's own kernels are none of
-# ours, but their epilogues are.
-RUNS = (("own-host", 16), ("own-small", 64), ("own-medium", 64), ("clblast", 1))
+# ours, but their epilogues are. Every operation once, and what multiplies matrices in each way.
+RUNS = (("own-host", "small", 16), ("own-small", "gemms", 64), ("own-medium", "gemms", 64), ("clblast", "gemms", 1))
 if os.environ.get("TRAINER_TEST_LONG") == "1":
-    RUNS += (("own-host", 1), ("own-small", 1), ("own-medium", 1))
+    RUNS += tuple((gemm, "small", units) for gemm in ("own-host", "own-small", "own-medium") for units in (1, 64))
 
 
 class Oclgrind(unittest.TestCase):
-    def check(self, gemm, units):
+    def check(self, gemm, tests, units):
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log")
             done = subprocess.run(
                 ["oclgrind", "--data-races", "--check-api", "--log", log, "--local-mem-size", "65536",
-                 "--compute-units", str(units), TEST_DEVICE, "opencl", gemm, "small"],
+                 "--compute-units", str(units), TEST_DEVICE, "opencl", gemm, tests],
                 env={**os.environ, "XDG_CACHE_HOME": folder, "TRAINER_REQUIRE_DEVICES": "opencl"},
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
             report = ""
@@ -38,9 +38,9 @@ class Oclgrind(unittest.TestCase):
             self.assertEqual(report, "")
 
     def test_kernels(self):
-        for gemm, units in RUNS:
-            with self.subTest(gemm=gemm, units=units):
-                self.check(gemm, units)
+        for gemm, tests, units in RUNS:
+            with self.subTest(gemm=gemm, tests=tests, units=units):
+                self.check(gemm, tests, units)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
  * (device_operations.c), what it records (device_recordings.c, device_steps.c), what it refuses,
  * and its memory.
  *
- *   test_device SPEC [GEMM [small]]
+ *   test_device SPEC [GEMM [small|gemms]]
  *
  * GEMM is one of the device's ways to multiply matrices (device_options). With `small` only what a
- * simulator can do in seconds: each operation, at few and small shapes.
+ * simulator can do in seconds: each operation, at few and small shapes; with `gemms` only those of
+ * it that GEMM makes a difference to.
  *
  * Shapes are random, from a seed that is printed ($TRAINER_TEST_SEED sets another); the largest are
  * those of large_side, unless $TRAINER_TEST_LARGE_SIDE is smaller. Every operand lies in a buffer
@@ -167,11 +168,10 @@ static void test_self_check(void **state) {
 }
 
 int main(int argc, char **argv) {
-    /* Those up to the first large one are the small ones. */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_long_gemms),
-        cmocka_unit_test(test_several_tiles),
+        cmocka_unit_test(test_several_tiles), /* the last of `gemms` */
         cmocka_unit_test(test_softmax_cross_entropy),
         cmocka_unit_test(test_softmax_ties),
         cmocka_unit_test(test_softmax_not_finite),
@@ -183,7 +183,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_record_pixels),
         cmocka_unit_test(test_other_scale),
         cmocka_unit_test(test_steps_same_bits),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused), /* the last of `small` */
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_steps_separate),
         cmocka_unit_test(test_steps_unfit),
@@ -199,10 +199,11 @@ int main(int argc, char **argv) {
 #endif
         cmocka_unit_test(test_self_check),
     };
-    enum { SMALL_TESTS = 15 };
+    enum { GEMM_TESTS = 3, SMALL_TESTS = 15 };
     spec = argc > 1 ? argv[1] : "reference";
     gemm = argc > 2 ? argv[2] : NULL;
-    const bool small = argc > 3 && strcmp(argv[3], "small") == 0;
+    const bool gemms = argc > 3 && strcmp(argv[3], "gemms") == 0;
+    const bool small = gemms || (argc > 3 && strcmp(argv[3], "small") == 0);
     if (small) {
         cases = 4;
         side_max = 40;
@@ -219,8 +220,8 @@ int main(int argc, char **argv) {
     const int missing = support_open(spec, gemm, 3, &tested); /* odd shares */
     if (missing)
         return missing;
-    const int failed = small ? _cmocka_run_group_tests(spec, tests, SMALL_TESTS, NULL, NULL)
-                             : cmocka_run_group_tests_name(spec, tests, NULL, NULL);
+    const size_t count = gemms ? GEMM_TESTS : small ? SMALL_TESTS : sizeof tests / sizeof *tests;
+    const int failed = _cmocka_run_group_tests(spec, tests, count, NULL, NULL);
     device_close(tested);
     return failed;
 }
