@@ -33,6 +33,9 @@ struct training_plan {
     size_t epochs;        /* 0: only the test score is computed */
     size_t batch_size;    /* samples of a step, at least 1 */
     double learning_rate; /* a step is parameters -= learning_rate * gradient */
+    /* Seconds of epochs, before the first one that counts, from which nothing is kept: the clocks
+     * of a device may rise only under load. 0: none. */
+    double warm_up;
     enum color color;
     enum tail tail;
     enum batches batches;
@@ -74,7 +77,7 @@ struct training_result {
     bool streamed;           /* the batches were streamed, else they were resident */
     /* Seconds to record an epoch's operations; record_summary.open has them, too. */
     double recording;
-    double batching, release, evaluate; /* seconds of these phases */
+    double batching, warm_up, release, evaluate; /* seconds of these phases */
     double unfinished; /* seconds that this run spent in an epoch that did not end */
     struct training_position reached;
     /* `test` is filled: the score of the test set, with the parameters after the last epoch. */
@@ -90,8 +93,9 @@ struct training_observer {
     void (*batch)(void *context, size_t epoch, size_t batch, size_t batches);
     /* Epoch `epoch`, counted from 0, is done. It is the last of result->reached.epochs. */
     void (*epoch)(void *context, size_t epoch, const struct training_result *result);
-    /* Whether the training shall end. It is asked between epochs, before each batch of the test
-     * set, and after each batch of an epoch that is enqueued batch by batch. */
+    /* Whether the training shall end. It is asked between epochs, those of the warm-up, too, before
+     * each batch of the test set, and after each batch of an epoch that is enqueued batch by
+     * batch. */
     bool (*stop)(void *context);
 };
 
@@ -134,6 +138,10 @@ struct training_memory training_memory(struct device *device, const struct netwo
  * STATUS_USAGE when the plan leaves no batch, the network has fewer classes than the data, or
  * `start` is no position of this plan. STATUS_DIVERGED, naming epoch and batch, when a loss is not
  * finite; the parameters are then those at the end of that epoch.
+ *
+ * With plan->warm_up, the first epoch is run again and again for so long, each time from the same
+ * parameters, which are then put back: the run gives the same bits as without it. A device that is
+ * given an epoch at a time ends its last one.
  *
  * STATUS_INTERRUPTED when observer->stop returns true. Everything that was enqueued is then done,
  * and the parameters are those at result->reached. A device that works while it is called stops

@@ -49,6 +49,10 @@ static const struct option_row rows[] = {
         CIFAR10_TRAIN},
     {"epochs", OPTION_SIZE, KEPT_FREE, AT(plan.epochs), "N", "passes over the training set", 0,
         1000000},
+    {"warm-up", OPTION_REAL, KEPT_FREE, AT(plan.warm_up), "SECONDS",
+        "before the first epoch, run it for so long and keep nothing of it, so that the clocks\n"
+        "of a device are up when it counts",
+        0, 3600},
     {"batch-size", OPTION_SIZE, KEPT_FIRM, AT(plan.batch_size), "N", "samples of each step", 1,
         CIFAR10_TRAIN},
     {"layers", OPTION_LAYERS, KEPT_FIRM, AT(shape), "N,N,...|none", "widths of the hidden layers"},

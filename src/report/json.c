@@ -108,13 +108,13 @@ static json_t *seconds_of_epochs(const struct training_position *reached) {
 static json_t *describe_seconds(const struct record *record) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
-    return json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:o, s:f}", "setup",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:o, s:f}", "setup",
         record->setup, "load", record->dataset->seconds, "open", summary.open, "batching",
-        result->batching, "epochs", seconds_of_epochs(&result->reached), "mean_epoch",
-        result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(), "unfinished",
-        result->unfinished, "checkpoint", record->checkpoint, "release", result->release,
-        "evaluate", result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall",
-        record->wall);
+        result->batching, "warm_up", result->warm_up, "epochs", seconds_of_epochs(&result->reached),
+        "mean_epoch", result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(),
+        "unfinished", result->unfinished, "checkpoint", record->checkpoint, "release",
+        result->release, "evaluate",
+        result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall", record->wall);
 }
 
 static json_t *describe_epochs(const struct training_position *reached) {

@@ -128,6 +128,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "load", true, record->dataset->seconds);
     csv_real(&csv, "open", true, summary.open);
     csv_real(&csv, "batching", true, result->batching);
+    csv_real(&csv, "warm_up", true, result->warm_up);
     csv_real(&csv, "mean_epoch", done > 0, summary.mean_epoch);
     csv_real(&csv, "min_epoch", done > 0, summary.min_epoch);
     csv_real(&csv, "max_epoch", done > 0, summary.max_epoch);
@@ -315,6 +316,8 @@ void record_print_summary(const struct record *record, FILE *file) {
     print_row(file, "open", "%.4f s", summary.open);
     print_row(file, "batching", "%.4f s%s", result->batching,
         result->streamed ? "; each batch is sent within its epoch" : "");
+    if (result->warm_up > 0.0)
+        print_row(file, "warm-up", "%.4f s, of which nothing is kept", result->warm_up);
     if (result->reached.epochs_done > 0) {
         const char *step = record->device->step, *submission = record->device->submission;
         print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max%s%s%s%s%s",

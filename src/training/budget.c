@@ -39,7 +39,8 @@ static size_t absent_bytes(const struct network_shape *shape, const struct datas
 }
 
 /* Bytes that the epochs take on the host besides their batches: two positions, the one they have
- * reached and the one at which they started, and the weights while a checkpoint is written. */
+ * reached and the one at which they started, and the weights, which are kept while a warm-up
+ * changes them, and later while a checkpoint is written. */
 static size_t own_bytes(
     const struct network_shape *shape, const struct training_plan *plan, size_t samples) {
     const struct budget_row position[] = {budget_epochs(plan), budget_scores(samples)};

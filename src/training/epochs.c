@@ -1,6 +1,7 @@
 #include "training/epochs.h"
 
 #include "system/clock.h"
+#include "system/memory.h"
 #include "training/budget.h"
 #include "training/observer.h"
 #include "training/plan.h"
@@ -200,25 +201,76 @@ static enum status move_on(
     return STATUS_OK;
 }
 
-/* Runs what is left of an epoch: all of its steps, from the recording if there is one, or only the
- * steps behind the position at which it was interrupted. */
-static enum status run_epoch(struct epochs *epochs, struct error *error) {
-    const struct training_position *reached = &epochs->result->reached;
-    const size_t first = reached->batches_done;
-    struct steps steps = {epochs, first, epochs->result->batches - first, epochs->observer};
-    const double start = clock_seconds();
-    enum status status = loader_begin(&epochs->loader, reached->epochs_done, error);
+/* Takes these steps of the next epoch, from a recording if there is one, and waits for their
+ * scores. */
+static enum status take_steps(struct epochs *epochs, struct steps *steps, struct error *error) {
+    enum status status = loader_begin(&epochs->loader, epochs->result->reached.epochs_done, error);
     if (status == STATUS_OK)
         status = device_upload(epochs->device, epochs->device_scales, epochs->scales, error);
     if (status == STATUS_OK)
-        status = device_run(epochs->device, first == 0 ? epochs->recording : epochs->rest,
-            enqueue_steps, &steps, error);
-    if (status == STATUS_OK)
-        status = fetch_scores(epochs, &steps, error);
+        status = device_run(epochs->device, steps->first == 0 ? epochs->recording : epochs->rest,
+            enqueue_steps, steps, error);
+    return status == STATUS_OK ? fetch_scores(epochs, steps, error) : status;
+}
+
+/* Runs what is left of an epoch: all of its steps, or only those behind the position at which it
+ * was interrupted. */
+static enum status run_epoch(struct epochs *epochs, struct error *error) {
+    const size_t first = epochs->result->reached.batches_done;
+    struct steps steps = {epochs, first, epochs->result->batches - first, epochs->observer};
+    const double start = clock_seconds();
+    const enum status status = take_steps(epochs, &steps, error);
     const double seconds = clock_seconds() - start;
     epochs->result->unfinished += seconds;
     return status == STATUS_OK ? move_on(epochs, &steps, seconds, error) : status;
 }
+
+/* --- The warm-up --- */
+
+struct warm_up {
+    const struct training_observer *observer;
+    double end; /* on clock_seconds */
+};
+
+/* A stop of an observer. */
+static bool is_warm(void *context) {
+    const struct warm_up *warm_up = context;
+    return clock_seconds() >= warm_up->end || observer_stops(warm_up->observer);
+}
+
+/* The steps are those that run_epoch will take first, so their scores will be overwritten. */
+static enum status warm_up(struct epochs *epochs, const float *parameters, struct error *error) {
+    struct warm_up until = {epochs->observer, clock_seconds() + epochs->plan->warm_up};
+    const struct training_observer observer = {.context = &until, .stop = is_warm};
+    const size_t first = epochs->result->reached.batches_done;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && !is_warm(&until)) {
+        struct steps steps = {epochs, first, epochs->result->batches - first, &observer};
+        status = take_steps(epochs, &steps, error);
+        if (status == STATUS_OK)
+            status = network_upload(epochs->network, parameters, error);
+    }
+    return status;
+}
+
+enum status epochs_warm_up(struct epochs *epochs, struct error *error) {
+    const struct training_plan *plan = epochs->plan;
+    if (plan->warm_up <= 0.0 || plan->epochs == epochs->result->reached.epochs_done)
+        return STATUS_OK;
+    const double start = clock_seconds();
+    const size_t bytes = network_parameters_length(network_shape(epochs->network)) * sizeof(float);
+    float *parameters = memory_allocate(bytes);
+    if (!parameters)
+        return error_memory(error, "the weights during the warm-up", bytes);
+    enum status status = network_download(epochs->network, parameters, error);
+    if (status == STATUS_OK)
+        status = warm_up(epochs, parameters, error);
+    free(parameters);
+    epochs->result->warm_up = clock_seconds() - start;
+    return status;
+}
+
+/* --- All epochs --- */
 
 enum status epochs_run(struct epochs *epochs, struct error *error) {
     const struct training_position *reached = &epochs->result->reached;

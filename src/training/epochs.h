@@ -27,6 +27,10 @@ struct epochs {
  * whatever is returned. */
 enum status epochs_prepare(struct epochs *epochs, const struct images *images, struct error *error);
 
+/* Runs epochs for plan->warm_up seconds, or until the observer stops them, and puts back what they
+ * changed. */
+enum status epochs_warm_up(struct epochs *epochs, struct error *error);
+
 /* Runs the epochs that are left from result->reached on, and updates that on the way. */
 enum status epochs_run(struct epochs *epochs, struct error *error);
 

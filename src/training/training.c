@@ -75,6 +75,8 @@ static enum status train(struct network *network, const struct images *images,
         .result = result};
     enum status status = epochs_prepare(&epochs, images, error);
     if (status == STATUS_OK)
+        status = epochs_warm_up(&epochs, error);
+    if (status == STATUS_OK)
         status = epochs_run(&epochs, error);
     const double start = clock_seconds();
     epochs_free(&epochs);

@@ -200,7 +200,8 @@ class Formats(Command):
         phases = ("setup", "load", "open", "batching", "release", "evaluate")
         for name in phases:
             self.assertGreater(seconds[name], 0)
-        self.assertEqual((seconds["unfinished"], seconds["checkpoint"], found["resumed"]), (0, 0, None))
+        self.assertEqual((seconds["warm_up"], seconds["unfinished"], seconds["checkpoint"], found["resumed"]),
+                         (0, 0, 0, None))
         self.assertGreaterEqual(outside_phases(found), -1e-6)
         self.assertGreater(min(found["memory"].values()), 200 * 3073)
         samples = 4 * 64
@@ -255,7 +256,7 @@ class Formats(Command):
             "platform driver threads precision step submission environment epochs batch_size layers activation "
             "learning_rate color tail batches seed shuffle source path train test fingerprint host_bytes "
             "device_bytes resumed resumed_seconds "
-            "setup load open batching mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
+            "setup load open batching warm_up mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
             "wall loss accuracy test_loss test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))
         self.assertEqual(found["spec"], DEVICES[0])

@@ -30,8 +30,8 @@ class Seconds(Folder):
 
     def check(self, found, **expected):
         """All of them; what is not expected otherwise is as it is in a run that keeps nothing."""
-        seconds = {"setup": SETUP, "load": LOAD, "open": OPEN, "batching": BATCHING, "unfinished": 0,
-                   "checkpoint": 0, "release": RELEASE, "evaluate": EVALUATE, **expected}
+        seconds = {"setup": SETUP, "load": LOAD, "open": OPEN, "batching": BATCHING, "warm_up": 0,
+                   "unfinished": 0, "checkpoint": 0, "release": RELEASE, "evaluate": EVALUATE, **expected}
         done = seconds["epochs"]
         seconds["mean_epoch"] = float(f"{sum(done) / len(done):.9g}") if done else None  # as a record has it
         self.assertEqual(found["seconds"], seconds)
@@ -95,6 +95,32 @@ class Seconds(Folder):
                          r"--learning-rate than 1e\+06")
         self.check(json.loads(done.stdout), epochs=[], unfinished=201, evaluate=None,
                    wall=8 + 6 + 70 + 100 + 201 + 3000)
+
+    def test_warm_up(self):
+        """Of epochs while it lasts, from the same weights; one that is given batch by batch ends within its last.
+        The scores of a run that has gone on are not touched."""
+        before = record(*RUN, "--epochs", 2)
+        found = record(*RUN, "--epochs", 2, "--warm-up", 202)
+        self.check(found, warm_up=11 + 201 + 400.25, epochs=[601, 801],
+                   wall=8 + 6 + 70 + 100 + 612.25 + 601 + 801 + 3000 + 2120)
+        for what in ("epochs", "test"):
+            one, other = ([{**epoch, "seconds": 0} for epoch in run[what]] if what == "epochs" else run[what]
+                          for run in (before, found))
+            self.assertEqual(one, other)
+        self.interrupted(6, "epoch 2 of 2, after batch 2 of 4", *RUN, "--epochs", 2, "--checkpoint",
+                         self.checkpoint)
+        resumed = record("--resume", self.checkpoint, "--warm-up", 100)
+        self.check(resumed, setup=10, warm_up=211.25, epochs=[201, 400.5 + 400.5], checkpoint=2 * 24,
+                   wall=10 + 6 + 70 + 100 + 211.25 + 400.5 + 48 + 3000 + 2120)
+        self.assertEqual([epoch["loss"] for epoch in resumed["epochs"]],
+                         [epoch["loss"] for epoch in before["epochs"]])
+        self.assertEqual(resumed["test"], before["test"])
+        self.check(record(*RUN, "--epochs", 0, "--warm-up", 100), epochs=[], open=NO_RECORDING,
+                   wall=8 + 6 + 30 + 100 + 3000 + 2120)
+        found = self.interrupted(2, "epoch 1 of 2, after batch 0 of 4", *RUN, "--epochs", 2, "--warm-up", 500,
+                                 "--checkpoint", self.checkpoint)
+        self.check(found, setup=10, warm_up=211.5, epochs=[], checkpoint=24, evaluate=None,
+                   wall=10 + 6 + 70 + 100 + 211.5 + 24 + 3000)
 
     def test_planned(self):
         self.check(record(*RUN, "--dry-run"), setup=1, load=0, open=NO_RECORDING, batching=0, epochs=[], release=0,

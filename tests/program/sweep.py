@@ -60,7 +60,7 @@ SAYING = """\
 
 class Killed(Swept):
     MORE = ("--device", "cpu,reference", "--batch-size", "50,100", "--data", "synthetic", "--samples", 200,
-            "--layers", 8, "--epochs", 2, "--repeat", 5, "--no-peak", "--resume")
+            "--layers", 8, "--epochs", 2, "--warm-up", 0, "--repeat", 5, "--no-peak", "--resume")
 
     def kill_at(self, at, hold, delay):
         """The sweep's exit status; None: it was killed, when its run number `at` began, or a little later."""

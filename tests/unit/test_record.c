@@ -68,6 +68,7 @@ static int make_record(void **state) {
         .batching = 0.6875,
         .release = 0.0195,
         .evaluate = 0.8125,
+        .warm_up = 1.0625,
         .unfinished = 0.0469,
         .reached = {.epochs_done = 4, .epochs = whole.epochs, .seconds = 0.0009},
         .tested = true,
@@ -161,6 +162,7 @@ static void test_json(void **state) {
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
         "\"resumed\":{\"epochs\":2,\"batches\":5,\"seconds\":0.78125},"
         "\"seconds\":{\"setup\":0.0625,\"load\":0.75,\"open\":3.5,\"batching\":0.6875,"
+        "\"warm_up\":1.0625,"
         "\"epochs\":[0.25,0.5,0.125,0.375],\"mean_epoch\":0.3125,\"unfinished\":0.0469,"
         "\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0.8125,\"wall\":12.375},"
         "\"epochs\":[{\"seconds\":0.25,\"loss\":2.25,\"accuracy\":0.1},"
@@ -188,11 +190,12 @@ static void test_csv(void **state) {
         {"train", "4321"}, {"test", "987"}, {"fingerprint", "fedcba9876543210"},
         {"host_bytes", "123456789"}, {"device_bytes", "987654321"}, {"resumed", "true"},
         {"resumed_seconds", "0.78125"}, {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"},
-        {"batching", "0.6875"}, {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"},
-        {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"checkpoint", "0.9375"},
-        {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"},
-        {"accuracy", "0.4"}, {"test_loss", "1.625"}, {"test_accuracy", "0.4375"},
-        {"samples_per_second", "14208"}, {"gflops", "0.948867072"}, {"status", "complete"}};
+        {"batching", "0.6875"}, {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"},
+        {"min_epoch", "0.125"}, {"max_epoch", "0.5"}, {"unfinished", "0.0469"},
+        {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"},
+        {"loss", "1.9375"}, {"accuracy", "0.4"}, {"test_loss", "1.625"},
+        {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"}, {"gflops", "0.948867072"},
+        {"status", "complete"}};
     char expected[4096];
     size_t used = 0;
     for (int line = 0; line < 2; line++)
@@ -344,6 +347,7 @@ static void test_summary(void **state) {
         "load      0.7500 s\n"
         "open      3.5000 s\n"
         "batching  0.6875 s\n"
+        "warm-up   1.0625 s, of which nothing is kept\n"
         "epoch     0.3125 s mean, 0.1250 s min, 0.5000 s max; fused steps; submitted as a graph\n"
         "speed     14208 samples/s, 0.9 GFLOP/s\n"
         "unfinished 0.0469 s in an epoch that did not end\n"
@@ -371,18 +375,19 @@ static void test_no_epochs(void **state) {
     whole.record.checkpoint = 0.0;
     whole.result.reached.epochs_done = 0;
     whole.result.tested = false;
-    whole.result.evaluate = 0.0;
+    whole.result.evaluate = whole.result.warm_up = 0.0;
     whole.device.step = NULL;
     whole.device.submission = NULL;
     assert_says(JSON, "\"resumed\":null,");
     assert_says(JSON, "\"step\":null,\"submission\":null,\"environment\":");
-    assert_says(JSON, "\"batching\":0.6875,\"epochs\":[],\"mean_epoch\":null,\"unfinished\":0.0469,"
-                      "\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":null,\"wall\":12.375},"
+    assert_says(JSON, "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
+                      "\"unfinished\":0.0469,\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":"
+                      "null,\"wall\":12.375},"
                       "\"epochs\":[],\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
                       "\"status\":\"interrupted\"}\n");
     assert_says(CSV, ",tf32,,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
     assert_says(
-        CSV, ",false,0,0.0625,0.75,3.5,0.6875,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
+        CSV, ",false,0,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
         "\n"
         "load      0.7500 s\n"

@@ -13,8 +13,9 @@ script's first lines:
   batches(mode, images)
                     all batches as float32 with their labels, ready on the device
   training(mode, weights, batches)
-                    an object that is compiled and warm, with
+                    an object that is compiled, with
     epoch()           a pass: the sums of its losses and of its hits, with the device idle again
+    restore()         puts the first weights back
     evaluate(images)  the same of images that are decoded host data
 """
 import argparse
@@ -283,16 +284,22 @@ def describe(args, device, seconds, epochs, test):
 
 # --- A run ---
 
+def warm_up(args, training):
+    """Epochs for so many seconds, of which nothing is kept, as in the trainer."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < args.warm_up:
+        training.epoch()
+        training.restore()
+
+
 def train(args, epoch):
-    """The epochs. With --warm-up there are so many more as begin in these seconds, and at least one. No
-    epoch begins after --seconds, but for the first three."""
+    """The epochs. None begins after --seconds, but for the first three."""
     samples = args.steps * args.batch_size
-    epochs, start, wanted = [], time.perf_counter(), args.epochs
-    while len(epochs) < wanted:
+    epochs, start = [], time.perf_counter()
+    while len(epochs) < args.epochs:
         before = time.perf_counter()
         if len(epochs) >= 3 and before - start > args.seconds:
             break
-        wanted += before - start < args.warm_up
         loss, hits = epoch()
         epochs.append({"seconds": time.perf_counter() - before, "loss": finite(loss / samples),
                        "accuracy": hits / samples})
@@ -314,6 +321,8 @@ def run_mode(args, mode, peer, device, images, shared):
         batches = peer.batches(mode, images[0])
     with phase(seconds, "open"):
         training = peer.training(mode, read_weights(args), batches)
+    with phase(seconds, "warm_up"):
+        warm_up(args, training)
     epochs = train(args, training.epoch)
     with phase(seconds, "evaluate"):
         loss, hits = training.evaluate(images[1])
@@ -339,8 +348,8 @@ def run(start, text, kind):
     except Exception as problem:  # whatever a library ends with that is not here, or only half of it
         absent(one_line(problem), install)
     # Nothing is freed before the test set is used, nor kept of a run that does not end: those stay 0.
-    seconds = dict.fromkeys(("setup", "load", "open", "batching", "unfinished", "checkpoint", "release",
-                             "evaluate"), 0.0)
+    seconds = dict.fromkeys(("setup", "load", "open", "batching", "warm_up", "unfinished", "checkpoint",
+                             "release", "evaluate"), 0.0)
     seconds["setup"] = time.perf_counter() - start
     with phase(seconds, "load"):
         images = load(args)

@@ -94,8 +94,12 @@ class Training:
         black = common.black(args.tests)
         self.score = jax.jit(self.of_images).lower(self.weights, *black).compile()
         self.evaluate(black)
-        self.epoch()  # a warm-up, which takes its weights with it
-        self.weights = jax.block_until_ready(jax.device_put(weights))
+        self.first = weights
+        self.epoch()  # a first use
+        self.restore()
+
+    def restore(self):
+        self.weights = self.jax.block_until_ready(self.jax.device_put(self.first))
 
     def scores(self, weights, x, y):
         """The sums of the losses and of the hits."""

@@ -20,7 +20,7 @@ The phases are the trainer's. "setup" begins with the script's first lines, afte
 has the imports in it; "open" is the time to get the device ready, and then the mode: compiling,
 capturing, a first use. What a library keeps on the disk of what it compiled is used. With several modes,
 the phases and "wall" of each are as if it were alone, but for what it finds loaded or compiled by those
-before it. With --warm-up there are so many epochs more as begin in these seconds; with --seconds none
+before it. With --warm-up epochs begin for so many seconds of which nothing is kept; with --seconds none
 begins after that time, but for the first three. Exit status: 0 fine, 1 a mode failed, 2 usage, 77 PyTorch
 is not here, or has no such device.
 """

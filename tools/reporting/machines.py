@@ -24,7 +24,8 @@ Peak = collections.namedtuple(
 def configuration(record):
     """All that a run's or a peak's time depends on, as text: those that share it are runs of the same thing."""
     device = record["device"]
-    return json.dumps([records.identity(record), record.get("config"), device.get("step"), device.get("submission"),
+    return json.dumps([records.identity(record), record.get("config"), records.is_warm(record), device.get("step"),
+                       device.get("submission"),
                        device.get("gemm") if device["kind"] in records.OWN_KINDS else None], sort_keys=True)
 
 
@@ -315,12 +316,15 @@ def make_peak(same):
 
 
 def tell_apart(rows):
-    """Of rows that would look the same: what there is in their identities that is not."""
+    """Of rows that would look the same: what there is in their identities that is not, and their warm-up."""
     identities = [records.identity(row.runs[0]) for row in rows]
     for what in identities[0]:
         if any(identity[what] != identities[0][what] for identity in identities):
             for row, identity in zip(rows, identities):
                 row.apart.append(f"{what} {clean(identity[what], 40)}")
+    if len({records.is_warm(row.runs[0]) for row in rows}) > 1:
+        for row in rows:
+            row.apart.append("after a warm-up" if records.is_warm(row.runs[0]) else "without a warm-up")
 
 
 def unique_hosts(rows):

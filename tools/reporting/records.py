@@ -17,7 +17,8 @@ LOSS_TOLERANCE = 1e-3  # relative
 WALL_TOLERANCE = 0.02
 MEAN_TOLERANCE = 0.01
 OWN_KINDS = ("cpu", "cuda", "opencl", "reference")
-PHASES = ("setup", "load", "open", "batching", "epochs", "release", "evaluate")  # they add up to "wall"
+PHASES = ("setup", "load", "open", "batching", "epochs", "release", "evaluate")
+BESIDE = ("warm_up", "checkpoint")  # with these they add up to "wall"
 MAY_LACK = ("setup", "release", "evaluate")  # a program may have nothing to do there
 OPTIONS = ("epochs", "batch_size", "layers", "activation", "learning_rate", "color", "tail", "batches")
 UNMEASURED = ("failed", "absent")
@@ -222,15 +223,16 @@ def check_wall(record):
             continue
         if not is_number(value) or value < 0:
             return f"its {name} took {value!r} s"
-    checkpoints = seconds.get("checkpoint") or 0.0  # who compares devices writes none
-    if not is_number(checkpoints) or checkpoints < 0:
-        return f"its checkpoints took {checkpoints!r} s"
+    beside = {name: seconds.get(name) or 0.0 for name in BESIDE}
+    for name, value in beside.items():
+        if not is_number(value) or value < 0:
+            return f"its {name} took {value!r} s"
     wall = seconds.get("wall")
     if wall is None:
         return "it has no wall time"
     if not is_number(wall) or wall <= 0:
         return f"its wall time is {wall!r} s"
-    total = sum(phases_of(record).values()) + checkpoints
+    total = sum(phases_of(record).values()) + sum(beside.values())
     if abs(total - wall) > WALL_TOLERANCE * wall:
         return f"its phases add up to {total:.6g} s, its wall time is {wall:.6g} s"
     return None
@@ -240,6 +242,11 @@ def check_wall(record):
 
 def mean_epoch(record):
     return math.fsum(record["seconds"]["epochs"]) / len(record["seconds"]["epochs"])
+
+
+def is_warm(record):
+    """Whether its device had a warm-up."""
+    return bool(part(record, "seconds").get("warm_up"))
 
 
 def phases_of(record):

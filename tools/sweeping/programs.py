@@ -18,7 +18,8 @@ PEERS = {
     "tinygrad": ("tinygrad_jit.py", {"cpu": ["jit"], "opencl": ["jit"], "cuda": ["jit"]}),
 }
 # What the peers' net has; of all else they only know the trainer's default.
-PEERS_KNOW = {"device", "threads", "batch-size", "layers", "learning-rate", "epochs", "samples", "data", "seed"}
+PEERS_KNOW = {"device", "threads", "batch-size", "layers", "learning-rate", "epochs", "warm-up", "samples", "data",
+              "seed"}
 DEFAULTS = {"activation": "sigmoid", "color": "grey", "tail": "wrap", "batches": "resident"}
 # Ways of a device to do the same: they are nothing to its peers.
 OWN_WAYS = {"gemm", "precision", "step", "submission", "batches"}
