@@ -149,7 +149,7 @@ static void test_shuffle_each_epoch(void **state) {
     training_result_free(&result);
 }
 
-/* Bit for bit, again and again; and another seed of the order gives others. */
+/* Bit for bit, again and again, after a warm-up, too; and another seed of the order gives others. */
 static void test_same_bits(void **state) {
     (void)state;
     const size_t length = network_parameters_length(&shape);
@@ -160,7 +160,9 @@ static void test_same_bits(void **state) {
     assert_ok(train(&plan, &result, first));
     training_result_free(&result);
     for (int n = 0; n < 5; n++) {
+        plan.warm_up = n % 2 ? 0.01 : 0.0;
         assert_ok(train(&plan, &result, again));
+        assert_true(plan.warm_up > 0.0 ? result.warm_up >= plan.warm_up : result.warm_up == 0.0);
         training_result_free(&result);
         assert_memory_equal(first, again, length * sizeof *first);
     }
