@@ -305,6 +305,27 @@ struct pixel_format {
 enum status device_upload_pixels(struct device *device, const uint8_t *host,
     const struct pixel_format *format, struct view destination, struct error *error);
 
+/* --- Clocks -------------------------------------------------------------------------------- */
+
+/* What keeps a device's processor from running faster, as bits. */
+enum clock_limit {
+    CLOCK_LIMIT_POWER = 1 << 0,       /* it may take no more power */
+    CLOCK_LIMIT_TEMPERATURE = 1 << 1, /* it would get too hot */
+    CLOCK_LIMIT_HARDWARE = 1 << 2,    /* the hardware says so, and not why */
+    CLOCK_LIMIT_SETTING = 1 << 3,     /* its administrator, or another program, has set the clock */
+};
+/* Of each bit: "power", "temperature", "hardware", "setting", NULL. */
+extern const char *const clock_limit_names[];
+
+struct device_clocks {
+    unsigned processor_mhz, memory_mhz;
+    unsigned limits; /* bits of enum clock_limit */
+};
+
+/* Reads at which clocks the device runs now. It may take a millisecond. False, with *clocks
+ * undefined, where the device can't tell. */
+bool device_read_clocks(struct device *device, struct device_clocks *clocks);
+
 /* --- Doing the same again ------------------------------------------------------------------ */
 
 /* A function that enqueues operations. It may call only the functions of the section above, and

@@ -72,6 +72,14 @@ void training_position_free(struct training_position *position);
 enum status training_check_position(const struct training_plan *plan, size_t samples,
     const struct training_position *position, struct error *error);
 
+/* The clocks of the device, as they were read before the first epoch, between epochs, though not
+ * after every short one, and after the last. */
+struct training_clocks {
+    size_t readings; /* 0: the device can't tell, and nothing else is known */
+    struct device_clocks least, most;
+    unsigned limits; /* all that there were, bits of enum clock_limit */
+};
+
 struct training_result {
     size_t batches, samples; /* of one epoch; samples that complete the last batch count again */
     bool streamed;           /* the batches were streamed, else they were resident */
@@ -79,6 +87,7 @@ struct training_result {
     double recording;
     double batching, warm_up, release, evaluate; /* seconds of these phases */
     double unfinished; /* seconds that this run spent in an epoch that did not end */
+    struct training_clocks clocks;
     struct training_position reached;
     /* `test` is filled: the score of the test set, with the parameters after the last epoch. */
     bool tested;

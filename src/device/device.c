@@ -78,6 +78,14 @@ enum status device_synchronise(struct device *device, struct error *error) {
     return device->type->synchronise(device, error);
 }
 
+/* --- Clocks --- */
+
+const char *const clock_limit_names[] = {"power", "temperature", "hardware", "setting", NULL};
+
+bool device_read_clocks(struct device *device, struct device_clocks *clocks) {
+    return device->type->read_clocks && device->type->read_clocks(device, clocks);
+}
+
 /* --- Operations, as data --- */
 
 enum status device_upload(

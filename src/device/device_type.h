@@ -74,6 +74,8 @@ struct device_type {
     enum status (*measure_arithmetic)(
         struct device *device, struct device_peak *peak, struct error *error);
 
+    bool (*read_clocks)(struct device *device, struct device_clocks *clocks); /* NULL: it can't */
+
     /* Enqueues an operation, which has been checked. */
     enum status (*enqueue)(
         struct device *device, const struct operation *operation, struct error *error);

@@ -127,6 +127,24 @@ static json_t *describe_epochs(const struct training_position *reached) {
     return epochs;
 }
 
+/* [least, most] of a clock in MHz. */
+static json_t *describe_clock(unsigned least, unsigned most) {
+    return json_pack("[I, I]", (json_int_t)least, (json_int_t)most);
+}
+
+/* The clocks during the epochs; null where they are not known. */
+static json_t *describe_clocks(const struct training_clocks *clocks) {
+    if (clocks->readings == 0)
+        return json_null();
+    json_t *limits = json_array();
+    for (size_t l = 0; clock_limit_names[l] && limits; l++)
+        if (clocks->limits >> l & 1)
+            limits = with(limits, json_string(clock_limit_names[l]));
+    return json_pack("{s:o, s:o, s:o}", "processor_mhz",
+        describe_clock(clocks->least.processor_mhz, clocks->most.processor_mhz), "memory_mhz",
+        describe_clock(clocks->least.memory_mhz, clocks->most.memory_mhz), "limits", limits);
+}
+
 static json_t *describe_memory(const struct training_memory *memory) {
     return json_pack("{s:I, s:I}", "host_bytes", (json_int_t)memory->host, "device_bytes",
         (json_int_t)memory->device);
@@ -194,14 +212,15 @@ enum status record_write_peak_json(
 
 enum status record_write_json(const struct record *record, FILE *file, struct error *error) {
     const struct record_summary summary = record_summarise(record);
-    json_t *root =
-        json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
-            "schema", 1, "time", record->time, "commit", record->commit, "host",
-            describe_host(&record->host), "device", describe_device(record), "config",
-            describe_config(record), "dataset", describe_dataset(record), "memory",
-            describe_memory(&record->memory), "resumed", describe_resumed(record), "seconds",
-            describe_seconds(record), "epochs", describe_epochs(&record->result->reached), "test",
-            describe_test(record->result), "samples_per_second", rate(summary.samples_per_second),
-            "gflops", rate(summary.gflops), "status", record->status);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
+        "schema", 1, "time", record->time, "commit", record->commit, "host",
+        describe_host(&record->host), "device", describe_device(record), "config",
+        describe_config(record), "dataset", describe_dataset(record), "memory",
+        describe_memory(&record->memory), "resumed", describe_resumed(record), "clocks",
+        describe_clocks(&record->result->clocks), "seconds", describe_seconds(record), "epochs",
+        describe_epochs(&record->result->reached), "test", describe_test(record->result),
+        "samples_per_second", rate(summary.samples_per_second), "gflops", rate(summary.gflops),
+        "status", record->status);
     return write_line(root, file, error);
 }

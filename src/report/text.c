@@ -77,6 +77,26 @@ static const char *environment_text(const struct record *record, shown_text text
     return text;
 }
 
+/* Writes what held the clocks down, like "power, temperature". */
+static const char *limits_text(unsigned limits, const char *between, char text[64]) {
+    text[0] = '\0';
+    for (size_t l = 0; clock_limit_names[l]; l++)
+        if (limits >> l & 1)
+            text_append(text, 64, "%s%s", text[0] ? between : "", clock_limit_names[l]);
+    return text;
+}
+
+/* The fields are empty where the clocks are not known. */
+static void csv_clocks(struct csv *csv, const struct training_clocks *clocks) {
+    const bool known = clocks->readings > 0;
+    char limits[64];
+    csv_real(csv, "min_processor_mhz", known, clocks->least.processor_mhz);
+    csv_real(csv, "max_processor_mhz", known, clocks->most.processor_mhz);
+    csv_real(csv, "min_memory_mhz", known, clocks->least.memory_mhz);
+    csv_real(csv, "max_memory_mhz", known, clocks->most.memory_mhz);
+    csv_text(csv, "clock_limits", limits_text(clocks->limits, " ", limits));
+}
+
 static void csv_line(struct csv csv, const struct record *record) {
     const struct training_plan *plan = record->plan;
     const struct training_result *result = record->result;
@@ -124,6 +144,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_whole(&csv, "device_bytes", record->memory.device);
     csv_text(&csv, "resumed", record->resumed ? "true" : "false");
     csv_real(&csv, "resumed_seconds", true, record_resumed_seconds(record));
+    csv_clocks(&csv, &result->clocks);
     csv_real(&csv, "setup", true, record->setup);
     csv_real(&csv, "load", true, record->dataset->seconds);
     csv_real(&csv, "open", true, summary.open);
@@ -307,6 +328,24 @@ void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE 
     locale_end(before);
 }
 
+/* "1755 MHz", or "1755 to 1980 MHz". */
+static const char *clock_text(unsigned least, unsigned most, char text[64]) {
+    char to[32] = "";
+    if (most != least)
+        snprintf(to, sizeof to, " to %u", most);
+    snprintf(text, 64, "%u%s MHz", least, to);
+    return text;
+}
+
+static void print_clocks(const struct training_clocks *clocks, FILE *file) {
+    const struct device_clocks *least = &clocks->least, *most = &clocks->most;
+    char processor[64], memory[64], limits[64];
+    print_row(file, "clocks", "%s, memory %s%s%s",
+        clock_text(least->processor_mhz, most->processor_mhz, processor),
+        clock_text(least->memory_mhz, most->memory_mhz, memory),
+        clocks->limits ? "; held down by: " : "", limits_text(clocks->limits, ", ", limits));
+}
+
 void record_print_summary(const struct record *record, FILE *file) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
@@ -327,6 +366,8 @@ void record_print_summary(const struct record *record, FILE *file) {
         print_row(file, "speed", "%.0f samples/s, %.1f GFLOP/s", summary.samples_per_second,
             summary.gflops);
     }
+    if (result->clocks.readings > 0)
+        print_clocks(&result->clocks, file);
     if (result->unfinished > 0.0)
         print_row(file, "unfinished", "%.4f s in an epoch that did not end", result->unfinished);
     if (result->evaluate > 0.0)

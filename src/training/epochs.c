@@ -3,6 +3,7 @@
 #include "system/clock.h"
 #include "system/memory.h"
 #include "training/budget.h"
+#include "training/clocks.h"
 #include "training/observer.h"
 #include "training/plan.h"
 #include "training/score.h"
@@ -276,11 +277,15 @@ enum status epochs_run(struct epochs *epochs, struct error *error) {
     const struct training_position *reached = &epochs->result->reached;
     const struct training_observer *observer = epochs->observer;
     const size_t count = epochs->plan->epochs;
+    double clocks_read = 0.0;
+    clocks_note(epochs->device, true, &clocks_read, &epochs->result->clocks);
     while (reached->epochs_done < count && !observer_stops(observer)) {
         const size_t epoch = reached->epochs_done;
         const enum status status = run_epoch(epochs, error);
         if (status != STATUS_OK)
             return status;
+        clocks_note(
+            epochs->device, reached->epochs_done == count, &clocks_read, &epochs->result->clocks);
         if (reached->epochs_done > epoch && observer && observer->epoch)
             observer->epoch(observer->context, epoch, epochs->result);
     }

@@ -26,10 +26,11 @@
 /* --- For tests ----------------------------------------------------------------------------- */
 
 /* What it pretends to be. The first call takes these from the environment, where they are set:
- * EMULATED_CUDA_GPUS, _CAPABILITY, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER.
+ * EMULATED_CUDA_GPUS, _CAPABILITY, _UNITS, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER.
  * CUDA_VISIBLE_DEVICES=-1 hides all GPUs. */
 struct emulated_cuda {
     int gpus, capability;  /* 2 of 9.0 */
+    int units;             /* compute units of each: 8 */
     size_t memory;         /* bytes of each: 1 GiB */
     unsigned long fail_at; /* the call of this number fails; 0: none */
     unsigned long lose_at; /* from this one on, the GPU is lost */

@@ -59,6 +59,7 @@ __attribute__((constructor)) static void begin(void) {
     emulated_cuda = (struct emulated_cuda){
         .gpus = hidden ? 0 : (int)number_from("GPUS", 2),
         .capability = (int)number_from("CAPABILITY", 90),
+        .units = (int)number_from("UNITS", 8),
         .memory = number_from("MEMORY", (size_t)1 << 30),
         .fail_at = number_from("FAIL", 0),
         .lose_at = number_from("LOSE", 0),
@@ -225,7 +226,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
     properties->major = emulated_cuda.capability / 10;
     properties->minor = emulated_cuda.capability % 10;
     properties->totalGlobalMem = emulated_cuda.memory;
-    properties->multiProcessorCount = 8;
+    properties->multiProcessorCount = emulated_cuda.units;
+    properties->pciBusID = ordinal;
     return cudaSuccess;
 }
 

@@ -255,7 +255,8 @@ class Formats(Command):
             "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
             "platform driver threads precision step submission environment epochs batch_size layers activation "
             "learning_rate color tail batches seed shuffle source path train test fingerprint host_bytes "
-            "device_bytes resumed resumed_seconds "
+            "device_bytes resumed resumed_seconds min_processor_mhz max_processor_mhz min_memory_mhz "
+            "max_memory_mhz clock_limits "
             "setup load open batching warm_up mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
             "wall loss accuracy test_loss test_accuracy samples_per_second gflops status").split())
         found = dict(zip(header, row))

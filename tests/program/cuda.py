@@ -1,9 +1,9 @@
 """The cuda device as a whole, on an emulated GPU; and what is said where there is none.
 
-  cuda.py EMULATED TRAINER
+  cuda.py EMULATED TRAINER NVML
 
 EMULATED is the program with the test double of tests/emulated_cuda, TRAINER the one with CUDA's own
-libraries."""
+libraries, NVML a folder with a library that is taken for NVIDIA's."""
 import glob
 import os
 import shutil
@@ -13,9 +13,10 @@ import tempfile
 import unittest
 
 from common import NO_CUDA, PATIENCE, record, run, skip_unless_here
+from fixtures import documented
 from fixtures.cache_entry import Entry
 
-TRAINER = sys.argv.pop(1)
+TRAINER, NVML = sys.argv.pop(1), sys.argv.pop(1)
 
 SMALL = ("--data", "synthetic", "--samples", 60, "--epochs", 2, "--batch-size", 20, "--layers", "9,7")
 
@@ -61,6 +62,40 @@ class Without(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("trainer: not cuda: no driver of NVIDIA's\n", done.stderr)
         self.assertRegex(done.stderr, "auto takes .*; --list-devices says more of the others\n")
+
+
+class Clocks(unittest.TestCase):
+    """What NVML says of them; the GPU that it knows is the second."""
+
+    def read(self, said, *more, device="cuda:1"):
+        return record(*SMALL, "--device", device, *more, env={"LD_LIBRARY_PATH": NVML, "EMULATED_NVML": said})["clocks"]
+
+    def test_range(self):
+        """Before the first epoch and after the last; and all that held them down."""
+        self.assertEqual(self.read("1980 2619 0/1755 2619 4"), {
+            "processor_mhz": [1755, 1980], "memory_mhz": [2619, 2619], "limits": ["power"]})
+        self.assertEqual([key for key in documented.record_keys() if key.startswith("clocks.")],
+                         [f"clocks.{key}" for key in self.read("1 2 0")])
+        self.assertEqual(self.read("345 405 1/1980 2619 22"), {
+            "processor_mhz": [345, 1980], "memory_mhz": [405, 2619], "limits": ["temperature", "setting"]})
+
+    def test_limits(self):
+        for reasons, limits in (("1", []), ("8", ["hardware"]), ("48", ["temperature"]), ("88", ["power"]),
+                                ("10", ["setting"]), ("100", ["setting"]), ("20", ["temperature"]), ("ffe00", [])):
+            self.assertEqual(self.read(f"1000 2000 {reasons}")["limits"], limits, reasons)
+
+    def test_unknown(self):
+        """Another GPU, one that can't tell, and no library: all else is as usual."""
+        self.assertIsNone(self.read("1980 2619 0", device="cuda:0"))
+        self.assertIsNone(self.read("lost"))
+        self.assertIsNone(record(*SMALL, "--device", "cuda:1", env={"LD_LIBRARY_PATH": NVML})["clocks"])
+        self.assertIsNone(record(*SMALL, "--device", "cuda:1")["clocks"])
+        self.assertIsNone(record(*SMALL, "--device", "reference")["clocks"])
+
+    def test_table(self):
+        env = {"LD_LIBRARY_PATH": NVML, "EMULATED_NVML": "1980 2619 0/1755 2619 24"}
+        self.assertIn("\nclocks    1755 to 1980 MHz, memory 2619 MHz; held down by: power, temperature\n",
+                      run(*SMALL, "--device", "cuda:1", env=env).stdout)
 
 
 class Choosing(Folder):

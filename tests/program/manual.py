@@ -165,7 +165,9 @@ class Facts(Folder):
         first = record(*SMALL, "--epochs", 1, "--checkpoint", path)
         self.assertIsNone(first.pop("resumed"))
         second = record("--resume", path, "--epochs", 2)
-        said = [key for key in documented.record_keys() if not key.startswith("peak.")]
+        said = [re.sub(r"^clocks\..*", "clocks", key) for key in documented.record_keys()  # which are a GPU's
+                if not key.startswith("peak.")]
+        said = list(dict.fromkeys(said))
         self.assertEqual(sorted(said), sorted({*keys(first), *keys(second)}))
         example = re.search(r"(?s)```json\n(.*?)```", documented.text("src", "report", "README.md")).group(1)
         first["resumed"] = None

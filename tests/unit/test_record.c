@@ -69,6 +69,7 @@ static int make_record(void **state) {
         .release = 0.0195,
         .evaluate = 0.8125,
         .warm_up = 1.0625,
+        .clocks = {2, {1755, 2600, 0}, {1980, 2619, 0}, CLOCK_LIMIT_POWER | CLOCK_LIMIT_SETTING},
         .unfinished = 0.0469,
         .reached = {.epochs_done = 4, .epochs = whole.epochs, .seconds = 0.0009},
         .tested = true,
@@ -161,6 +162,8 @@ static void test_json(void **state) {
         "\"train\":4321,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
         "\"resumed\":{\"epochs\":2,\"batches\":5,\"seconds\":0.78125},"
+        "\"clocks\":{\"processor_mhz\":[1755,1980],\"memory_mhz\":[2600,2619],"
+        "\"limits\":[\"power\",\"setting\"]},"
         "\"seconds\":{\"setup\":0.0625,\"load\":0.75,\"open\":3.5,\"batching\":0.6875,"
         "\"warm_up\":1.0625,"
         "\"epochs\":[0.25,0.5,0.125,0.375],\"mean_epoch\":0.3125,\"unfinished\":0.0469,"
@@ -189,7 +192,9 @@ static void test_csv(void **state) {
         {"seed", "77"}, {"shuffle", "true"}, {"source", "files"}, {"path", "/data/cifar"},
         {"train", "4321"}, {"test", "987"}, {"fingerprint", "fedcba9876543210"},
         {"host_bytes", "123456789"}, {"device_bytes", "987654321"}, {"resumed", "true"},
-        {"resumed_seconds", "0.78125"}, {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"},
+        {"resumed_seconds", "0.78125"}, {"min_processor_mhz", "1755"},
+        {"max_processor_mhz", "1980"}, {"min_memory_mhz", "2600"}, {"max_memory_mhz", "2619"},
+        {"clock_limits", "power setting"}, {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"},
         {"batching", "0.6875"}, {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"},
         {"min_epoch", "0.125"}, {"max_epoch", "0.5"}, {"unfinished", "0.0469"},
         {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"},
@@ -350,6 +355,7 @@ static void test_summary(void **state) {
         "warm-up   1.0625 s, of which nothing is kept\n"
         "epoch     0.3125 s mean, 0.1250 s min, 0.5000 s max; fused steps; submitted as a graph\n"
         "speed     14208 samples/s, 0.9 GFLOP/s\n"
+        "clocks    1755 to 1980 MHz, memory 2600 to 2619 MHz; held down by: power, setting\n"
         "unfinished 0.0469 s in an epoch that did not end\n"
         "evaluate  0.8125 s\n"
         "test      loss 1.625000, accuracy 0.4375\n"
@@ -376,9 +382,10 @@ static void test_no_epochs(void **state) {
     whole.result.reached.epochs_done = 0;
     whole.result.tested = false;
     whole.result.evaluate = whole.result.warm_up = 0.0;
+    whole.result.clocks = (struct training_clocks){0};
     whole.device.step = NULL;
     whole.device.submission = NULL;
-    assert_says(JSON, "\"resumed\":null,");
+    assert_says(JSON, "\"resumed\":null,\"clocks\":null,");
     assert_says(JSON, "\"step\":null,\"submission\":null,\"environment\":");
     assert_says(JSON, "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
                       "\"unfinished\":0.0469,\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":"
@@ -386,8 +393,8 @@ static void test_no_epochs(void **state) {
                       "\"epochs\":[],\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
                       "\"status\":\"interrupted\"}\n");
     assert_says(CSV, ",tf32,,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
-    assert_says(
-        CSV, ",false,0,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
+    assert_says(CSV,
+        ",false,0,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
         "\n"
         "load      0.7500 s\n"

@@ -149,7 +149,8 @@ static void test_shuffle_each_epoch(void **state) {
     training_result_free(&result);
 }
 
-/* Bit for bit, again and again, after a warm-up, too; and another seed of the order gives others. */
+/* Bit for bit, again and again, after a warm-up, too; and another seed of the order gives others.
+ */
 static void test_same_bits(void **state) {
     (void)state;
     const size_t length = network_parameters_length(&shape);

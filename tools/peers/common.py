@@ -273,7 +273,7 @@ def describe(args, device, seconds, epochs, test):
         "config": {"epochs": len(epochs), "batch_size": args.batch_size, "layers": args.widths,
                    "activation": "sigmoid", "learning_rate": args.learning_rate, "color": "grey",
                    "tail": "wrap", "batches": "resident", "seed": None, "shuffle": False},
-        "memory": None, "resumed": None,
+        "memory": None, "resumed": None, "clocks": None,
         "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
                     "path": args.data if files else None, "train": args.samples, "test": args.tests,
                     "fingerprint": args.fingerprint},

@@ -204,6 +204,7 @@ static void cuda_close(struct device *device) {
         cudaFree(cuda->one);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
+    cuda_clocks_close(&cuda->clocks);
     cudaGetLastError(); /* else the next device would report an error of this one */
     free(cuda);
 }
@@ -230,6 +231,7 @@ const struct device_type cuda_device_type = {
     .allocate = cuda_allocate,
     .free_buffer = cuda_free_buffer,
     .download = cuda_download,
+    .read_clocks = cuda_read_clocks,
     .longest = 1 << 16, /* operations, each of about a kilobyte in a graph */
     GPU_OPERATIONS,
 };

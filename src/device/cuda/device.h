@@ -2,6 +2,7 @@
 #ifndef DEVICE_CUDA_DEVICE_H
 #define DEVICE_CUDA_DEVICE_H
 
+#include "device/cuda/clocks.h"
 #include "device/gpu/gpu.h"
 
 #include <cublas_v2.h>
@@ -21,7 +22,8 @@ struct cuda {
     cudaStream_t stream;
     cublasHandle_t blas;
     void *workspace; /* cuBLAS's, on the GPU */
-    float *one;      /* a 1.0f on the GPU: cuBLAS's factor beta */
+    struct cuda_clocks clocks;
+    float *one; /* a 1.0f on the GPU: cuBLAS's factor beta */
 };
 
 static inline struct cuda *cuda_of(struct gpu *gpu) {

@@ -175,7 +175,9 @@ enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, str
         return status;
     struct cudaDeviceProp properties;
     status = describe(cuda->ordinal, &properties, &cuda->gpu.base.info, error);
-    if (status == STATUS_OK)
-        cuda->capability = 10 * properties.major + properties.minor;
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    cuda->capability = 10 * properties.major + properties.minor;
+    cuda_clocks_open(&cuda->clocks, &properties);
+    return STATUS_OK;
 }

@@ -11,9 +11,9 @@ enum status cuda_library(char *text, size_t size, struct error *error);
 enum status cuda_find(const char *rest, bool automatic, const char **shortly, struct error *error);
 
 /* Chooses the GPU that `rest` names. `rest` is what follows "cuda:" in the spec: a number, or NULL
- * for the first GPU, which is the fastest. Fills base.info, ordinal and capability. STATUS_DEVICE,
- * saying which GPUs there are, when none fits. The error also lists the other devices of this
- * build, but not with `automatic`. */
+ * for the first GPU, which is the fastest. Fills base.info, ordinal, capability and clocks.
+ * STATUS_DEVICE, saying which GPUs there are, when none fits. The error also lists the other
+ * devices of this build, but not with `automatic`. */
 enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error);
 
 #endif
