@@ -64,6 +64,10 @@ __attribute__((format(printf, 1, 2))) void emulated_violation(const char *format
 /* Counts a call that can fail; gives true when it must. */
 bool emulated_fails(const char *name);
 bool emulated_is_lost(void);
+void emulated_lose(void);
+/* Keeps an error for cudaGetLastError; gives it. */
+cudaError_t emulated_note(cudaError_t code);
+int emulated_current(void); /* the GPU that calls are about */
 
 /* The memory of `bytes` from an address of a GPU on; NULL, after a violation, when it is not. */
 void *emulated_memory(const void *address, size_t bytes, const char *user);
@@ -91,6 +95,10 @@ struct command {
 /* Appends to the stream, or to what it captures. */
 cudaError_t emulated_enqueue(cudaStream_t stream, const struct command *command);
 bool emulated_is_capturing(void);
+/* What is being captured will be no graph. */
+void emulated_spoil_capture(void);
+/* Does all that streams still have to do. */
+void emulated_run_all(void);
 
 void emulated_multiply(const struct command *command);
 

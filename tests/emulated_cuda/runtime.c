@@ -1,4 +1,4 @@
-#include "emulated_cuda.h"
+#include "calls.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,11 +10,6 @@
 struct emulated_cuda emulated_cuda;
 struct emulated_cuda_state emulated_cuda_state;
 
-struct commands {
-    struct command *all;
-    size_t count, capacity;
-};
-
 struct allocation {
     struct allocation *next;
     unsigned char *base;
@@ -23,25 +18,7 @@ struct allocation {
     void *wrapped;
 };
 
-struct CUstream_st {
-    struct CUstream_st *next;
-    int ordinal;
-    struct commands waiting;
-    struct CUgraph_st *capture; /* NULL: it captures nothing */
-    bool invalid;               /* what it captures */
-};
-
-struct CUgraph_st {
-    struct commands commands;
-};
-
-struct CUgraphExec_st {
-    struct commands commands;
-    int ordinal;
-};
-
 static struct allocation *allocations;
-static struct CUstream_st *streams, *capturing;
 static int current;
 static cudaError_t last_error;
 static bool lost;
@@ -95,8 +72,12 @@ bool emulated_is_lost(void) {
     return lost;
 }
 
-bool emulated_is_capturing(void) {
-    return capturing != NULL;
+void emulated_lose(void) {
+    lost = true;
+}
+
+int emulated_current(void) {
+    return current;
 }
 
 bool emulated_fails(const char *name) {
@@ -110,102 +91,10 @@ bool emulated_fails(const char *name) {
     return fails;
 }
 
-static cudaError_t note(cudaError_t code) {
+cudaError_t emulated_note(cudaError_t code) {
     if (code != cudaSuccess)
         last_error = code;
     return code;
-}
-
-/* For the start of a function that can fail. */
-#define MAY_FAIL(code)                                                                             \
-    do {                                                                                           \
-        if (emulated_fails(__func__))                                                              \
-            return note(lost ? cudaErrorIllegalAddress : (code));                                  \
-    } while (0)
-
-/* What a capture does not allow makes it worth nothing. */
-#define NOT_WHILE_CAPTURING()                                                                      \
-    do {                                                                                           \
-        if (capturing) {                                                                           \
-            capturing->invalid = true;                                                             \
-            emulated_violation("%s within a capture", __func__);                                   \
-            return note(cudaErrorStreamCaptureUnsupported);                                        \
-        }                                                                                          \
-    } while (0)
-
-/* --- Commands --- */
-
-static void append(struct commands *commands, const struct command *command) {
-    if (commands->count == commands->capacity) {
-        commands->capacity = commands->capacity ? 2 * commands->capacity : 64;
-        commands->all = realloc(commands->all, commands->capacity * sizeof *commands->all);
-    }
-    commands->all[commands->count++] = *command;
-}
-
-static void run(const struct commands *commands);
-
-static void run_command(const struct command *command) {
-    switch (command->kind) {
-    case COPY: {
-        const bool up = command->direction == cudaMemcpyHostToDevice;
-        const void *end = up ? command->to : command->from;
-        if (!emulated_memory(end, command->bytes, "a copy"))
-            return;
-        memcpy(command->to, command->from, command->bytes);
-        break;
-    }
-    case KERNEL:
-        emulated_cuda_state.commands++;
-        emulated_run_kernel(command);
-        break;
-    case GEMM:
-        emulated_cuda_state.commands++;
-        emulated_multiply(command);
-        break;
-    case GRAPH:
-        emulated_cuda_state.graph_nodes = command->graph->commands.count;
-        run(&command->graph->commands);
-        break;
-    }
-}
-
-static void run(const struct commands *commands) {
-    for (size_t c = 0; c < commands->count && !lost; c++)
-        run_command(&commands->all[c]);
-}
-
-static void run_stream(struct CUstream_st *stream) {
-    run(&stream->waiting);
-    stream->waiting.count = 0;
-}
-
-static void run_all(void) {
-    for (struct CUstream_st *stream = streams; stream; stream = stream->next)
-        run_stream(stream);
-}
-
-cudaError_t emulated_enqueue(cudaStream_t stream, const struct command *command) {
-    if (!stream) {
-        emulated_violation("a command for the default stream");
-        return note(cudaErrorInvalidResourceHandle);
-    }
-    if (stream->ordinal != current) {
-        emulated_violation(
-            "a command for GPU %d, while GPU %d is current", stream->ordinal, current);
-        return note(cudaErrorInvalidResourceHandle);
-    }
-    if (capturing && capturing != stream) {
-        emulated_violation("a launch outside of the capture");
-        return note(cudaErrorStreamCaptureImplicit);
-    }
-    if (stream->capture) {
-        append(&stream->capture->commands, command);
-        return cudaSuccess;
-    }
-    emulated_cuda_state.submissions++;
-    append(&stream->waiting, command);
-    return cudaSuccess;
 }
 
 /* --- The device --- */
@@ -214,13 +103,13 @@ cudaError_t cudaGetDeviceCount(int *count) {
     *count = 0;
     MAY_FAIL(cudaErrorInitializationError);
     *count = emulated_cuda.gpus;
-    return note(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
+    return emulated_note(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordinal) {
     MAY_FAIL(cudaErrorInvalidDevice);
     if (ordinal < 0 || ordinal >= emulated_cuda.gpus)
-        return note(cudaErrorInvalidDevice);
+        return emulated_note(cudaErrorInvalidDevice);
     memset(properties, 0, sizeof *properties);
     snprintf(properties->name, sizeof properties->name, "Emulated GPU %d (no hardware)", ordinal);
     properties->major = emulated_cuda.capability / 10;
@@ -234,10 +123,10 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int ordinal) {
     MAY_FAIL(cudaErrorInvalidDevice);
     if (ordinal < 0 || ordinal >= emulated_cuda.gpus)
-        return note(cudaErrorInvalidDevice);
+        return emulated_note(cudaErrorInvalidDevice);
     if (attribute != cudaDevAttrMaxThreadsPerBlock &&
         attribute != cudaDevAttrMaxSharedMemoryPerBlock)
-        return note(cudaErrorInvalidValue);
+        return emulated_note(cudaErrorInvalidValue);
     *value = attribute == cudaDevAttrMaxThreadsPerBlock ? 1024 : 48 << 10;
     return cudaSuccess;
 }
@@ -255,7 +144,7 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
 cudaError_t cudaSetDevice(int ordinal) {
     MAY_FAIL(cudaErrorDevicesUnavailable);
     if (ordinal < 0 || ordinal >= emulated_cuda.gpus)
-        return note(cudaErrorInvalidDevice);
+        return emulated_note(cudaErrorInvalidDevice);
     current = ordinal;
     return cudaSuccess;
 }
@@ -324,7 +213,7 @@ cudaError_t cudaMalloc(void **address, size_t bytes) {
     MAY_FAIL(cudaErrorMemoryAllocation);
     NOT_WHILE_CAPTURING();
     if (bytes > emulated_cuda.memory - used_by(current))
-        return note(cudaErrorMemoryAllocation);
+        return emulated_note(cudaErrorMemoryAllocation);
     struct allocation *one = calloc(1, sizeof *one);
     *one = (struct allocation){allocations, NULL, bytes, current, NULL};
     const size_t aligned = (bytes + 255) / 256 * 256;
@@ -340,22 +229,17 @@ cudaError_t cudaMalloc(void **address, size_t bytes) {
     return cudaSuccess;
 }
 
-/* A wait that fails has been made, and so has what ends something. */
-#define FAILS_AFTER(code) const bool fail = emulated_fails(__func__)
-#define RESULT_AFTER(code)                                                                         \
-    return note(!fail ? cudaSuccess : lost ? cudaErrorIllegalAddress : (code))
-
 cudaError_t cudaFree(void *address) {
     FAILS_AFTER();
     NOT_WHILE_CAPTURING();
-    run_all();
+    emulated_run_all();
     struct allocation **at = &allocations;
     while (*at && (*at)->base != address)
         at = &(*at)->next;
     struct allocation *one = *at;
     if (!one) {
         emulated_violation("cudaFree of what is not allocated");
-        return note(cudaErrorInvalidValue);
+        return emulated_note(cudaErrorInvalidValue);
     }
     if (one->ordinal != current)
         emulated_violation(
@@ -386,167 +270,4 @@ void *emulated_wrapped(const void *address, const char *user) {
     emulated_violation("%s is given an address that is not, or no longer, allocated", user);
     lost = true;
     return NULL;
-}
-
-cudaError_t cudaMemcpyAsync(
-    void *to, const void *from, size_t bytes, enum cudaMemcpyKind direction, cudaStream_t stream) {
-    MAY_FAIL(cudaErrorInvalidValue);
-    NOT_WHILE_CAPTURING(); /* of memory that is not pinned */
-    const struct command command = {
-        .kind = COPY, .to = to, .from = from, .bytes = bytes, .direction = direction};
-    if (direction == cudaMemcpyDeviceToHost)
-        memset(to, 0xff, bytes);
-    return emulated_enqueue(stream, &command);
-}
-
-/* --- Streams --- */
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    if (flags != cudaStreamNonBlocking)
-        emulated_violation("a stream that waits for the default stream");
-    *stream = calloc(1, sizeof **stream);
-    (*stream)->ordinal = current;
-    (*stream)->next = streams;
-    streams = *stream;
-    emulated_cuda_state.objects++;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    FAILS_AFTER();
-    struct CUstream_st **at = &streams;
-    while (*at && *at != stream)
-        at = &(*at)->next;
-    if (!*at) {
-        emulated_violation("cudaStreamDestroy of what is no stream");
-        return note(cudaErrorInvalidResourceHandle);
-    }
-    run_stream(stream);
-    *at = stream->next;
-    free(stream->waiting.all);
-    free(stream);
-    emulated_cuda_state.objects--;
-    RESULT_AFTER(cudaErrorLaunchFailure);
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    FAILS_AFTER();
-    NOT_WHILE_CAPTURING();
-    run_stream(stream);
-    if (lost)
-        return note(cudaErrorIllegalAddress);
-    RESULT_AFTER(cudaErrorLaunchFailure);
-}
-
-cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    *status = stream->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
-    return cudaSuccess;
-}
-
-/* It runs nothing, and so is never done with anything. */
-cudaError_t cudaStreamQuery(cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    NOT_WHILE_CAPTURING();
-    return stream->waiting.count > 0 ? cudaErrorNotReady : cudaSuccess;
-}
-
-/* --- Graphs --- */
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode) {
-    MAY_FAIL(cudaErrorInvalidValue);
-    (void)mode;
-    if (capturing)
-        emulated_violation("a capture within a capture");
-    if (emulated_cuda.no_graphs)
-        return note(cudaErrorStreamCaptureUnsupported);
-    stream->capture = calloc(1, sizeof *stream->capture);
-    stream->invalid = false;
-    capturing = stream;
-    return cudaSuccess;
-}
-
-static void free_graph(struct CUgraph_st *graph) {
-    free(graph->commands.all);
-    free(graph);
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
-    const bool fail = emulated_fails(__func__);
-    struct CUgraph_st *captured = stream->capture;
-    *graph = NULL;
-    if (!captured) {
-        emulated_violation("the end of no capture");
-        return note(cudaErrorInvalidValue);
-    }
-    stream->capture = NULL;
-    capturing = NULL;
-    if (fail || stream->invalid) {
-        free_graph(captured);
-        return note(lost ? cudaErrorIllegalAddress : cudaErrorStreamCaptureInvalidated);
-    }
-    emulated_cuda_state.objects++;
-    *graph = captured;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(
-    cudaGraphExec_t *whole, cudaGraph_t graph, unsigned long long flags) {
-    (void)flags;
-    *whole = NULL;
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    struct CUgraphExec_st *made = calloc(1, sizeof *made);
-    made->ordinal = current;
-    for (size_t c = 0; c < graph->commands.count; c++)
-        append(&made->commands, &graph->commands.all[c]);
-    emulated_cuda_state.objects++;
-    *whole = made;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    FAILS_AFTER();
-    free_graph(graph);
-    emulated_cuda_state.objects--;
-    RESULT_AFTER(cudaErrorInvalidValue);
-}
-
-cudaError_t cudaGraphUpload(cudaGraphExec_t whole, cudaStream_t stream) {
-    (void)whole, (void)stream;
-    MAY_FAIL(cudaErrorMemoryAllocation);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t whole, cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    return emulated_enqueue(stream, &(struct command){.kind = GRAPH, .graph = whole});
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t whole) {
-    FAILS_AFTER();
-    for (const struct CUstream_st *stream = streams; stream; stream = stream->next)
-        for (size_t c = 0; c < stream->waiting.count; c++)
-            if (stream->waiting.all[c].graph == whole)
-                emulated_violation("cudaGraphExecDestroy of a graph that waits to be run");
-    free(whole->commands.all);
-    free(whole);
-    emulated_cuda_state.objects--;
-    RESULT_AFTER(cudaErrorInvalidValue);
-}
-
-cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
-    size_t shared, cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    struct command command = {.kind = KERNEL, .grid = grid, .block = block};
-    memcpy(&command.kernel, &function, sizeof function);
-    const unsigned long long items = (unsigned long long)block.x * block.y * block.z;
-    if (items == 0 || items > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
-        grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 || shared > 0) {
-        emulated_violation("a grid of %u x %u x %u groups of %u x %u x %u items", grid.x, grid.y,
-            grid.z, block.x, block.y, block.z);
-        return note(cudaErrorInvalidValue);
-    }
-    const cudaError_t code = emulated_copy_arguments(command.kernel, arguments, &command);
-    return note(code == cudaSuccess ? emulated_enqueue(stream, &command) : code);
 }
