@@ -230,6 +230,14 @@ enum status device_download(
 /* Waits until everything that was enqueued is done, and reports what of it failed. */
 enum status device_synchronise(struct device *device, struct error *error);
 
+/* Makes uploads from this host memory, and downloads to it, as fast as the device can, and lets
+ * images of it be sent while the device computes (`cuda`: page-locked memory). It may take as long
+ * as copying the memory, so it pays where that is sent or fetched often. True: the caller ends it
+ * with device_unpin, after a wait and before the memory is freed. False, and that is no error,
+ * where the device has no such way or refuses. */
+bool device_pin(struct device *device, const void *memory, size_t bytes);
+void device_unpin(struct device *device, const void *memory);
+
 /* --- Operations ---------------------------------------------------------------------------- */
 
 enum activation { ACTIVATION_NONE, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_RELU };

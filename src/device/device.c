@@ -78,6 +78,14 @@ enum status device_synchronise(struct device *device, struct error *error) {
     return device->type->synchronise(device, error);
 }
 
+bool device_pin(struct device *device, const void *memory, size_t bytes) {
+    return device->type->pin && device->type->pin(device, memory, bytes);
+}
+
+void device_unpin(struct device *device, const void *memory) {
+    device->type->unpin(device, memory);
+}
+
 /* --- Clocks --- */
 
 const char *const clock_limit_names[] = {"power", "temperature", "hardware", "setting", NULL};

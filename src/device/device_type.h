@@ -66,6 +66,9 @@ struct device_type {
         struct device *device, size_t elements, struct buffer **buffer, struct error *error);
     void (*free_buffer)(struct buffer *buffer);
     struct device_memory (*memory)(const struct device *device); /* NULL: it can't know */
+    /* Both NULL: it has no such way. */
+    bool (*pin)(struct device *device, const void *memory, size_t bytes);
+    void (*unpin)(struct device *device, const void *memory);
     enum status (*download)(
         struct device *device, struct view source, void *host, struct error *error);
     enum status (*synchronise)(struct device *device, struct error *error);

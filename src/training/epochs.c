@@ -106,6 +106,8 @@ static enum status make_batches(
     if (status == STATUS_OK)
         status = device_allocate(epochs->device, budget_elements(&scores, 0), &buffer, error);
     epochs->scores = device_view(buffer, result->samples, 2);
+    epochs->pinned = status == STATUS_OK && device_pin(epochs->device, result->reached.scores,
+                                                budget_bytes(&scores, 1, 0));
     if (status == STATUS_OK)
         status = make_scales(epochs, error);
     result->streamed = epochs->loader.streamed;
@@ -304,6 +306,8 @@ void epochs_free(struct epochs *epochs) {
     recording_free(epochs->device, epochs->recording);
     if (epochs->rest)
         recording_free(epochs->device, epochs->rest);
+    if (epochs->pinned)
+        device_unpin(epochs->device, epochs->result->reached.scores);
     buffer_free(epochs->scores.buffer);
     buffer_free(epochs->device_scales.buffer);
     free(epochs->scales);

@@ -12,6 +12,7 @@ struct epochs {
     struct training_result *result; /* its `batches` and `samples` are filled by the caller */
     struct loader loader;
     struct view scores;        /* [samples of an epoch, 2] */
+    bool pinned;               /* so is the host's memory that they are fetched to */
     float *scales;             /* [batches of an epoch]: -learning rate of each step */
     struct view device_scales; /* [batches of an epoch, 1]: `scales` on the device */
     /* Of all steps of an epoch, and of those that an interrupted epoch had left. NULL: the steps

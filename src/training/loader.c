@@ -180,10 +180,18 @@ enum status loader_create(struct device *device, const struct loader_options *op
     const size_t labels = loader->streamed ? options->samples : loader->all.labels.rows;
     for (size_t i = 0; i < labels; i++)
         loader->labels[i] = images->labels[i % images->count];
-    return loader->streamed ? STATUS_OK : send_all(loader, error);
+    if (!loader->streamed)
+        return send_all(loader, error);
+    const uint8_t *pixels = loader->pixels ? loader->pixels : images->pixels;
+    const size_t count = loader->pixels ? options->samples : images->count;
+    if (device_pin(device, pixels, count * image_bytes(images->format)))
+        loader->pinned = pixels;
+    return STATUS_OK;
 }
 
 void loader_free(struct loader *loader) {
+    if (loader->pinned)
+        device_unpin(loader->device, loader->pinned);
     buffer_free(loader->all.x.buffer);
     buffer_free(loader->all.labels.buffer);
     buffer_free(loader->one.x.buffer);

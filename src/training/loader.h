@@ -35,6 +35,7 @@ struct loader {
     struct view order;
     uint32_t *host_order, *labels;
     uint8_t *pixels;
+    const uint8_t *pinned; /* what device_pin holds; NULL: nothing */
 };
 
 /* Whether such a loader will stream its batches, when others take `others` bytes more of the

@@ -6,6 +6,8 @@
  *   2 MiB, the first and the last).
  * - A stream does nothing until something waits for it. A copy to the host fills its destination
  *   with NaN at once, and brings the values when it is waited for; a copy from the host reads then.
+ *   Another stream does no more than an event that is waited for asks for, or, where that is
+ * wanted, as much as it may.
  * - Every address that a command uses must lie in memory that is allocated when it is done.
  * - Within a capture, nothing else may be launched, allocated or waited for.
  * - cuBLAS's gemms are plain loops over column-major matrices, and check all sizes.
@@ -26,7 +28,7 @@
 /* --- For tests ----------------------------------------------------------------------------- */
 
 /* What it pretends to be. The first call takes these from the environment, where they are set:
- * EMULATED_CUDA_GPUS, _CAPABILITY, _UNITS, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER.
+ * EMULATED_CUDA_GPUS, _CAPABILITY, _UNITS, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER, _EAGER.
  * CUDA_VISIBLE_DEVICES=-1 hides all GPUs. */
 struct emulated_cuda {
     int gpus, capability;  /* 2 of 9.0 */
@@ -37,6 +39,7 @@ struct emulated_cuda {
     const char *refused;   /* every call of this function fails; or NULL */
     bool no_graphs;        /* captures fail */
     int driver;            /* the CUDA that its driver is for: CUDART_VERSION */
+    bool eager;            /* a stream of copies alone does each as soon as it may */
     bool tolerant;         /* a violation is kept, and does not end the process */
 };
 extern struct emulated_cuda emulated_cuda;
@@ -48,6 +51,7 @@ struct emulated_cuda_state {
     size_t objects;            /* allocations, streams, graphs, libraries, handles, ... not ended */
     unsigned long submissions; /* launches, copies and graphs that the host has enqueued */
     unsigned long commands;    /* kernels and gemms that were done */
+    unsigned long copies;      /* and copies */
     unsigned long first_runs; /* of those kernels, the first of each since its library was loaded */
     unsigned long graph_nodes; /* of the graph that was last run */
     int driver_errors;         /* of the OpenCL driver */
@@ -74,7 +78,7 @@ void *emulated_memory(const void *address, size_t bytes, const char *user);
 
 /* Commands of a stream. */
 struct command {
-    enum { COPY, KERNEL, GEMM, GRAPH } kind;
+    enum { COPY, KERNEL, GEMM, GRAPH, RECORD, WAIT } kind;
     void *to; /* COPY */
     const void *from;
     size_t bytes;
@@ -91,6 +95,8 @@ struct command {
         float *c;
     } gemm;
     struct CUgraphExec_st *graph; /* GRAPH */
+    struct CUevent_st *event;     /* RECORD, WAIT */
+    unsigned long version;        /* the how manieth record of it */
 };
 /* Appends to the stream, or to what it captures. */
 cudaError_t emulated_enqueue(cudaStream_t stream, const struct command *command);

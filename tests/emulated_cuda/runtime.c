@@ -1,6 +1,7 @@
 #include "calls.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ __attribute__((constructor)) static void begin(void) {
         .fail_at = number_from("FAIL", 0),
         .lose_at = number_from("LOSE", 0),
         .no_graphs = number_from("NO_GRAPHS", 0) > 0,
+        .eager = number_from("EAGER", 0) > 0,
         .driver = (int)number_from("DRIVER", CUDART_VERSION),
     };
 }
@@ -50,6 +52,7 @@ void emulated_cuda_reset(void) {
     emulated_cuda_state = (struct emulated_cuda_state){.objects = objects};
     emulated_cuda.fail_at = emulated_cuda.lose_at = 0;
     emulated_cuda.refused = NULL;
+    emulated_cuda.eager = false;
     last_error = cudaSuccess;
     lost = false;
 }
@@ -162,6 +165,8 @@ static const struct {
 #define ERROR(code, text) {code, #code, text}
     ERROR(cudaErrorInvalidValue, "invalid argument"),
     ERROR(cudaErrorMemoryAllocation, "out of memory"),
+    ERROR(cudaErrorHostMemoryAlreadyRegistered, "part or all of the memory is registered already"),
+    ERROR(cudaErrorHostMemoryNotRegistered, "the pointer is not that of registered memory"),
     ERROR(cudaErrorInitializationError, "initialization error"),
     ERROR(cudaErrorNoDevice, "no CUDA-capable device is detected"),
     ERROR(cudaErrorInvalidDevice, "invalid device ordinal"),
@@ -270,4 +275,52 @@ void *emulated_wrapped(const void *address, const char *user) {
     emulated_violation("%s is given an address that is not, or no longer, allocated", user);
     lost = true;
     return NULL;
+}
+
+/* --- Memory of the host --- */
+
+enum { PAGE = 4096 };
+
+static struct registration {
+    struct registration *next;
+    const unsigned char *base;
+    size_t bytes;
+} *registrations;
+
+static uintptr_t page_of(const unsigned char *address) {
+    return (uintptr_t)address / PAGE;
+}
+
+cudaError_t cudaHostRegister(void *memory, size_t bytes, unsigned flags) {
+    MAY_FAIL(cudaErrorMemoryAllocation);
+    NOT_WHILE_CAPTURING();
+    const unsigned char *base = memory;
+    if (bytes == 0 || flags != cudaHostRegisterDefault)
+        return emulated_note(cudaErrorInvalidValue);
+    for (const struct registration *one = registrations; one; one = one->next)
+        if (page_of(base) <= page_of(one->base + one->bytes - 1) &&
+            page_of(one->base) <= page_of(base + bytes - 1))
+            return emulated_note(cudaErrorHostMemoryAlreadyRegistered);
+    struct registration *one = malloc(sizeof *one);
+    *one = (struct registration){registrations, base, bytes};
+    registrations = one;
+    emulated_cuda_state.objects++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostUnregister(void *memory) {
+    FAILS_AFTER();
+    NOT_WHILE_CAPTURING();
+    struct registration **at = &registrations;
+    while (*at && (*at)->base != memory)
+        at = &(*at)->next;
+    struct registration *one = *at;
+    if (!one) {
+        emulated_violation("cudaHostUnregister of what is not registered");
+        return emulated_note(cudaErrorHostMemoryNotRegistered);
+    }
+    *at = one->next;
+    free(one);
+    emulated_cuda_state.objects--;
+    RESULT_AFTER(cudaErrorInvalidValue);
 }

@@ -14,8 +14,15 @@ struct CUstream_st {
     struct CUstream_st *next;
     int ordinal;
     struct commands waiting;
+    size_t done;                /* of what waits */
+    bool computes;              /* or did: there were not only copies */
     struct CUgraph_st *capture; /* NULL: it captures nothing */
     bool invalid;               /* what it captures */
+};
+
+struct CUevent_st {
+    struct CUstream_st *stream; /* that records it */
+    unsigned long asked, done;  /* records */
 };
 
 struct CUgraph_st {
@@ -57,6 +64,7 @@ static void run_command(const struct command *command) {
         if (!emulated_memory(end, command->bytes, "a copy"))
             return;
         memcpy(command->to, command->from, command->bytes);
+        emulated_cuda_state.copies++;
         break;
     }
     case KERNEL:
@@ -71,6 +79,11 @@ static void run_command(const struct command *command) {
         emulated_cuda_state.graph_nodes = command->graph->commands.count;
         run(&command->graph->commands);
         break;
+    case RECORD:
+        command->event->done = command->version;
+        break;
+    case WAIT:
+        break;
     }
 }
 
@@ -79,9 +92,29 @@ static void run(const struct commands *commands) {
         run_command(&commands->all[c]);
 }
 
+/* Does what waits in a stream, until it waits for another one; or, with `until`, until it has
+ * recorded that event so often. */
+static void run_until(struct CUstream_st *stream, const struct CUevent_st *until,
+    unsigned long version, bool others) {
+    while (stream->done < stream->waiting.count && !emulated_is_lost() &&
+           (!until || until->done < version)) {
+        const struct command command = stream->waiting.all[stream->done];
+        if (command.kind == WAIT && command.event->done < command.version) {
+            if (!others)
+                return;
+            run_until(command.event->stream, command.event, command.version, true);
+            if (command.event->done < command.version && !emulated_is_lost())
+                emulated_violation("a stream waits for an event that does not come");
+        }
+        stream->done++;
+        run_command(&command);
+    }
+    if (stream->done == stream->waiting.count || emulated_is_lost())
+        stream->done = stream->waiting.count = 0;
+}
+
 static void run_stream(struct CUstream_st *stream) {
-    run(&stream->waiting);
-    stream->waiting.count = 0;
+    run_until(stream, NULL, 0, true);
 }
 
 void emulated_run_all(void) {
@@ -109,6 +142,9 @@ cudaError_t emulated_enqueue(cudaStream_t stream, const struct command *command)
     }
     emulated_cuda_state.submissions++;
     append(&stream->waiting, command);
+    stream->computes |= command->kind == KERNEL || command->kind == GEMM || command->kind == GRAPH;
+    if (emulated_cuda.eager && !stream->computes)
+        run_until(stream, NULL, 0, false);
     return cudaSuccess;
 }
 
@@ -174,6 +210,42 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchFailure);
     NOT_WHILE_CAPTURING();
     return stream->waiting.count > 0 ? cudaErrorNotReady : cudaSuccess;
+}
+
+/* --- Events --- */
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
+    MAY_FAIL(cudaErrorMemoryAllocation);
+    if (flags != cudaEventDisableTiming)
+        emulated_violation("an event that takes the time");
+    *event = calloc(1, sizeof **event);
+    emulated_cuda_state.objects++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    FAILS_AFTER();
+    emulated_run_all();
+    free(event);
+    emulated_cuda_state.objects--;
+    RESULT_AFTER(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    NOT_WHILE_CAPTURING();
+    event->stream = stream;
+    return emulated_enqueue(
+        stream, &(struct command){.kind = RECORD, .event = event, .version = ++event->asked});
+}
+
+/* Of an event that was never recorded, nothing is waited for. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    NOT_WHILE_CAPTURING();
+    (void)flags;
+    return emulated_enqueue(
+        stream, &(struct command){.kind = WAIT, .event = event, .version = event->asked});
 }
 
 /* --- Graphs --- */

@@ -7,6 +7,7 @@
 #include "support.h"
 #include "trainer/training.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,65 @@ static void test_first_runs(void **state) {
     device_close(device);
 }
 
+/* --- Images that are sent within an epoch --- */
+
+/* They are sent while the steps before them are still to be done: two parts, as there are two
+ * buffers for them, and the third when the first has been read. */
+static void test_sent_ahead(void **state) {
+    (void)state;
+    enum { ROWS = 50, PARTS = 5 };
+    const struct pixel_format grey = {3, CIFAR10_PLANE, true, {0.25, 0.5, 0.25}};
+    uint8_t *pixels = malloc(PARTS * ROWS * 3 * CIFAR10_PLANE);
+    float *found = malloc(ROWS * CIFAR10_PLANE * sizeof *found);
+    for (size_t i = 0; i < PARTS * ROWS * 3 * CIFAR10_PLANE; i++)
+        pixels[i] = (uint8_t)(51 * (i / (ROWS * 3 * CIFAR10_PLANE))); /* part p: p / 5 */
+    for (int eager = 0; eager < 2; eager++) {
+        struct device *device;
+        struct buffer *x;
+        assert_ok(device_open("cuda", &own, &device, &error));
+        assert_ok(device_allocate(device, PARTS * ROWS * CIFAR10_PLANE, &x, &error));
+        assert_true(device_pin(device, pixels, PARTS * ROWS * 3 * CIFAR10_PLANE));
+        assert_false(device_pin(device, pixels, 1)); /* it is */
+        const struct view all = device_view(x, PARTS * ROWS, CIFAR10_PLANE);
+        emulated_cuda.eager = eager;
+        const struct emulated_cuda_state before = emulated_cuda_state;
+        for (size_t p = 0; p < PARTS; p++)
+            assert_ok(device_upload_pixels(device, pixels + p * ROWS * 3 * CIFAR10_PLANE, &grey,
+                view_rows(all, p * ROWS, ROWS), &error));
+        assert_int_equal(emulated_cuda_state.commands, before.commands);
+        assert_int_equal(emulated_cuda_state.copies, before.copies + (eager ? 2 : 0));
+        assert_ok(device_synchronise(device, &error));
+        assert_int_equal(emulated_cuda_state.copies, before.copies + PARTS);
+        emulated_cuda.eager = false;
+        for (size_t p = 0; p < PARTS; p++) {
+            assert_ok(device_download(device, view_rows(all, p * ROWS, ROWS), found, &error));
+            for (size_t i = 0; i < ROWS * CIFAR10_PLANE; i++)
+                assert_true(fabsf(found[i] - 0.2f * (float)p) < 1e-6f);
+        }
+        device_unpin(device, pixels);
+        buffer_free(x);
+        device_close(device);
+    }
+    free(pixels);
+    free(found);
+}
+
+/* Whenever they are sent, it is the same training; and where the host's memory can't be locked. */
+static void test_streamed(void **state) {
+    (void)state;
+    struct training_plan plan = basic;
+    const struct outcome resident = train(&small, &plan, &own);
+    assert_int_equal(resident.status, STATUS_OK);
+    plan.batches = BATCHES_STREAMED;
+    for (int n = 0; n < 3; n++) {
+        emulated_cuda.eager = n == 1;
+        emulated_cuda.refused = n == 2 ? "cudaHostRegister" : NULL;
+        const struct outcome streamed = train(&small, &plan, &own);
+        assert_int_equal(streamed.status, STATUS_OK);
+        assert_memory_equal(streamed.losses, resident.losses, sizeof resident.losses);
+    }
+}
+
 /* --- Choosing --- */
 
 static void test_submissions(void **state) {
@@ -347,7 +407,8 @@ static bool may_succeed(const char *function) {
         "cudaLibraryUnload", "cudaLibraryLoadData", "cudaStreamBeginCapture",
         "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphUpload", "cudaGraphDestroy",
         "cudaGraphExecDestroy", "cudaStreamSynchronize", "cudaSetDevice", "cudaLaunchKernel",
-        "cublasSetPointerMode_v2", "cublasGemmEx"};
+        "cublasSetPointerMode_v2", "cublasGemmEx", "cudaHostRegister", "cudaHostUnregister",
+        "cudaEventDestroy"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++)
         if (strcmp(names[n], function) == 0)
             return true;
@@ -485,6 +546,8 @@ int main(void) {
         cmocka_unit_test_setup(test_launches, reset),
         cmocka_unit_test_setup(test_too_long, reset),
         cmocka_unit_test_setup(test_first_runs, reset),
+        cmocka_unit_test_setup(test_sent_ahead, reset),
+        cmocka_unit_test_setup(test_streamed, reset),
         cmocka_unit_test_setup(test_submissions, reset),
         cmocka_unit_test_setup(test_precision, reset),
         cmocka_unit_test_setup(test_environment, reset),

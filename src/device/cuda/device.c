@@ -102,16 +102,24 @@ static enum status create_blas(struct cuda *cuda, struct error *error) {
                                          : cublas_failed(call, code, cuda->stream, error);
 }
 
-/* Creates our stream, and cuBLAS on it. The default stream would wait for other streams, and can't
- * be captured into a graph. */
+/* Creates our streams, and cuBLAS on the first. The default stream would wait for other streams,
+ * and can't be captured into a graph. */
 static enum status create_queue(
     struct cuda *cuda, const struct device_options *options, struct error *error) {
     const enum status status = cuda_enter(cuda, error);
     if (status != STATUS_OK)
         return status;
-    const cudaError_t code = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
+    const char *call = "cudaStreamCreateWithFlags";
+    cudaEvent_t *const events[] = {&cuda->sent[0], &cuda->sent[1], &cuda->read[0], &cuda->read[1]};
+    cudaError_t code = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
+    if (code == cudaSuccess)
+        code = cudaStreamCreateWithFlags(&cuda->sending, cudaStreamNonBlocking);
+    for (size_t e = 0; e < sizeof events / sizeof *events && code == cudaSuccess; e++) {
+        call = "cudaEventCreateWithFlags";
+        code = cudaEventCreateWithFlags(events[e], cudaEventDisableTiming);
+    }
     if (code != cudaSuccess)
-        return cuda_failed("cudaStreamCreateWithFlags", code, cuda->gpu.base.info.name, error);
+        return cuda_failed(call, code, cuda->gpu.base.info.name, error);
     return takes_own(options) ? STATUS_OK : create_blas(cuda, error);
 }
 
@@ -152,6 +160,8 @@ static const struct gpu_driver driver = {
     .create_function = cuda_create_function,
     .free_function = cuda_free_function,
     .upload = cuda_upload,
+    .stage = cuda_stage,
+    .staged_is_read = cuda_staged_is_read,
     .gemm_workspace = cuda_gemm_workspace,
     .enqueue = cuda_enqueue,
     .synchronise = cuda_synchronise,
@@ -202,6 +212,14 @@ static void cuda_close(struct device *device) {
         cudaFree(cuda->workspace);
     if (cuda->one)
         cudaFree(cuda->one);
+    for (int half = 0; half < 2; half++) {
+        if (cuda->sent[half])
+            cudaEventDestroy(cuda->sent[half]);
+        if (cuda->read[half])
+            cudaEventDestroy(cuda->read[half]);
+    }
+    if (cuda->sending)
+        cudaStreamDestroy(cuda->sending);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
     cuda_clocks_close(&cuda->clocks);
@@ -230,6 +248,8 @@ const struct device_type cuda_device_type = {
     .close = cuda_close,
     .allocate = cuda_allocate,
     .free_buffer = cuda_free_buffer,
+    .pin = cuda_pin,
+    .unpin = cuda_unpin,
     .download = cuda_download,
     .read_clocks = cuda_read_clocks,
     .longest = 1 << 16, /* operations, each of about a kilobyte in a graph */

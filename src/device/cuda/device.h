@@ -20,6 +20,11 @@ struct cuda {
     bool tf32;      /* cuBLAS may round what it multiplies to a mantissa of 10 bits */
     bool graphs;    /* recordings become graphs where they can */
     cudaStream_t stream;
+    /* Images are sent on a stream of their own, to two buffers in turn. Events tell when one has
+     * been sent, and when it has been read. */
+    cudaStream_t sending;
+    cudaEvent_t sent[2], read[2];
+    bool has_sent; /* since the last wait */
     cublasHandle_t blas;
     void *workspace; /* cuBLAS's, on the GPU */
     struct cuda_clocks clocks;

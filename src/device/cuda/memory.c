@@ -52,6 +52,38 @@ enum status cuda_upload(
     return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaMemcpyAsync", code, "upload", error);
 }
 
+enum status cuda_stage(
+    struct gpu *gpu, size_t half, struct view destination, const void *host, struct error *error) {
+    struct cuda *cuda = cuda_of(gpu);
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
+    const char *call = "cudaStreamWaitEvent";
+    cudaError_t code = cudaStreamWaitEvent(cuda->sending, cuda->read[half], 0);
+    if (code == cudaSuccess) {
+        call = "cudaMemcpyAsync";
+        cuda->has_sent = true;
+        code = cudaMemcpyAsync(cuda_memory(destination.buffer, destination.offset), host,
+            destination.rows * destination.columns * sizeof(float), cudaMemcpyHostToDevice,
+            cuda->sending);
+    }
+    if (code == cudaSuccess) {
+        call = "cudaEventRecord";
+        code = cudaEventRecord(cuda->sent[half], cuda->sending);
+    }
+    if (code == cudaSuccess) {
+        call = "cudaStreamWaitEvent";
+        code = cudaStreamWaitEvent(cuda->stream, cuda->sent[half], 0);
+    }
+    return code == cudaSuccess ? STATUS_OK : cuda_failed(call, code, "images", error);
+}
+
+enum status cuda_staged_is_read(struct gpu *gpu, size_t half, struct error *error) {
+    const struct cuda *cuda = cuda_of(gpu);
+    const cudaError_t code = cudaEventRecord(cuda->read[half], cuda->stream);
+    return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaEventRecord", code, "images", error);
+}
+
 enum status cuda_download(
     struct device *device, struct view source, void *host, struct error *error) {
     struct cuda *cuda = cuda_of_device(device);
@@ -62,4 +94,23 @@ enum status cuda_download(
         source.rows * source.columns * sizeof(float), cudaMemcpyDeviceToHost, cuda->stream);
     return code == cudaSuccess ? cuda_synchronise(&cuda->gpu, error)
                                : cuda_failed("cudaMemcpyAsync", code, "download", error);
+}
+
+/* --- Memory of the host --- */
+
+bool cuda_pin(struct device *device, const void *memory, size_t bytes) {
+    if (cuda_enter(cuda_of_device(device), NULL) != STATUS_OK)
+        return false;
+    /* It does not write there. */
+    const cudaError_t code =
+        cudaHostRegister((void *)(uintptr_t)memory, bytes, cudaHostRegisterDefault);
+    cudaGetLastError(); /* else the next call would report an error that is none */
+    return code == cudaSuccess;
+}
+
+void cuda_unpin(struct device *device, const void *memory) {
+    struct cuda *cuda = cuda_of_device(device);
+    cuda_synchronise(&cuda->gpu, NULL);
+    cudaHostUnregister((void *)(uintptr_t)memory);
+    cudaGetLastError();
 }

@@ -16,7 +16,13 @@ enum status cuda_enter(const struct cuda *cuda, struct error *error) {
 /* Waits even where cuda_enter fails, because the caller then frees what commands read or write. */
 enum status cuda_synchronise(struct gpu *gpu, struct error *error) {
     const enum status status = cuda_enter(cuda_of(gpu), error);
-    const cudaError_t code = cudaStreamSynchronize(cuda_of(gpu)->stream);
+    struct cuda *cuda = cuda_of(gpu);
+    cudaError_t code = cudaStreamSynchronize(cuda->stream);
+    if (cuda->has_sent) { /* then that is done, too, unless something went wrong */
+        const cudaError_t sent = cudaStreamSynchronize(cuda->sending);
+        code = code == cudaSuccess ? sent : code;
+        cuda->has_sent = false;
+    }
     if (status != STATUS_OK || code == cudaSuccess)
         return status;
     return cuda_failed("cudaStreamSynchronize", code, "waiting for what was enqueued", error);

@@ -1,6 +1,6 @@
 /* What is enqueued on a GPU: kernels, cuBLAS's gemms, and whole graphs of them. All of it goes to
- * one stream, which keeps the order. Only cuda_synchronise, and making and freeing a graph, wait
- * for the stream. */
+ * one stream, which keeps the order; but for images, which another one sends (memory.h). Only
+ * cuda_synchronise, and making and freeing a graph, wait for the stream. */
 #ifndef DEVICE_CUDA_QUEUE_H
 #define DEVICE_CUDA_QUEUE_H
 

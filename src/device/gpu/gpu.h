@@ -149,7 +149,8 @@ struct gpu {
      * file of kernels also has the file's program, which the others share. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
     struct gpu_program *programs[OPERATION_KINDS];
-    struct buffer *staged;             /* bytes of images, until a kernel converts them */
+    struct buffer *staged[2];          /* bytes of images, until a kernel converts them */
+    size_t sent;                       /* parts of images that were sent, to these two in turn */
     struct step_choices *step_choices; /* how training steps are done (step_choice.h) */
     struct fused_step *fused_steps;    /* the kernels of those that are fused (fused_step.h) */
 };
@@ -157,8 +158,9 @@ struct gpu {
 /* What a driver does, and what it is like. A function that returns a status fills `error` where the
  * status is not STATUS_OK.
  *
- * There is one queue. Everything on it is done in the order in which it was enqueued, as if each
- * command ended before the next began. No function waits but `synchronise`, and those that say so.
+ * There is one queue. Everything on it, but for what `stage` sends, is done in the order in which
+ * it was enqueued, as if each command ended before the next began. No function waits but
+ * `synchronise`, and those that say so.
  */
 struct gpu_driver {
     /* --- Its library of gemms --- */
@@ -197,6 +199,13 @@ struct gpu_driver {
      * they must stay as they are until then. */
     enum status (*upload)(
         struct gpu *gpu, struct view destination, const void *host, struct error *error);
+    /* What a driver needs to send images while the device computes, or both NULL. `stage` does as
+     * `upload`, but may do it before what was enqueued earlier, as soon as what reads `destination`
+     * is done. That is said by staged_is_read, which is called when all of it has been enqueued.
+     * `half` numbers the two destinations that there are, 0 and 1. */
+    enum status (*stage)(struct gpu *gpu, size_t half, struct view destination, const void *host,
+        struct error *error);
+    enum status (*staged_is_read)(struct gpu *gpu, size_t half, struct error *error);
     /* Gives the number of elements that gemm.workspace must have for this gemm; 0: it needs none.
      */
     enum status (*gemm_workspace)(

@@ -9,9 +9,9 @@
  * allows as many. */
 enum { GROUP = 64 };
 
-/* Elements (of 4 bytes) of the buffer to which the bytes of images are sent. As many images are
- * sent at a time as it has room for. */
-enum { STAGED_ELEMENTS = 3 << 20 };
+/* Elements (of 4 bytes) of each of the two buffers to which the bytes of images are sent. As many
+ * images are sent at a time as one has room for. */
+enum { STAGED_ELEMENTS = 3 << 19 };
 _Static_assert(STAGED_ELEMENTS * 4 >= PIXELS_IMAGE_MAX, "an image can be sent");
 
 /* A grid with an item for each column of each row. The size of its groups is a power of two, so
@@ -38,28 +38,45 @@ static struct gpu_grid exact_grid_of(const struct gpu *gpu, size_t columns, size
     return grid;
 }
 
+/* Sends the bytes of images to one of the two buffers. */
+static enum status stage(
+    struct gpu *gpu, size_t half, struct view staged, const uint8_t *pixels, struct error *error) {
+    return gpu->driver->stage ? gpu->driver->stage(gpu, half, staged, pixels, error)
+                              : gpu->driver->upload(gpu, staged, pixels, error);
+}
+
+/* Makes numbers of the images in one of the two buffers. */
+static enum status convert_pixels(struct gpu *gpu, const struct pixel_format *format, size_t half,
+    struct view rows, struct error *error) {
+    float weights[PIXELS_CHANNELS_MAX] = {0};
+    for (size_t c = 0; c < format->channels && format->mixed; c++)
+        weights[c] = (float)format->weights[c];
+    const enum status status = GPU_LAUNCH(gpu, NULL, &gpu->kernels[OPERATION_UPLOAD_PIXELS],
+        exact_grid_of(gpu, rows.columns, rows.rows), error, ARGUMENT_BUFFER(gpu->staged[half]),
+        ARGUMENT_VIEW(rows), ARGUMENT_NUMBER(rows.columns), ARGUMENT_NUMBER(format->channels),
+        ARGUMENT_NUMBER(format->mixed), ARGUMENT_REAL(weights[0]), ARGUMENT_REAL(weights[1]),
+        ARGUMENT_REAL(weights[2]));
+    return status == STATUS_OK && gpu->driver->staged_is_read
+               ? gpu->driver->staged_is_read(gpu, half, error)
+               : status;
+}
+
 static enum status upload_pixels(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
+    (void)to; /* as of upload */
     const struct view destination = operation->upload_pixels.destination;
     const struct pixel_format *format = &operation->pixels;
     const size_t image = format->channels * format->plane; /* bytes */
     const size_t most = STAGED_ELEMENTS / (image / 4);
     const uint8_t *pixels = operation->host;
-    float weights[PIXELS_CHANNELS_MAX] = {0};
-    for (size_t c = 0; c < format->channels && format->mixed; c++)
-        weights[c] = (float)format->weights[c];
     enum status status = STATUS_OK;
     for (size_t done = 0; done < destination.rows && status == STATUS_OK; done += most) {
         const size_t left = destination.rows - done, count = left < most ? left : most;
-        const struct view rows = view_rows(destination, done, count);
-        status = gpu->driver->upload(
-            gpu, device_view(gpu->staged, count, image / 4), pixels + done * image, error);
+        const size_t half = gpu->sent++ % 2;
+        const struct view staged = device_view(gpu->staged[half], count, image / 4);
+        status = stage(gpu, half, staged, pixels + done * image, error);
         if (status == STATUS_OK)
-            status = GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
-                exact_grid_of(gpu, rows.columns, count), error, ARGUMENT_BUFFER(gpu->staged),
-                ARGUMENT_VIEW(rows), ARGUMENT_NUMBER(rows.columns),
-                ARGUMENT_NUMBER(format->channels), ARGUMENT_NUMBER(format->mixed),
-                ARGUMENT_REAL(weights[0]), ARGUMENT_REAL(weights[1]), ARGUMENT_REAL(weights[2]));
+            status = convert_pixels(gpu, format, half, view_rows(destination, done, count), error);
     }
     return status;
 }
@@ -185,7 +202,9 @@ static enum status run_kernels(struct gpu *gpu, struct error *error) {
 }
 
 enum status gpu_operations_create(struct gpu *gpu, struct error *error) {
-    enum status status = device_allocate(&gpu->base, STAGED_ELEMENTS, &gpu->staged, error);
+    enum status status = device_allocate(&gpu->base, STAGED_ELEMENTS, &gpu->staged[0], error);
+    if (status == STATUS_OK)
+        status = device_allocate(&gpu->base, STAGED_ELEMENTS, &gpu->staged[1], error);
     for (int kind = 0; kind < OPERATION_KINDS && status == STATUS_OK; kind++) {
         struct gpu_program *program;
         if (!operations[kind].kernel)
@@ -203,5 +222,6 @@ void gpu_operations_free(struct gpu *gpu) {
         gpu_kernel_free(gpu, &gpu->kernels[kind]);
     for (int kind = 0; kind < OPERATION_KINDS; kind++)
         gpu_program_free(gpu, gpu->programs[kind]);
-    buffer_free(gpu->staged);
+    buffer_free(gpu->staged[0]);
+    buffer_free(gpu->staged[1]);
 }
