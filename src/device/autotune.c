@@ -79,12 +79,21 @@ static void describe(const struct gemm_choices *choices) {
 
 /* --- Timing --- */
 
-/* An algorithm that is timed. It computes the same gemm `repeats` times in a turn. */
+enum { INPUTS_MAX = 64 };
+
+/* What is timed: a gemm, with inputs in so many places. */
+struct timed {
+    struct operation gemms[INPUTS_MAX];
+    size_t count;
+    struct buffer *written, *inputs;
+};
+
+/* An algorithm that is timed. It computes `repeats` gemms in a turn. */
 struct candidate {
     struct device *device;
     const struct algorithms *algorithms;
     size_t algorithm;
-    const struct operation *gemm;
+    const struct timed *timed;
     size_t repeats;
     struct recording *recorded; /* a turn as an epoch is recorded; NULL: it is enqueued */
     double least;               /* seconds for a gemm; INFINITY: it fails */
@@ -97,8 +106,8 @@ static enum status enqueue(const struct candidate *candidate, struct error *erro
         return device->type->run(device, candidate->recorded, error);
     enum status status = STATUS_OK;
     for (size_t r = 0; r < candidate->repeats && status == STATUS_OK; r++)
-        status =
-            candidate->algorithms->enqueue(device, candidate->algorithm, candidate->gemm, error);
+        status = candidate->algorithms->enqueue(device, candidate->algorithm,
+            &candidate->timed->gemms[r % candidate->timed->count], error);
     return status;
 }
 
@@ -131,8 +140,9 @@ static enum status get_ready(struct candidate *candidate, struct error *error) {
     const double wanted = algorithms->turn / candidate->least, most = (double)algorithms->repeats;
     candidate->repeats = (size_t)(wanted < 1.0 ? 1.0 : wanted < most ? wanted : most);
     if (algorithms->record)
-        status = algorithms->record(candidate->device, candidate->algorithm, candidate->gemm,
-            candidate->repeats, &candidate->recorded, error);
+        status =
+            algorithms->record(candidate->device, candidate->algorithm, candidate->timed->gemms,
+                candidate->timed->count, candidate->repeats, &candidate->recorded, error);
     if (status != STATUS_OK)
         candidate->least = INFINITY;
     return status;
@@ -169,8 +179,8 @@ static enum status take_turns(const struct algorithms *algorithms, struct candid
 
 /* Finds the fastest algorithm. One that fails is left out: memory may be short, or the hardware may
  * lack something that it needs. Only when all fail is it an error, the last one's. */
-static enum status find_fastest(struct gemm_choices *choices, const struct operation *gemm,
-    size_t *fastest, struct error *error) {
+static enum status find_fastest(
+    struct gemm_choices *choices, const struct timed *timed, size_t *fastest, struct error *error) {
     struct device *device = choices->device;
     const struct algorithms *algorithms = choices->algorithms;
     struct candidate candidates[ALGORITHMS_MAX];
@@ -178,7 +188,7 @@ static enum status find_fastest(struct gemm_choices *choices, const struct opera
     const double start = algorithms->clock();
     for (size_t a = 0; a < algorithms->count; a++) {
         candidates[a] = (struct candidate){
-            .device = device, .algorithms = algorithms, .algorithm = a, .gemm = gemm};
+            .device = device, .algorithms = algorithms, .algorithm = a, .timed = timed};
         const enum status status = get_ready(&candidates[a], error);
         failure = status != STATUS_OK ? status : failure;
     }
@@ -227,23 +237,42 @@ static void cut_batch(const struct gemm_choices *choices, struct operation *gemm
             gemm->views[v].rows = samples;
 }
 
+/* Gives the inputs of a forward product further places, of which nobody minds what they hold. Where
+ * there is no memory for that, they keep the one that they have. */
+static void spread_inputs(const struct gemm_choices *choices, struct timed *timed) {
+    const struct view x = timed->gemms[0].dense_forward.x;
+    const size_t elements = x.rows * x.columns;
+    const size_t wanted = choices->algorithms->cold_bytes / sizeof(float) / elements + 1;
+    const size_t count = wanted < INPUTS_MAX ? wanted : INPUTS_MAX;
+    struct error ignored;
+    if (timed->gemms[0].kind != OPERATION_DENSE_FORWARD || count == 1 ||
+        device_allocate(choices->device, count * elements, &timed->inputs, &ignored) != STATUS_OK)
+        return;
+    for (timed->count = 0; timed->count < count; timed->count++) {
+        timed->gemms[timed->count] = timed->gemms[0];
+        timed->gemms[timed->count].dense_forward.x =
+            (struct view){timed->inputs, timed->count * elements, x.rows, x.columns};
+    }
+}
+
 /* Times every algorithm. The results go to memory that is allocated for that, because what the
  * views hold may still be needed. If there is no such memory, nothing is timed, and the first
  * algorithm is taken. */
 static enum status time_algorithms(struct gemm_choices *choices, const struct operation *gemm,
-    bool *timed, size_t *fastest, struct error *error) {
-    struct operation apart = *gemm;
-    struct buffer *written = NULL;
+    bool *done, size_t *fastest, struct error *error) {
+    struct timed timed = {.gemms = {*gemm}, .count = 1};
     struct error ignored;
-    cut_batch(choices, &apart);
-    const size_t elements = write_apart(&apart, NULL);
+    cut_batch(choices, &timed.gemms[0]);
+    const size_t elements = write_apart(&timed.gemms[0], NULL);
     *fastest = 0;
-    *timed = device_allocate(choices->device, elements, &written, &ignored) == STATUS_OK;
-    if (!*timed)
+    *done = device_allocate(choices->device, elements, &timed.written, &ignored) == STATUS_OK;
+    if (!*done)
         return STATUS_OK;
-    write_apart(&apart, written);
-    const enum status status = find_fastest(choices, &apart, fastest, error);
-    buffer_free(written);
+    write_apart(&timed.gemms[0], timed.written);
+    spread_inputs(choices, &timed);
+    const enum status status = find_fastest(choices, &timed, fastest, error);
+    buffer_free(timed.written);
+    buffer_free(timed.inputs);
     return status;
 }
 

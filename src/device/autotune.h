@@ -32,6 +32,9 @@ struct algorithms {
     /* A gemm of more multiplications than this is timed with fewer samples in its batch; and with
      * fewer still after `enough_in_all`. */
     double multiplications;
+    /* The inputs of a forward product lie in so many bytes of memory, from one gemm to the next,
+     * since no cache holds an epoch's batches; 0: each gemm has the same. */
+    size_t cold_bytes;
     size_t largest_batch; /* that is timed at all: larger ones are for the first algorithm */
 
     /* The key under which the program cache keeps the choice for a shape, which is given as text.
@@ -42,10 +45,11 @@ struct algorithms {
      */
     enum status (*enqueue)(
         struct device *device, size_t algorithm, const struct operation *gemm, struct error *error);
-    /* Makes a recording of `repeats` such gemms. The caller frees *recording even where this fails,
-     * unless it is NULL. The function may be NULL: a turn's gemms are then enqueued one by one. */
-    enum status (*record)(struct device *device, size_t algorithm, const struct operation *gemm,
-        size_t repeats, struct recording **recording, struct error *error);
+    /* Makes a recording of `repeats` gemms, which are these `count` in turn. The caller frees
+     * *recording even where this fails, unless it is NULL. The function may be NULL: a turn's gemms
+     * are then enqueued one by one. */
+    enum status (*record)(struct device *device, size_t algorithm, const struct operation *gemms,
+        size_t count, size_t repeats, struct recording **recording, struct error *error);
 };
 
 /* The choices made so far: an algorithm for each shape of gemm. `algorithms` must live as long.

@@ -127,11 +127,11 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
     MAY_FAIL(cudaErrorInvalidDevice);
     if (ordinal < 0 || ordinal >= emulated_cuda.gpus)
         return emulated_note(cudaErrorInvalidDevice);
-    if (attribute != cudaDevAttrMaxThreadsPerBlock &&
-        attribute != cudaDevAttrMaxSharedMemoryPerBlock)
-        return emulated_note(cudaErrorInvalidValue);
-    *value = attribute == cudaDevAttrMaxThreadsPerBlock ? 1024 : 48 << 10;
-    return cudaSuccess;
+    *value = attribute == cudaDevAttrMaxThreadsPerBlock        ? 1024
+             : attribute == cudaDevAttrMaxSharedMemoryPerBlock ? 48 << 10
+             : attribute == cudaDevAttrL2CacheSize             ? 1 << 20
+                                                               : -1;
+    return *value >= 0 ? cudaSuccess : emulated_note(cudaErrorInvalidValue);
 }
 
 cudaError_t cudaDriverGetVersion(int *version) {

@@ -33,6 +33,7 @@ static unsigned able[ALGORITHMS];  /* gemms that it does before it fails */
 
 static unsigned gemms[ALGORITHMS]; /* that were enqueued since `multiply` began */
 static size_t fewest_rows;         /* of such a gemm by the library */
+static size_t farthest;            /* of such a gemm's inputs in their buffer */
 
 static void set_seconds(double small, double medium, double library) {
     memcpy(seconds, (double[ALGORITHMS]){small, medium, library}, sizeof seconds);
@@ -99,6 +100,8 @@ static enum status gemm_workspace(
 }
 
 static int algorithm_of(const struct gpu_command *command) {
+    if (!command->function && command->gemm.a.offset > farthest)
+        farthest = command->gemm.a.offset;
     return command->function ? command->function->program->algorithm : LIBRARY;
 }
 
@@ -222,6 +225,7 @@ static enum status multiply(size_t batch, size_t in) {
     const size_t elements[4] = {batch * in, in * OUT, OUT, batch * OUT};
     memset(gemms, 0, sizeof gemms);
     fewest_rows = SIZE_MAX;
+    farthest = 0;
     for (int b = 0; b < 4; b++)
         assert_ok(device_allocate(device, elements[b], &buffers[b], &error));
     const enum status status = device_dense_forward(device, device_view(buffers[0], batch, in),
@@ -261,6 +265,30 @@ static int set_up(void **state) {
 static const struct gpu_driver *const drivers[] = {&launching, &recording};
 
 /* --- By time --- */
+
+/* The inputs lie in twice as many bytes as the cache has; where there is no memory for that, in one
+ * place. */
+static void test_cold_inputs(void **state) {
+    (void)state;
+    for (size_t d = 0; d < 2; d++) {
+        open_fake(drivers[d], d == 0 ? "one" : "other", "auto");
+        set_seconds(3e-6, 2e-6, 1e-6);
+        expect(100, 32, LIBRARY, true);
+        assert_int_equal(farthest, 0); /* of which no cache is known */
+        fake.gpu.algorithms.cold_bytes = 1 << 17;
+        expect(101, 32, LIBRARY, true);
+        assert_int_equal(farthest, ((1 << 17) / (4 * 101 * 32)) * 101 * 32);
+        fake.gpu.algorithms.cold_bytes = 4 * 102 * 32 - 1;
+        expect(102, 32, LIBRARY, true);
+        assert_int_equal(farthest, 0);
+        fake.gpu.algorithms.cold_bytes = 1 << 17;
+        buffers_left = 5; /* of the gemm, and for its results */
+        expect(103, 32, LIBRARY, true);
+        assert_int_equal(farthest, 0);
+        buffers_left = 1000000;
+        close_fake();
+    }
+}
 
 static void test_fastest(void **state) {
     (void)state;
@@ -528,9 +556,10 @@ static void test_earlier_missed(void **state) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, support_remove_folder)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_fastest), TEST(test_repeats),
-        TEST(test_library_share), TEST(test_disturbed), TEST(test_failing), TEST(test_large),
-        TEST(test_largest_batch), TEST(test_enough_in_all), TEST(test_key), TEST(test_no_room),
-        TEST(test_earlier), TEST(test_earlier_elsewhere), TEST(test_earlier_missed)};
+    const struct CMUnitTest tests[] = {TEST(test_cold_inputs), TEST(test_fastest),
+        TEST(test_repeats), TEST(test_library_share), TEST(test_disturbed), TEST(test_failing),
+        TEST(test_large), TEST(test_largest_batch), TEST(test_enough_in_all), TEST(test_key),
+        TEST(test_no_room), TEST(test_earlier), TEST(test_earlier_elsewhere),
+        TEST(test_earlier_missed)};
     return cmocka_run_group_tests_name("autotune", tests, NULL, NULL);
 }

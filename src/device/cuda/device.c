@@ -128,11 +128,13 @@ static enum status create_queue(
 static enum status get_limits(struct cuda *cuda, struct error *error) {
     struct gpu *gpu = &cuda->gpu;
     const char *call = "cudaDeviceGetAttribute";
-    int items = 0, shared = 0;
+    int items = 0, shared = 0, cache = 0;
     size_t available = 0, all = 0;
     cudaError_t code = cudaDeviceGetAttribute(&items, cudaDevAttrMaxThreadsPerBlock, cuda->ordinal);
     if (code == cudaSuccess)
         code = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlock, cuda->ordinal);
+    if (code == cudaSuccess)
+        code = cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, cuda->ordinal);
     if (code == cudaSuccess) {
         call = "cudaMemGetInfo";
         code = cudaMemGetInfo(&available, &all);
@@ -141,6 +143,7 @@ static enum status get_limits(struct cuda *cuda, struct error *error) {
         return cuda_failed(call, code, "", error);
     gpu->largest_group = (size_t)items;
     gpu->group_bytes = (size_t)shared;
+    gpu->cache_bytes = (size_t)cache;
     gpu->vector_width = 1;
     gpu->memory_bytes = gpu->buffer_bytes = available - available / 32;
     return STATUS_OK;

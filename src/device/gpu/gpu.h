@@ -127,6 +127,7 @@ struct gpu {
     const struct gpu_driver *driver;
     size_t largest_group;    /* the most items of a group */
     size_t group_bytes;      /* the most shared memory of a group */
+    size_t cache_bytes;      /* of its largest cache, where an epoch's batches don't fit; or 0 */
     unsigned vector_width;   /* floats that an item best computes with at a time */
     size_t memory_bytes;     /* the most for all buffers together */
     size_t buffer_bytes;     /* the most for one buffer */

@@ -30,15 +30,15 @@ static enum status enqueue(
     return gemms_compute(((struct gpu *)device)->gemms, NULL, algorithm, gemm, error);
 }
 
-static enum status record(struct device *device, size_t algorithm, const struct operation *gemm,
-    size_t repeats, struct recording **recording, struct error *error) {
+static enum status record(struct device *device, size_t algorithm, const struct operation *gemms,
+    size_t count, size_t repeats, struct recording **recording, struct error *error) {
     struct gpu *gpu = (struct gpu *)device;
     struct recording *made = *recording = calloc(1, sizeof *made);
     if (!made)
         return error_memory(error, "a recording", sizeof *made);
     enum status status = STATUS_OK;
     for (size_t r = 0; r < repeats && status == STATUS_OK; r++)
-        status = gemms_compute(gpu->gemms, &made->commands, algorithm, gemm, error);
+        status = gemms_compute(gpu->gemms, &made->commands, algorithm, &gemms[r % count], error);
     return status == STATUS_OK ? gpu_commands_make_graph(gpu, &made->commands, error) : status;
 }
 
@@ -57,6 +57,7 @@ enum status gpu_choices_create(struct gpu *gpu, struct error *error) {
         .rounds = 10,
         .rounds_for_all = 3,
         .multiplications = INFINITY,
+        .cold_bytes = 2 * gpu->cache_bytes,
         .largest_batch = SIZE_MAX,
         .make_key = make_key,
         .enqueue = enqueue,

@@ -65,7 +65,7 @@ static enum status create_queue(struct opencl *opencl, struct error *error) {
 
 static enum status get_limits(struct opencl *opencl, struct error *error) {
     struct gpu *gpu = &opencl->gpu;
-    cl_ulong memory = 0, buffer = 0, local = 0;
+    cl_ulong memory = 0, buffer = 0, local = 0, cache = 0;
     cl_uint width = 1;
     const struct {
         cl_device_info what;
@@ -75,6 +75,7 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
         {CL_DEVICE_GLOBAL_MEM_SIZE, &memory, sizeof memory},
         {CL_DEVICE_MAX_MEM_ALLOC_SIZE, &buffer, sizeof buffer},
         {CL_DEVICE_LOCAL_MEM_SIZE, &local, sizeof local},
+        {CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, &cache, sizeof cache},
         {CL_DEVICE_MAX_WORK_GROUP_SIZE, &gpu->largest_group, sizeof gpu->largest_group},
         {CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, &width, sizeof width},
     };
@@ -92,6 +93,7 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
     gpu->memory_bytes = memory > SIZE_MAX ? SIZE_MAX : (size_t)memory;
     gpu->buffer_bytes = buffer > SIZE_MAX ? SIZE_MAX : (size_t)buffer;
     gpu->group_bytes = (size_t)local;
+    gpu->cache_bytes = opencl_is_cpu(opencl) ? 0 : (size_t)cache; /* a CPU's may hold them all */
     gpu->vector_width = width;
     return status;
 }
