@@ -394,6 +394,7 @@ struct device_peak {
     double flops;     /* operations per second of that product */
     size_t bytes;     /* size of the block that is copied within the device's memory */
     double bandwidth; /* bytes per second of that copy, both read and written */
+    double operation; /* seconds of an operation that has next to nothing to do, among others */
     /* Of a device that computes on the host: each instruction set that this build has code for and
      * this processor has, the widest first, with a NULL name after the last. No product is faster.
      * Of other devices: none. */
@@ -403,7 +404,9 @@ struct device_peak {
 /* Measures the peak, which takes some seconds. Each measurement is the best of several repetitions,
  * and the device is idle before and after each. The products are device_dense_forward on larger and
  * larger square matrices, until one takes 0.1 s, the side is 8192 or memory is short. The copy is
- * device_gather_rows of 1 GiB, or of what memory has room for.
+ * device_gather_rows of 1 GiB, or of what memory has room for. The operation is device_gather_rows
+ * of a single number, 1,000 times one after another, recorded where the device can: what a launch
+ * costs on a GPU.
  *
  * Arithmetic is timed in windows of about 1 ms, some hundreds for each instruction set, spread over
  * some seconds. In a window all threads do the same amount of work. It lasts from before the first

@@ -11,10 +11,11 @@
 #include <stdlib.h>
 
 enum {
-    SIDE_MIN = 256,  /* side of the first gemm; it doubles from gemm to gemm */
-    SIDE_MAX = 8192, /* side of the last gemm: 1.1e12 operations */
-    ROW = 1 << 14,   /* elements of a row that is copied; GPUs allow only about 2^16 rows */
-    CHUNK = 1 << 20, /* random elements; larger matrices repeat them */
+    SIDE_MIN = 256,    /* side of the first gemm; it doubles from gemm to gemm */
+    SIDE_MAX = 8192,   /* side of the last gemm: 1.1e12 operations */
+    ROW = 1 << 14,     /* elements of a row that is copied; GPUs allow only about 2^16 rows */
+    CHUNK = 1 << 20,   /* random elements; larger matrices repeat them */
+    OPERATIONS = 1000, /* that have nothing to do */
     CHECKED_SIDE =
         512, /* side of the gemms of the self-check, where the library has no suspect side */
 };
@@ -30,6 +31,7 @@ struct peak {
     struct device *device;
     struct view views[4];
     float *chunk; /* [CHUNK] */
+    struct recording *recording;
 };
 
 static void free_views(struct peak *peak) {
@@ -180,6 +182,39 @@ static enum status measure_copy(
     return status;
 }
 
+/* A device_enqueue. */
+static enum status copy_often(void *context, struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t o = 0; o < OPERATIONS && status == STATUS_OK; o++)
+        status = copy(context, error);
+    return status;
+}
+
+static enum status run_often(struct peak *peak, struct error *error) {
+    return device_run(peak->device, peak->recording, copy_often, peak, error);
+}
+
+/* Times OPERATIONS copies of a single number. */
+static enum status measure_operation(
+    struct peak *peak, struct device_peak *result, struct error *error) {
+    static const uint32_t zero;
+    double seconds = 0.0;
+    enum status status = STATUS_OK;
+    for (size_t v = 0; v < 3 && status == STATUS_OK; v++)
+        status = allocate(peak, v, 1, 1, error);
+    for (size_t v = 0; v < 2 && status == STATUS_OK; v++)
+        status = device_upload(peak->device, peak->views[v], &zero, error);
+    if (status == STATUS_OK)
+        status = device_record(peak->device, copy_often, peak, &peak->recording, error);
+    if (status == STATUS_OK)
+        status = time_best(peak, run_often, &seconds, error);
+    recording_free(peak->device, peak->recording);
+    peak->recording = NULL;
+    free_views(peak);
+    result->operation = seconds / OPERATIONS;
+    return status;
+}
+
 enum status device_measure_peak(
     struct device *device, struct device_peak *peak, struct error *error) {
     struct peak work = {.device = device, .chunk = memory_allocate(CHUNK * sizeof *work.chunk)};
@@ -196,6 +231,8 @@ enum status device_measure_peak(
         status = device->type->measure_arithmetic(device, peak, error);
     if (status == STATUS_OK)
         status = measure_copy(&work, peak, error);
+    if (status == STATUS_OK)
+        status = measure_operation(&work, peak, error);
     if (status != STATUS_OK)
         device_synchronise(device, NULL); /* uploads may still read the chunk */
     free_views(&work);

@@ -200,9 +200,10 @@ static json_t *describe_arithmetic(const struct arithmetic_peak *arithmetic) {
 
 enum status record_write_peak_json(
     const struct record *record, const struct device_peak *peak, FILE *file, struct error *error) {
-    json_t *figures = json_pack("{s:f, s:I, s:f, s:I, s:o}", "gflops", peak->flops / 1e9, "side",
-        (json_int_t)peak->side, "bytes_per_second", peak->bandwidth, "bytes",
-        (json_int_t)peak->bytes, "arithmetic", describe_arithmetic(peak->arithmetic));
+    json_t *figures = json_pack("{s:f, s:I, s:f, s:I, s:f, s:o}", "gflops", peak->flops / 1e9,
+        "side", (json_int_t)peak->side, "bytes_per_second", peak->bandwidth, "bytes",
+        (json_int_t)peak->bytes, "operation_seconds", peak->operation, "arithmetic",
+        describe_arithmetic(peak->arithmetic));
     return write_line(
         json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s}", "schema", 1, "time", record->time,
             "commit", record->commit, "host", describe_host(&record->host), "device",

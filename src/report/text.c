@@ -279,6 +279,7 @@ void record_print_peak(const struct record *record, const struct device_peak *pe
         peak->side);
     print_row(file, "copy", "%.1f GB/s read and written, of %.0f MiB", peak->bandwidth / 1e9,
         (double)peak->bytes / (1 << 20));
+    print_row(file, "operation", "%.2f us at least", peak->operation * 1e6);
     locale_end(before);
 }
 

@@ -484,8 +484,11 @@ static void test_json_text(void **state) {
 
 static void test_peak(void **state) {
     (void)state;
-    const struct device_peak peak = {
-        .side = 4096, .flops = 1234.5e9, .bytes = 100 << 20, .bandwidth = 567.75e9};
+    const struct device_peak peak = {.side = 4096,
+        .flops = 1234.5e9,
+        .bytes = 100 << 20,
+        .bandwidth = 567.75e9,
+        .operation = 2.125e-6};
     struct device_peak host_peak = peak;
     host_peak.arithmetic[0] = (struct arithmetic_peak){"SVE", 2345.5e9};
     host_peak.arithmetic[1] = (struct arithmetic_peak){"NEON", 2000e9};
@@ -497,7 +500,8 @@ static void test_peak(void **state) {
         ",\"submission\":\"graph\",\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_"
         "COUNT\":\"2\"}}"
         ",\"peak\":{\"gflops\":1234.5,\"side\":4096,"
-        "\"bytes_per_second\":5.6775e11,\"bytes\":104857600,\"arithmetic\":null},"
+        "\"bytes_per_second\":5.6775e11,\"bytes\":104857600,\"operation_seconds\":2.125e-6,"
+        "\"arithmetic\":null},"
         "\"status\":\"complete\"}\n"));
     assert_non_null(strstr(text, "{\"schema\":1,\"time\":\"2026-03-04T05:06:07Z\",\"commit\":"
                                  "\"0123456789ab\",\"host\":{\"name\":\"ada\","));
@@ -509,7 +513,8 @@ static void test_peak(void **state) {
         "device    opencl: Radeon 9 (gpu), CLBlast 1.5, products: clblast 2, own-host 1, "
         "driver: ROCm 5.7, 3 threads, tf32\n"
         "product   1234.5 GFLOP/s, of 4096 x 4096 matrices\n"
-        "copy      567.8 GB/s read and written, of 100 MiB\n");
+        "copy      567.8 GB/s read and written, of 100 MiB\n"
+        "operation 2.12 us at least\n");
     file = fmemopen(text, sizeof text, "w");
     assert_non_null(file);
     assert_ok(record_write_peak_json(&whole.record, &host_peak, file, &error));
