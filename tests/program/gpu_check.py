@@ -26,6 +26,9 @@ GPU_CHECK = os.path.abspath(sys.argv.pop(1))
 EMULATED = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else None
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(GPU_CHECK))
+from checking import benchmark, commands  # noqa: E402 pylint: disable=wrong-import-position
+
+SHAPES = benchmark.SHAPES
 
 # A trainer in a few lines: LIE is what it does wrong.
 PRETENDER = """\
@@ -98,7 +101,7 @@ class GpuCheck(Folder):
         changed = {"PATH": "/usr/bin:/bin", **(environment or {})}
         with contextlib.redirect_stdout(io.StringIO()) as output, \
                 contextlib.redirect_stderr(io.StringIO()) as errors, mock.patch.dict(os.environ, changed), \
-                mock.patch.multiple(tool, SHAPES=tool.SHAPES[:shapes], WARM_UP=0.05, START=start), \
+                mock.patch.multiple(benchmark, SHAPES=SHAPES[:shapes], WARM_UP=0.05, START=start), \
                 mock.patch.object(sys, "argv", ["gpu-check", *self.words(trainer, *more, **options)]):
             try:
                 tool.main()
@@ -119,9 +122,9 @@ class GpuCheck(Folder):
         with open(self.made("table.md"), encoding="utf-8") as file:
             self.assertEqual(file.read(), done.stdout)
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
-        self.assertEqual(len(rows), 2 + 2 * 5 + 4 * 2)  # with the head
+        self.assertEqual(len(rows), 2 + 8 + 5 + 4 * 2)  # with the head
         self.assertEqual([cell.strip() for cell in rows[2][1:8]],
-                         ["64,32", "300", "cuda graph", "10.000", "10.000", "0", "20"])
+                         ["64,32", "300", "cuda", "10.000", "10.000", "0", "20"])
         with open(self.made("records.jsonl"), encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
         self.assertEqual(len(records), 1 + len(rows) - 2)  # with the peak
@@ -133,9 +136,9 @@ class GpuCheck(Folder):
     def test_lies(self):
         for lie, text in (
                 ("losses", r"failed: cuda stream, 64,32, 300\n"),
-                ("losses", r"the loss of epoch 1 is 2.3, that of cuda graph 2.2"),
+                ("losses", r"the loss of epoch 1 is 2.3, that of cuda 2.2"),
                 ("late", r"the loss of epoch 5 is 2.296"),
-                ("graph", "cuda graph, 64,32, 300: it was no graph"),
+                ("graph", "cuda, 64,32, 300: it was no graph"),
                 ("crash", r"cuda stream, 64,32, 300: exit status 1: trainer: cuda: it gave cudaErrorWrong"),
                 ("absent", r"cuda: cuda +not here: it is hidden"),
                 ("list", "--list-devices: exit status 1")):
@@ -156,17 +159,17 @@ class GpuCheck(Folder):
             done = self.pretend("slow", minutes=minutes, start=0.5, environment={"TRACE": trace})
             self.assertEqual(done.returncode, 0, done.stderr)
             minutes *= 2
-        self.assertIn("cuda graph, 64,32, 300: too slow", done.stdout)
+        self.assertIn("cuda, 64,32, 300: too slow", done.stdout)
         self.assertRegex(done.stdout, "no time was left for cuda ")
         with open(trace, encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # at once: it was killed
 
     def test_figures(self):
         """Of a row, by hand: rates are those of the median, 0.03 s, where the record has those of the mean, 0.06 s."""
-        tool = load(GPU_CHECK)
         os.mkdir(self.out)
         options = types.SimpleNamespace(peers=False, minutes=1, samples=1000)
-        benchmark = tool.Benchmark(tool.Commands(self.out, 1), options, self.pretender, ["cpu"])
+        measured = benchmark.Benchmark(commands.Commands(self.out, self.out, 1), options, self.pretender, ["cpu"],
+                                       self.out)
         device = {"name": "A CPU", "type": "cpu", "gemm": None, "library": "BLAS 1", "precision": "fp32",
                   "submission": None}
         record = {"commit": "0123456789ab", "device": device,
@@ -175,8 +178,8 @@ class GpuCheck(Folder):
                              for epoch, seconds in enumerate((0.05, 0.02, 0.04, 0.01))],
                   "samples_per_second": 1500.0, "gflops": 30.0, "status": "complete"}
         with contextlib.redirect_stderr(io.StringIO()):
-            benchmark.keep("cpu", (300, "64,32", "0.01"), record)
-        self.assertEqual(benchmark.table().splitlines()[-1],
+            measured.keep("cpu", (300, "64,32", "0.01"), record)
+        self.assertEqual(measured.table().splitlines()[-1],
                          "| 64,32 | 250 | cpu | 30.000 | 10.000 | 133 | 4 | 3000 | 60 | 2.500000 | 2.400000 "
                          "| BLAS 1, fp32, CIFAR-10 |")
 
@@ -222,7 +225,7 @@ class GpuCheck(Folder):
     def test_records(self):
         """Of what a peer prints: not what its library says, nor half a line."""
         text = 'autotuning\n{"a": 1}\n3\n\nNaN\n{"b": 2}\n{"c": '
-        self.assertEqual(list(load(GPU_CHECK).records_in(text)), [{"a": 1}, {"b": 2}])
+        self.assertEqual(list(benchmark.records_in(text)), [{"a": 1}, {"b": 2}])
 
     def test_usage(self):
         for more in (["--devices", "tpu"], ["--runs", "2"], ["--minutes", "0"], ["--samples", "0"],
@@ -251,8 +254,10 @@ class GpuCheck(Folder):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| 64,32 | 200 | ")]
         self.assertEqual([row[3].strip() for row in rows], [
-            "cuda graph", "cuda stream", "cuda own", "cuda cublas", "cuda tf32", "reference"])
-        self.assertEqual(["EMULATED: no result" in row[-2] for row in rows], [True] * 5 + [False])
+            "cuda", "cuda fused", "cuda separate", "cuda stream", "cuda streamed", "cuda own", "cuda cublas",
+            "cuda tf32", "reference"])
+        self.assertEqual(["EMULATED: no result" in row[-2] for row in rows], [True] * 8 + [False])
+        self.assertIn(rows[0][3:5], [line.split("|")[3:5] for line in done.stderr.splitlines()])  # at once
 
 
 if __name__ == "__main__":

@@ -56,6 +56,17 @@ class Tables(Case):
             ["reference", "4", "0.810", "0.0360", "0.0520", "1 × 2", "61,852", "17.1", "-", "0.0160", cpu],
             ["reference", "1", "2.50", "0.0350", "0.0510", "1 × 2", "20,040", "5.54", "-", "0.00520", cpu]])
 
+    def test_warm_up(self):
+        """Runs after one are no runs of the same as those without, and are told apart; it is no share of a run."""
+        warm = fake.run("cuda", 0.01, phases={"warm_up": 1.0})
+        warm["seconds"]["wall"] += 1.0
+        machine = self.machine([warm, fake.run("cuda", 0.02)])
+        self.assertEqual([row[0] for row in tables.benchmark_table(machine).rows], [
+            f"cuda: cuBLAS 13.0, own-small 4, cublas 2, graph, {how} a warm-up" for how in ("after", "without")])
+        self.assertNotIn("warm_up", records.phases_of(warm))
+        (row,) = tables.benchmark_table(self.machine([warm])).rows
+        self.assertEqual(row[0], "cuda: cuBLAS 13.0, own-small 4, cublas 2, graph")
+
     def test_shapes(self):
         """By width, then by batch, fastest first; the best peer is that of the same net and batch."""
         table = tables.shapes_table(self.machine(worked_out.grid()))

@@ -222,6 +222,17 @@ class Pretended(Swept):
         self.assertRegex(lines[5], r"numpy_blas.py'? .*--batch-size 200 .*# with the fastest --threads of 1")
         self.assertFalse(os.path.exists(self.out) or os.path.exists(self.trace))
 
+    def test_warm_up(self):
+        """Every configuration has it, unless others are asked for; also the peers."""
+        more = ("--device", "cpu,reference", "--peers", "numpy", "--data", self.folder, "--no-peak", "--dry-run")
+        for asked, found in (((), "1"), (("--warm-up", "0"), "0"), (("--warm-up", "0.5"), "0.5")):
+            done = self.sweep(*more, *asked, trainer=os.path.abspath(TRAINER))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = done.stdout.splitlines()[1:]
+            self.assertEqual(len(lines), 3)
+            for line in lines:
+                self.assertIn(f" --warm-up {found} ", line)
+
     def test_ended(self):
         """A signal ends it and what it runs, and what is there stays."""
         for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
