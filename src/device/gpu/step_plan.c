@@ -15,7 +15,7 @@ struct sizes {
 };
 
 enum {
-    CHUNK_GPU = 96,  /* the most samples of a chunk: more would not fit in an item's registers */
+    CHUNK_GPU = 80,  /* the most samples of a chunk: more would not fit in an item's registers */
     CHUNK_CPU = 160, /* or in a CPU's second cache */
     SUMS_MOST = 1 << 24, /* floats of the sums that go from one kernel to the other */
     ROW_X_PAD = 4 /* floats after a sample's inputs, so that neighbours lie in different banks */
