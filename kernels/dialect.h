@@ -22,6 +22,20 @@ typedef unsigned long long ulong;
 #define BARRIER() __syncthreads()
 /* What a group has written before PUBLISH, another group of the same launch can read by
  * LOAD_PUBLISHED, once an atomic operation has told it that it is written. */
+/* A launch may begin before the one before it has ended (device_options.submission, "overlapped").
+ * Nothing that earlier launches write may be read or written before WAIT_FOR_LAUNCHES, by which all
+ * of them have ended. LET_NEXT_BEGIN, which must come after it, lets the launch after this one
+ * begin once all groups have called it. Every group calls both. */
+DEVICE void WAIT_FOR_LAUNCHES() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+DEVICE void LET_NEXT_BEGIN() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
 #define PUBLISH() __threadfence()
 #define LOAD_PUBLISHED(from) __ldcg(from)
 #define ATOMIC_INCREMENT(count) atomicAdd(count, 1u) /* gives the count before */
@@ -50,6 +64,8 @@ DEVICE ulong get_global_id(int dimension) {
 #define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name
 #define KERNEL_OF_GROUPS(name, x, y, n) KERNEL_OF_GROUP(name, x, y) /* drivers find their own */
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+#define WAIT_FOR_LAUNCHES() /* launches are done one after another */
+#define LET_NEXT_BEGIN()
 /* OpenCL 1.2 does not promise that a group sees what another group has written. So only tests rely
  * on these three. They run the kernels with FUSED_REDUCTION, as CUDA does, on an OpenCL driver that
  * does promise it. */

@@ -317,12 +317,19 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
     from_next.index = index + next_index_at;
     from_next.ones = 0;
 
+    /* The batch is there before any launch, all else is what launches write. */
+    if (tile.layer > 0)
+        WAIT_FOR_LAUNCHES();
     if (batch > 0) {
         FETCH(loads_x, TILE_M, from_x, 0, batch);
-        FETCH(loads_d, TILE_N, from_d, 0, batch);
     } else if (goes_on) {
         FETCH(loads_x, TILE_M, from_next, 0, next);
     }
+    if (tile.layer == 0)
+        WAIT_FOR_LAUNCHES();
+    LET_NEXT_BEGIN();
+    if (batch > 0)
+        FETCH(loads_d, TILE_N, from_d, 0, batch);
     for (uint v = item; v < TILE_VECTORS; v += ITEMS) {
         const uint row = v * WIDTH / TILE_N, column = v * WIDTH % TILE_N;
         vector weight = (vector)(0.0f);
@@ -507,6 +514,8 @@ KERNEL_OF_GROUP(step_samples, SAMPLES_ITEMS, 1)
     const uint item = get_local_id(0), first = (uint)get_group_id(0) * EACH;
     const uint count = batch - first < EACH ? batch - first : EACH;
     const uint classes = widths[LAYERS];
+    WAIT_FOR_LAUNCHES();
+    LET_NEXT_BEGIN();
 
     /* Shared memory: the weights of all layers but the first, the values of each layer, and the
      * gradients of one layer and of the one before it. */

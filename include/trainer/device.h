@@ -64,8 +64,8 @@ struct device_info {
     /* "fused" or "separate": how training steps are done in the last recording (see
      * device_options.step). NULL: the device has one way only. */
     const char *step;
-    /* "graph" or "stream": how the last recording is submitted (see device_options.submission).
-     * NULL: the device has one way only. */
+    /* "graph", "overlapped" or "stream": how the last recording is submitted (see
+     * device_options.submission). NULL: the device has one way only. */
     const char *submission;
     int threads; /* host threads that compute; 0: the host does not compute */
     int units;   /* compute units, as the driver counts them; 0: not known */
@@ -122,9 +122,11 @@ struct device_options {
      * step; but separate, where `gemm` names a library or one of our own gemms. What is not
      * recorded is separate. */
     const char *step;
-    /* How a recording is submitted, where a device has a choice. "graph", "auto" or NULL: as one
-     * submission, if possible. "stream": one call after another. A device without a choice takes
-     * only "auto" or NULL. */
+    /* How a recording is submitted, where a device has a choice. "graph": as one submission, if
+     * possible. "overlapped": the same, and a launch of a whole step may begin while the one before
+     * it ends; steps that are not fused are not overlapped. "stream": one call after another.
+     * "auto" or NULL: the faster of the first two. A device without a choice takes only "auto" or
+     * NULL. */
     const char *submission;
     /* The text that device_choices gave in an earlier run. The device makes the same choices again,
      * so that this run ends with the same bits. NULL: there was no such run. Choices of another

@@ -347,6 +347,12 @@ static void print_clocks(const struct training_clocks *clocks, FILE *file) {
         clocks->limits ? "; held down by: " : "", limits_text(clocks->limits, ", ", limits));
 }
 
+static const char *submission_text(const char *submission) {
+    return strcmp(submission, "overlapped") == 0 ? "a graph of launches that overlap"
+           : strcmp(submission, "graph") == 0    ? "a graph"
+                                                 : "a stream";
+}
+
 void record_print_summary(const struct record *record, FILE *file) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
@@ -362,8 +368,8 @@ void record_print_summary(const struct record *record, FILE *file) {
         const char *step = record->device->step, *submission = record->device->submission;
         print_row(file, "epoch", "%.4f s mean, %.4f s min, %.4f s max%s%s%s%s%s",
             summary.mean_epoch, summary.min_epoch, summary.max_epoch, step ? "; " : "",
-            step ? step : "", step ? " steps" : "", submission ? "; submitted as a " : "",
-            submission ? submission : "");
+            step ? step : "", step ? " steps" : "", submission ? "; submitted as " : "",
+            submission ? submission_text(submission) : "");
         print_row(file, "speed", "%.0f samples/s, %.1f GFLOP/s", summary.samples_per_second,
             summary.gflops);
     }

@@ -54,7 +54,9 @@ struct emulated_cuda_state {
     unsigned long copies;      /* and copies */
     unsigned long first_runs; /* of those kernels, the first of each since its library was loaded */
     unsigned long graph_nodes; /* of the graph that was last run */
-    int driver_errors;         /* of the OpenCL driver */
+    unsigned long
+        overlapping;   /* those of them that may begin before the one before them has ended */
+    int driver_errors; /* of the OpenCL driver */
 };
 extern struct emulated_cuda_state emulated_cuda_state;
 
@@ -85,6 +87,7 @@ struct command {
     enum cudaMemcpyKind direction;
     struct emulated_kernel *kernel; /* KERNEL */
     dim3 grid, block;
+    bool overlaps; /* KERNEL */
     unsigned char arguments[18][8];
     struct {
         bool transpose_a, transpose_b, tf32; /* GEMM: column-major */

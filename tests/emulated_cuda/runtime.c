@@ -174,6 +174,7 @@ static const struct {
     ERROR(cudaErrorInvalidKernelImage, "device kernel image is invalid"),
     ERROR(cudaErrorInvalidResourceHandle, "invalid resource handle"),
     ERROR(cudaErrorSymbolNotFound, "named symbol not found"),
+    ERROR(cudaErrorNotSupported, "operation not supported"),
     ERROR(cudaErrorIllegalAddress, "an illegal memory access was encountered"),
     ERROR(cudaErrorLaunchFailure, "unspecified launch failure"),
     ERROR(cudaErrorStreamCaptureUnsupported, "operation not permitted when stream is capturing"),

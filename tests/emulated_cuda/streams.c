@@ -77,6 +77,9 @@ static void run_command(const struct command *command) {
         break;
     case GRAPH:
         emulated_cuda_state.graph_nodes = command->graph->commands.count;
+        emulated_cuda_state.overlapping = 0;
+        for (size_t c = 0; c < command->graph->commands.count; c++)
+            emulated_cuda_state.overlapping += command->graph->commands.all[c].overlaps;
         run(&command->graph->commands);
         break;
     case RECORD:
@@ -332,10 +335,9 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t whole) {
     RESULT_AFTER(cudaErrorInvalidValue);
 }
 
-cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
-    size_t shared, cudaStream_t stream) {
-    MAY_FAIL(cudaErrorLaunchFailure);
-    struct command command = {.kind = KERNEL, .grid = grid, .block = block};
+static cudaError_t launch(const void *function, dim3 grid, dim3 block, void **arguments,
+    size_t shared, cudaStream_t stream, bool overlaps) {
+    struct command command = {.kind = KERNEL, .grid = grid, .block = block, .overlaps = overlaps};
     memcpy(&command.kernel, &function, sizeof function);
     const unsigned long long items = (unsigned long long)block.x * block.y * block.z;
     if (items == 0 || items > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
@@ -346,4 +348,24 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void *
     }
     const cudaError_t code = emulated_copy_arguments(command.kernel, arguments, &command);
     return emulated_note(code == cudaSuccess ? emulated_enqueue(stream, &command) : code);
+}
+
+cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
+    size_t shared, cudaStream_t stream) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    return launch(function, grid, block, arguments, shared, stream, false);
+}
+
+/* Launches that overlap are done one after another here, as they may be. */
+cudaError_t cudaLaunchKernelExC(
+    const cudaLaunchConfig_t *config, const void *function, void **arguments) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    if (config->numAttrs != 1 ||
+        config->attrs[0].id != cudaLaunchAttributeProgrammaticStreamSerialization ||
+        config->attrs[0].val.programmaticStreamSerializationAllowed != 1)
+        emulated_violation("a launch with attributes that nobody knows");
+    if (emulated_cuda.capability < 90)
+        return emulated_note(cudaErrorNotSupported);
+    return launch(function, config->gridDim, config->blockDim, arguments, config->dynamicSmemBytes,
+        config->stream, true);
 }

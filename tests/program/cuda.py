@@ -150,12 +150,15 @@ class Choosing(Folder):
         self.assertEqual(device["environment"], override)
 
     def test_submission(self):
-        for submission, more, expected in ((None, {}, "graph"), ("graph", {}, "graph"),
-                                           ("stream", {}, "stream"),
-                                           (None, {"EMULATED_CUDA_NO_GRAPHS": "1"}, "stream")):
+        old, none = {"EMULATED_CUDA_CAPABILITY": "89"}, {"EMULATED_CUDA_NO_GRAPHS": "1"}
+        for submission, more, *expected in ((None, {}, "graph", "overlapped"), ("graph", {}, "graph"),
+                                            ("overlapped", {}, "overlapped"), ("stream", {}, "stream"),
+                                            (None, old, "graph"), (None, none, "stream")):
             asked = ("--submission", submission) if submission else ()
-            found = record(*SMALL, "--device", "cuda", *asked, env=more)
-            self.assertEqual(found["device"]["submission"], expected)
+            found = record(*SMALL, "--device", "cuda", "--step", "fused", *asked, env=more)
+            self.assertIn(found["device"]["submission"], expected)
+        self.fails(2, r"cuda: launches on .* can't overlap: its compute capability is 8.9, 9.0 is the first with that; "
+                   "take --submission graph", *SMALL, "--device", "cuda", "--submission", "overlapped", env=old)
 
 
 class Results(Folder):

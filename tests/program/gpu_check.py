@@ -122,7 +122,7 @@ class GpuCheck(Folder):
         with open(self.made("table.md"), encoding="utf-8") as file:
             self.assertEqual(file.read(), done.stdout)
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
-        self.assertEqual(len(rows), 2 + 8 + 5 + 4 * 2)  # with the head
+        self.assertEqual(len(rows), 2 + 10 + 5 + 4 * 2)  # with the head
         self.assertEqual([cell.strip() for cell in rows[2][1:8]],
                          ["64,32", "300", "cuda", "10.000", "10.000", "0", "20"])
         with open(self.made("records.jsonl"), encoding="utf-8") as file:
@@ -254,9 +254,9 @@ class GpuCheck(Folder):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| 64,32 | 200 | ")]
         self.assertEqual([row[3].strip() for row in rows], [
-            "cuda", "cuda fused", "cuda separate", "cuda stream", "cuda streamed", "cuda own", "cuda cublas",
-            "cuda tf32", "reference"])
-        self.assertEqual(["EMULATED: no result" in row[-2] for row in rows], [True] * 8 + [False])
+            "cuda", "cuda fused", "cuda separate", "cuda graph", "cuda overlapped", "cuda stream", "cuda streamed",
+            "cuda own", "cuda cublas", "cuda tf32", "reference"])
+        self.assertEqual(["EMULATED: no result" in row[-2] for row in rows], [True] * 10 + [False])
         self.assertIn(rows[0][3:5], [line.split("|")[3:5] for line in done.stderr.splitlines()])  # at once
 
 

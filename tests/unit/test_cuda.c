@@ -96,10 +96,10 @@ static enum status enqueue_steps(void *context, struct error *problem) {
 enum { EPOCH_STEPS = 5 };
 
 /* Runs an epoch of EPOCH_STEPS steps of the default net by a way to multiply; gives its launches.
- */
-static unsigned long count_launches(const char *gemm, const char *step) {
+ * It becomes what `submission` says. */
+static unsigned long count_launches(const char *gemm, const char *step, const char *submission) {
     enum { BATCH = 300 };
-    const struct device_options options = {.gemm = gemm, .step = step};
+    const struct device_options options = {.gemm = gemm, .step = step, .submission = submission};
     struct device *device;
     struct network *network;
     struct buffer *buffers[4];
@@ -123,7 +123,7 @@ static unsigned long count_launches(const char *gemm, const char *step) {
     struct recording *recording;
     assert_ok(device_record(device, enqueue_steps, &steps, &recording, &error));
     assert_non_null(recording);
-    assert_string_equal(device_info(device)->submission, "graph");
+    assert_string_equal(device_info(device)->submission, submission);
 
     /* One submission, and no call but that: nothing is allocated, loaded or waited for. */
     const struct emulated_cuda_state before = emulated_cuda_state;
@@ -147,11 +147,15 @@ static unsigned long count_launches(const char *gemm, const char *step) {
 
 static void test_launches(void **state) {
     (void)state;
-    assert_int_equal(count_launches("own", "separate"), 9 * EPOCH_STEPS);
-    assert_int_equal(count_launches("own-small", "auto"), 9 * EPOCH_STEPS);
+    assert_int_equal(count_launches("own", "separate", "graph"), 9 * EPOCH_STEPS);
+    assert_int_equal(count_launches("own-small", "auto", "graph"), 9 * EPOCH_STEPS);
     assert_int_equal(
-        count_launches("cublas", "auto"), 17 * EPOCH_STEPS); /* an epilogue is its own */
-    assert_int_equal(count_launches("auto", "fused"), 2 * EPOCH_STEPS + 1);
+        count_launches("cublas", "auto", "graph"), 17 * EPOCH_STEPS); /* an epilogue is its own */
+    assert_int_equal(count_launches("auto", "fused", "graph"), 2 * EPOCH_STEPS + 1);
+    assert_int_equal(emulated_cuda_state.overlapping, 0);
+    /* The first launch is behind kernels that don't say when something may begin. */
+    assert_int_equal(count_launches("auto", "fused", "overlapped"), 2 * EPOCH_STEPS + 1);
+    assert_int_equal(emulated_cuda_state.overlapping, 2 * EPOCH_STEPS);
 }
 
 /* What is too long to be recorded is no error, and no graph. */
@@ -303,6 +307,40 @@ static void test_submissions(void **state) {
     const struct outcome chosen = train(&small, &plan, &(struct device_options){.gemm = "auto"});
     assert_int_equal(chosen.status, STATUS_OK);
     assert_string_equal(chosen.submission, "graph");
+}
+
+/* Launches that overlap give the same bits; the record says whether they do. Where the driver does
+ * not know such launches, they don't, and nobody needs to be warned; where the GPU can't, who asks
+ * for them is told. */
+static void test_overlapped(void **state) {
+    (void)state;
+    static const struct device_options graph = {.step = "fused", .submission = "graph"},
+                                       overlapped = {.step = "fused", .submission = "overlapped"},
+                                       any = {.step = "fused"}, separate = {.step = "separate"};
+    const struct outcome good = train(&small, &basic, &graph);
+    assert_int_equal(good.status, STATUS_OK);
+    assert_string_equal(good.submission, "graph");
+    const struct outcome asked = train(&small, &basic, &overlapped);
+    const struct outcome chosen = train(&small, &basic, &any);
+    emulated_cuda.refused = "cudaLaunchKernelExC";
+    const struct outcome refused = train(&small, &basic, &overlapped);
+    setenv("XDG_CACHE_HOME", "/dev/null", 1);
+    const struct outcome only = train(&small, &basic, &any);
+    emulated_cuda.refused = NULL;
+    const struct outcome *all[] = {&asked, &chosen, &refused, &only};
+    for (int o = 0; o < 4; o++) {
+        assert_int_equal(all[o]->status, STATUS_OK);
+        assert_string_equal(all[o]->warning, "");
+        assert_memory_equal(all[o]->losses, good.losses, sizeof good.losses);
+    }
+    assert_string_equal(asked.submission, "overlapped");
+    assert_string_equal(refused.submission, "graph");
+    assert_string_equal(only.submission, "graph");
+    assert_string_equal(train(&small, &basic, &separate).submission, "graph");
+    struct device *device;
+    emulated_cuda.capability = 89;
+    assert_fails(device_open("cuda", &overlapped, &device, &error), STATUS_USAGE,
+        "its compute capability is 8.9, 9.0 is the first");
 }
 
 static void test_precision(void **state) {
@@ -549,6 +587,7 @@ int main(void) {
         cmocka_unit_test_setup(test_sent_ahead, reset),
         cmocka_unit_test_setup(test_streamed, reset),
         cmocka_unit_test_setup(test_submissions, reset),
+        cmocka_unit_test_setup(test_overlapped, reset),
         cmocka_unit_test_setup(test_precision, reset),
         cmocka_unit_test_setup(test_environment, reset),
         cmocka_unit_test_setup(test_two_gpus, reset),

@@ -129,6 +129,23 @@ static size_t count_before(const char *text, const char *end, const char *what) 
     return count;
 }
 
+/* A kernel of whole steps waits for the launches before it, and then lets the next one begin.
+ * Before that, step_weights has the loads of its inputs under way, and step_samples reads nothing.
+ * No kernel writes anything. Those of single operations know nothing of overlapping. */
+static void check_overlap(const char *kernel, const char *from, const char *end) {
+    const char *wait = strstr(from, "griddepcontrol.wait");
+    const char *next = strstr(from, "griddepcontrol.launch_dependents");
+    if (strncmp(kernel, "step_", strlen("step_")) != 0) {
+        assert_int_equal(count_before(from, end, "griddepcontrol"), 0);
+        return;
+    }
+    assert_true(wait && next && wait < next && next < end);
+    assert_int_equal(count_before(from, next, "st.global"), 0);
+    const size_t loads = count_before(from, next, "ld.global");
+    print_message("%s: %zu loads before it waits\n", kernel, loads);
+    assert_true(strcmp(kernel, "step_samples") == 0 ? loads == 0 : loads >= 8);
+}
+
 /* Of each kernel, its PTX: all loads of a part are under way before the first is stored to shared
  * memory; this is read by 128 bits; and nothing is in double precision. */
 static void check_loads(const struct kernel_program *program) {
@@ -142,6 +159,7 @@ static void check_loads(const struct kernel_program *program) {
         const char *end = strstr(of_kernel + 1, ".entry ");
         end = end ? end : ptx + strlen(ptx);
         assert_int_equal(count_before(of_kernel, end, ".f64"), 0);
+        check_overlap(*kernel, of_kernel, end);
         const char *first = strstr(of_kernel, "st.shared");
         if (program->loads == 0)
             continue;

@@ -18,7 +18,8 @@ START = 20.0  # seconds that a program may take to load its libraries, compile a
 # The ways of a device to do the same, by what sets them apart from its own choice: at the first shape, the
 # second, and at all others.
 WAYS = {
-    "cuda": (("fused", "--step", "fused"), ("separate", "--step", "separate"), ("stream", "--submission", "stream"),
+    "cuda": (("fused", "--step", "fused"), ("separate", "--step", "separate"), ("graph", "--submission", "graph"),
+             ("overlapped", "--step", "fused", "--submission", "overlapped"), ("stream", "--submission", "stream"),
              ("streamed", "--batches", "streamed"), ("own", "--gemm", "own"), ("cublas", "--gemm", "cublas"),
              ("tf32", "--gemm", "cublas", "--precision", "tf32")),
     "opencl": (("fused", "--step", "fused"), ("separate", "--step", "separate")),
@@ -145,7 +146,7 @@ class Benchmark:
             for line in errors.splitlines():
                 if "warning: " in line and (note := line.split("warning: ")[1]) not in self.commands.notes:
                     self.commands.note(note)
-            if name == "cuda" and record["device"]["submission"] != "graph":
+            if name == "cuda" and record["device"]["submission"] not in ("graph", "overlapped"):
                 self.commands.fail(what, "it was no graph")
 
     def measure_peer(self, script, shape):

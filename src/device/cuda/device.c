@@ -21,13 +21,38 @@ static bool takes_own(const struct device_options *options) {
     return options->gemm && strncmp(options->gemm, "own", 3) == 0;
 }
 
+static bool is_named(const char *option, const char *name) {
+    return option && strcmp(option, name) == 0;
+}
+
+/* Whether an epoch becomes a graph, and whether launches overlap in it. */
+static enum status set_submission(
+    struct cuda *cuda, const struct device_options *options, struct error *error) {
+    enum { OVERLAP_CAPABILITY = 90 };
+    const char *submission = options->submission;
+    const bool able = cuda->capability >= OVERLAP_CAPABILITY;
+    const bool any = !submission || is_named(submission, "auto");
+    cuda->graphs = !is_named(submission, "stream");
+    cuda->gpu.overlap = is_named(submission, "overlapped") ? OVERLAP_ALWAYS
+                        : any && able                      ? OVERLAP_IF_FASTER
+                                                           : OVERLAP_NEVER;
+    cuda->gpu.base.info.submission = "stream";
+    return cuda->gpu.overlap != OVERLAP_ALWAYS || able
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                     "cuda: launches on '%s' can't overlap: its compute capability is %d.%d, 9.0 "
+                     "is the first with that; take --submission graph",
+                     cuda->gpu.base.info.name, cuda->capability / 10, cuda->capability % 10);
+}
+
 static enum status set_options(
     struct cuda *cuda, const struct device_options *options, struct error *error) {
     struct device_info *info = &cuda->gpu.base.info;
     enum { TF32_CAPABILITY = 80 };
-    cuda->graphs = !options->submission || strcmp(options->submission, "stream") != 0;
-    cuda->tf32 = options->precision && strcmp(options->precision, "tf32") == 0;
-    info->submission = "stream";
+    const enum status status = set_submission(cuda, options, error);
+    if (status != STATUS_OK)
+        return status;
+    cuda->tf32 = is_named(options->precision, "tf32");
     if (!cuda->tf32)
         return STATUS_OK;
     info->precision = "tf32";
@@ -234,7 +259,7 @@ static void cuda_close(struct device *device) {
 
 static const char *const gemms[] = {library, "own", GEMM_TILES_OF_FLOATS(GEMM_TILE_NAME) NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
-static const char *const submissions[] = {"graph", "stream", NULL};
+static const char *const submissions[] = {"graph", "overlapped", "stream", NULL};
 
 const struct device_type cuda_device_type = {
     .kind = "cuda",

@@ -65,6 +65,20 @@ static enum status enqueue_gemm(
                                          : cublas_failed("cublasGemmEx", code, cuda->stream, error);
 }
 
+/* Launches a kernel that may begin when all groups of the launch before it have let it (CUDA C++
+ * Programming Guide, "Programmatic Dependent Launch and Synchronization"). */
+static cudaError_t launch_overlapping(const struct cuda *cuda, const struct gpu_command *command,
+    dim3 grid, dim3 block, void **arguments) {
+    cudaLaunchAttribute attribute = {.id = cudaLaunchAttributeProgrammaticStreamSerialization};
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    const cudaLaunchConfig_t config = {.gridDim = grid,
+        .blockDim = block,
+        .stream = cuda->stream,
+        .attrs = &attribute,
+        .numAttrs = 1};
+    return cudaLaunchKernelExC(&config, (const void *)command->function, arguments);
+}
+
 static enum status enqueue_kernel(
     const struct cuda *cuda, const struct gpu_command *command, struct error *error) {
     const size_t *groups = command->grid.groups, *items = command->grid.items;
@@ -80,10 +94,14 @@ static enum status enqueue_kernel(
     }
     const dim3 grid = {(unsigned)groups[0], (unsigned)groups[1], (unsigned)groups[2]};
     const dim3 block = {(unsigned)items[0], (unsigned)items[1], (unsigned)items[2]};
-    const cudaError_t code =
-        cudaLaunchKernel((const void *)command->function, grid, block, arguments, 0, cuda->stream);
-    return code == cudaSuccess ? STATUS_OK
-                               : cuda_failed("cudaLaunchKernel", code, command->name, error);
+    const cudaError_t code = command->overlaps
+                                 ? launch_overlapping(cuda, command, grid, block, arguments)
+                                 : cudaLaunchKernel((const void *)command->function, grid, block,
+                                       arguments, 0, cuda->stream);
+    return code == cudaSuccess
+               ? STATUS_OK
+               : cuda_failed(command->overlaps ? "cudaLaunchKernelExC" : "cudaLaunchKernel", code,
+                     command->name, error);
 }
 
 static enum status enqueue(

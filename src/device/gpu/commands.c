@@ -61,6 +61,18 @@ enum status gpu_commands_make_graph(
                : STATUS_OK;
 }
 
+enum status gpu_commands_make_overlapped(
+    struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
+    struct device_info *info = &gpu->base.info;
+    char warning[sizeof info->warning];
+    memcpy(warning, info->warning, sizeof warning);
+    const enum status status = gpu_commands_make_graph(gpu, commands, error);
+    memcpy(info->warning, warning, sizeof warning);
+    for (size_t c = 0; c < commands->count && !commands->graph; c++)
+        commands->all[c].overlaps = false;
+    return status;
+}
+
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error) {
     if (commands->graph)

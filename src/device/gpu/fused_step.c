@@ -115,9 +115,19 @@ static enum status add_gathers(struct gpu *gpu, struct gpu_commands *to,
     return status == STATUS_OK ? gpu_operate(gpu, to, &operations[1], error) : status;
 }
 
+/* Lets the launches of whole steps from command `first` of a list on overlap with what is before
+ * them. Other kernels don't say when that is safe. */
+static void overlap(const struct fused_step *fused, const struct gpu_commands *list, size_t first) {
+    for (size_t c = first; c < list->count; c++)
+        list->all[c].overlaps = list->all[c].function == fused->weights.function ||
+                                list->all[c].function == fused->samples.function;
+}
+
 enum status fused_step_add(struct gpu *gpu, struct gpu_commands *to, struct fused_step *fused,
-    const struct operation *operations, size_t count, size_t *done, struct error *error) {
+    bool overlapped, const struct operation *operations, size_t count, size_t *done,
+    struct error *error) {
     struct step steps[2], *step = &steps[0], *next = &steps[1];
+    const size_t before = to->count;
     *done = 0;
     if (!step_find(operations, count, step))
         return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);
@@ -138,5 +148,7 @@ enum status fused_step_add(struct gpu *gpu, struct gpu_commands *to, struct fuse
         next = step;
         step = following;
     }
+    if (overlapped)
+        overlap(fused, to, before + 1);
     return status;
 }

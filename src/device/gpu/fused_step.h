@@ -11,7 +11,8 @@ struct fused_step {
     struct gpu_program *program;
     struct gpu_kernel weights, samples;
     struct buffer *sums; /* what step_weights hands to step_samples */
-    bool checked;        /* a step of theirs has been compared with its operations */
+    /* A step of theirs has been compared with its operations; and where its launches overlap. */
+    bool checked[2];
 };
 
 /* Gives the kernels for a plan, and memory for batches of so many samples. Makes what is not there
@@ -22,8 +23,9 @@ void fused_steps_free(struct gpu *gpu);
 
 /* Adds the commands of the steps that `operations` begin with to the list `to`: at least the first
  * step, which must fit the plan, and as many as follow from it. *done becomes the number of their
- * operations. */
+ * operations. Each launch but the first may overlap with the one before it, if `overlapped`. */
 enum status fused_step_add(struct gpu *gpu, struct gpu_commands *to, struct fused_step *fused,
-    const struct operation *operations, size_t count, size_t *done, struct error *error);
+    bool overlapped, const struct operation *operations, size_t count, size_t *done,
+    struct error *error);
 
 #endif

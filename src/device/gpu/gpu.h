@@ -99,6 +99,7 @@ struct gpu_command {
     struct gpu_grid grid;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX];
     size_t arguments_count;
+    bool overlaps; /* it may begin while the command before it is at work: see `overlap` */
     bool prepared; /* `function` is this command's alone, and has its arguments: see `prepare` */
     struct gpu_gemm gemm;
 };
@@ -113,8 +114,13 @@ struct gpu_commands {
 
 struct recording {
     struct gpu_commands commands;
-    bool fused; /* it has fused steps */
+    bool fused;      /* it has fused steps */
+    bool overlapped; /* and their launches overlap */
 };
+
+/* Whether the launches of whole steps overlap in a graph, where kernels say when that is safe
+ * (WAIT_FOR_LAUNCHES of kernels/dialect.h). */
+enum gpu_overlap { OVERLAP_NEVER, OVERLAP_IF_FASTER, OVERLAP_ALWAYS };
 
 /* --- A driver ------------------------------------------------------------------------------ */
 
@@ -125,18 +131,19 @@ struct gpu {
 
     /* The driver fills these, and base.info, before it calls gpu_open. */
     const struct gpu_driver *driver;
-    size_t largest_group;    /* the most items of a group */
-    size_t group_bytes;      /* the most shared memory of a group */
-    size_t cache_bytes;      /* of its largest cache, where an epoch's batches don't fit; or 0 */
-    unsigned vector_width;   /* floats that an item best computes with at a time */
-    size_t memory_bytes;     /* the most for all buffers together */
-    size_t buffer_bytes;     /* the most for one buffer */
-    size_t host_bytes;       /* for buffers in the host's memory: how much the host can give */
-    const char *host_limit;  /* what limits host_bytes; NULL: buffers don't lie there */
-    char compiled_for[1024]; /* what the machine code of kernels depends on besides their text and
-                              * options: the hardware, the driver and the compiler, with their
-                              * versions */
-    char timed_on[1024];     /* what else their times depend on; may be empty */
+    size_t largest_group;     /* the most items of a group */
+    enum gpu_overlap overlap; /* OVERLAP_NEVER, unless the driver can make such graphs */
+    size_t group_bytes;       /* the most shared memory of a group */
+    size_t cache_bytes;       /* of its largest cache, where an epoch's batches don't fit; or 0 */
+    unsigned vector_width;    /* floats that an item best computes with at a time */
+    size_t memory_bytes;      /* the most for all buffers together */
+    size_t buffer_bytes;      /* the most for one buffer */
+    size_t host_bytes;        /* for buffers in the host's memory: how much the host can give */
+    const char *host_limit;   /* what limits host_bytes; NULL: buffers don't lie there */
+    char compiled_for[1024];  /* what the machine code of kernels depends on besides their text and
+                               * options: the hardware, the driver and the compiler, with their
+                               * versions */
+    char timed_on[1024];      /* what else their times depend on; may be empty */
 
     /* The driver counts here the bytes of all its buffers. */
     size_t used_bytes;
@@ -272,6 +279,10 @@ enum status gpu_gemm(
 /* Makes a graph of a complete list, where the driver can. gpu_commands_run then enqueues the graph.
  * Without a graph it enqueues the commands one by one. */
 enum status gpu_commands_make_graph(
+    struct gpu *gpu, struct gpu_commands *commands, struct error *error);
+/* The same, where some commands may overlap. Where the driver can't make such a graph, there is
+ * none, and they don't overlap any more; nobody is warned. */
+enum status gpu_commands_make_overlapped(
     struct gpu *gpu, struct gpu_commands *commands, struct error *error);
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error);

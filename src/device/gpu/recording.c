@@ -16,12 +16,16 @@ static enum status add(struct gpu *gpu, struct recording *recording,
     const struct operation *operations, size_t count, size_t *done, struct error *error) {
     struct step step;
     struct fused_step *fused = NULL;
+    bool overlapped = false;
     const bool is_step = step_find(operations, count, &step);
     enum status status =
-        is_step ? step_choose(gpu, &step, operations, count, &fused, error) : STATUS_OK;
+        is_step ? step_choose(gpu, &step, operations, count, &fused, &overlapped, error)
+                : STATUS_OK;
     if (fused) {
         recording->fused = true;
-        return fused_step_add(gpu, &recording->commands, fused, operations, count, done, error);
+        recording->overlapped |= overlapped;
+        return fused_step_add(
+            gpu, &recording->commands, fused, overlapped, operations, count, done, error);
     }
     *done = is_step ? step.operations : 1;
     for (size_t o = 0; o < *done && status == STATUS_OK; o++)
@@ -41,7 +45,10 @@ enum status gpu_compile(struct device *device, const struct operation *operation
     enum status status = STATUS_OK;
     for (size_t o = 0, done; o < count && status == STATUS_OK; o += done)
         status = add(gpu, made, operations + o, count - o, &done, error);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && made->overlapped)
+        status = gpu_commands_make_overlapped(gpu, &made->commands, error);
+    made->overlapped = made->commands.graph != NULL;
+    if (status == STATUS_OK && !made->overlapped)
         status = gpu_commands_make_graph(gpu, &made->commands, error);
     const bool useful = made->commands.graph || made->fused || !gpu->driver->make_graph;
     if (status != STATUS_OK || !useful) {
@@ -51,7 +58,7 @@ enum status gpu_compile(struct device *device, const struct operation *operation
     *recording = made;
     device->info.step = gpu_steps[made->fused ? 0 : 1];
     if (made->commands.graph)
-        device->info.submission = "graph";
+        device->info.submission = made->overlapped ? "overlapped" : "graph";
     return STATUS_OK;
 }
 

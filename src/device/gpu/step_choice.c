@@ -12,9 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEPARATE, FUSED, WAYS };
-
-static const char *const way_names[WAYS] = {"separate", "fused"};
+static const char *const way_names[STEP_WAYS] = {"separate", "fused", "overlapped"};
 
 /* The way of a shape of step. The shape is a text, like "step 300 1024-64-32-10 sigmoid": the
  * batch, the widths and the activation. */
@@ -37,8 +35,11 @@ struct step_choices {
  * too. */
 static char *make_key(const struct device *device, const char *shape, size_t *length) {
     const struct gpu *gpu = (const struct gpu *)device;
+    static const char *const overlaps[] = {
+        [OVERLAP_NEVER] = "", [OVERLAP_IF_FASTER] = "may overlap", [OVERLAP_ALWAYS] = "overlap"};
     const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape,
-        kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
+        overlaps[gpu->overlap], kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS),
+        kernel_text(EPILOGUE_KERNELS)};
     return gpu_cache_key(gpu, "step", parts, sizeof parts / sizeof *parts, length);
 }
 
@@ -47,15 +48,15 @@ enum status step_choices_create(
     struct step_choices *choices = gpu->step_choices = calloc(1, sizeof *choices);
     if (!choices)
         return error_memory(error, "the choice of steps", sizeof *choices);
-    choices->asked = step && strcmp(step, way_names[FUSED]) == 0;
+    choices->asked = step && strcmp(step, way_names[STEP_FUSED]) == 0;
     const bool any_step = !step || strcmp(step, "auto") == 0;
     const bool any_gemm = !gemm || strcmp(gemm, "auto") == 0 || strcmp(gemm, "own") == 0;
     choices->allowed = choices->asked || (any_step && any_gemm);
-    choices->ways.count = WAYS;
+    choices->ways.count = STEP_WAYS;
     choices->ways.make_key = make_key;
-    for (size_t way = 0; way < WAYS; way++)
+    for (size_t way = 0; way < STEP_WAYS; way++)
         choices->ways.all[way].name = way_names[way];
-    gpu->base.info.step = way_names[SEPARATE];
+    gpu->base.info.step = way_names[STEP_SEPARATE];
     return STATUS_OK;
 }
 
@@ -90,22 +91,31 @@ static void write_shape(const struct step *step, char *text, size_t size) {
         step->layers_count > 1 ? activation_names[step->layers[0].activation] : "");
 }
 
-/* Makes the choice for a shape: an earlier run's, or the faster way. */
+/* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. */
 static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
     const struct operation *operations, size_t count, const char *shape, size_t *way,
     struct error *error) {
-    const struct algorithms *ways = &gpu->step_choices->ways;
-    if (gpu->step_choices->asked) {
-        *way = FUSED;
+    const struct step_choices *choices = gpu->step_choices;
+    const bool wanted[STEP_WAYS] = {[STEP_SEPARATE] = !choices->asked,
+        [STEP_FUSED] = gpu->overlap != OVERLAP_ALWAYS,
+        [STEP_OVERLAPPED] = gpu->overlap != OVERLAP_NEVER};
+    const enum step_way only = wanted[STEP_FUSED] ? STEP_FUSED : STEP_OVERLAPPED;
+    enum step_way fastest = only;
+    if (choices->asked && gpu->overlap != OVERLAP_IF_FASTER) {
+        *way = only;
         return STATUS_OK;
     }
-    if (choice_recall(&gpu->base, ways, shape, way))
-        return STATUS_OK;
-    bool faster;
-    const enum status status = step_trial_time(gpu, fused, operations, count, &faster, error);
-    *way = status == STATUS_OK && faster ? FUSED : SEPARATE;
+    if (choice_recall(&gpu->base, &choices->ways, shape, way)) {
+        if (*way != STEP_SEPARATE && !wanted[*way])
+            *way = only; /* it gives the same bits */
+        if (wanted[*way])
+            return STATUS_OK;
+    }
+    const enum status status =
+        step_trial_time(gpu, fused, operations, count, wanted, &fastest, error);
+    *way = status == STATUS_OK ? fastest : STEP_SEPARATE;
     if (status == STATUS_OK)
-        choice_keep(&gpu->base, ways, shape, *way);
+        choice_keep(&gpu->base, &choices->ways, shape, *way);
     return status;
 }
 
@@ -144,11 +154,12 @@ static enum status get_way(struct gpu *gpu, struct fused_step *fused,
 }
 
 /* Compares what the kernels of a plan give with what the operations do, once. */
-static enum status check(struct gpu *gpu, struct fused_step *fused,
+static enum status check(struct gpu *gpu, struct fused_step *fused, bool overlapped,
     const struct operation *operations, size_t count, struct error *error) {
+    bool *checked = &fused->checked[overlapped];
     const enum status status =
-        fused->checked ? STATUS_OK : step_trial_check(gpu, fused, operations, count, error);
-    fused->checked = status == STATUS_OK;
+        *checked ? STATUS_OK : step_trial_check(gpu, fused, overlapped, operations, count, error);
+    *checked = status == STATUS_OK;
     return status;
 }
 
@@ -164,13 +175,14 @@ static enum status do_without(
 }
 
 enum status step_choose(struct gpu *gpu, const struct step *step,
-    const struct operation *operations, size_t count, struct fused_step **fused,
+    const struct operation *operations, size_t count, struct fused_step **fused, bool *overlapped,
     struct error *error) {
     const struct step_choices *choices = gpu->step_choices;
     struct step_plan plan;
     char shape[sizeof choices->all->shape];
-    size_t way = SEPARATE;
+    size_t way = STEP_SEPARATE;
     *fused = NULL;
+    *overlapped = false;
     if (!choices->allowed)
         return STATUS_OK;
     const char *unfit = step_plan_make(gpu, step, &plan);
@@ -188,9 +200,10 @@ enum status step_choose(struct gpu *gpu, const struct step *step,
         status = get_way(gpu, kernels, operations, count, shape, step->labels.rows, &way, &problem);
     if (status != STATUS_OK)
         return do_without(gpu, &problem, status, error);
-    if (way == SEPARATE)
+    if (way == STEP_SEPARATE)
         return STATUS_OK;
-    status = check(gpu, kernels, operations, count, error);
+    *overlapped = way == STEP_OVERLAPPED;
+    status = check(gpu, kernels, *overlapped, operations, count, error);
     if (status == STATUS_OK)
         *fused = kernels;
     return status;

@@ -1,5 +1,6 @@
-/* Whether training steps are fused (fused_step.h) or done operation by operation: the faster way at
- * each shape of step, as it is chosen for gemms (autotune.h). */
+/* Whether training steps are fused (fused_step.h), with launches that overlap or not, or done
+ * operation by operation: the fastest way at each shape of step, as it is chosen for gemms
+ * (autotune.h). */
 #ifndef DEVICE_GPU_STEP_CHOICE_H
 #define DEVICE_GPU_STEP_CHOICE_H
 
@@ -16,12 +17,12 @@ void step_choices_free(struct gpu *gpu);
 size_t step_choices_text(const struct gpu *gpu, char *text, size_t size);
 
 /* Chooses for the step that `operations` begin with. *fused becomes the kernels for it; NULL: it is
- * done operation by operation. Where it may be fused, both ways do a step from the same numbers,
- * and are compared. STATUS_DEVICE, saying where they differ, when a fused step is wrong; or why,
- * when the user asked for fused steps and this one can't be. Otherwise what prevents it is a
- * warning. */
+ * done operation by operation. *overlapped: their launches are to overlap. Where it may be fused,
+ * all ways do a step from the same numbers, and are compared. STATUS_DEVICE, saying where they
+ * differ, when a fused step is wrong; or why, when the user asked for fused steps and this one
+ * can't be. Otherwise what prevents it is a warning. */
 enum status step_choose(struct gpu *gpu, const struct step *step,
-    const struct operation *operations, size_t count, struct fused_step **fused,
+    const struct operation *operations, size_t count, struct fused_step **fused, bool *overlapped,
     struct error *error);
 
 #endif

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEPARATE, FUSED, WAYS };
-
 /* --- Memory of their own --- */
 
 /* What a buffer is filled with. */
@@ -28,7 +26,8 @@ struct trial {
     struct buffer *inputs;        /* the same, where it was made for the trial; else NULL */
     struct operation *operations; /* of the steps, on the clones */
     size_t operations_count;
-    struct gpu_commands commands[WAYS];
+    bool wanted[STEP_WAYS];
+    struct gpu_commands commands[STEP_WAYS];
 };
 
 /* Fills a whole buffer of 4-byte elements. Waits until that is done. */
@@ -141,7 +140,7 @@ static enum status take_steps(struct trial *trial, const struct operation *opera
 }
 
 static void free_trial(struct trial *trial) {
-    for (size_t way = 0; way < WAYS; way++)
+    for (size_t way = 0; way < STEP_WAYS; way++)
         gpu_commands_free(trial->gpu, &trial->commands[way]);
     for (size_t c = 0; c < trial->clones_count; c++)
         buffer_free(trial->clones[c].clone);
@@ -149,18 +148,34 @@ static void free_trial(struct trial *trial) {
     free(trial->operations);
 }
 
-/* --- Both ways --- */
+/* --- Its ways --- */
+
+static enum status list_fused(struct trial *trial, enum step_way way, struct error *error) {
+    const struct operation *operations = trial->operations;
+    const size_t count = trial->operations_count;
+    enum status status = STATUS_OK;
+    for (size_t o = 0, done; o < count && status == STATUS_OK; o += done)
+        status = fused_step_add(trial->gpu, &trial->commands[way], trial->fused,
+            way == STEP_OVERLAPPED, operations + o, count - o, &done, error);
+    return status;
+}
 
 static enum status list_commands(struct trial *trial, struct error *error) {
     struct gpu *gpu = trial->gpu;
     enum status status = STATUS_OK;
     for (size_t o = 0; o < trial->operations_count && status == STATUS_OK; o++)
-        status = gpu_operate(gpu, &trial->commands[SEPARATE], &trial->operations[o], error);
-    for (size_t o = 0, done; o < trial->operations_count && status == STATUS_OK; o += done)
-        status = fused_step_add(gpu, &trial->commands[FUSED], trial->fused, trial->operations + o,
-            trial->operations_count - o, &done, error);
-    for (size_t way = 0; way < WAYS && status == STATUS_OK; way++)
+        if (trial->wanted[STEP_SEPARATE])
+            status =
+                gpu_operate(gpu, &trial->commands[STEP_SEPARATE], &trial->operations[o], error);
+    for (enum step_way way = STEP_FUSED; way < STEP_WAYS && status == STATUS_OK; way++)
+        if (trial->wanted[way])
+            status = list_fused(trial, way, error);
+    for (enum step_way way = 0; way < STEP_OVERLAPPED && status == STATUS_OK; way++)
         status = gpu_commands_make_graph(gpu, &trial->commands[way], error);
+    struct gpu_commands *overlapped = &trial->commands[STEP_OVERLAPPED];
+    if (status == STATUS_OK && trial->wanted[STEP_OVERLAPPED])
+        status = gpu_commands_make_overlapped(gpu, overlapped, error);
+    trial->wanted[STEP_OVERLAPPED] = overlapped->graph != NULL;
     return status;
 }
 
@@ -173,21 +188,23 @@ static enum status run(struct trial *trial, size_t way, struct error *error) {
 
 /* --- Timing --- */
 
-/* The ways take turns, so that whatever else the machine does slows both. The least time counts. A
- * first turn of each is not counted, because a driver may end its compilation then. */
-static enum status time_ways(struct trial *trial, double least[WAYS], struct error *error) {
+/* The ways take turns, so that whatever else the machine does slows all of them. The least time
+ * counts. A first turn of each is not counted, because a driver may end its compilation then. */
+static enum status time_ways(struct trial *trial, double least[STEP_WAYS], struct error *error) {
     enum { ROUNDS_LEAST = 3, ROUNDS_MOST = 20 };
     const double enough = 0.2; /* seconds */
     enum status status = STATUS_OK;
-    for (size_t way = 0; way < WAYS && status == STATUS_OK; way++) {
+    for (size_t way = 0; way < STEP_WAYS && status == STATUS_OK; way++) {
         least[way] = INFINITY;
-        status = run(trial, way, error);
+        status = trial->wanted[way] ? run(trial, way, error) : STATUS_OK;
     }
     const double begin = clock_seconds();
     for (size_t round = 0; round < ROUNDS_MOST && status == STATUS_OK &&
                            (round < ROUNDS_LEAST || clock_seconds() - begin < enough);
         round++)
-        for (size_t way = 0; way < WAYS && status == STATUS_OK; way++) {
+        for (size_t way = 0; way < STEP_WAYS && status == STATUS_OK; way++) {
+            if (!trial->wanted[way])
+                continue;
             const double start = clock_seconds();
             status = run(trial, way, error);
             const double seconds = clock_seconds() - start;
@@ -197,12 +214,14 @@ static enum status time_ways(struct trial *trial, double least[WAYS], struct err
 }
 
 enum status step_trial_time(struct gpu *gpu, struct fused_step *fused,
-    const struct operation *operations, size_t count, bool *faster, struct error *error) {
+    const struct operation *operations, size_t count, const bool wanted[STEP_WAYS],
+    enum step_way *fastest, struct error *error) {
     /* Of a GPU as many steps as have more inputs than its caches hold. */
     enum { STEPS_GPU = 64, STEPS_CPU = 12 };
     const size_t most = strcmp(gpu->base.info.type, "cpu") == 0 ? STEPS_CPU : STEPS_GPU;
     struct trial trial = {.gpu = gpu, .fused = fused};
-    double least[WAYS] = {0};
+    double least[STEP_WAYS] = {0};
+    memcpy(trial.wanted, wanted, sizeof trial.wanted);
     if (!step_find(operations, count, &trial.step))
         return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);
     trial.kept = trial.step.gathered ? trial.step.all_x.buffer : trial.step.layers[0].x.buffer;
@@ -214,7 +233,10 @@ enum status step_trial_time(struct gpu *gpu, struct fused_step *fused,
     if (status == STATUS_OK)
         status = time_ways(&trial, least, error);
     free_trial(&trial);
-    *faster = least[FUSED] < least[SEPARATE];
+    *fastest = STEP_SEPARATE;
+    for (enum step_way way = 0; way < STEP_WAYS; way++)
+        if (least[way] < least[*fastest])
+            *fastest = way;
     return status;
 }
 
@@ -222,7 +244,7 @@ enum status step_trial_time(struct gpu *gpu, struct fused_step *fused,
 
 /* The parameters and scores that each way has come to, from the same numbers. */
 struct outcome {
-    float *before, *after[WAYS]; /* [parameters, then the scores] */
+    float *before, *after[STEP_WAYS]; /* [parameters, then the scores] */
     size_t parameters, scores;
 };
 
@@ -238,11 +260,13 @@ static enum status download(
                : status;
 }
 
-static enum status do_both(struct trial *trial, struct outcome *outcome, struct error *error) {
+static enum status do_all(struct trial *trial, struct outcome *outcome, struct error *error) {
     struct view parameters = {trial->step.layers[0].weights.buffer, 0, 1, outcome->parameters};
     move(trial, &parameters);
     enum status status = download(trial, outcome, outcome->before, error);
-    for (size_t way = 0; way < WAYS && status == STATUS_OK; way++) {
+    for (size_t way = 0; way < STEP_WAYS && status == STATUS_OK; way++) {
+        if (!trial->wanted[way])
+            continue;
         status = device_upload(&trial->gpu->base, parameters, outcome->before, error);
         if (status == STATUS_OK)
             status = run(trial, way, error);
@@ -252,20 +276,22 @@ static enum status do_both(struct trial *trial, struct outcome *outcome, struct 
     return status;
 }
 
-/* Compares how far the parameters have moved, and the scores. NaN is never right. */
+/* Compares how far the parameters have moved, and the scores. NaN is never right. Launches that
+ * overlap give the same bits as those that don't. */
 static enum status compare(
     const struct trial *trial, const struct outcome *outcome, struct error *error) {
     const struct device_info *info = &trial->gpu->base.info;
     const double share = strcmp(info->precision, "fp32") == 0 ? 1e-3 : 3e-2;
     double largest = 0.0;
     for (size_t p = 0; p < outcome->parameters; p++) {
-        const double moved = fabs((double)outcome->after[SEPARATE][p] - (double)outcome->before[p]);
+        const double moved =
+            fabs((double)outcome->after[STEP_SEPARATE][p] - (double)outcome->before[p]);
         largest = moved > largest ? moved : largest;
     }
     for (size_t i = 0; i < outcome->parameters + outcome->scores; i++) {
         const bool score = i >= outcome->parameters;
-        const double fused = (double)outcome->after[FUSED][i];
-        const double separate = (double)outcome->after[SEPARATE][i];
+        const double fused = (double)outcome->after[STEP_FUSED][i];
+        const double separate = (double)outcome->after[STEP_SEPARATE][i];
         const double allowed = score ? share * (1.0 + fabs(separate)) : share * largest + 1e-7;
         const bool hit = score && (i - outcome->parameters) % 2 == 1; /* may be a near tie */
         if (!(fabs(fused - separate) <= allowed) && !(hit && (fused == 0.0 || fused == 1.0)))
@@ -276,6 +302,13 @@ static enum status compare(
                 score ? "score" : "parameter", score ? i - outcome->parameters : i, fused,
                 separate);
     }
+    const size_t count = outcome->parameters + outcome->scores;
+    if (trial->wanted[STEP_OVERLAPPED] &&
+        memcmp(outcome->after[STEP_OVERLAPPED], outcome->after[STEP_FUSED], count * sizeof(float)))
+        return error_set(error, STATUS_DEVICE,
+            "%s fails its self-check: a fused step of [%zu, %zu] gives other bits where its "
+            "launches overlap; --submission graph does without it",
+            info->kind, trial->step.labels.rows, trial->step.layers[0].x.columns);
     return STATUS_OK;
 }
 
@@ -283,13 +316,13 @@ static enum status check(struct trial *trial, struct error *error) {
     struct outcome outcome = {.parameters = trial->step.layers[0].weights.buffer->elements,
         .scores = 2 * trial->step.score.rows};
     const size_t count = outcome.parameters + outcome.scores;
-    float *memory = malloc((1 + WAYS) * count * sizeof *memory);
+    float *memory = malloc((1 + STEP_WAYS) * count * sizeof *memory);
     if (!memory)
-        return error_memory(error, "the trial of a step", (1 + WAYS) * count * sizeof *memory);
+        return error_memory(error, "the trial of a step", (1 + STEP_WAYS) * count * sizeof *memory);
     outcome.before = memory;
-    for (size_t way = 0; way < WAYS; way++)
+    for (size_t way = 0; way < STEP_WAYS; way++)
         outcome.after[way] = memory + (1 + way) * count;
-    enum status status = do_both(trial, &outcome, error);
+    enum status status = do_all(trial, &outcome, error);
     if (status == STATUS_OK)
         status = compare(trial, &outcome, error);
     free(memory);
@@ -318,9 +351,9 @@ static enum status replace_inputs(
     return fill(trial, trial->inputs, CONTENT_NUMBERS, error);
 }
 
-enum status step_trial_check(struct gpu *gpu, struct fused_step *fused,
+enum status step_trial_check(struct gpu *gpu, struct fused_step *fused, bool overlapped,
     const struct operation *operations, size_t count, struct error *error) {
-    struct trial trial = {.gpu = gpu, .fused = fused};
+    struct trial trial = {.gpu = gpu, .fused = fused, .wanted = {true, true, overlapped}};
     struct operation own[STEP_FUSED_LAYERS * 3 + 2]; /* L forward, L backward - 1, a loss, ... */
     if (!step_find(operations, count, &trial.step))
         return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);
