@@ -224,10 +224,11 @@ static void test_stored(void **state) {
     (void)state;
     static const char *const kept[][2] = {{"--device", "cpu"}, {"--gemm", "auto"},
         {"--precision", "fp32"}, {"--step", "auto"}, {"--submission", "auto"}, {"--threads", "3"},
-        {"--data", "folder"}, {"--epochs", "5"}, {"--batch-size", "300"}, {"--layers", "9,8"},
-        {"--activation", "sigmoid"}, {"--learning-rate", "0.012345678901234568"},
-        {"--color", "grey"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
-        {"--seed", "1"}, {"--checkpoint-every", "1"}};
+        {"--data", "folder"}, {"--epochs", "5"}, {"--warm-up", "0"}, {"--batch-size", "300"},
+        {"--layers", "9,8"}, {"--activation", "sigmoid"},
+        {"--learning-rate", "0.012345678901234568"}, {"--color", "grey"}, {"--tail", "wrap"},
+        {"--batches", "auto"}, {"--shuffle", "false"}, {"--seed", "1"},
+        {"--checkpoint-every", "1"}};
     struct checkpoint_setting settings[OPTIONS_STORED_MAX];
     assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
         "--learning-rate=0.012345678901234568", "--save=file", "--quiet"));
@@ -241,9 +242,9 @@ static void test_stored(void **state) {
     options_store(&options, settings);
     assert_string_equal(settings[5].name, "--samples"); /* there are no threads and no data */
     assert_string_equal(settings[5].value, "7");
-    assert_string_equal(settings[8].value, "none");
-    assert_string_equal(settings[10].value, "3e-05");
-    assert_string_equal(settings[14].value, "true");
+    assert_string_equal(settings[9].value, "none");
+    assert_string_equal(settings[11].value, "3e-05");
+    assert_string_equal(settings[15].value, "true");
 }
 
 /* --- Help --- */
@@ -254,9 +255,10 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
     {"--threads N", "the number in --list-devices"},
     {"--data DIR|synthetic", "$TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
                              "      or its like in $XDG_CACHE_HOME, else synthetic"},
-    {"--samples N", "all"}, {"--epochs N", "5"}, {"--batch-size N", "300"},
-    {"--layers N,N,...|none", "64,32"}, {"--activation sigmoid|tanh|relu", "sigmoid"},
-    {"--learning-rate X", "0.01"}, {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
+    {"--samples N", "all"}, {"--epochs N", "5"}, {"--warm-up SECONDS", "0"},
+    {"--batch-size N", "300"}, {"--layers N,N,...|none", "64,32"},
+    {"--activation sigmoid|tanh|relu", "sigmoid"}, {"--learning-rate X", "0.01"},
+    {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
     {"--batches auto|resident|streamed", "auto"}, {"--shuffle", NULL}, {"--seed N", "1"},
     {"--init FILE", NULL}, {"--save FILE", NULL}, {"--checkpoint FILE", NULL},
     {"--checkpoint-every N", "1"}, {"--resume FILE", NULL},
