@@ -91,7 +91,9 @@ static void write_shape(const struct step *step, char *text, size_t size) {
         step->layers_count > 1 ? activation_names[step->layers[0].activation] : "");
 }
 
-/* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. */
+/* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. Who asks
+ * for fused steps gets them even where the ways can't be timed, as when memory is short for that.
+ */
 static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
     const struct operation *operations, size_t count, const char *shape, size_t *way,
     struct error *error) {
@@ -113,10 +115,10 @@ static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
     }
     const enum status status =
         step_trial_time(gpu, fused, operations, count, wanted, &fastest, error);
-    *way = status == STATUS_OK ? fastest : STEP_SEPARATE;
+    *way = status == STATUS_OK ? fastest : only;
     if (status == STATUS_OK)
         choice_keep(&gpu->base, &choices->ways, shape, *way);
-    return status;
+    return choices->asked ? STATUS_OK : status;
 }
 
 static enum status keep_choice(
