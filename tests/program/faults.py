@@ -66,7 +66,7 @@ KINDS = {
 MUST_FAIL = ("write", "fsync", "rename")  # where no cache is written, nor a checkpoint, which is tried again
 WARNING = r"(?m)^trainer: warning: no checkpoint after epoch 2: (.*)\n"
 
-NAMES = r"weights|checkpoint|PoCL|\w+\.bin|standard output"
+NAMES = r"weights|checkpoint|PoCL|\w+\.bin|standard output|record"
 
 # What must not matter at all.
 TOLERATED = (("read", "", "=EINTR"), ("write", "", "=EINTR"), ("read", "", "=short"),
