@@ -49,7 +49,8 @@ class Faults(unittest.TestCase):
         else:
             os.mkdir(cls.pocl)
 
-    more = ()  # options of a test's runs
+    step, more = "auto", ()  # options of a test's runs
+    free = False  # they may do without whatever fails
 
     def train(self, gemm, cache, **layer):
         """Runs with a copy of the folder `cache`; gives the process and the report."""
@@ -61,12 +62,10 @@ class Faults(unittest.TestCase):
                            "OPENCL_LAYERS": LAYER, "LD_PRELOAD": f"{LAYER}:{MOMENTS}",
                            "OPENCL_LAYER_REPORT": report}
             environment.update({f"OPENCL_LAYER_{name}": str(n) for name, n in layer.items()})
-            done = run(*TRAINING, *self.more, "--gemm", gemm, env=environment)
+            done = run(*TRAINING, *self.more, "--step", self.step, "--gemm", gemm, env=environment)
             self.assertTrue(os.path.exists(report), f"no report: {self.said(done)}")
             with open(report) as file:
                 return done, json.load(file)
-
-    fuses = False  # a run in which nothing fails
 
     @staticmethod
     def said(done):
@@ -82,9 +81,7 @@ class Faults(unittest.TestCase):
             return False
         function = report["failed"]["function"]
         self.assertIn(wanted, (None, function))
-        # Whole steps are done operation by operation where their kernels can't be had.
-        separate = self.fuses and done.returncode == 0 and '"step":"separate"' in done.stdout
-        if not separate and (done.returncode != 0 or function not in (IDLE, *optional)):
+        if done.returncode != 0 or function not in (IDLE, *optional) and not self.free:
             self.assertEqual(done.returncode, 3, self.said(done))
             messages = re.findall("(?m)^trainer: .*", done.stderr)  # CLBlast may say something, too
             self.assertEqual(len(messages), 1, done.stderr)
@@ -97,7 +94,6 @@ class Faults(unittest.TestCase):
         tried, or fewer, and of each function the first. Gives those that were tried."""
         began = time.monotonic()
         done, good = self.train(gemm, cache)
-        self.fuses = '"step":"fused"' in done.stdout
         self.assertFalse(self.check(optional, None, done, good))
         sites, counted, made = good["sites"], good["counted"], 0
         self.assertGreater(len(sites), 50)  # it takes stacks that can be followed to tell them apart
@@ -124,7 +120,7 @@ class Faults(unittest.TestCase):
     def filled_cache(self, gemm):
         """A cache with what a run leaves there."""
         cache = tempfile.mkdtemp(dir=self.folder)
-        done = run(*TRAINING, "--gemm", gemm, env={"POCL_CACHE_DIR": self.pocl, "XDG_CACHE_HOME": cache})
+        done = run(*TRAINING, "--step", self.step, "--gemm", gemm, env={"POCL_CACHE_DIR": self.pocl, "XDG_CACHE_HOME": cache})
         self.assertEqual(done.returncode, 0, done.stderr)
         return cache
 
@@ -133,19 +129,27 @@ class Faults(unittest.TestCase):
 
     def test_each_place(self):
         """Every place once, in the shortest of the runs that come by it."""
+        self.step = "separate"
         tried = self.fail_each("own", self.filled_cache("own"), LOADING)
         self.more = ("--batches", "streamed", "--shuffle")
         tried |= self.fail_each("own", self.filled_cache("own"), LOADING, tried=tried)
         self.more = ("--samples", 1000, "--batch-size", 1)  # so many commands that some are waited for
         tried |= self.fail_each("own", self.filled_cache("own"), LOADING, tried=tried)
-        self.more = ()
+        self.more, self.step = (), "fused"
+        tried |= self.fail_each("own", self.filled_cache("own"), LOADING, tried=tried)
         tried |= self.fail_each("own", self.empty_cache(), STORING, tried=tried)
+        self.step = "separate"
         self.fail_each("clblast", self.filled_cache("clblast"), LOADING, tried=tried, every=4)
 
     def test_auto(self):
         """A library that fails while it is timed is just not chosen."""
         names = ("CLBlastSgemmWithTempBuffer", "CLBlastSGemmTempBufferSize")
         self.fail_each("auto", self.empty_cache(), names, only="CLBlast")
+
+    def test_trial(self):
+        """Whole steps that fail while they are timed or made are done operation by operation."""
+        self.free = True
+        self.fail_each("own", self.empty_cache(), every=4)
 
     def test_lost_device(self):
         """Everything fails from some call on."""
