@@ -7,8 +7,8 @@
 
 /* --- NVML --- */
 
-/* NVML's header is not part of every toolkit, so what is used of it is declared here. Its API
- * reference (docs.nvidia.com/deploy/nvml-api) promises that none of it changes. */
+/* NVML's header is not part of every toolkit, so what is used of it is declared here, as its API
+ * reference has it (docs.nvidia.com/deploy/nvml-api). */
 enum { NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2 };
 
 /* Why a GPU does not run faster: bits of nvmlDeviceGetCurrentClocksEventReasons. */
