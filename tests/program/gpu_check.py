@@ -47,6 +47,9 @@ PRETENDER = """\
         sys.exit(f"reference   A CPU" if lie == "list" else 0)
     options = dict(zip(words[::2], words[1::2]))
     stream = options.get("--submission") == "stream"
+    if lie == "old" and (options.get("--submission") == "overlapped" or "tf32" in words):
+        print("trainer: cuda: it is too old", file=sys.stderr)
+        sys.exit(2)
     if lie == "crash" and stream:
         sys.exit("trainer: cuda: it gave cudaErrorWrong")
     if lie == "slow" and os.fork() == 0:  # whose child outlives it, unless that is ended, too
@@ -151,6 +154,14 @@ class GpuCheck(Folder):
         done = self.pretend("nan")  # which is no number, but the same on both
         self.assertIn("| - | - |", done.stdout)
         self.assertEqual(self.pretend("drift").returncode, 0)  # by rounding alone, after long
+
+    def test_old(self):
+        """A GPU that lacks what newer ones have: that is said, and no failure."""
+        done = self.pretend("old")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for way in ("overlapped", "tf32"):
+            self.assertIn(f"- cuda {way}, 64,32, 300: trainer: cuda: it is too old\n", done.stdout)
+        self.assertEqual(len([line for line in done.stdout.splitlines() if line.startswith("| 64,32 ")]), 10 - 2)
 
     def test_slow(self):
         """What takes too long ends, with all that it has started; time is kept."""
