@@ -3,7 +3,9 @@
  *
  * A kernel takes a matrix as a buffer, and the element of the buffer at which the matrix begins. A
  * matrix is row-major and without gaps. An item is OpenCL's work-item or CUDA's thread. A group is
- * a work-group or a thread block. */
+ * a work-group or a thread block.
+ *
+ * A test that compiles kernels as C has words of its own (tests/emulated_cuda/dialect_of_c.h). */
 
 #ifdef __CUDACC__
 
@@ -13,15 +15,16 @@ typedef unsigned long long ulong;
 #define GLOBAL
 #define LOCAL
 #define CONSTANT static __constant__ const
-#define SHARED __shared__ __align__(16)
+#define SHARED_ARRAY(type, name, count) __shared__ __align__(16) type name[count]
 #define DEVICE static __device__ inline
+/* Makes a uint look like another one to the compiler, so that it does not keep in registers all the
+ * time what it could compute of it. */
+#define OPAQUE(number) asm volatile("" : "+r"(number))
 #define KERNEL(name) extern "C" __global__ void name
 #define KERNEL_OF_GROUP(name, x, y) extern "C" __global__ void __launch_bounds__((x) * (y)) name
 #define KERNEL_OF_GROUPS(name, x, y, n)                                                            \
     extern "C" __global__ void __launch_bounds__((x) * (y), n) name
 #define BARRIER() __syncthreads()
-/* What a group has written before PUBLISH, another group of the same launch can read by
- * LOAD_PUBLISHED, once an atomic operation has told it that it is written. */
 /* A launch may begin before the one before it has ended (device_options.submission, "overlapped").
  * Nothing that earlier launches write may be read or written before WAIT_FOR_LAUNCHES, by which all
  * of them have ended. LET_NEXT_BEGIN, which must come after it, lets the launch after this one
@@ -36,9 +39,13 @@ DEVICE void LET_NEXT_BEGIN() {
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
+/* What a group has written before PUBLISH, another group of the same launch can read by
+ * LOAD_PUBLISHED, once an atomic operation has told it that it is written; or as usual, if it calls
+ * PUBLISH after that operation. */
 #define PUBLISH() __threadfence()
 #define LOAD_PUBLISHED(from) __ldcg(from)
-#define ATOMIC_INCREMENT(count) atomicAdd(count, 1u) /* gives the count before */
+#define ATOMIC_ADD(count, more) atomicAdd(count, more) /* gives the count before */
+#define ATOMIC_READ(count) (*(volatile const uint *)(count))
 DEVICE uint get_local_id(int dimension) {
     return dimension == 0 ? threadIdx.x : dimension == 1 ? threadIdx.y : threadIdx.z;
 }
@@ -53,13 +60,15 @@ DEVICE ulong get_global_id(int dimension) {
     return (ulong)get_group_id(dimension) * size + get_local_id(dimension);
 }
 
-#else
+#elif defined(__OPENCL_C_VERSION__)
 
 #define GLOBAL global
 #define LOCAL local
 #define CONSTANT constant /* numbers that all items read, declared outside of kernels */
-#define SHARED local __attribute__((aligned(16))) /* an array that a group shares */
+/* In a kernel: an array that a group shares. */
+#define SHARED_ARRAY(type, name, count) local __attribute__((aligned(16))) type name[count]
 #define DEVICE static inline
+#define OPAQUE(number) (void)(number)
 #define KERNEL(name) kernel void name
 #define KERNEL_OF_GROUP(name, x, y) kernel __attribute__((reqd_work_group_size(x, y, 1))) void name
 #define KERNEL_OF_GROUPS(name, x, y, n) KERNEL_OF_GROUP(name, x, y) /* drivers find their own */
@@ -67,11 +76,12 @@ DEVICE ulong get_global_id(int dimension) {
 #define WAIT_FOR_LAUNCHES() /* launches are done one after another */
 #define LET_NEXT_BEGIN()
 /* OpenCL 1.2 does not promise that a group sees what another group has written. So only tests rely
- * on these three. They run the kernels with FUSED_REDUCTION, as CUDA does, on an OpenCL driver that
+ * on these four. They run the kernels with FUSED_REDUCTION, as CUDA does, on an OpenCL driver that
  * does promise it. */
 #define PUBLISH() mem_fence(CLK_GLOBAL_MEM_FENCE)
 #define LOAD_PUBLISHED(from) (*(volatile GLOBAL const float *)(from))
-#define ATOMIC_INCREMENT(count) atomic_inc(count)
+#define ATOMIC_ADD(count, more) atomic_add(count, more)
+#define ATOMIC_READ(count) (*(volatile GLOBAL const uint *)(count))
 
 #endif
 

@@ -65,19 +65,20 @@ KERNEL(dense_update_epilogue)
 KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *bias, ulong bias_at, uint batch,
     uint columns, GLOBAL const float *scale, ulong scale_at, uint store) {
-    SHARED float sums[BIAS_ROWS][BIAS_COLUMNS];
+    SHARED_ARRAY(float, sums, BIAS_ROWS * BIAS_COLUMNS);
     const uint c = get_local_id(0), r = get_local_id(1);
     const uint column = (uint)get_group_id(0) * BIAS_COLUMNS + c;
     float sum = 0.0f;
     if (column < columns)
         for (uint i = r; i < batch; i += BIAS_ROWS)
             sum += d_y[d_y_at + (ulong)i * columns + column];
-    sums[r][c] = sum;
+    LOCAL float *const own = sums + r * BIAS_COLUMNS + c;
+    *own = sum;
     for (uint left = BIAS_ROWS / 2; left > 0; left /= 2) {
         BARRIER();
         if (r < left)
-            sums[r][c] += sums[r + left][c];
+            *own += own[left * BIAS_COLUMNS];
     }
     if (r == 0 && column < columns)
-        put_gradient(bias + bias_at + column, sums[0][c], scale, scale_at, store);
+        put_gradient(bias + bias_at + column, *own, scale, scale_at, store);
 }

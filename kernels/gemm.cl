@@ -293,7 +293,7 @@ DEVICE GLOBAL float *split_of(GLOBAL float *splits, uint rows, uint columns) {
 
 #ifdef FUSED_REDUCTION
 #define ARRIVALS , GLOBAL uint *arrivals
-#define SHARED_COUNT SHARED uint before[1];
+#define SHARED_COUNT SHARED_ARRAY(uint, before, 1);
 #define COMES_LAST() comes_last(arrivals, before)
 
 /* Whether this group is the last of its tile to have written its split. Then it can read the splits
@@ -309,7 +309,7 @@ DEVICE int comes_last(GLOBAL uint *arrivals, LOCAL uint *before) {
     PUBLISH();
     BARRIER();
     if (first)
-        *before = ATOMIC_INCREMENT(arrivals + tile);
+        *before = ATOMIC_ADD(arrivals + tile, 1u);
     BARRIER();
     const int last = *before + 1 == splits;
     if (last && first)
@@ -353,8 +353,8 @@ KERNEL_OF_GROUPS(dense_forward, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *bias, ulong bias_at, GLOBAL float *y, ulong y_at, GLOBAL float *splits,
     uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
-    SHARED float left_tile[LEFT_SIZE];
-    SHARED float right_tile[RIGHT_SIZE];
+    SHARED_ARRAY(float, left_tile, LEFT_SIZE);
+    SHARED_ARRAY(float, right_tile, RIGHT_SIZE);
     SHARED_COUNT
     const struct part part = part_of(batch, out, in, terms_each);
     struct sums sums;
@@ -377,8 +377,8 @@ KERNEL_OF_GROUPS(dense_backward, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL const float *weights, ulong weights_at,
     GLOBAL const float *x, ulong x_at, GLOBAL float *d_x, ulong d_x_at, GLOBAL float *splits,
     uint batch, uint in, uint out, uint terms_each, uint activation ARRIVALS) {
-    SHARED float left_tile[LEFT_SIZE];
-    SHARED float right_tile[RIGHT_SIZE];
+    SHARED_ARRAY(float, left_tile, LEFT_SIZE);
+    SHARED_ARRAY(float, right_tile, RIGHT_SIZE);
     SHARED_COUNT
     const struct part part = part_of(batch, in, out, terms_each);
     struct sums sums;
@@ -414,8 +414,8 @@ KERNEL_OF_GROUPS(dense_update, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
     ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *splits, uint batch, uint in,
     uint out, uint terms_each, GLOBAL const float *scale, ulong scale_at, uint store ARRIVALS) {
-    SHARED float left_tile[LEFT_SIZE];
-    SHARED float right_tile[RIGHT_SIZE];
+    SHARED_ARRAY(float, left_tile, LEFT_SIZE);
+    SHARED_ARRAY(float, right_tile, RIGHT_SIZE);
     SHARED_COUNT
     const struct part part = part_of(in, out, batch, terms_each);
     struct sums sums;

@@ -64,7 +64,7 @@ struct device_info {
     /* "fused" or "separate": how training steps are done in the last recording (see
      * device_options.step). NULL: the device has one way only. */
     const char *step;
-    /* "graph", "overlapped" or "stream": how the last recording is submitted (see
+    /* "graph", "overlapped", "persistent" or "stream": how the last recording is submitted (see
      * device_options.submission). NULL: the device has one way only. */
     const char *submission;
     int threads; /* host threads that compute; 0: the host does not compute */
@@ -124,9 +124,11 @@ struct device_options {
     const char *step;
     /* How a recording is submitted, where a device has a choice. "graph": as one submission, if
      * possible. "overlapped": the same, and a launch of a whole step may begin while the one before
-     * it ends; steps that are not fused are not overlapped. "stream": one call after another.
-     * "auto" or NULL: the faster of the first two. A device without a choice takes only "auto" or
-     * NULL. */
+     * it ends; steps that are not fused are not overlapped. "persistent": as few launches as can
+     * be, each of which does many whole steps; its groups wait for one another, and where a GPU
+     * can't have all of them at work at once, or steps are not fused, it is "graph". "stream": one
+     * call after another. "auto" or NULL: the fastest of the first three. A device without a choice
+     * takes only "auto" or NULL. */
     const char *submission;
     /* The text that device_choices gave in an earlier run. The device makes the same choices again,
      * so that this run ends with the same bits. NULL: there was no such run. Choices of another

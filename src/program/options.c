@@ -37,8 +37,8 @@ static const struct option_row rows[] = {
         "where --gemm names one"},
     {"submission", OPTION_TEXT, KEPT_FIRM, AT(submission), "NAME",
         "where a device has the choice, an epoch is submitted as one graph, if it can be, as\n"
-        "one whose launches overlap (overlapped), or call after call (stream); auto takes the\n"
-        "faster graph"},
+        "one whose launches overlap (overlapped), as one launch (persistent), or call after\n"
+        "call (stream); auto takes the fastest of the first three"},
     {"threads", OPTION_COUNT, KEPT_FIRM, AT(threads), "N",
         "threads of the host that compute (default: the number in --list-devices)", 1, 1024},
     {"data", OPTION_TEXT, KEPT_FREE, AT(data), "DIR|synthetic",

@@ -348,9 +348,10 @@ static void print_clocks(const struct training_clocks *clocks, FILE *file) {
 }
 
 static const char *submission_text(const char *submission) {
-    return strcmp(submission, "overlapped") == 0 ? "a graph of launches that overlap"
-           : strcmp(submission, "graph") == 0    ? "a graph"
-                                                 : "a stream";
+    return strcmp(submission, "overlapped") == 0   ? "a graph of launches that overlap"
+           : strcmp(submission, "persistent") == 0 ? "one launch"
+           : strcmp(submission, "graph") == 0      ? "a graph"
+                                                   : "a stream";
 }
 
 void record_print_summary(const struct record *record, FILE *file) {

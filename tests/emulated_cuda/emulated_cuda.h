@@ -12,11 +12,12 @@
  * - Within a capture, nothing else may be launched, allocated or waited for.
  * - cuBLAS's gemms are plain loops over column-major matrices, and check all sizes.
  * - Kernels are the same text, as OpenCL C (kernels/dialect.h), run by an OpenCL driver of the CPU;
- *   where there is none, a program ends before it begins, and CTest reports it as skipped.
+ *   where there is none, a program ends before it begins, and CTest reports it as skipped. Those
+ *   whose groups wait for one another, and where that is wanted all, are run by groups.h.
  *
  * A broken rule is a violation: it is printed, and ends the process.
  *
- * It says nothing about speed, races between groups, or a GPU's own arithmetic. One thread only. */
+ * It says nothing about speed or a GPU's own arithmetic. One thread only. */
 #ifndef EMULATED_CUDA_H
 #define EMULATED_CUDA_H
 
@@ -28,7 +29,8 @@
 /* --- For tests ----------------------------------------------------------------------------- */
 
 /* What it pretends to be. The first call takes these from the environment, where they are set:
- * EMULATED_CUDA_GPUS, _CAPABILITY, _UNITS, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER, _EAGER.
+ * EMULATED_CUDA_GPUS, _CAPABILITY, _UNITS, _MEMORY, _FAIL, _LOSE, _NO_GRAPHS, _DRIVER, _EAGER,
+ * _SHARED, and EMULATED_CUDA_GROUPS and EMULATED_CUDA_SEED.
  * CUDA_VISIBLE_DEVICES=-1 hides all GPUs. */
 struct emulated_cuda {
     int gpus, capability;  /* 2 of 9.0 */
@@ -39,8 +41,11 @@ struct emulated_cuda {
     const char *refused;   /* every call of this function fails; or NULL */
     bool no_graphs;        /* captures fail */
     int driver;            /* the CUDA that its driver is for: CUDART_VERSION */
-    bool eager;            /* a stream of copies alone does each as soon as it may */
-    bool tolerant;         /* a violation is kept, and does not end the process */
+    bool groups;           /* all kernels are run by groups.h */
+    unsigned long seed;    /* of the order in which it runs groups and items */
+    bool shared;   /* other programs use the GPU: it can't promise that groups run at once */
+    bool eager;    /* a stream of copies alone does each as soon as it may */
+    bool tolerant; /* a violation is kept, and does not end the process */
 };
 extern struct emulated_cuda emulated_cuda;
 
@@ -54,6 +59,7 @@ struct emulated_cuda_state {
     unsigned long copies;      /* and copies */
     unsigned long first_runs; /* of those kernels, the first of each since its library was loaded */
     unsigned long graph_nodes; /* of the graph that was last run */
+    unsigned long together;    /* kernels whose groups had to be at work at once */
     unsigned long
         overlapping;   /* those of them that may begin before the one before them has ended */
     int driver_errors; /* of the OpenCL driver */
@@ -78,6 +84,9 @@ int emulated_current(void); /* the GPU that calls are about */
 /* The memory of `bytes` from an address of a GPU on; NULL, after a violation, when it is not. */
 void *emulated_memory(const void *address, size_t bytes, const char *user);
 
+/* The bytes of the allocation that begins at the address; 0, after a violation, when none does. */
+size_t emulated_bytes(const void *address, const char *user);
+
 /* Commands of a stream. */
 struct command {
     enum { COPY, KERNEL, GEMM, GRAPH, RECORD, WAIT } kind;
@@ -88,7 +97,8 @@ struct command {
     struct emulated_kernel *kernel; /* KERNEL */
     dim3 grid, block;
     bool overlaps; /* KERNEL */
-    unsigned char arguments[18][8];
+    bool together; /* KERNEL: all of its groups must be at work at once */
+    unsigned char arguments[20][8];
     struct {
         bool transpose_a, transpose_b, tf32; /* GEMM: column-major */
         int m, n, k, lda, ldb, ldc;
@@ -114,8 +124,10 @@ void emulated_multiply(const struct command *command);
 /* Kernels. Their arguments have 4 or 8 bytes, or are addresses. */
 struct emulated_kernel;
 cudaError_t emulated_copy_arguments(
-    const struct emulated_kernel *kernel, void **arguments, struct command *command);
+    struct emulated_kernel *kernel, void **arguments, struct command *command);
 void emulated_run_kernel(const struct command *command);
+/* How many groups of a kernel are at work at once, at most. */
+size_t emulated_groups_at_once(const struct emulated_kernel *kernel, size_t items);
 
 /* A buffer of the OpenCL driver, of which the memory is `address`. */
 void *emulated_wrap(void *address, size_t bytes);

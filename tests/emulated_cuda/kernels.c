@@ -1,7 +1,9 @@
-/* The kernels: what NVRTC is given is kept as it is, and built as OpenCL C when it is loaded. */
+/* The kernels: what NVRTC is given is kept as it is, and built when it is loaded: as OpenCL C, or
+ * as C where groups are to be at work at once. */
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "emulated_cuda.h"
+#include "groups.h"
 
 #include <CL/cl.h>
 #include <nvrtc.h>
@@ -179,13 +181,11 @@ void emulated_unwrap(void *wrapped) {
 
 /* --- Libraries and kernels --- */
 
-enum { ARGUMENTS = 18, KERNELS = 8 };
-
 struct emulated_kernel {
-    cl_kernel kernel;
-    char name[64];
-    cl_uint count;
-    enum { FOUR, EIGHT, ADDRESS } kinds[ARGUMENTS];
+    cl_kernel kernel; /* NULL: groups.h runs it, */
+    struct built *of; /* once this program is compiled for that; */
+    void *host;       /* then it is not NULL */
+    struct group_kernel shape;
     bool ran; /* since its library was loaded */
 };
 
@@ -194,7 +194,7 @@ static struct built {
     struct built *next;
     char *code;
     cl_program program;
-    struct emulated_kernel kernels[KERNELS];
+    struct emulated_kernel kernels[GROUP_KERNELS];
     cl_uint count;
 } *all_built;
 
@@ -203,13 +203,15 @@ struct CUlib_st {
 };
 
 static void describe_kernel(struct emulated_kernel *kernel) {
+    struct group_kernel *shape = &kernel->shape;
+    cl_uint count;
     must(clGetKernelInfo(
-             kernel->kernel, CL_KERNEL_FUNCTION_NAME, sizeof kernel->name, kernel->name, NULL),
+             kernel->kernel, CL_KERNEL_FUNCTION_NAME, sizeof shape->name, shape->name, NULL),
         "clGetKernelInfo");
-    must(clGetKernelInfo(
-             kernel->kernel, CL_KERNEL_NUM_ARGS, sizeof kernel->count, &kernel->count, NULL),
+    must(clGetKernelInfo(kernel->kernel, CL_KERNEL_NUM_ARGS, sizeof count, &count, NULL),
         "clGetKernelInfo");
-    for (cl_uint a = 0; a < kernel->count; a++) {
+    shape->count = count;
+    for (cl_uint a = 0; a < count; a++) {
         cl_kernel_arg_address_qualifier space;
         char type[64];
         must(clGetKernelArgInfo(
@@ -218,34 +220,74 @@ static void describe_kernel(struct emulated_kernel *kernel) {
         must(
             clGetKernelArgInfo(kernel->kernel, a, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL),
             "clGetKernelArgInfo");
-        kernel->kinds[a] = space == CL_KERNEL_ARG_ADDRESS_GLOBAL ? ADDRESS
-                           : strcmp(type, "ulong") == 0          ? EIGHT
-                                                                 : FOUR;
+        shape->kinds[a] = space == CL_KERNEL_ARG_ADDRESS_GLOBAL ? ADDRESS
+                          : strcmp(type, "ulong") == 0          ? EIGHT
+                                                                : FOUR;
     }
 }
 
-static struct built *build(const char *code) {
-    start();
-    for (struct built *one = all_built; one; one = one->next)
-        if (strcmp(one->code, code) == 0)
-            return one;
-    struct built *one = calloc(1, sizeof *one);
-    one->code = strdup(code);
+/* The definitions of a program's code, and its text. */
+static const char *split_code(const char *code, char *options, size_t size) {
     const char *line = code + strlen(magic), *text = strchr(line, '\n') + 1;
+    snprintf(options, size, "%.*s", (int)(text - line) - 1, line);
+    return text;
+}
+
+/* Finds the names of a program's kernels. It is compiled when one of them is first launched, as
+ * most programs that load it never do that. */
+static void list_groups(struct built *one, const char *text) {
+    static const char mark[] = "\nKERNEL";
+    for (const char *at = text; (at = strstr(at, mark)) && one->count < GROUP_KERNELS; at++) {
+        struct emulated_kernel *kernel = &one->kernels[one->count++];
+        kernel->of = one;
+        sscanf(strchr(at, '(') + 1, "%63[a-z_]", kernel->shape.name);
+    }
+}
+
+static void compile_groups(struct built *one) {
+    struct group_kernel kernels[GROUP_KERNELS];
     char options[2200];
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -cl-kernel-arg-info %.*s",
-        (int)(text - line) - 1, line);
+    void *host;
+    const char *text = split_code(one->code, options, sizeof options);
+    const size_t count = emulated_groups_compile(text, options, kernels, &host);
+    for (cl_uint k = 0; k < one->count; k++)
+        for (size_t c = 0; c < count; c++)
+            if (strcmp(one->kernels[k].shape.name, kernels[c].name) == 0) {
+                one->kernels[k].shape = kernels[c];
+                one->kernels[k].host = host;
+            }
+}
+
+static void build_for_driver(struct built *one, const char *text, const char *definitions) {
+    char options[2300];
     cl_int status;
+    start();
+    snprintf(options, sizeof options, "-cl-std=CL1.2 -cl-kernel-arg-info %s", definitions);
     one->program = clCreateProgramWithSource(context, 1, &text, NULL, &status);
     must(status, "clCreateProgramWithSource");
     must(clBuildProgram(one->program, 1, &device, options, NULL, NULL), "clBuildProgram");
-    cl_kernel kernels[KERNELS];
-    must(clCreateKernelsInProgram(one->program, KERNELS, kernels, &one->count),
+    cl_kernel kernels[GROUP_KERNELS];
+    must(clCreateKernelsInProgram(one->program, GROUP_KERNELS, kernels, &one->count),
         "clCreateKernelsInProgram");
     for (cl_uint k = 0; k < one->count; k++) {
         one->kernels[k].kernel = kernels[k];
         describe_kernel(&one->kernels[k]);
     }
+}
+
+static struct built *build(const char *code) {
+    char options[2200];
+    const char *text = split_code(code, options, sizeof options);
+    const bool groups = emulated_cuda.groups || strstr(options, "-DTOGETHER");
+    for (struct built *one = all_built; one; one = one->next)
+        if (strcmp(one->code, code) == 0 && groups == (one->program == NULL))
+            return one;
+    struct built *one = calloc(1, sizeof *one);
+    one->code = strdup(code);
+    if (groups)
+        list_groups(one, text);
+    else
+        build_for_driver(one, text, options);
     one->next = all_built;
     all_built = one;
     return one;
@@ -282,7 +324,7 @@ cudaError_t cudaLibraryUnload(cudaLibrary_t library) {
 cudaError_t cudaLibraryGetKernel(cudaKernel_t *kernel, cudaLibrary_t library, const char *name) {
     MAY_FAIL(cudaErrorSymbolNotFound);
     for (cl_uint k = 0; k < library->built->count; k++)
-        if (strcmp(library->built->kernels[k].name, name) == 0) {
+        if (strcmp(library->built->kernels[k].shape.name, name) == 0) {
             *kernel = (cudaKernel_t)&library->built->kernels[k];
             return cudaSuccess;
         }
@@ -290,40 +332,69 @@ cudaError_t cudaLibraryGetKernel(cudaKernel_t *kernel, cudaLibrary_t library, co
 }
 
 cudaError_t emulated_copy_arguments(
-    const struct emulated_kernel *kernel, void **arguments, struct command *command) {
-    for (cl_uint a = 0; a < kernel->count; a++) {
+    struct emulated_kernel *kernel, void **arguments, struct command *command) {
+    if (!kernel->kernel && !kernel->host)
+        compile_groups(kernel->of);
+    const struct group_kernel *shape = &kernel->shape;
+    for (size_t a = 0; a < shape->count; a++) {
         void *address;
-        memcpy(command->arguments[a], arguments[a], kernel->kinds[a] == FOUR ? 4 : 8);
+        memcpy(command->arguments[a], arguments[a], shape->kinds[a] == FOUR ? 4 : 8);
         memcpy(&address, command->arguments[a], sizeof address);
-        if (kernel->kinds[a] == ADDRESS && !emulated_wrapped(address, kernel->name))
+        if (shape->kinds[a] == ADDRESS && !emulated_wrapped(address, shape->name))
             return cudaErrorInvalidValue;
     }
     return cudaSuccess;
 }
 
-void emulated_run_kernel(const struct command *command) {
-    struct emulated_kernel *kernel = command->kernel;
-    emulated_cuda_state.first_runs += !kernel->ran;
-    kernel->ran = true;
-    for (cl_uint a = 0; a < kernel->count; a++) {
+/* Two groups of 256 items find room on each unit. */
+size_t emulated_groups_at_once(const struct emulated_kernel *kernel, size_t items) {
+    (void)kernel;
+    return (size_t)emulated_cuda.units * (items > 512 ? 1 : 2);
+}
+
+/* Runs the groups by the OpenCL driver. */
+static void enqueue(const struct emulated_kernel *kernel, const struct command *command) {
+    const struct group_kernel *shape = &kernel->shape;
+    for (size_t a = 0; a < shape->count; a++) {
         const void *value = command->arguments[a];
         void *address;
         cl_mem buffer;
-        if (kernel->kinds[a] == ADDRESS) {
+        if (shape->kinds[a] == ADDRESS) {
             memcpy(&address, value, sizeof address);
-            buffer = emulated_wrapped(address, kernel->name);
+            buffer = emulated_wrapped(address, shape->name);
             if (!buffer)
                 return;
             value = &buffer;
         }
-        must(clSetKernelArg(kernel->kernel, a, kernel->kinds[a] == FOUR ? 4 : 8, value),
-            kernel->name);
+        must(clSetKernelArg(kernel->kernel, (cl_uint)a, shape->kinds[a] == FOUR ? 4 : 8, value),
+            shape->name);
     }
     const dim3 grid = command->grid, block = command->block;
     const size_t items[] = {block.x, block.y, block.z};
     const size_t all[] = {
         (size_t)grid.x * block.x, (size_t)grid.y * block.y, (size_t)grid.z * block.z};
     must(clEnqueueNDRangeKernel(queue, kernel->kernel, 3, NULL, all, items, 0, NULL, NULL),
-        kernel->name);
-    must(clFinish(queue), kernel->name);
+        shape->name);
+    must(clFinish(queue), shape->name);
+}
+
+void emulated_run_kernel(const struct command *command) {
+    struct emulated_kernel *kernel = command->kernel;
+    const size_t items = (size_t)command->block.x * command->block.y * command->block.z;
+    emulated_cuda_state.first_runs += !kernel->ran;
+    kernel->ran = true;
+    if (kernel->kernel) {
+        enqueue(kernel, command);
+        return;
+    }
+    unsigned char arguments[GROUP_ARGUMENTS][8];
+    memcpy(arguments, command->arguments, sizeof arguments);
+    for (size_t a = 0; a < kernel->shape.count; a++) {
+        void *address;
+        memcpy(&address, arguments[a], sizeof address);
+        if (kernel->shape.kinds[a] == ADDRESS && !emulated_wrapped(address, kernel->shape.name))
+            return;
+    }
+    emulated_groups_run(&kernel->shape, kernel->host, arguments, command->grid, command->block,
+        emulated_groups_at_once(kernel, items), emulated_cuda.seed++);
 }

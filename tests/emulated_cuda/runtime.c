@@ -43,6 +43,9 @@ __attribute__((constructor)) static void begin(void) {
         .lose_at = number_from("LOSE", 0),
         .no_graphs = number_from("NO_GRAPHS", 0) > 0,
         .eager = number_from("EAGER", 0) > 0,
+        .groups = number_from("GROUPS", 0) > 0,
+        .shared = number_from("SHARED", 0) > 0,
+        .seed = number_from("SEED", 1),
         .driver = (int)number_from("DRIVER", CUDART_VERSION),
     };
 }
@@ -52,7 +55,7 @@ void emulated_cuda_reset(void) {
     emulated_cuda_state = (struct emulated_cuda_state){.objects = objects};
     emulated_cuda.fail_at = emulated_cuda.lose_at = 0;
     emulated_cuda.refused = NULL;
-    emulated_cuda.eager = false;
+    emulated_cuda.eager = emulated_cuda.groups = emulated_cuda.shared = false;
     last_error = cudaSuccess;
     lost = false;
 }
@@ -130,6 +133,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
     *value = attribute == cudaDevAttrMaxThreadsPerBlock        ? 1024
              : attribute == cudaDevAttrMaxSharedMemoryPerBlock ? 48 << 10
              : attribute == cudaDevAttrL2CacheSize             ? 1 << 20
+             : attribute == cudaDevAttrCooperativeLaunch       ? !emulated_cuda.shared
                                                                : -1;
     return *value >= 0 ? cudaSuccess : emulated_note(cudaErrorInvalidValue);
 }
@@ -175,6 +179,7 @@ static const struct {
     ERROR(cudaErrorInvalidResourceHandle, "invalid resource handle"),
     ERROR(cudaErrorSymbolNotFound, "named symbol not found"),
     ERROR(cudaErrorNotSupported, "operation not supported"),
+    ERROR(cudaErrorCooperativeLaunchTooLarge, "too many blocks in cooperative launch"),
     ERROR(cudaErrorIllegalAddress, "an illegal memory access was encountered"),
     ERROR(cudaErrorLaunchFailure, "unspecified launch failure"),
     ERROR(cudaErrorStreamCaptureUnsupported, "operation not permitted when stream is capturing"),
@@ -276,6 +281,14 @@ void *emulated_wrapped(const void *address, const char *user) {
     emulated_violation("%s is given an address that is not, or no longer, allocated", user);
     lost = true;
     return NULL;
+}
+
+size_t emulated_bytes(const void *address, const char *user) {
+    for (struct allocation *one = allocations; one; one = one->next)
+        if (one->base == address)
+            return one->bytes;
+    emulated_violation("%s is given an address that is not, or no longer, allocated", user);
+    return 0;
 }
 
 /* --- Memory of the host --- */

@@ -69,6 +69,7 @@ static void run_command(const struct command *command) {
     }
     case KERNEL:
         emulated_cuda_state.commands++;
+        emulated_cuda_state.together += command->together;
         emulated_run_kernel(command);
         break;
     case GEMM:
@@ -336,8 +337,9 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t whole) {
 }
 
 static cudaError_t launch(const void *function, dim3 grid, dim3 block, void **arguments,
-    size_t shared, cudaStream_t stream, bool overlaps) {
-    struct command command = {.kind = KERNEL, .grid = grid, .block = block, .overlaps = overlaps};
+    size_t shared, cudaStream_t stream, bool overlaps, bool together) {
+    struct command command = {
+        .kind = KERNEL, .grid = grid, .block = block, .overlaps = overlaps, .together = together};
     memcpy(&command.kernel, &function, sizeof function);
     const unsigned long long items = (unsigned long long)block.x * block.y * block.z;
     if (items == 0 || items > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
@@ -353,7 +355,7 @@ static cudaError_t launch(const void *function, dim3 grid, dim3 block, void **ar
 cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
     size_t shared, cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchFailure);
-    return launch(function, grid, block, arguments, shared, stream, false);
+    return launch(function, grid, block, arguments, shared, stream, false, false);
 }
 
 /* Launches that overlap are done one after another here, as they may be. */
@@ -367,5 +369,25 @@ cudaError_t cudaLaunchKernelExC(
     if (emulated_cuda.capability < 90)
         return emulated_note(cudaErrorNotSupported);
     return launch(function, config->gridDim, config->blockDim, arguments, config->dynamicSmemBytes,
-        config->stream, true);
+        config->stream, true, false);
+}
+
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+    int *groups, const void *function, int items, size_t shared) {
+    MAY_FAIL(cudaErrorInvalidValue);
+    (void)function, (void)shared;
+    *groups = (int)emulated_groups_at_once(function, (size_t)items) / emulated_cuda.units;
+    return cudaSuccess;
+}
+
+cudaError_t cudaLaunchCooperativeKernel(const void *function, dim3 grid, dim3 block,
+    void **arguments, size_t shared, cudaStream_t stream) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    const size_t groups = (size_t)grid.x * grid.y * grid.z;
+    const size_t items = (size_t)block.x * block.y * block.z;
+    if (emulated_cuda.shared)
+        return emulated_note(cudaErrorNotSupported);
+    if (groups > emulated_groups_at_once(function, items))
+        return emulated_note(cudaErrorCooperativeLaunchTooLarge);
+    return launch(function, grid, block, arguments, shared, stream, false, true);
 }

@@ -31,7 +31,7 @@ COMPILER, LIBRARIES = find_compiler()
 
 
 def programs():
-    """[file, what it is for, options] of each."""
+    """[file, what it is for, options, kernels] of each."""
     listed = subprocess.run([LIST], stdout=subprocess.PIPE, text=True, check=True).stdout
     return [line.split("\t") for line in listed.splitlines()]
 
@@ -39,7 +39,7 @@ def programs():
 class Code(unittest.TestCase):
     def test_kernels(self):
         environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(LIBRARIES)} if LIBRARIES else None
-        for file, what, options in programs():
+        for file, what, options, _ in programs():
             for gpu in GPUS:
                 with self.subTest(gpu=gpu, file=file, what=what), tempfile.TemporaryDirectory() as folder:
                     done = subprocess.run(

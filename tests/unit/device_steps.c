@@ -190,18 +190,23 @@ static void plain_step(const struct net *net, const struct operands *at, size_t 
 
 /* --- The tests --- */
 
-/* Opens the device once more, to fuse steps or not, in place of the one that is tested; where it
- * has no choice, as it is. */
-static struct device *open_with(const char *step) {
+/* Opens the device once more, to fuse steps or not, and to submit them in some way, in place of the
+ * one that is tested; where it has no choice, as it is. */
+static struct device *open_to_submit(const char *step, const char *submission) {
     struct device *const before = tested;
-    struct device_options options = {.threads = 3, .gemm = gemm, .step = step};
+    struct device_options options = {
+        .threads = 3, .gemm = gemm, .step = step, .submission = submission};
     if (device_find(spec, &options, &error) == STATUS_USAGE)
-        options.step = NULL;
+        options.step = options.submission = NULL;
     if (device_open(spec, &options, &tested, &error) != STATUS_OK) {
         options.threads = 0;
         assert_ok(device_open(spec, &options, &tested, &error));
     }
     return before;
+}
+
+static struct device *open_with(const char *step) {
+    return open_to_submit(step, NULL);
 }
 
 static void close_again(struct device *before) {
@@ -263,6 +268,21 @@ void test_steps(void **state) {
         check_steps(&nets[n]);
         if (device_info(tested)->step)
             assert_string_equal(device_info(tested)->step, "fused");
+    }
+    close_again(before);
+}
+
+/* The same, in as few launches as can be, whose groups wait for one another. */
+void test_steps_together(void **state) {
+    (void)state;
+    const struct device_options options = {.submission = "persistent"};
+    if (device_find(spec, &options, &error) == STATUS_USAGE)
+        skip(); /* it has no such launches */
+    struct device *const before = open_to_submit("fused", "persistent");
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
+        check_steps(&nets[n]);
+        if (n == 1) /* others may have too many groups */
+            assert_string_equal(device_info(tested)->submission, "persistent");
     }
     close_again(before);
 }

@@ -22,7 +22,7 @@ static void visit_gemms(void (*visit)(const struct kernel_program *program), int
     }
 }
 
-static void visit_steps(void (*visit)(const struct kernel_program *program)) {
+static void visit_steps(void (*visit)(const struct kernel_program *program), int together) {
     static const struct {
         const char *what;
         size_t batch, layers, widths[6];
@@ -40,13 +40,18 @@ static void visit_steps(void (*visit)(const struct kernel_program *program)) {
             continue; /* the test step_plan sees that */
         visit(&(struct kernel_program){STEP_KERNELS, nets[n].what,
             {"step_weights", "step_samples", NULL}, plan.options, plan.weights_items, 2, 15});
+        char options[GPU_OPTIONS_SIZE];
+        snprintf(options, sizeof options, "%s%s", plan.options, STEP_TOGETHER);
+        if (together && plan.together)
+            visit(&(struct kernel_program){STEP_KERNELS, nets[n].what, {"step_epoch", NULL},
+                options, plan.weights_items, 2, 15});
     }
 }
 
-void kernel_programs(void (*visit)(const struct kernel_program *program), int fused_reduction) {
+void kernel_programs(void (*visit)(const struct kernel_program *program), int cuda) {
     char options[EPILOGUE_OPTIONS_SIZE];
-    visit_gemms(visit, fused_reduction);
-    visit_steps(visit);
+    visit_gemms(visit, cuda);
+    visit_steps(visit, cuda);
     gemms_epilogue_options(options);
     visit(&(struct kernel_program){EPILOGUE_KERNELS, "",
         {"dense_forward_epilogue", "dense_backward_epilogue", "dense_update_epilogue",

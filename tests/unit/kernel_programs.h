@@ -15,7 +15,7 @@ struct kernel_program {
     size_t loads;  /* of an item that are to be under way before the first is stored; 0: any */
 };
 
-/* Calls `visit` for each; with `fused_reduction`, gemms are those of a driver that has that. */
-void kernel_programs(void (*visit)(const struct kernel_program *program), int fused_reduction);
+/* Calls `visit` for each of a device that is `cuda`, or of one that is opencl. */
+void kernel_programs(void (*visit)(const struct kernel_program *program), int cuda);
 
 #endif

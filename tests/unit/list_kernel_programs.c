@@ -1,5 +1,6 @@
 /* Prints the programs of kernels that an OpenCL GPU's device compiles, a line each: the file, what
- * it is for, and the options, with tabs between. tests/program/amd_code.py compiles them. */
+ * it is for, the options, and the kernels, with tabs between. tests/program/amd_code.py compiles
+ * them. */
 #include "device/gpu/program.h"
 #include "kernel_programs.h"
 
@@ -8,7 +9,9 @@
 static void print(const struct kernel_program *program) {
     char options[GPU_OPTIONS_SIZE];
     gpu_program_options("-cl-std=CL1.2", program->options, options, sizeof options);
-    printf("%s\t%s\t%s\n", program->file, program->what, options);
+    printf("%s\t%s\t%s\t", program->file, program->what, options);
+    for (const char *const *kernel = program->kernels; *kernel; kernel++)
+        printf("%s%s", *kernel, kernel[1] ? " " : "\n");
 }
 
 int main(void) {

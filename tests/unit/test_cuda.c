@@ -309,6 +309,39 @@ static void test_submissions(void **state) {
     assert_string_equal(chosen.submission, "graph");
 }
 
+/* One launch does all steps, and gives what a graph of launches does, but for what is rounded in
+ * another way. Where not all of its groups can be at work at once, or the GPU is shared, it is a
+ * graph. */
+static void test_persistent(void **state) {
+    (void)state;
+    static const struct device_options graph = {.step = "fused", .submission = "graph"},
+                                       persistent = {.step = "fused", .submission = "persistent"},
+                                       separate = {.step = "separate", .submission = "persistent"};
+    const struct outcome good = train(&small, &basic, &graph);
+    const struct outcome few = train(&small, &basic, &persistent); /* 8 units for 35 groups */
+    assert_int_equal(emulated_cuda_state.together, 0);
+    emulated_cuda.units = 20;
+    const struct outcome asked = train(&small, &basic, &persistent);
+    const unsigned long launches = emulated_cuda_state.together;
+    const struct outcome single = train(&small, &basic, &separate);
+    emulated_cuda.refused = "cudaLaunchCooperativeKernel";
+    const struct outcome refused = train(&small, &basic, &persistent);
+    emulated_cuda.refused = NULL;
+    emulated_cuda.shared = true;
+    const struct outcome shared = train(&small, &basic, &persistent);
+    const struct outcome *all[] = {&good, &few, &asked, &single, &shared};
+    for (size_t o = 0; o < sizeof all / sizeof *all; o++) {
+        assert_int_equal(all[o]->status, STATUS_OK);
+        assert_string_equal(all[o]->warning, "");
+        assert_string_equal(all[o]->submission, all[o] == &asked ? "persistent" : "graph");
+        for (size_t e = 0; e < sizeof good.losses / sizeof *good.losses; e++)
+            assert_true(fabs(all[o]->losses[e] - good.losses[e]) <= 1e-6 * good.losses[e]);
+    }
+    assert_int_equal(refused.status, STATUS_DEVICE);
+    assert_true(launches > 0);
+    emulated_cuda.units = 8;
+}
+
 /* Launches that overlap give the same bits; the record says whether they do. Where the driver does
  * not know such launches, they don't, and nobody needs to be warned; where the GPU can't, who asks
  * for them is told. */
@@ -587,6 +620,7 @@ int main(void) {
         cmocka_unit_test_setup(test_sent_ahead, reset),
         cmocka_unit_test_setup(test_streamed, reset),
         cmocka_unit_test_setup(test_submissions, reset),
+        cmocka_unit_test_setup(test_persistent, reset),
         cmocka_unit_test_setup(test_overlapped, reset),
         cmocka_unit_test_setup(test_precision, reset),
         cmocka_unit_test_setup(test_environment, reset),

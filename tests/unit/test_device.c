@@ -2,11 +2,11 @@
  * (device_operations.c), what it records (device_recordings.c, device_steps.c), what it refuses,
  * and its memory.
  *
- *   test_device SPEC [GEMM [small|gemms]]
+ *   test_device SPEC [GEMM [small|gemms|steps]]
  *
  * GEMM is one of the device's ways to multiply matrices (device_options). With `small` only what a
  * simulator can do in seconds: each operation, at few and small shapes; with `gemms` only those of
- * it that GEMM makes a difference to.
+ * it that GEMM makes a difference to. With `steps` only whole steps.
  *
  * Shapes are random, from a seed that is printed ($TRAINER_TEST_SEED sets another); the largest are
  * those of large_side, unless $TRAINER_TEST_LARGE_SIDE is smaller. Every operand lies in a buffer
@@ -185,6 +185,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_steps_same_bits),
         cmocka_unit_test(test_refused), /* the last of `small` */
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_steps_together),
         cmocka_unit_test(test_steps_separate),
         cmocka_unit_test(test_steps_unfit),
         cmocka_unit_test(test_usual_gemms),
@@ -199,10 +200,16 @@ int main(int argc, char **argv) {
 #endif
         cmocka_unit_test(test_self_check),
     };
-    enum { GEMM_TESTS = 3, SMALL_TESTS = 15 };
+    const struct CMUnitTest tests_of_steps[] = {
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_steps_together),
+        cmocka_unit_test(test_steps_same_bits),
+    };
+    enum { GEMM_TESTS = 3, SMALL_TESTS = 15, STEP_TESTS = 3 };
     spec = argc > 1 ? argv[1] : "reference";
     gemm = argc > 2 ? argv[2] : NULL;
     const bool gemms = argc > 3 && strcmp(argv[3], "gemms") == 0;
+    const bool steps = argc > 3 && strcmp(argv[3], "steps") == 0;
     const bool small = gemms || (argc > 3 && strcmp(argv[3], "small") == 0);
     if (small) {
         cases = 4;
@@ -221,7 +228,8 @@ int main(int argc, char **argv) {
     if (missing)
         return missing;
     const size_t count = gemms ? GEMM_TESTS : small ? SMALL_TESTS : sizeof tests / sizeof *tests;
-    const int failed = _cmocka_run_group_tests(spec, tests, count, NULL, NULL);
+    const int failed = steps ? _cmocka_run_group_tests(spec, tests_of_steps, STEP_TESTS, NULL, NULL)
+                             : _cmocka_run_group_tests(spec, tests, count, NULL, NULL);
     device_close(tested);
     return failed;
 }

@@ -146,6 +146,32 @@ static void check_overlap(const char *kernel, const char *from, const char *end)
     assert_true(strcmp(kernel, "step_samples") == 0 ? loads == 0 : loads >= 8);
 }
 
+/* step_epoch waits for all groups at three places: for the tiles of the first layer, for those of
+ * the others, and for the samples. A group's writes are there before it says that it is; what the
+ * others have written is read after; and for the first layer, loads of inputs are under way before.
+ * None of the loads is of what never changes (ld.global.nc). */
+static void check_arrivals(const char *from, const char *end) {
+    size_t waits = 0, most = 0;
+    assert_int_equal(count_before(from, end, "ld.global.nc"), 0);
+    assert_int_equal(count_before(from, end, "griddepcontrol"), 0);
+    for (const char *arrives, *at = from; (arrives = strstr(at, "atom.")) && arrives < end;) {
+        const char *next = strstr(arrives, "bar.sync"), *before = NULL;
+        for (const char *found = at; (found = strstr(found, "bar.sync")) && found < arrives;
+            found++)
+            before = found;
+        assert_true(before && next);
+        assert_int_equal(count_before(before, arrives, "membar.gl"), 1);
+        assert_int_equal(count_before(arrives, next, "membar.gl"), 1);
+        const size_t loads = count_before(at, before, "ld.global");
+        most = loads > most ? loads : most;
+        waits++;
+        at = next;
+    }
+    print_message("step_epoch: %zu waits, %zu loads before one\n", waits, most);
+    assert_int_equal(waits, 3);
+    assert_true(most >= 8);
+}
+
 /* Of each kernel, its PTX: all loads of a part are under way before the first is stored to shared
  * memory; this is read by 128 bits; and nothing is in double precision. */
 static void check_loads(const struct kernel_program *program) {
@@ -159,7 +185,10 @@ static void check_loads(const struct kernel_program *program) {
         const char *end = strstr(of_kernel + 1, ".entry ");
         end = end ? end : ptx + strlen(ptx);
         assert_int_equal(count_before(of_kernel, end, ".f64"), 0);
-        check_overlap(*kernel, of_kernel, end);
+        if (strcmp(*kernel, "step_epoch") == 0)
+            check_arrivals(of_kernel, end);
+        else
+            check_overlap(*kernel, of_kernel, end);
         const char *first = strstr(of_kernel, "st.shared");
         if (program->loads == 0)
             continue;

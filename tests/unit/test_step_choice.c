@@ -156,6 +156,7 @@ static void open_device(const char *identity, const char *gemm, const char *step
         .largest_group = 1024,
         .group_bytes = 1 << 16,
         .vector_width = 1,
+        .ways = {[STEP_FUSED] = true},
         .memory_bytes = 1 << 30,
         .buffer_bytes = 1 << 30};
     gpu.base.info =

@@ -138,6 +138,63 @@ static void test_goes_on(void **state) {
     }
 }
 
+/* One launch does steps whose batches lie one behind the other. */
+static void test_follows(void **state) {
+    (void)state;
+    enum { BATCH = 300, OTHERS = 8 };
+    for (int gathered = 0; gathered < 2; gathered++)
+        for (size_t apart = 0; apart < 2; apart++) {
+            const struct step first = make_step(BATCH, 3, usual, gathered);
+            struct step steps[4] = {first, first, first, first};
+            for (size_t s = 0; s < 4; s++) {
+                struct view *const x = gathered ? &steps[s].index : &steps[s].layers[0].x;
+                x->offset = s * BATCH * x->columns;
+                steps[s].labels.offset = gathered ? 0 : s * BATCH;
+                steps[s].score.offset = 2 * s * BATCH;
+                steps[s].scale.offset = s * apart;
+            }
+            steps[3].labels.rows = 7; /* the last batch of a pass */
+            for (size_t s = 1; s < 4; s++) {
+                assert_true(step_plan_follows(&first, &steps[s - 1], s, &steps[s]));
+                assert_int_equal(step_plan_scale_step(&steps[s - 1], &steps[s]), apart);
+            }
+            assert_false(
+                step_plan_follows(&first, &steps[3], 4, &steps[3])); /* after the short one */
+            struct step other[OTHERS];
+            for (size_t o = 0; o < OTHERS; o++)
+                other[o] = steps[2];
+            (gathered ? &other[0].index : &other[0].layers[0].x)->offset++;
+            (gathered ? &other[1].all_labels : &other[1].labels)->offset++;
+            (gathered ? &other[2].all_labels : &other[2].labels)->buffer = &step_buffers[SCORE];
+            other[3].score.offset++;
+            other[4].scale.offset = apart == 0 ? 1 : 1000;
+            other[5].scale.offset = apart == 0 ? 2 : 1;
+            other[6].scale.buffer = &step_buffers[SCORE];
+            other[7].labels.rows = BATCH + 1;
+            for (size_t o = 0; o < OTHERS; o++)
+                assert_false(step_plan_follows(&first, &steps[1], 2, &other[o]));
+        }
+}
+
+/* Both phases of a group find room in one group's memory, or the launch of many steps is left out.
+ */
+static void test_together(void **state) {
+    (void)state;
+    const struct step step = make_step(300, 3, usual, false);
+    static const size_t large[] = {1024, 100, 96, 10};
+    const struct step wide = make_step(300, 3, large, false);
+    struct step_plan plan;
+    const struct gpu gpu = gpu_of("gpu", 132, 48 << 10), cpu = gpu_of("cpu", 8, 512 << 10);
+    assert_null(step_plan_make(&gpu, &step, &plan));
+    assert_true(plan.together);
+    assert_null(step_plan_make(&cpu, &step, &plan));
+    assert_true(plan.together); /* a group of one item does both, too */
+    assert_null(step_plan_make(&gpu, &wide, &plan));
+    const size_t tile = number_of(&plan, "-DTILE_M=") * number_of(&plan, "-DTILE_N=");
+    assert_true(4 * (number_of(&plan, "-DSAMPLES_MEMORY=") + tile) > gpu.group_bytes);
+    assert_false(plan.together);
+}
+
 /* A step that reads what the one before it writes must wait for that. */
 static void test_written_before(void **state) {
     (void)state;
@@ -166,6 +223,8 @@ int main(void) {
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_unfit),
         cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_follows),
+        cmocka_unit_test(test_together),
         cmocka_unit_test(test_written_before),
     };
     return cmocka_run_group_tests_name("step_plan", tests, NULL, NULL);

@@ -25,19 +25,36 @@ static bool is_named(const char *option, const char *name) {
     return option && strcmp(option, name) == 0;
 }
 
-/* Whether an epoch becomes a graph, and whether launches overlap in it. */
+/* Whether launches can overlap, and whether all groups of a launch can be promised to be at work at
+ * once (CUDA C++ Programming Guide, "Grid Synchronization"). */
+enum { OVERLAP_CAPABILITY = 90 };
+
+static enum status can_cooperate(const struct cuda *cuda, bool *able, struct error *error) {
+    int value = 0;
+    const cudaError_t code =
+        cudaDeviceGetAttribute(&value, cudaDevAttrCooperativeLaunch, cuda->ordinal);
+    *able = value != 0;
+    return code == cudaSuccess
+               ? STATUS_OK
+               : cuda_failed("cudaDeviceGetAttribute", code, cuda->gpu.base.info.name, error);
+}
+
+/* How an epoch is submitted, and so how whole steps may be. */
 static enum status set_submission(
     struct cuda *cuda, const struct device_options *options, struct error *error) {
-    enum { OVERLAP_CAPABILITY = 90 };
     const char *submission = options->submission;
-    const bool able = cuda->capability >= OVERLAP_CAPABILITY;
     const bool any = !submission || is_named(submission, "auto");
+    const bool overlaps = cuda->capability >= OVERLAP_CAPABILITY;
+    bool *ways = cuda->gpu.ways, cooperates;
+    const enum status status = can_cooperate(cuda, &cooperates, error);
+    if (status != STATUS_OK)
+        return status;
     cuda->graphs = !is_named(submission, "stream");
-    cuda->gpu.overlap = is_named(submission, "overlapped") ? OVERLAP_ALWAYS
-                        : any && able                      ? OVERLAP_IF_FASTER
-                                                           : OVERLAP_NEVER;
     cuda->gpu.base.info.submission = "stream";
-    return cuda->gpu.overlap != OVERLAP_ALWAYS || able
+    ways[STEP_OVERLAPPED] = is_named(submission, "overlapped") || (any && overlaps);
+    ways[STEP_PERSISTENT] = (is_named(submission, "persistent") || any) && cooperates;
+    ways[STEP_FUSED] = any || !(ways[STEP_OVERLAPPED] || ways[STEP_PERSISTENT]);
+    return overlaps || !ways[STEP_OVERLAPPED]
                ? STATUS_OK
                : error_set(error, STATUS_USAGE,
                      "cuda: launches on '%s' can't overlap: its compute capability is %d.%d, 9.0 "
@@ -187,6 +204,7 @@ static const struct gpu_driver driver = {
     .free_program = cuda_free_program,
     .create_function = cuda_create_function,
     .free_function = cuda_free_function,
+    .groups_at_once = cuda_groups_at_once,
     .upload = cuda_upload,
     .stage = cuda_stage,
     .staged_is_read = cuda_staged_is_read,
@@ -259,7 +277,7 @@ static void cuda_close(struct device *device) {
 
 static const char *const gemms[] = {library, "own", GEMM_TILES_OF_FLOATS(GEMM_TILE_NAME) NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
-static const char *const submissions[] = {"graph", "overlapped", "stream", NULL};
+static const char *const submissions[] = {"graph", "overlapped", "persistent", "stream", NULL};
 
 const struct device_type cuda_device_type = {
     .kind = "cuda",

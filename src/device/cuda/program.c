@@ -56,3 +56,17 @@ enum status cuda_create_function(struct gpu_program *program, const char *name,
 void cuda_free_function(struct gpu_function *function) {
     (void)function;
 }
+
+enum status cuda_groups_at_once(struct gpu *gpu, const struct gpu_function *function, size_t items,
+    size_t *groups, struct error *error) {
+    int of_unit = 0;
+    const enum status status = cuda_enter(cuda_of(gpu), error);
+    if (status != STATUS_OK)
+        return status;
+    const cudaError_t code =
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&of_unit, function, (int)items, 0);
+    *groups = (size_t)of_unit * (size_t)gpu->base.info.units;
+    return code == cudaSuccess ? STATUS_OK
+                               : cuda_failed("cudaOccupancyMaxActiveBlocksPerMultiprocessor", code,
+                                     "a kernel of many steps", error);
+}

@@ -15,5 +15,7 @@ void cuda_free_program(struct gpu_program *program);
 enum status cuda_create_function(struct gpu_program *program, const char *name,
     struct gpu_function **function, struct error *error);
 void cuda_free_function(struct gpu_function *function);
+enum status cuda_groups_at_once(struct gpu *gpu, const struct gpu_function *function, size_t items,
+    size_t *groups, struct error *error);
 
 #endif

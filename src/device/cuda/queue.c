@@ -79,6 +79,23 @@ static cudaError_t launch_overlapping(const struct cuda *cuda, const struct gpu_
     return cudaLaunchKernelExC(&config, (const void *)command->function, arguments);
 }
 
+/* Launches a kernel in the way of the command; *call becomes the name of what it calls for that. */
+static cudaError_t launch(const struct cuda *cuda, const struct gpu_command *command, dim3 grid,
+    dim3 block, void **arguments, const char **call) {
+    const void *function = command->function;
+    switch (command->start) {
+    case START_OVERLAPPING:
+        *call = "cudaLaunchKernelExC";
+        return launch_overlapping(cuda, command, grid, block, arguments);
+    case START_TOGETHER:
+        *call = "cudaLaunchCooperativeKernel";
+        return cudaLaunchCooperativeKernel(function, grid, block, arguments, 0, cuda->stream);
+    default:
+        *call = "cudaLaunchKernel";
+        return cudaLaunchKernel(function, grid, block, arguments, 0, cuda->stream);
+    }
+}
+
 static enum status enqueue_kernel(
     const struct cuda *cuda, const struct gpu_command *command, struct error *error) {
     const size_t *groups = command->grid.groups, *items = command->grid.items;
@@ -94,14 +111,9 @@ static enum status enqueue_kernel(
     }
     const dim3 grid = {(unsigned)groups[0], (unsigned)groups[1], (unsigned)groups[2]};
     const dim3 block = {(unsigned)items[0], (unsigned)items[1], (unsigned)items[2]};
-    const cudaError_t code = command->overlaps
-                                 ? launch_overlapping(cuda, command, grid, block, arguments)
-                                 : cudaLaunchKernel((const void *)command->function, grid, block,
-                                       arguments, 0, cuda->stream);
-    return code == cudaSuccess
-               ? STATUS_OK
-               : cuda_failed(command->overlaps ? "cudaLaunchKernelExC" : "cudaLaunchKernel", code,
-                     command->name, error);
+    const char *call;
+    const cudaError_t code = launch(cuda, command, grid, block, arguments, &call);
+    return code == cudaSuccess ? STATUS_OK : cuda_failed(call, code, command->name, error);
 }
 
 static enum status enqueue(

@@ -69,7 +69,7 @@ enum status gpu_commands_make_overlapped(
     const enum status status = gpu_commands_make_graph(gpu, commands, error);
     memcpy(info->warning, warning, sizeof warning);
     for (size_t c = 0; c < commands->count && !commands->graph; c++)
-        commands->all[c].overlaps = false;
+        commands->all[c].start = START_AFTER;
     return status;
 }
 

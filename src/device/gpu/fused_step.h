@@ -1,4 +1,4 @@
-/* Whole training steps as two launches each (kernels/step.cl). */
+/* Whole training steps as two launches each, or many as one (kernels/step.cl). */
 #ifndef DEVICE_GPU_FUSED_STEP_H
 #define DEVICE_GPU_FUSED_STEP_H
 
@@ -11,8 +11,12 @@ struct fused_step {
     struct gpu_program *program;
     struct gpu_kernel weights, samples;
     struct buffer *sums; /* what step_weights hands to step_samples */
-    /* A step of theirs has been compared with its operations; and where its launches overlap. */
-    bool checked[2];
+    /* The kernel of many steps, and what its groups count their arrivals in. Without a function
+     * where that way may not be taken, or where not all groups can be at work at once. */
+    struct gpu_program *together;
+    struct gpu_kernel epoch;
+    struct buffer *arrivals;
+    bool checked[STEP_WAYS]; /* a step of theirs has been compared with its operations */
 };
 
 /* Gives the kernels for a plan, and memory for batches of so many samples. Makes what is not there
@@ -23,9 +27,9 @@ void fused_steps_free(struct gpu *gpu);
 
 /* Adds the commands of the steps that `operations` begin with to the list `to`: at least the first
  * step, which must fit the plan, and as many as follow from it. *done becomes the number of their
- * operations. Each launch but the first may overlap with the one before it, if `overlapped`. */
+ * operations. `way` is one that is fused. */
 enum status fused_step_add(struct gpu *gpu, struct gpu_commands *to, struct fused_step *fused,
-    bool overlapped, const struct operation *operations, size_t count, size_t *done,
+    enum step_way way, const struct operation *operations, size_t count, size_t *done,
     struct error *error);
 
 #endif

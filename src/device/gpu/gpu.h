@@ -73,7 +73,7 @@ struct gpu_argument {
         }                                                                                          \
     }
 
-enum { GPU_ARGUMENTS_MAX = 18 };
+enum { GPU_ARGUMENTS_MAX = 20 };
 
 /* How a kernel is launched, in three dimensions: the number of groups, and the number of items in
  * each group (CUDA: blocks and threads; OpenCL: work-groups and work-items). */
@@ -99,7 +99,11 @@ struct gpu_command {
     struct gpu_grid grid;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX];
     size_t arguments_count;
-    bool overlaps; /* it may begin while the command before it is at work: see `overlap` */
+    enum {
+        START_AFTER,       /* when all commands before it have ended */
+        START_OVERLAPPING, /* it may begin while the command before it is at work */
+        START_TOGETHER     /* after them; and all of its groups must be at work at once */
+    } start;
     bool prepared; /* `function` is this command's alone, and has its arguments: see `prepare` */
     struct gpu_gemm gemm;
 };
@@ -112,15 +116,16 @@ struct gpu_commands {
     struct gpu_graph *graph; /* all commands as one; NULL: they are enqueued one by one */
 };
 
+/* How training steps are done: operation by operation; fused, by kernels for whole steps
+ * (fused_step.h); by these, each of which may begin while the one before it is at work
+ * (WAIT_FOR_LAUNCHES of kernels/dialect.h); or by one kernel for many steps, whose groups wait for
+ * one another. */
+enum step_way { STEP_SEPARATE, STEP_FUSED, STEP_OVERLAPPED, STEP_PERSISTENT, STEP_WAYS };
+
 struct recording {
     struct gpu_commands commands;
-    bool fused;      /* it has fused steps */
-    bool overlapped; /* and their launches overlap */
+    enum step_way way; /* of its steps; where they have several, the last of the enum */
 };
-
-/* Whether the launches of whole steps overlap in a graph, where kernels say when that is safe
- * (WAIT_FOR_LAUNCHES of kernels/dialect.h). */
-enum gpu_overlap { OVERLAP_NEVER, OVERLAP_IF_FASTER, OVERLAP_ALWAYS };
 
 /* --- A driver ------------------------------------------------------------------------------ */
 
@@ -131,19 +136,19 @@ struct gpu {
 
     /* The driver fills these, and base.info, before it calls gpu_open. */
     const struct gpu_driver *driver;
-    size_t largest_group;     /* the most items of a group */
-    enum gpu_overlap overlap; /* OVERLAP_NEVER, unless the driver can make such graphs */
-    size_t group_bytes;       /* the most shared memory of a group */
-    size_t cache_bytes;       /* of its largest cache, where an epoch's batches don't fit; or 0 */
-    unsigned vector_width;    /* floats that an item best computes with at a time */
-    size_t memory_bytes;      /* the most for all buffers together */
-    size_t buffer_bytes;      /* the most for one buffer */
-    size_t host_bytes;        /* for buffers in the host's memory: how much the host can give */
-    const char *host_limit;   /* what limits host_bytes; NULL: buffers don't lie there */
-    char compiled_for[1024];  /* what the machine code of kernels depends on besides their text and
-                               * options: the hardware, the driver and the compiler, with their
-                               * versions */
-    char timed_on[1024];      /* what else their times depend on; may be empty */
+    size_t largest_group;    /* the most items of a group */
+    bool ways[STEP_WAYS];    /* of fused steps: those that may be taken, at least one */
+    size_t group_bytes;      /* the most shared memory of a group */
+    size_t cache_bytes;      /* of its largest cache, where an epoch's batches don't fit; or 0 */
+    unsigned vector_width;   /* floats that an item best computes with at a time */
+    size_t memory_bytes;     /* the most for all buffers together */
+    size_t buffer_bytes;     /* the most for one buffer */
+    size_t host_bytes;       /* for buffers in the host's memory: how much the host can give */
+    const char *host_limit;  /* what limits host_bytes; NULL: buffers don't lie there */
+    char compiled_for[1024]; /* what the machine code of kernels depends on besides their text and
+                              * options: the hardware, the driver and the compiler, with their
+                              * versions */
+    char timed_on[1024];     /* what else their times depend on; may be empty */
 
     /* The driver counts here the bytes of all its buffers. */
     size_t used_bytes;
@@ -200,6 +205,10 @@ struct gpu_driver {
     enum status (*create_function)(struct gpu_program *program, const char *name,
         struct gpu_function **function, struct error *error);
     void (*free_function)(struct gpu_function *function);
+    /* Gives how many groups of so many items can be at work at once on the whole device, of a
+     * function that is launched with START_TOGETHER. NULL: there is no such launch. */
+    enum status (*groups_at_once)(struct gpu *gpu, const struct gpu_function *function,
+        size_t items, size_t *groups, struct error *error);
 
     /* --- Enqueueing --- */
 

@@ -16,20 +16,38 @@ static enum status add(struct gpu *gpu, struct recording *recording,
     const struct operation *operations, size_t count, size_t *done, struct error *error) {
     struct step step;
     struct fused_step *fused = NULL;
-    bool overlapped = false;
+    enum step_way way = STEP_SEPARATE;
     const bool is_step = step_find(operations, count, &step);
     enum status status =
-        is_step ? step_choose(gpu, &step, operations, count, &fused, &overlapped, error)
-                : STATUS_OK;
+        is_step ? step_choose(gpu, &step, operations, count, &fused, &way, error) : STATUS_OK;
     if (fused) {
-        recording->fused = true;
-        recording->overlapped |= overlapped;
+        recording->way = way > recording->way ? way : recording->way;
         return fused_step_add(
-            gpu, &recording->commands, fused, overlapped, operations, count, done, error);
+            gpu, &recording->commands, fused, way, operations, count, done, error);
     }
     *done = is_step ? step.operations : 1;
     for (size_t o = 0; o < *done && status == STATUS_OK; o++)
         status = gpu_operate(gpu, &recording->commands, &operations[o], error);
+    return status;
+}
+
+/* Makes a graph of a recording's commands, where that is to be. */
+static enum status submit(struct gpu *gpu, struct recording *recording, struct error *error) {
+    struct gpu_commands *commands = &recording->commands;
+    enum status status = STATUS_OK;
+    const char *submission = "graph";
+    if (recording->way == STEP_PERSISTENT) {
+        gpu->base.info.submission = "persistent";
+        return STATUS_OK;
+    }
+    if (recording->way == STEP_OVERLAPPED) {
+        status = gpu_commands_make_overlapped(gpu, commands, error);
+        submission = commands->graph ? "overlapped" : submission;
+    }
+    if (status == STATUS_OK && !commands->graph)
+        status = gpu_commands_make_graph(gpu, commands, error);
+    if (commands->graph)
+        gpu->base.info.submission = submission;
     return status;
 }
 
@@ -45,20 +63,16 @@ enum status gpu_compile(struct device *device, const struct operation *operation
     enum status status = STATUS_OK;
     for (size_t o = 0, done; o < count && status == STATUS_OK; o += done)
         status = add(gpu, made, operations + o, count - o, &done, error);
-    if (status == STATUS_OK && made->overlapped)
-        status = gpu_commands_make_overlapped(gpu, &made->commands, error);
-    made->overlapped = made->commands.graph != NULL;
-    if (status == STATUS_OK && !made->overlapped)
-        status = gpu_commands_make_graph(gpu, &made->commands, error);
-    const bool useful = made->commands.graph || made->fused || !gpu->driver->make_graph;
+    if (status == STATUS_OK)
+        status = submit(gpu, made, error);
+    const bool fused = made->way != STEP_SEPARATE;
+    const bool useful = made->commands.graph || fused || !gpu->driver->make_graph;
     if (status != STATUS_OK || !useful) {
         gpu_free_recording(device, made);
         return status;
     }
     *recording = made;
-    device->info.step = gpu_steps[made->fused ? 0 : 1];
-    if (made->commands.graph)
-        device->info.submission = made->overlapped ? "overlapped" : "graph";
+    device->info.step = gpu_steps[fused ? 0 : 1];
     return STATUS_OK;
 }
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const way_names[STEP_WAYS] = {"separate", "fused", "overlapped"};
+static const char *const way_names[STEP_WAYS] = {"separate", "fused", "overlapped", "persistent"};
 
 /* The way of a shape of step. The shape is a text, like "step 300 1024-64-32-10 sigmoid": the
  * batch, the widths and the activation. */
@@ -35,11 +35,11 @@ struct step_choices {
  * too. */
 static char *make_key(const struct device *device, const char *shape, size_t *length) {
     const struct gpu *gpu = (const struct gpu *)device;
-    static const char *const overlaps[] = {
-        [OVERLAP_NEVER] = "", [OVERLAP_IF_FASTER] = "may overlap", [OVERLAP_ALWAYS] = "overlap"};
-    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape,
-        overlaps[gpu->overlap], kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS),
-        kernel_text(EPILOGUE_KERNELS)};
+    char ways[64] = "";
+    for (size_t way = 0; way < STEP_WAYS; way++)
+        text_append(ways, sizeof ways, "%s ", gpu->ways[way] ? way_names[way] : "");
+    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape, ways,
+        kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
     return gpu_cache_key(gpu, "step", parts, sizeof parts / sizeof *parts, length);
 }
 
@@ -91,6 +91,20 @@ static void write_shape(const struct step *step, char *text, size_t size) {
         step->layers_count > 1 ? activation_names[step->layers[0].activation] : "");
 }
 
+/* Lists the ways in which a step may be fused, and gives their number. Where one that may be taken
+ * can't be, as when not all groups can be at work at once, the plain one may. */
+static size_t list_ways(
+    const struct gpu *gpu, const struct fused_step *fused, bool ways[STEP_WAYS]) {
+    size_t count = 0;
+    memcpy(ways, gpu->ways, STEP_WAYS * sizeof *ways);
+    ways[STEP_SEPARATE] = false;
+    ways[STEP_PERSISTENT] = ways[STEP_PERSISTENT] && fused->epoch.function;
+    for (size_t way = 0; way < STEP_WAYS; way++)
+        count += ways[way];
+    ways[STEP_FUSED] |= count == 0;
+    return count == 0 ? 1 : count;
+}
+
 /* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. Who asks
  * for fused steps gets them even where the ways can't be timed, as when memory is short for that.
  */
@@ -98,18 +112,19 @@ static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
     const struct operation *operations, size_t count, const char *shape, size_t *way,
     struct error *error) {
     const struct step_choices *choices = gpu->step_choices;
-    const bool wanted[STEP_WAYS] = {[STEP_SEPARATE] = !choices->asked,
-        [STEP_FUSED] = gpu->overlap != OVERLAP_ALWAYS,
-        [STEP_OVERLAPPED] = gpu->overlap != OVERLAP_NEVER};
-    const enum step_way only = wanted[STEP_FUSED] ? STEP_FUSED : STEP_OVERLAPPED;
-    enum step_way fastest = only;
-    if (choices->asked && gpu->overlap != OVERLAP_IF_FASTER) {
+    bool wanted[STEP_WAYS];
+    const size_t fused_ways = list_ways(gpu, fused, wanted);
+    enum step_way only = STEP_FUSED, fastest;
+    while (!wanted[only])
+        only++;
+    wanted[STEP_SEPARATE] = !choices->asked;
+    if (choices->asked && fused_ways == 1) {
         *way = only;
         return STATUS_OK;
     }
     if (choice_recall(&gpu->base, &choices->ways, shape, way)) {
         if (*way != STEP_SEPARATE && !wanted[*way])
-            *way = only; /* it gives the same bits */
+            *way = only; /* nearest to the same bits */
         if (wanted[*way])
             return STATUS_OK;
     }
@@ -156,11 +171,11 @@ static enum status get_way(struct gpu *gpu, struct fused_step *fused,
 }
 
 /* Compares what the kernels of a plan give with what the operations do, once. */
-static enum status check(struct gpu *gpu, struct fused_step *fused, bool overlapped,
+static enum status check(struct gpu *gpu, struct fused_step *fused, enum step_way way,
     const struct operation *operations, size_t count, struct error *error) {
-    bool *checked = &fused->checked[overlapped];
+    bool *checked = &fused->checked[way];
     const enum status status =
-        *checked ? STATUS_OK : step_trial_check(gpu, fused, overlapped, operations, count, error);
+        *checked ? STATUS_OK : step_trial_check(gpu, fused, way, operations, count, error);
     *checked = status == STATUS_OK;
     return status;
 }
@@ -177,14 +192,14 @@ static enum status do_without(
 }
 
 enum status step_choose(struct gpu *gpu, const struct step *step,
-    const struct operation *operations, size_t count, struct fused_step **fused, bool *overlapped,
+    const struct operation *operations, size_t count, struct fused_step **fused, enum step_way *way,
     struct error *error) {
     const struct step_choices *choices = gpu->step_choices;
     struct step_plan plan;
     char shape[sizeof choices->all->shape];
-    size_t way = STEP_SEPARATE;
+    size_t chosen = STEP_SEPARATE;
     *fused = NULL;
-    *overlapped = false;
+    *way = STEP_SEPARATE;
     if (!choices->allowed)
         return STATUS_OK;
     const char *unfit = step_plan_make(gpu, step, &plan);
@@ -199,14 +214,18 @@ enum status step_choose(struct gpu *gpu, const struct step *step,
     struct error problem;
     enum status status = fused_step_get(gpu, &plan, step->labels.rows, &kernels, &problem);
     if (status == STATUS_OK)
-        status = get_way(gpu, kernels, operations, count, shape, step->labels.rows, &way, &problem);
+        status =
+            get_way(gpu, kernels, operations, count, shape, step->labels.rows, &chosen, &problem);
     if (status != STATUS_OK)
         return do_without(gpu, &problem, status, error);
-    if (way == STEP_SEPARATE)
+    if (chosen == STEP_SEPARATE)
         return STATUS_OK;
-    *overlapped = way == STEP_OVERLAPPED;
-    status = check(gpu, kernels, *overlapped, operations, count, error);
-    if (status == STATUS_OK)
+    if (chosen == STEP_PERSISTENT && !kernels->epoch.function)
+        chosen = STEP_FUSED; /* another batch's step, whose kernel needs less */
+    status = check(gpu, kernels, chosen, operations, count, error);
+    if (status == STATUS_OK) {
         *fused = kernels;
+        *way = chosen;
+    }
     return status;
 }

@@ -135,6 +135,12 @@ static bool choose_each(const struct gpu *gpu, const struct step *step, struct s
     return sizes->each > 0;
 }
 
+/* Whether one group has memory for both phases, one after the other, beside its tile. */
+static bool fits_together(const struct gpu *gpu, const struct sizes *sizes) {
+    const size_t memory = most(weights_memory(sizes), sizes->samples_memory);
+    return memory + sizes->tile_m * sizes->tile_n <= gpu->group_bytes / sizeof(float);
+}
+
 /* --- What fits --- */
 
 static bool lie_together(const struct step *step) {
@@ -224,7 +230,8 @@ const char *step_plan_make(const struct gpu *gpu, const struct step *step, struc
         .each = sizes.each,
         .samples_items = sizes.samples_items,
         .tiles = divide_up(width_of(step, 0), sizes.tile_m),
-        .outputs = width_of(step, 1)};
+        .outputs = width_of(step, 1),
+        .together = sizes.items == sizes.samples_items && fits_together(gpu, &sizes)};
     for (size_t l = 0; l < step->layers_count; l++) /* of in + 1 rows: the bias's, too */
         plan->weights_groups += divide_up(width_of(step, l) + 1, sizes.tile_m) *
                                 divide_up(width_of(step, l + 1), sizes.tile_n);
@@ -273,4 +280,28 @@ bool step_plan_goes_on(const struct step *step, const struct step *next) {
             view_overlaps(step->layers[l].d_y, next->index))
             return false;
     return true;
+}
+
+/* Whether b lies right behind the `rows` of a. */
+static bool lies_behind(struct view a, size_t rows, struct view b) {
+    return a.buffer == b.buffer && a.columns == b.columns &&
+           b.offset == a.offset + rows * a.columns;
+}
+
+size_t step_plan_scale_step(const struct step *step, const struct step *next) {
+    return next->scale.offset - step->scale.offset;
+}
+
+bool step_plan_follows(
+    const struct step *first, const struct step *step, size_t steps, const struct step *next) {
+    const size_t batch = first->labels.rows, apart = step_plan_scale_step(step, next);
+    if (step->labels.rows != batch || next->labels.rows > batch ||
+        step->scale.buffer != next->scale.buffer || apart > 1 ||
+        step_plan_scale_step(first, next) != steps * apart ||
+        !lies_behind(step->score, batch, next->score))
+        return false;
+    return step->gathered ? lies_behind(step->index, batch, next->index) &&
+                                is_same_place(step->all_labels, next->all_labels)
+                          : lies_behind(step->layers[0].x, batch, next->layers[0].x) &&
+                                lies_behind(step->labels, batch, next->labels);
 }

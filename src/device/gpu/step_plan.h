@@ -7,6 +7,7 @@
 #include "device/step.h"
 
 #define STEP_KERNELS "step.cl"
+#define STEP_TOGETHER " -DTOGETHER" /* the option that makes them the one of many steps */
 
 enum { STEP_FUSED_LAYERS = 8, STEP_OPTIONS_SIZE = 1280 };
 
@@ -16,6 +17,7 @@ struct step_plan {
     size_t each, samples_items; /* samples of a group, and its items */
     size_t tiles; /* down the first layer's weights; the sums are [tiles, batch, outputs] */
     size_t outputs;
+    bool together; /* the one kernel of many steps has its sizes, too */
 };
 
 /* Makes the plan of a step. NULL, or a few words that say why it does not fit: the kernels want all
@@ -31,5 +33,13 @@ size_t step_plan_sums(const struct step_plan *plan, size_t batch);
 /* Whether `next` can follow `step` in one launch: it is a step of the same net on the same buffers,
  * and none of what it reads before that launch is written by `step`. */
 bool step_plan_goes_on(const struct step *step, const struct step *next);
+
+/* Whether `next`, which can follow `step`, can also be a step of a launch that has `steps` from
+ * `first` to `step`. That reads each batch right after the one before it, and all but the last are
+ * as large as the first. Its scales are as far apart as step_plan_scale_step says of two of its
+ * steps, one after the other: 0 elements or 1. */
+bool step_plan_follows(
+    const struct step *first, const struct step *step, size_t steps, const struct step *next);
+size_t step_plan_scale_step(const struct step *step, const struct step *next);
 
 #endif

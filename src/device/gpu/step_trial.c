@@ -155,8 +155,8 @@ static enum status list_fused(struct trial *trial, enum step_way way, struct err
     const size_t count = trial->operations_count;
     enum status status = STATUS_OK;
     for (size_t o = 0, done; o < count && status == STATUS_OK; o += done)
-        status = fused_step_add(trial->gpu, &trial->commands[way], trial->fused,
-            way == STEP_OVERLAPPED, operations + o, count - o, &done, error);
+        status = fused_step_add(trial->gpu, &trial->commands[way], trial->fused, way,
+            operations + o, count - o, &done, error);
     return status;
 }
 
@@ -170,7 +170,7 @@ static enum status list_commands(struct trial *trial, struct error *error) {
     for (enum step_way way = STEP_FUSED; way < STEP_WAYS && status == STATUS_OK; way++)
         if (trial->wanted[way])
             status = list_fused(trial, way, error);
-    for (enum step_way way = 0; way < STEP_OVERLAPPED && status == STATUS_OK; way++)
+    for (enum step_way way = STEP_SEPARATE; way <= STEP_FUSED && status == STATUS_OK; way++)
         status = gpu_commands_make_graph(gpu, &trial->commands[way], error);
     struct gpu_commands *overlapped = &trial->commands[STEP_OVERLAPPED];
     if (status == STATUS_OK && trial->wanted[STEP_OVERLAPPED])
@@ -189,7 +189,8 @@ static enum status run(struct trial *trial, size_t way, struct error *error) {
 /* --- Timing --- */
 
 /* The ways take turns, so that whatever else the machine does slows all of them. The least time
- * counts. A first turn of each is not counted, because a driver may end its compilation then. */
+ * counts. A first turn of each is not counted, because a driver may end its compilation then; and
+ * it may say only then that it can't have all groups at work at once. */
 static enum status time_ways(struct trial *trial, double least[STEP_WAYS], struct error *error) {
     enum { ROUNDS_LEAST = 3, ROUNDS_MOST = 20 };
     const double enough = 0.2; /* seconds */
@@ -197,6 +198,10 @@ static enum status time_ways(struct trial *trial, double least[STEP_WAYS], struc
     for (size_t way = 0; way < STEP_WAYS && status == STATUS_OK; way++) {
         least[way] = INFINITY;
         status = trial->wanted[way] ? run(trial, way, error) : STATUS_OK;
+        if (way == STEP_PERSISTENT && status != STATUS_OK) {
+            trial->wanted[way] = false;
+            status = device_synchronise(&trial->gpu->base, error);
+        }
     }
     const double begin = clock_seconds();
     for (size_t round = 0; round < ROUNDS_MOST && status == STATUS_OK &&
@@ -276,10 +281,9 @@ static enum status do_all(struct trial *trial, struct outcome *outcome, struct e
     return status;
 }
 
-/* Compares how far the parameters have moved, and the scores. NaN is never right. Launches that
- * overlap give the same bits as those that don't. */
-static enum status compare(
-    const struct trial *trial, const struct outcome *outcome, struct error *error) {
+/* Compares how far the parameters have moved in a way, and the scores. NaN is never right. */
+static enum status compare_way(const struct trial *trial, const struct outcome *outcome,
+    enum step_way way, struct error *error) {
     const struct device_info *info = &trial->gpu->base.info;
     const double share = strcmp(info->precision, "fp32") == 0 ? 1e-3 : 3e-2;
     double largest = 0.0;
@@ -290,7 +294,7 @@ static enum status compare(
     }
     for (size_t i = 0; i < outcome->parameters + outcome->scores; i++) {
         const bool score = i >= outcome->parameters;
-        const double fused = (double)outcome->after[STEP_FUSED][i];
+        const double fused = (double)outcome->after[way][i];
         const double separate = (double)outcome->after[STEP_SEPARATE][i];
         const double allowed = score ? share * (1.0 + fabs(separate)) : share * largest + 1e-7;
         const bool hit = score && (i - outcome->parameters) % 2 == 1; /* may be a near tie */
@@ -302,6 +306,19 @@ static enum status compare(
                 score ? "score" : "parameter", score ? i - outcome->parameters : i, fused,
                 separate);
     }
+    return STATUS_OK;
+}
+
+/* Compares all ways. Launches that overlap give the same bits as those that don't. */
+static enum status compare(
+    const struct trial *trial, const struct outcome *outcome, struct error *error) {
+    const struct device_info *info = &trial->gpu->base.info;
+    enum status status = STATUS_OK;
+    for (enum step_way way = STEP_FUSED; way < STEP_WAYS && status == STATUS_OK; way++)
+        if (trial->wanted[way])
+            status = compare_way(trial, outcome, way, error);
+    if (status != STATUS_OK)
+        return status;
     const size_t count = outcome->parameters + outcome->scores;
     if (trial->wanted[STEP_OVERLAPPED] &&
         memcmp(outcome->after[STEP_OVERLAPPED], outcome->after[STEP_FUSED], count * sizeof(float)))
@@ -351,9 +368,10 @@ static enum status replace_inputs(
     return fill(trial, trial->inputs, CONTENT_NUMBERS, error);
 }
 
-enum status step_trial_check(struct gpu *gpu, struct fused_step *fused, bool overlapped,
+enum status step_trial_check(struct gpu *gpu, struct fused_step *fused, enum step_way way,
     const struct operation *operations, size_t count, struct error *error) {
-    struct trial trial = {.gpu = gpu, .fused = fused, .wanted = {true, true, overlapped}};
+    struct trial trial = {.gpu = gpu, .fused = fused, .wanted = {true, true}};
+    trial.wanted[way] = true;
     struct operation own[STEP_FUSED_LAYERS * 3 + 2]; /* L forward, L backward - 1, a loss, ... */
     if (!step_find(operations, count, &trial.step))
         return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);

@@ -5,20 +5,17 @@
 
 #include "device/gpu/fused_step.h"
 
-/* Operation by operation; by kernels for whole steps; and by these, each of which may begin while
- * the one before it is at work. */
-enum step_way { STEP_SEPARATE, STEP_FUSED, STEP_OVERLAPPED, STEP_WAYS };
-
 /* Gives the fastest way of the steps that `operations` begin with, of those that `wanted` has. They
  * read their batches where these are, so that a batch is as far away as in an epoch. A driver may
- * be unable to let launches overlap; that way is then left out. */
+ * be unable to let launches overlap, or to have all groups at work at once; that way is then left
+ * out. */
 enum status step_trial_time(struct gpu *gpu, struct fused_step *fused,
     const struct operation *operations, size_t count, const bool wanted[STEP_WAYS],
     enum step_way *fastest, struct error *error);
 
-/* Does the first step once in each way, from the same numbers; with launches that overlap only if
- * `overlapped`. STATUS_DEVICE, saying what differs, when a fused one gives another result. */
-enum status step_trial_check(struct gpu *gpu, struct fused_step *fused, bool overlapped,
+/* Does the first step operation by operation, fused, and in that `way`, each from the same numbers.
+ * STATUS_DEVICE, saying what differs, when one of them gives another result. */
+enum status step_trial_check(struct gpu *gpu, struct fused_step *fused, enum step_way way,
     const struct operation *operations, size_t count, struct error *error);
 
 #endif

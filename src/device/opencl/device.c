@@ -95,6 +95,7 @@ static enum status get_limits(struct opencl *opencl, struct error *error) {
     gpu->group_bytes = (size_t)local;
     gpu->cache_bytes = opencl_is_cpu(opencl) ? 0 : (size_t)cache; /* a CPU's may hold them all */
     gpu->vector_width = width;
+    gpu->ways[STEP_FUSED] = true;
     return status;
 }
 
