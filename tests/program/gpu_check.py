@@ -125,7 +125,7 @@ class GpuCheck(Folder):
         with open(self.made("table.md"), encoding="utf-8") as file:
             self.assertEqual(file.read(), done.stdout)
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
-        self.assertEqual(len(rows), 2 + 10 + 5 + 4 * 2)  # with the head
+        self.assertEqual(len(rows), 2 + 11 + 5 + 4 * 2)  # with the head
         self.assertEqual([cell.strip() for cell in rows[2][1:8]],
                          ["64,32", "300", "cuda", "10.000", "10.000", "0", "20"])
         with open(self.made("records.jsonl"), encoding="utf-8") as file:
@@ -161,7 +161,9 @@ class GpuCheck(Folder):
         self.assertEqual(done.returncode, 0, done.stderr)
         for way in ("overlapped", "tf32"):
             self.assertIn(f"- cuda {way}, 64,32, 300: trainer: cuda: it is too old\n", done.stdout)
-        self.assertEqual(len([line for line in done.stdout.splitlines() if line.startswith("| 64,32 ")]), 10 - 2)
+        self.assertIn("- least steps, overlapped: trainer: cuda: it is too old\n", done.stdout)
+        self.assertIn("- least steps (1 sample, 1024-10), graph: 10.00 us each\n", done.stdout)
+        self.assertEqual(len([line for line in done.stdout.splitlines() if line.startswith("| 64,32 ")]), 11 - 2)
 
     def test_slow(self):
         """What takes too long ends, with all that it has started; time is kept."""
@@ -265,9 +267,9 @@ class GpuCheck(Folder):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| 64,32 | 200 | ")]
         self.assertEqual([row[3].strip() for row in rows], [
-            "cuda", "cuda fused", "cuda separate", "cuda graph", "cuda overlapped", "cuda stream", "cuda streamed",
-            "cuda own", "cuda cublas", "cuda tf32", "reference"])
-        self.assertEqual(["EMULATED: no result" in row[-2] for row in rows], [True] * 10 + [False])
+            "cuda", "cuda fused", "cuda separate", "cuda graph", "cuda overlapped", "cuda persistent",
+            "cuda stream", "cuda streamed", "cuda own", "cuda cublas", "cuda tf32", "reference"])
+        self.assertEqual(["EMULATED: no result" in row[-2] for row in rows], [True] * 11 + [False])
         self.assertIn(rows[0][3:5], [line.split("|")[3:5] for line in done.stderr.splitlines()])  # at once
 
 

@@ -19,12 +19,14 @@ START = 20.0  # seconds that a program may take to load its libraries, compile a
 # second, and at all others.
 WAYS = {
     "cuda": (("fused", "--step", "fused"), ("separate", "--step", "separate"), ("graph", "--submission", "graph"),
-             ("overlapped", "--step", "fused", "--submission", "overlapped"), ("stream", "--submission", "stream"),
+             ("overlapped", "--step", "fused", "--submission", "overlapped"),
+             ("persistent", "--step", "fused", "--submission", "persistent"), ("stream", "--submission", "stream"),
              ("streamed", "--batches", "streamed"), ("own", "--gemm", "own"), ("cublas", "--gemm", "cublas"),
              ("tf32", "--gemm", "cublas", "--precision", "tf32")),
     "opencl": (("fused", "--step", "fused"), ("separate", "--step", "separate")),
 }
 NOT_OF_EVERY_GPU = ("cuda overlapped", "cuda tf32")  # older ones refuse them, as a usage that is wrong
+GRAPHS = ("graph", "overlapped", "persistent")  # what an epoch of cuda is, unless it is asked for another
 AT_SECOND, AT_OTHERS = ("stream", "own", "cublas", "tf32"), ("stream",)
 
 
@@ -89,6 +91,25 @@ class Benchmark:
                 self.measure_peer(script, shape)
             self.write()
 
+    def measure_least_steps(self):
+        """What two launches cost, or two waits of all groups for one another: steps with next to nothing to do."""
+        for submission in GRAPHS:
+            if self.commands.left() < 10:
+                self.commands.note(f"no time was left for least steps, {submission}")
+                continue
+            status, output, errors = self.commands.run(
+                [self.trainer, "--device", "cuda", "--step", "fused", "--submission", submission, "--data", "synthetic",
+                 "--samples", "1000", "--batch-size", "1", "--layers", "none", "--warm-up", str(WARM_UP), "--epochs",
+                 "10", "--format", "json"], seconds=START + WARM_UP)
+            if status != 0:
+                self.commands.note(f"least steps, {submission}: " + (
+                    "not all of it was done in time" if status is None else last_line(errors)))
+                continue
+            record = json.loads(output)
+            seconds = statistics.median(epoch["seconds"] for epoch in record["epochs"])
+            self.commands.note(f"least steps (1 sample, 1024-10), {record['device']['submission']}: "
+                               f"{1e6 * seconds / 1000:.2f} us each")
+
     def measure_peaks(self):
         """Of the other devices."""
         for device in self.devices[1:]:
@@ -149,7 +170,7 @@ class Benchmark:
             for line in errors.splitlines():
                 if "warning: " in line and (note := line.split("warning: ")[1]) not in self.commands.notes:
                     self.commands.note(note)
-            if name == "cuda" and record["device"]["submission"] not in ("graph", "overlapped"):
+            if name == "cuda" and record["device"]["submission"] not in GRAPHS:
                 self.commands.fail(what, "it was no graph")
 
     def measure_peer(self, script, shape):

@@ -19,9 +19,10 @@ def test(commands, devices):
         commands.notes.append(f"tests that were skipped: {', '.join(skipped)}")
 
 
-# Of whole steps each tool, and of single operations what may go wrong where somebody else's kernels are. With a
-# gemm that is named nothing is timed, which would read what nobody wrote.
-SANITIZERS = (*((name, "--step", "fused", "--gemm", "own-small")
+# Of whole steps each tool, with two launches each and with one for many; and of single operations what may go wrong
+# where somebody else's kernels are. With a gemm that is named nothing is timed, which would read what nobody wrote.
+SANITIZERS = (*((name, "--step", "fused", "--gemm", "own-small", "--submission", submission)
+                for submission in ("graph", "persistent")
                 for name in ("memcheck", "racecheck", "synccheck", "initcheck")),
               ("memcheck", "--gemm", "own"), ("memcheck", "--gemm", "cublas"), ("racecheck", "--gemm", "own"))
 SANITIZER_SECONDS = 30
