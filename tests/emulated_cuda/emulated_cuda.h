@@ -44,6 +44,7 @@ struct emulated_cuda {
     bool groups;           /* all kernels are run by groups.h */
     unsigned long seed;    /* of the order in which it runs groups and items */
     bool shared;   /* other programs use the GPU: it can't promise that groups run at once */
+    bool draws;    /* it has a screen, too, and ends launches that last long */
     bool eager;    /* a stream of copies alone does each as soon as it may */
     bool tolerant; /* a violation is kept, and does not end the process */
 };

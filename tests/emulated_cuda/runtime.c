@@ -55,7 +55,8 @@ void emulated_cuda_reset(void) {
     emulated_cuda_state = (struct emulated_cuda_state){.objects = objects};
     emulated_cuda.fail_at = emulated_cuda.lose_at = 0;
     emulated_cuda.refused = NULL;
-    emulated_cuda.eager = emulated_cuda.groups = emulated_cuda.shared = false;
+    emulated_cuda.eager = emulated_cuda.groups = false;
+    emulated_cuda.shared = emulated_cuda.draws = false;
     last_error = cudaSuccess;
     lost = false;
 }
@@ -134,6 +135,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
              : attribute == cudaDevAttrMaxSharedMemoryPerBlock ? 48 << 10
              : attribute == cudaDevAttrL2CacheSize             ? 1 << 20
              : attribute == cudaDevAttrCooperativeLaunch       ? !emulated_cuda.shared
+             : attribute == cudaDevAttrKernelExecTimeout       ? emulated_cuda.draws
                                                                : -1;
     return *value >= 0 ? cudaSuccess : emulated_note(cudaErrorInvalidValue);
 }

@@ -310,8 +310,8 @@ static void test_submissions(void **state) {
 }
 
 /* One launch does all steps, and gives what a graph of launches does, but for what is rounded in
- * another way. Where not all of its groups can be at work at once, or the GPU is shared, it is a
- * graph. */
+ * another way. Where not all of its groups can be at work at once, the GPU is shared, or a launch
+ * may not last long, it is a graph. */
 static void test_persistent(void **state) {
     (void)state;
     static const struct device_options graph = {.step = "fused", .submission = "graph"},
@@ -329,7 +329,10 @@ static void test_persistent(void **state) {
     emulated_cuda.refused = NULL;
     emulated_cuda.shared = true;
     const struct outcome shared = train(&small, &basic, &persistent);
-    const struct outcome *all[] = {&good, &few, &asked, &single, &shared};
+    emulated_cuda.shared = false;
+    emulated_cuda.draws = true;
+    const struct outcome draws = train(&small, &basic, &persistent);
+    const struct outcome *all[] = {&good, &few, &asked, &single, &shared, &draws};
     for (size_t o = 0; o < sizeof all / sizeof *all; o++) {
         assert_int_equal(all[o]->status, STATUS_OK);
         assert_string_equal(all[o]->warning, "");

@@ -25,7 +25,7 @@ SANITIZERS = (*((name, "--step", "fused", "--gemm", "own-small", "--submission",
                 for submission in ("graph", "persistent")
                 for name in ("memcheck", "racecheck", "synccheck", "initcheck")),
               ("memcheck", "--gemm", "own"), ("memcheck", "--gemm", "cublas"), ("racecheck", "--gemm", "own"))
-SANITIZER_SECONDS = 30
+SANITIZER_SECONDS = 20
 
 
 def sanitize(commands, trainer):

@@ -25,15 +25,18 @@ static bool is_named(const char *option, const char *name) {
     return option && strcmp(option, name) == 0;
 }
 
-/* Whether launches can overlap, and whether all groups of a launch can be promised to be at work at
- * once (CUDA C++ Programming Guide, "Grid Synchronization"). */
 enum { OVERLAP_CAPABILITY = 90 };
 
+/* Whether the GPU promises that all groups of a launch are at work at once (CUDA C++ Programming
+ * Guide, "Grid Synchronization"), and lets a launch last as long as an epoch: one that also draws a
+ * screen may not. */
 static enum status can_cooperate(const struct cuda *cuda, bool *able, struct error *error) {
-    int value = 0;
-    const cudaError_t code =
-        cudaDeviceGetAttribute(&value, cudaDevAttrCooperativeLaunch, cuda->ordinal);
-    *able = value != 0;
+    int cooperative = 0, limited = 0;
+    cudaError_t code =
+        cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, cuda->ordinal);
+    if (code == cudaSuccess)
+        code = cudaDeviceGetAttribute(&limited, cudaDevAttrKernelExecTimeout, cuda->ordinal);
+    *able = cooperative && !limited;
     return code == cudaSuccess
                ? STATUS_OK
                : cuda_failed("cudaDeviceGetAttribute", code, cuda->gpu.base.info.name, error);
