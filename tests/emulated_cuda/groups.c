@@ -126,7 +126,7 @@ size_t emulated_groups_compile(const char *text, const char *options,
 
 /* --- A launch --- */
 
-enum { STACK = 64 << 10, SHARED_MAX = 8, SPINS_MOST = 50000000 };
+enum { STACK = 64 << 10, SHARED_MAX = 8, SPINS_MOST = 2000000 };
 
 /* A buffer that the kernel writes, as a group has it: `own` is what its items read and write, and
  * `seen` what it was when the group last published. */
@@ -163,6 +163,7 @@ static struct launch {
     struct item **ready;
     size_t ready_count;
     unsigned long spins; /* looks at a count since the last item did anything else */
+    bool stuck;          /* there were so many that it will never do anything else */
     uint64_t random;
 } launch;
 
@@ -251,8 +252,10 @@ static uint atomic_add(uint *count, uint more) {
 }
 
 static uint atomic_read(const uint *count) {
-    if (++launch.spins > SPINS_MOST)
+    if (++launch.spins == SPINS_MOST) {
         emulated_violation("%s: groups wait for ever", launch.kernel->name);
+        launch.stuck = true;
+    }
     yield();
     return read_word(count);
 }
@@ -378,7 +381,7 @@ static void run_together(struct group *groups, size_t count, unsigned char (*arg
         makecontext(&items[i].context, run_item, 0);
         launch.ready[launch.ready_count++] = &items[i];
     }
-    while (launch.ready_count > 0) {
+    while (launch.ready_count > 0 && !launch.stuck) {
         const size_t place = draw(launch.ready_count);
         struct item *item = launch.at = launch.ready[place];
         memcpy(item->group->at.item, item->id, sizeof item->id);
@@ -387,9 +390,11 @@ static void run_together(struct group *groups, size_t count, unsigned char (*arg
         after(item, place, &items[(size_t)(item->group - groups) * launch.items]);
     }
     for (size_t g = 0; g < count; g++)
-        if (groups[g].left > 0)
+        if (groups[g].left > 0) {
             emulated_violation("%s: items wait at a barrier that others of their group don't reach",
                 launch.kernel->name);
+            end_group(&groups[g]);
+        }
     free(launch.ready);
     free(items);
 }
@@ -402,6 +407,7 @@ void emulated_groups_run(const struct group_kernel *kernel, void *host,
     launch.items = (size_t)block.x * block.y * block.z;
     launch.random = seed * 2654435769U + 1;
     launch.spins = 0;
+    launch.stuck = false;
     *launch.host = (struct group_host){
         NULL, barrier, publish, load_published, atomic_add, atomic_read, shared};
     find_written(arguments, count < most ? count : most);

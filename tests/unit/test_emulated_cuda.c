@@ -3,6 +3,8 @@
 #include "support.h"
 
 #include <math.h>
+#include <nvrtc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +191,107 @@ static void test_other_gpu(void **state) {
     assert_done(cudaSetDevice(0));
 }
 
+/* --- Groups that are at work at once --- */
+
+static uint32_t words[16]; /* what a launch leaves in the GPU's memory, which was zeros */
+
+/* Runs a kernel with this body, in some groups of 8 items each, on that memory. */
+static void run_groups(const char *body, unsigned groups) {
+    static const char *const options[] = {"-DTOGETHER", "--gpu-architecture=compute_90"};
+    static const uint32_t zeros[sizeof words / sizeof *words];
+    char text[1024], code[2048];
+    size_t length;
+    nvrtcProgram program;
+    cudaLibrary_t library;
+    cudaKernel_t kernel;
+    void *arguments[] = {&memory};
+    snprintf(text, sizeof text,
+        "\nKERNEL(tried)(GLOBAL uint *to) {\n"
+        "    const uint item = get_local_id(0), group = get_group_id(0);\n%s\n}\n",
+        body);
+    assert_int_equal(nvrtcCreateProgram(&program, text, "tried.cl", 0, NULL, NULL), NVRTC_SUCCESS);
+    assert_int_equal(nvrtcCompileProgram(program, 2, options), NVRTC_SUCCESS);
+    assert_int_equal(nvrtcGetCUBINSize(program, &length), NVRTC_SUCCESS);
+    assert_true(length <= sizeof code);
+    assert_int_equal(nvrtcGetCUBIN(program, code), NVRTC_SUCCESS);
+    nvrtcDestroyProgram(&program);
+    assert_done(cudaLibraryLoadData(&library, code, NULL, NULL, 0, NULL, NULL, 0));
+    assert_done(cudaLibraryGetKernel(&kernel, library, "tried"));
+    assert_done(cudaMemcpyAsync(memory, zeros, sizeof zeros, cudaMemcpyHostToDevice, stream));
+    assert_done(cudaLaunchCooperativeKernel(
+        (const void *)kernel, (dim3){groups, 1, 1}, (dim3){8, 1, 1}, arguments, 0, stream));
+    assert_done(cudaMemcpyAsync(words, memory, sizeof words, cudaMemcpyDeviceToHost, stream));
+    assert_done(cudaStreamSynchronize(stream));
+    assert_done(cudaLibraryUnload(library));
+}
+
+/* What a group has written, others read once both have published, and not before. */
+static void test_published(void **state) {
+    (void)state;
+    for (int reader = 0; reader < 2; reader++)
+        for (int writer = 0; writer < 2; writer++) {
+            char body[512];
+            snprintf(body, sizeof body,
+                "if (item > 0) return;\n"
+                "if (group == 0) { to[1] = 5; %s ATOMIC_ADD(to, 1u); while (ATOMIC_READ(to) < 2) ; "
+                "}\n"
+                "else { while (ATOMIC_READ(to) == 0) ; %s to[2] = to[1]; ATOMIC_ADD(to, 1u); }",
+                writer ? "PUBLISH();" : "", reader ? "PUBLISH();" : "");
+            run_groups(body, 2);
+            assert_null(emulated_cuda_state.violation);
+            assert_int_equal(words[0], 2);
+            assert_int_equal(words[1], 5); /* at the end it is there */
+            assert_int_equal(words[2], writer && reader ? 5 : 0);
+        }
+}
+
+/* Items wait for one another where they say so; else their order is random. */
+static void test_barrier(void **state) {
+    (void)state;
+    static const char body[] = "SHARED_ARRAY(uint, all, 8);\n"
+                               "all[item] = item + 1;\n"
+                               "%s\n"
+                               "to[group * 8 + item] = all[7 - item] == 8 - item;";
+    for (int waits = 0; waits < 2; waits++) {
+        char text[512];
+        size_t right = 0;
+        snprintf(text, sizeof text, body, waits ? "BARRIER();" : "");
+        run_groups(text, 2);
+        assert_null(emulated_cuda_state.violation);
+        for (size_t w = 0; w < 16; w++)
+            right += words[w];
+        assert_true(waits ? right == 16 : right < 16);
+    }
+}
+
+static void test_groups_in_each_others_way(void **state) {
+    (void)state;
+    run_groups("if (item == 0) to[3] = group + 1;", 2);
+    assert_noticed("tried: two groups write element 3 of argument 0 at once");
+}
+
+static void test_barrier_not_reached(void **state) {
+    (void)state;
+    run_groups("if (item < 4) BARRIER();", 2);
+    assert_noticed("tried: items wait at a barrier that others of their group don't reach");
+}
+
+static void test_wait_for_ever(void **state) {
+    (void)state;
+    run_groups("if (item == 0) while (ATOMIC_READ(to) == 0) ;", 2);
+    assert_noticed("tried: groups wait for ever");
+}
+
+static void test_too_many_groups(void **state) {
+    (void)state;
+    emulated_cuda.units = 1;
+    assert_int_equal(
+        cudaLaunchCooperativeKernel(NULL, (dim3){3, 1, 1}, (dim3){8, 1, 1}, NULL, 0, stream),
+        cudaErrorCooperativeLaunchTooLarge);
+    emulated_cuda.units = 8;
+    cudaGetLastError();
+}
+
 static void test_failing(void **state) {
     (void)state;
     void *other;
@@ -218,6 +321,12 @@ int main(void) {
         TEST(test_within_capture),
         TEST(test_graph),
         TEST(test_other_gpu),
+        TEST(test_published),
+        TEST(test_barrier),
+        TEST(test_groups_in_each_others_way),
+        TEST(test_barrier_not_reached),
+        TEST(test_wait_for_ever),
+        TEST(test_too_many_groups),
         TEST(test_failing),
     };
     return cmocka_run_group_tests_name("emulated CUDA", tests, NULL, NULL);
