@@ -125,8 +125,9 @@ struct device_options {
     /* How a recording is submitted, where a device has a choice. "graph": as one submission, if
      * possible. "overlapped": the same, and a launch of a whole step may begin while the one before
      * it ends; steps that are not fused are not overlapped. "persistent": as few launches as can
-     * be, each of which does many whole steps; its groups wait for one another, and where a GPU
-     * can't have all of them at work at once, or steps are not fused, it is "graph". "stream": one
+     * be, each of which does many whole steps; its groups wait for one another. Where a GPU can't
+     * have all of them at work at once, or ends launches that last long because it has a screen,
+     * where these give other bits, or steps are not fused, it is "graph". "stream": one
      * call after another. "auto" or NULL: the fastest of the first three. A device without a choice
      * takes only "auto" or NULL. */
     const char *submission;

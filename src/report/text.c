@@ -349,7 +349,7 @@ static void print_clocks(const struct training_clocks *clocks, FILE *file) {
 
 static const char *submission_text(const char *submission) {
     return strcmp(submission, "overlapped") == 0   ? "a graph of launches that overlap"
-           : strcmp(submission, "persistent") == 0 ? "one launch"
+           : strcmp(submission, "persistent") == 0 ? "launches of many steps"
            : strcmp(submission, "graph") == 0      ? "a graph"
                                                    : "a stream";
 }

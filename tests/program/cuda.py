@@ -151,7 +151,7 @@ class Choosing(Folder):
 
     def test_submission(self):
         old, none = {"EMULATED_CUDA_CAPABILITY": "89"}, {"EMULATED_CUDA_NO_GRAPHS": "1"}
-        large = {"EMULATED_CUDA_UNITS": "20"}  # which has room for all groups at once
+        large = {"EMULATED_CUDA_UNITS": "25", "EMULATED_CUDA_GROUPS": "1"}  # which has room for all groups at once
         for submission, more, *expected in ((None, {}, "graph", "overlapped"), ("graph", {}, "graph"),
                                             ("persistent", {}, "graph"), ("persistent", large, "persistent"),
                                             ("overlapped", {}, "overlapped"), ("stream", {}, "stream"),

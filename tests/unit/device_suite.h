@@ -73,6 +73,7 @@ void test_upload_pixels(void **state);
 /* --- device_steps.c --- */
 
 void test_steps(void **state);
+extern bool steps_only; /* nothing else is tested */
 void test_steps_together(void **state);
 void test_steps_separate(void **state);
 void test_steps_same_bits(void **state);

@@ -25,6 +25,7 @@ const char *spec, *gemm;
 int cases = 40;
 uint32_t side_max = 200;
 size_t large_side = 1152;
+bool steps_only;
 static struct error error;
 
 /* The same gemm of the same operands, again and again. */
@@ -209,7 +210,7 @@ int main(int argc, char **argv) {
     spec = argc > 1 ? argv[1] : "reference";
     gemm = argc > 2 ? argv[2] : NULL;
     const bool gemms = argc > 3 && strcmp(argv[3], "gemms") == 0;
-    const bool steps = argc > 3 && strcmp(argv[3], "steps") == 0;
+    steps_only = argc > 3 && strcmp(argv[3], "steps") == 0;
     const bool small = gemms || (argc > 3 && strcmp(argv[3], "small") == 0);
     if (small) {
         cases = 4;
@@ -228,8 +229,9 @@ int main(int argc, char **argv) {
     if (missing)
         return missing;
     const size_t count = gemms ? GEMM_TESTS : small ? SMALL_TESTS : sizeof tests / sizeof *tests;
-    const int failed = steps ? _cmocka_run_group_tests(spec, tests_of_steps, STEP_TESTS, NULL, NULL)
-                             : _cmocka_run_group_tests(spec, tests, count, NULL, NULL);
+    const int failed = steps_only
+                           ? _cmocka_run_group_tests(spec, tests_of_steps, STEP_TESTS, NULL, NULL)
+                           : _cmocka_run_group_tests(spec, tests, count, NULL, NULL);
     device_close(tested);
     return failed;
 }

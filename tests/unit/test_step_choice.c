@@ -27,6 +27,7 @@ static double fused_seconds, separate_seconds; /* of a step */
 static float fused_adds;                       /* to the first parameter; others add 0.5 */
 static unsigned fused_steps, separate_steps;   /* that were done */
 static bool refuse_step_kernels;               /* they can't be compiled */
+static bool several_ways;                      /* of steps that are fused */
 
 struct memory {
     struct buffer base;
@@ -156,7 +157,7 @@ static void open_device(const char *identity, const char *gemm, const char *step
         .largest_group = 1024,
         .group_bytes = 1 << 16,
         .vector_width = 1,
-        .ways = {[STEP_FUSED] = true},
+        .ways = {[STEP_FUSED] = true, [STEP_OVERLAPPED] = several_ways},
         .memory_bytes = 1 << 30,
         .buffer_bytes = 1 << 30};
     gpu.base.info =
@@ -275,6 +276,23 @@ static void test_fastest(void **state) {
     }
 }
 
+/* What is chosen among fused ways alone, where the user asks for one of them, is no choice for who
+ * asks for the fastest of all. */
+static void test_asked_kept_apart(void **state) {
+    (void)state;
+    fused_seconds = 2e-3;
+    several_ways = true;
+    open_device("apart", "auto", "fused");
+    assert_ok(record());
+    assert_string_equal(gpu.base.info.step, "fused");
+    close_device();
+    open_device("apart", "auto", "auto");
+    assert_ok(record());
+    expect_choice("separate");
+    close_device();
+    several_ways = false;
+}
+
 /* A short last batch goes the way of those before it, and is not timed. */
 static void test_short_batch(void **state) {
     (void)state;
@@ -361,6 +379,7 @@ static void test_not_compiled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_fastest),
+        TEST(test_asked_kept_apart),
         TEST(test_short_batch),
         TEST(test_continued),
         TEST(test_asked),

@@ -40,8 +40,9 @@ static enum status create(struct gpu *gpu, const struct step_plan *plan, size_t 
         status = gpu_kernel_create(gpu, fused->program, "step_weights", &fused->weights, error);
     if (status == STATUS_OK)
         status = gpu_kernel_create(gpu, fused->program, "step_samples", &fused->samples, error);
-    if (status == STATUS_OK && gpu->ways[STEP_PERSISTENT] && plan->together)
-        status = create_together(gpu, plan, fused, error);
+    if (status == STATUS_OK && gpu->ways[STEP_PERSISTENT] && plan->together &&
+        create_together(gpu, plan, fused, NULL) != STATUS_OK)
+        gpu_kernel_free(gpu, &fused->epoch); /* it does without */
     return status == STATUS_OK
                ? device_allocate(&gpu->base, step_plan_sums(plan, batch), &fused->sums, error)
                : status;

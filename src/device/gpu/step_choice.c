@@ -26,6 +26,7 @@ struct step_choice {
 struct step_choices {
     struct algorithms ways; /* as choice_cache.h knows them */
     bool asked, allowed;    /* whether steps are to be fused, and whether they may be */
+    bool alone;             /* the one to choose for is the only one of its recording */
     struct step_choice *all;
 };
 
@@ -38,6 +39,8 @@ static char *make_key(const struct device *device, const char *shape, size_t *le
     char ways[64] = "";
     for (size_t way = 0; way < STEP_WAYS; way++)
         text_append(ways, sizeof ways, "%s ", gpu->ways[way] ? way_names[way] : "");
+    text_append(ways, sizeof ways, "%s%s", gpu->step_choices->asked ? "only" : "",
+        gpu->step_choices->alone ? " one by one" : "");
     const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape, ways,
         kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
     return gpu_cache_key(gpu, "step", parts, sizeof parts / sizeof *parts, length);
@@ -105,31 +108,42 @@ static size_t list_ways(
     return count == 0 ? 1 : count;
 }
 
+/* Whether there is no second step. One by one, as where batches are streamed, steps may be fastest
+ * in another way. */
+static bool is_alone(const struct operation *operations, size_t count) {
+    struct step step;
+    const size_t first = step_find(operations, count, &step) ? step.operations : count;
+    return !step_find(operations + first, count - first, &step);
+}
+
 /* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. Who asks
  * for fused steps gets them even where the ways can't be timed, as when memory is short for that.
  */
 static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
     const struct operation *operations, size_t count, const char *shape, size_t *way,
     struct error *error) {
-    const struct step_choices *choices = gpu->step_choices;
+    struct step_choices *choices = gpu->step_choices;
     bool wanted[STEP_WAYS];
     const size_t fused_ways = list_ways(gpu, fused, wanted);
     enum step_way only = STEP_FUSED, fastest;
     while (!wanted[only])
         only++;
     wanted[STEP_SEPARATE] = !choices->asked;
+    choices->alone = is_alone(operations, count);
     if (choices->asked && fused_ways == 1) {
         *way = only;
         return STATUS_OK;
     }
     if (choice_recall(&gpu->base, &choices->ways, shape, way)) {
         if (*way != STEP_SEPARATE && !wanted[*way])
-            *way = only; /* nearest to the same bits */
+            *way = only; /* it gives the same bits */
         if (wanted[*way])
             return STATUS_OK;
     }
     const enum status status =
         step_trial_time(gpu, fused, operations, count, wanted, &fastest, error);
+    if (status == STATUS_OK && wanted[STEP_PERSISTENT] && !fused->epoch.function)
+        return make_choice(gpu, fused, operations, count, shape, way, error); /* without it */
     *way = status == STATUS_OK ? fastest : only;
     if (status == STATUS_OK)
         choice_keep(&gpu->base, &choices->ways, shape, *way);
@@ -180,6 +194,19 @@ static enum status check(struct gpu *gpu, struct fused_step *fused, enum step_wa
     return status;
 }
 
+/* Whether many steps can be one launch, and give what two launches for each do; else it is those.
+ * There may be no kernel for them, where a shorter batch has other sizes. */
+static enum step_way check_persistent(
+    struct gpu *gpu, struct fused_step *fused, const struct operation *operations, size_t count) {
+    struct error problem;
+    if (fused->epoch.function &&
+        check(gpu, fused, STEP_PERSISTENT, operations, count, &problem) != STATUS_OK) {
+        device_warn(&gpu->base, "an epoch is not one launch: %.300s", problem.message);
+        gpu_kernel_free(gpu, &fused->epoch);
+    }
+    return fused->epoch.function ? STEP_PERSISTENT : STEP_FUSED;
+}
+
 /* A way that fails is left out: memory may be short, or a compiler may refuse the kernels. The user
  * is told why; and if no other way was wanted, it is an error. */
 static enum status do_without(
@@ -220,8 +247,8 @@ enum status step_choose(struct gpu *gpu, const struct step *step,
         return do_without(gpu, &problem, status, error);
     if (chosen == STEP_SEPARATE)
         return STATUS_OK;
-    if (chosen == STEP_PERSISTENT && !kernels->epoch.function)
-        chosen = STEP_FUSED; /* another batch's step, whose kernel needs less */
+    if (chosen == STEP_PERSISTENT)
+        chosen = check_persistent(gpu, kernels, operations, count);
     status = check(gpu, kernels, chosen, operations, count, error);
     if (status == STATUS_OK) {
         *fused = kernels;

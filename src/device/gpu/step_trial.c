@@ -1,5 +1,6 @@
 #include "device/gpu/step_trial.h"
 
+#include "device/gpu/program.h"
 #include "system/clock.h"
 #include "trainer/random.h"
 
@@ -238,6 +239,8 @@ enum status step_trial_time(struct gpu *gpu, struct fused_step *fused,
     if (status == STATUS_OK)
         status = time_ways(&trial, least, error);
     free_trial(&trial);
+    if (wanted[STEP_PERSISTENT] && !trial.wanted[STEP_PERSISTENT])
+        gpu_kernel_free(gpu, &fused->epoch);
     *fastest = STEP_SEPARATE;
     for (enum step_way way = 0; way < STEP_WAYS; way++)
         if (least[way] < least[*fastest])
@@ -256,7 +259,7 @@ struct outcome {
 static enum status download(
     struct trial *trial, const struct outcome *outcome, float *to, struct error *error) {
     struct view parameters = {trial->step.layers[0].weights.buffer, 0, 1, outcome->parameters};
-    struct view score = trial->step.score;
+    struct view score = {trial->step.score.buffer, trial->step.score.offset, 1, outcome->scores};
     move(trial, &parameters);
     move(trial, &score);
     const enum status status = device_download(&trial->gpu->base, parameters, to, error);
@@ -281,7 +284,8 @@ static enum status do_all(struct trial *trial, struct outcome *outcome, struct e
     return status;
 }
 
-/* Compares how far the parameters have moved in a way, and the scores. NaN is never right. */
+/* Compares how far the parameters have moved in a way, and the scores, with what single operations
+ * come to. NaN is never right. */
 static enum status compare_way(const struct trial *trial, const struct outcome *outcome,
     enum step_way way, struct error *error) {
     const struct device_info *info = &trial->gpu->base.info;
@@ -309,29 +313,26 @@ static enum status compare_way(const struct trial *trial, const struct outcome *
     return STATUS_OK;
 }
 
-/* Compares all ways. Launches that overlap give the same bits as those that don't. */
+/* Compares all ways. Those that are fused give the same bits. */
 static enum status compare(
     const struct trial *trial, const struct outcome *outcome, struct error *error) {
     const struct device_info *info = &trial->gpu->base.info;
-    enum status status = STATUS_OK;
-    for (enum step_way way = STEP_FUSED; way < STEP_WAYS && status == STATUS_OK; way++)
-        if (trial->wanted[way])
-            status = compare_way(trial, outcome, way, error);
-    if (status != STATUS_OK)
-        return status;
     const size_t count = outcome->parameters + outcome->scores;
-    if (trial->wanted[STEP_OVERLAPPED] &&
-        memcmp(outcome->after[STEP_OVERLAPPED], outcome->after[STEP_FUSED], count * sizeof(float)))
-        return error_set(error, STATUS_DEVICE,
-            "%s fails its self-check: a fused step of [%zu, %zu] gives other bits where its "
-            "launches overlap; --submission graph does without it",
-            info->kind, trial->step.labels.rows, trial->step.layers[0].x.columns);
-    return STATUS_OK;
+    enum status status = compare_way(trial, outcome, STEP_FUSED, error);
+    for (enum step_way way = STEP_OVERLAPPED; way < STEP_WAYS && status == STATUS_OK; way++)
+        if (trial->wanted[way] &&
+            memcmp(outcome->after[way], outcome->after[STEP_FUSED], count * sizeof(float)) != 0)
+            status = error_set(error, STATUS_DEVICE,
+                "%s fails its self-check: fused steps of [%zu, %zu] give other bits %s; "
+                "--submission graph does without that",
+                info->kind, trial->step.labels.rows, trial->step.layers[0].x.columns,
+                way == STEP_OVERLAPPED ? "where launches overlap" : "in one launch");
+    return status;
 }
 
 static enum status check(struct trial *trial, struct error *error) {
     struct outcome outcome = {.parameters = trial->step.layers[0].weights.buffer->elements,
-        .scores = 2 * trial->step.score.rows};
+        .scores = 2 * trial->step.score.rows * (trial->operations_count / trial->step.operations)};
     const size_t count = outcome.parameters + outcome.scores;
     float *memory = malloc((1 + STEP_WAYS) * count * sizeof *memory);
     if (!memory)
@@ -346,23 +347,45 @@ static enum status check(struct trial *trial, struct error *error) {
     return status;
 }
 
-/* Gives a step, in `operations`, inputs of its own: as many rows as a batch has, or fewer where an
- * index names rows of fewer. */
+/* How many steps are compared, of those that `operations` begin with. Launches of many do several,
+ * since it is from one to the next that their groups must wait for one another. */
+enum { CHECKED_MOST = 3 };
+
+static size_t count_checked(
+    const struct step *first, enum step_way way, const struct operation *operations, size_t count) {
+    const size_t most = way == STEP_PERSISTENT ? CHECKED_MOST : 1, each = first->operations;
+    struct step step = *first, next;
+    size_t steps = 1;
+    while (steps < most && step_find(operations + steps * each, count - steps * each, &next) &&
+           next.operations == each && next.labels.rows == first->labels.rows &&
+           step_plan_goes_on(&step, &next) && step_plan_follows(first, &step, steps, &next)) {
+        step = next;
+        steps++;
+    }
+    return steps;
+}
+
+/* Gives so many steps, in `operations`, inputs of their own: as many rows as their batches have, or
+ * those of one at most where an index names rows. */
 static enum status replace_inputs(
-    struct trial *trial, struct operation *operations, struct error *error) {
+    struct trial *trial, struct operation *operations, size_t steps, struct error *error) {
     const struct step *step = &trial->step;
-    const struct view original = step->gathered ? step->all_x : step->layers[0].x;
-    const size_t batch = step->labels.rows, rows = original.rows < batch ? original.rows : batch;
+    const bool gathered = step->gathered;
+    const struct view original = gathered ? step->all_x : step->layers[0].x;
+    const size_t batch = step->labels.rows, columns = original.columns;
+    const size_t rows = !gathered ? batch * steps : original.rows < batch ? original.rows : batch;
     const enum status status =
-        device_allocate(&trial->gpu->base, rows * original.columns, &trial->inputs, error);
+        device_allocate(&trial->gpu->base, rows * columns, &trial->inputs, error);
     if (status != STATUS_OK)
         return status;
-    for (size_t o = 0; o < step->operations; o++)
+    for (size_t o = 0; o < steps * step->operations; o++)
         for (size_t v = 0; v < OPERATION_VIEWS; v++) {
             struct view *view = &operations[o].views[v];
-            if (view->buffer == original.buffer && view->offset == original.offset &&
-                view->rows == original.rows && view->columns == original.columns)
-                *view = device_view(trial->inputs, rows, original.columns);
+            if (view->buffer == original.buffer && view->rows == original.rows &&
+                view->columns == columns && view->offset >= original.offset &&
+                view->offset - original.offset < rows * columns)
+                *view = (struct view){trial->inputs, view->offset - original.offset,
+                    gathered ? rows : batch, columns};
         }
     trial->kept = trial->inputs;
     return fill(trial, trial->inputs, CONTENT_NUMBERS, error);
@@ -371,17 +394,18 @@ static enum status replace_inputs(
 enum status step_trial_check(struct gpu *gpu, struct fused_step *fused, enum step_way way,
     const struct operation *operations, size_t count, struct error *error) {
     struct trial trial = {.gpu = gpu, .fused = fused, .wanted = {true, true}};
+    struct operation own[CHECKED_MOST * (STEP_FUSED_LAYERS * 3 + 2)]; /* 3 for a layer, 2 gathers */
     trial.wanted[way] = true;
-    struct operation own[STEP_FUSED_LAYERS * 3 + 2]; /* L forward, L backward - 1, a loss, ... */
     if (!step_find(operations, count, &trial.step))
         return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);
-    const size_t each = trial.step.operations;
-    memcpy(own, operations, each * sizeof *own);
-    enum status status = replace_inputs(&trial, own, error);
-    if (status == STATUS_OK && step_find(own, each, &trial.step))
+    const size_t steps = count_checked(&trial.step, way, operations, count);
+    const size_t all = steps * trial.step.operations;
+    memcpy(own, operations, all * sizeof *own);
+    enum status status = replace_inputs(&trial, own, steps, error);
+    if (status == STATUS_OK && step_find(own, all, &trial.step))
         status = clone_all(&trial, error);
     if (status == STATUS_OK)
-        status = take_steps(&trial, own, each, 1, error);
+        status = take_steps(&trial, own, all, steps, error);
     if (status == STATUS_OK)
         status = list_commands(&trial, error);
     if (status == STATUS_OK)
