@@ -149,8 +149,8 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
     SHARED_ARRAY(float, memory, WEIGHTS_MEMORY);
     SHARED_ARRAY(float, weights, TILE_M * TILE_N);
     const struct batch now = {x_at, index_at, batch}, then = {next_at, next_index_at, next};
-    do_weights(find_tile((uint)get_group_id(0)), now, then, x, index, parameters, values, gradients, scale + scale_at,
-        sums, memory, weights, 0);
+    do_weights(find_tile((uint)get_group_id(0)), now, then, x, index, parameters, values,
+        gradients, scale + scale_at, sums, memory, weights, 0);
 }
 
 KERNEL_OF_GROUP(step_samples, SAMPLES_ITEMS, 1)
@@ -175,16 +175,16 @@ KERNEL_OF_GROUPS(step_epoch, ITEMS, 1, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const uint *index, ulong index_at,
     GLOBAL float *parameters, GLOBAL float *values, GLOBAL float *gradients,
     GLOBAL const float *scale, ulong scale_at, uint scale_step, GLOBAL float *sums,
-    GLOBAL const uint *labels, ulong labels_at, GLOBAL float *score, ulong score_at, GLOBAL uint *arrivals, uint steps,
-    uint batch, uint last, float loss_scale) {
+    GLOBAL const uint *labels, ulong labels_at, GLOBAL float *score, ulong score_at,
+    GLOBAL uint *arrivals, uint steps, uint batch, uint last, float loss_scale) {
     SHARED_ARRAY(float, memory, EPOCH_MEMORY);
     SHARED_ARRAY(float, weights, TILE_M * TILE_N);
     struct batch now = {x_at, index_at, 0}, next = {x_at, index_at, steps > 1 ? batch : last};
     for (uint step = 0; step <= steps; step++) {
         uint group = (uint)get_group_id(0);
         OPAQUE(group);
-        do_weights(find_tile(group), now, next, x, index, parameters, values, gradients, scale + scale_at,
-            sums, memory, weights, arrivals);
+        do_weights(find_tile(group), now, next, x, index, parameters, values, gradients,
+            scale + scale_at, sums, memory, weights, arrivals);
         if (step == steps)
             break;
         WAIT_FOR_PHASE(arrivals);
