@@ -31,6 +31,15 @@ static enum status create_together(
     return status;
 }
 
+/* The same; where it fails, steps are done without, and the user is told why. */
+static void try_together(struct gpu *gpu, const struct step_plan *plan, struct fused_step *fused) {
+    struct error problem;
+    if (create_together(gpu, plan, fused, &problem) == STATUS_OK)
+        return;
+    gpu_kernel_free(gpu, &fused->epoch);
+    device_warn(&gpu->base, "an epoch is not one launch: %.300s", problem.message);
+}
+
 static enum status create(struct gpu *gpu, const struct step_plan *plan, size_t batch,
     struct fused_step *fused, struct error *error) {
     fused->plan = *plan;
@@ -40,9 +49,8 @@ static enum status create(struct gpu *gpu, const struct step_plan *plan, size_t 
         status = gpu_kernel_create(gpu, fused->program, "step_weights", &fused->weights, error);
     if (status == STATUS_OK)
         status = gpu_kernel_create(gpu, fused->program, "step_samples", &fused->samples, error);
-    if (status == STATUS_OK && gpu->ways[STEP_PERSISTENT] && plan->together &&
-        create_together(gpu, plan, fused, NULL) != STATUS_OK)
-        gpu_kernel_free(gpu, &fused->epoch); /* it does without */
+    if (status == STATUS_OK && gpu->ways[STEP_PERSISTENT] && plan->together)
+        try_together(gpu, plan, fused);
     return status == STATUS_OK
                ? device_allocate(&gpu->base, step_plan_sums(plan, batch), &fused->sums, error)
                : status;

@@ -284,10 +284,10 @@ static enum status do_all(struct trial *trial, struct outcome *outcome, struct e
     return status;
 }
 
-/* Compares how far the parameters have moved in a way, and the scores, with what single operations
- * come to. NaN is never right. */
-static enum status compare_way(const struct trial *trial, const struct outcome *outcome,
-    enum step_way way, struct error *error) {
+/* Compares how far fused steps have moved the parameters, and the scores, with what single
+ * operations come to. NaN is never right. */
+static enum status compare_fused(
+    const struct trial *trial, const struct outcome *outcome, struct error *error) {
     const struct device_info *info = &trial->gpu->base.info;
     const double share = strcmp(info->precision, "fp32") == 0 ? 1e-3 : 3e-2;
     double largest = 0.0;
@@ -298,7 +298,7 @@ static enum status compare_way(const struct trial *trial, const struct outcome *
     }
     for (size_t i = 0; i < outcome->parameters + outcome->scores; i++) {
         const bool score = i >= outcome->parameters;
-        const double fused = (double)outcome->after[way][i];
+        const double fused = (double)outcome->after[STEP_FUSED][i];
         const double separate = (double)outcome->after[STEP_SEPARATE][i];
         const double allowed = score ? share * (1.0 + fabs(separate)) : share * largest + 1e-7;
         const bool hit = score && (i - outcome->parameters) % 2 == 1; /* may be a near tie */
@@ -318,7 +318,7 @@ static enum status compare(
     const struct trial *trial, const struct outcome *outcome, struct error *error) {
     const struct device_info *info = &trial->gpu->base.info;
     const size_t count = outcome->parameters + outcome->scores;
-    enum status status = compare_way(trial, outcome, STEP_FUSED, error);
+    enum status status = compare_fused(trial, outcome, error);
     for (enum step_way way = STEP_OVERLAPPED; way < STEP_WAYS && status == STATUS_OK; way++)
         if (trial->wanted[way] &&
             memcmp(outcome->after[way], outcome->after[STEP_FUSED], count * sizeof(float)) != 0)
