@@ -177,7 +177,8 @@ static void close_device(void) {
 enum { BATCH = 4, IN = 6, HIDDEN = 3, OUT = 2, STEPS = 5 };
 enum { PARAMETERS, VALUES, GRADIENTS, X, LABELS, SCORE, SCALE, BUFFERS };
 static struct buffer *buffers[BUFFERS];
-static size_t rows = BATCH; /* of each batch that is enqueued */
+static size_t rows = BATCH;  /* of each batch that is enqueued */
+static size_t steps = STEPS; /* that are enqueued */
 
 static enum status enqueue_steps(void *context, struct error *problem) {
     (void)context;
@@ -191,7 +192,7 @@ static enum status enqueue_steps(void *context, struct error *problem) {
     const struct view d1 = {buffers[GRADIENTS], 0, rows, HIDDEN};
     const struct view scale = {buffers[SCALE], 0, 1, 1};
     enum status status = STATUS_OK;
-    for (size_t s = 0; s < STEPS && status == STATUS_OK; s++) {
+    for (size_t s = 0; s < steps && status == STATUS_OK; s++) {
         const struct view x = {buffers[X], s * BATCH * IN, rows, IN};
         const struct view labels = {buffers[LABELS], s * BATCH, rows, 1};
         const struct view score = {buffers[SCORE], s * BATCH * 2, rows, 2};
@@ -223,9 +224,9 @@ static enum status record(void) {
     if (status == STATUS_OK) {
         assert_ok(device_run(&gpu.base, recording, enqueue_steps, NULL, &error));
         const bool fused = strcmp(gpu.base.info.step, "fused") == 0;
-        assert_int_equal(fused_steps - tried, fused ? STEPS : 0);
-        assert_int_equal(separate_steps - others, fused ? 0 : STEPS);
-        assert_true(parameters[0] == (fused ? STEPS * fused_adds : STEPS * 0.5f));
+        assert_int_equal(fused_steps - tried, fused ? steps : 0);
+        assert_int_equal(separate_steps - others, fused ? 0 : steps);
+        assert_true(parameters[0] == (float)steps * (fused ? fused_adds : 0.5f));
     }
     fused_steps = tried;
     separate_steps = others;
@@ -239,6 +240,7 @@ static int set_up(void **state) {
     fused_seconds = separate_seconds = 1e-3;
     fused_adds = 0.5f;
     rows = BATCH;
+    steps = STEPS;
     refuse_step_kernels = false;
     return support_make_folder(state) == 0 ? setenv("XDG_CACHE_HOME", support_folder, 1) : -1;
 }
@@ -290,6 +292,32 @@ static void test_asked_kept_apart(void **state) {
     assert_ok(record());
     expect_choice("separate");
     close_device();
+    several_ways = false;
+}
+
+/* Whether steps are fused makes a difference to the bits, so it is the same where they are recorded
+ * one by one, as for streamed batches, and where there are other fused ways to choose from, as with
+ * another --submission: whichever run comes first. */
+static void test_same_for_all_recordings(void **state) {
+    (void)state;
+    static const double times[][2] = {{1e-3, 2e-3}, {2e-3, 1e-3}};
+    static const char *const ways[] = {"fused", "separate"};
+    for (size_t first = 0; first < 3; first++)
+        for (size_t t = 0; t < 2; t++) {
+            char identity[32];
+            snprintf(identity, sizeof identity, "all %zu %zu", first, t);
+            for (size_t run = 0; run < 3; run++) {
+                /* The first has these times, and the others the opposite. */
+                fused_seconds = times[run == 0 ? t : 1 - t][0];
+                separate_seconds = times[run == 0 ? t : 1 - t][1];
+                steps = (first + run) % 3 == 1 ? 1 : STEPS;
+                several_ways = (first + run) % 3 == 2;
+                open_device(identity, "auto", "auto");
+                assert_ok(record());
+                expect_choice(ways[t]);
+                close_device();
+            }
+        }
     several_ways = false;
 }
 
@@ -380,6 +408,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_fastest),
         TEST(test_asked_kept_apart),
+        TEST(test_same_for_all_recordings),
         TEST(test_short_batch),
         TEST(test_continued),
         TEST(test_asked),

@@ -26,7 +26,7 @@ struct step_choice {
 struct step_choices {
     struct algorithms ways; /* as choice_cache.h knows them */
     bool asked, allowed;    /* whether steps are to be fused, and whether they may be */
-    bool alone;             /* the one to choose for is the only one of its recording */
+    char among[80];         /* the fused ways to choose from; empty: whether to fuse */
     struct step_choice *all;
 };
 
@@ -36,13 +36,9 @@ struct step_choices {
  * too. */
 static char *make_key(const struct device *device, const char *shape, size_t *length) {
     const struct gpu *gpu = (const struct gpu *)device;
-    char ways[64] = "";
-    for (size_t way = 0; way < STEP_WAYS; way++)
-        text_append(ways, sizeof ways, "%s ", gpu->ways[way] ? way_names[way] : "");
-    text_append(ways, sizeof ways, "%s%s", gpu->step_choices->asked ? "only" : "",
-        gpu->step_choices->alone ? " one by one" : "");
-    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape, ways,
-        kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS), kernel_text(EPILOGUE_KERNELS)};
+    const char *const parts[] = {gpu->timed_on, gpu->base.info.library, shape,
+        gpu->step_choices->among, kernel_text(STEP_KERNELS), kernel_text(GEMM_KERNELS),
+        kernel_text(EPILOGUE_KERNELS)};
     return gpu_cache_key(gpu, "step", parts, sizeof parts / sizeof *parts, length);
 }
 
@@ -116,38 +112,66 @@ static bool is_alone(const struct operation *operations, size_t count) {
     return !step_find(operations + first, count - first, &step);
 }
 
-/* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. Who asks
- * for fused steps gets them even where the ways can't be timed, as when memory is short for that.
- */
+/* Names fused ways, for the key of the choice among them. `alone`: the step is the only one of its
+ * recording. */
+static void write_ways(const bool ways[STEP_WAYS], bool alone, char *text, size_t size) {
+    text[0] = '\0';
+    for (size_t way = STEP_FUSED; way < STEP_WAYS; way++)
+        if (ways[way])
+            text_append(text, size, "%s ", way_names[way]);
+    text_append(text, size, "%s", alone ? "one by one" : "");
+}
+
+/* An earlier run's choice for a shape. Whether steps are fused makes a difference to the bits, so
+ * that choice holds for every recording of steps of that shape, and however they are submitted.
+ * What is chosen among fused ways (`among`) does not. */
+static bool recall(struct gpu *gpu, const char *among, const char *shape, size_t *way) {
+    struct step_choices *choices = gpu->step_choices;
+    snprintf(choices->among, sizeof choices->among, "%s", among);
+    return choice_recall(&gpu->base, &choices->ways, shape, way);
+}
+
+static void keep(struct gpu *gpu, const char *among, const char *shape, size_t way) {
+    struct step_choices *choices = gpu->step_choices;
+    snprintf(choices->among, sizeof choices->among, "%s", among);
+    choice_keep(&gpu->base, &choices->ways, shape, way);
+}
+
+/* Makes the choice for a shape: an earlier run's, or the fastest way of those that may be. Where
+ * steps are to be fused, they are, even if the ways can't be timed, as when memory is short for
+ * that. */
 static enum status make_choice(struct gpu *gpu, struct fused_step *fused,
     const struct operation *operations, size_t count, const char *shape, size_t *way,
     struct error *error) {
-    struct step_choices *choices = gpu->step_choices;
-    bool wanted[STEP_WAYS];
+    bool wanted[STEP_WAYS], to_fuse = gpu->step_choices->asked;
     const size_t fused_ways = list_ways(gpu, fused, wanted);
     enum step_way only = STEP_FUSED, fastest;
     while (!wanted[only])
         only++;
-    wanted[STEP_SEPARATE] = !choices->asked;
-    choices->alone = is_alone(operations, count);
-    if (choices->asked && fused_ways == 1) {
+    char among[sizeof gpu->step_choices->among];
+    write_ways(wanted, is_alone(operations, count), among, sizeof among);
+    if (!to_fuse && recall(gpu, "", shape, way)) {
+        if (*way == STEP_SEPARATE)
+            return STATUS_OK;
+        to_fuse = true;
+    }
+    wanted[STEP_SEPARATE] = !to_fuse;
+    if (to_fuse && fused_ways == 1) {
         *way = only;
         return STATUS_OK;
     }
-    if (choice_recall(&gpu->base, &choices->ways, shape, way)) {
-        if (*way != STEP_SEPARATE && !wanted[*way])
-            *way = only; /* it gives the same bits */
-        if (wanted[*way])
-            return STATUS_OK;
-    }
+    if (to_fuse && recall(gpu, among, shape, way) && wanted[*way])
+        return STATUS_OK;
     const enum status status =
         step_trial_time(gpu, fused, operations, count, wanted, &fastest, error);
     if (status == STATUS_OK && wanted[STEP_PERSISTENT] && !fused->epoch.function)
         return make_choice(gpu, fused, operations, count, shape, way, error); /* without it */
     *way = status == STATUS_OK ? fastest : only;
-    if (status == STATUS_OK)
-        choice_keep(&gpu->base, &choices->ways, shape, *way);
-    return choices->asked ? STATUS_OK : status;
+    if (status == STATUS_OK && !to_fuse)
+        keep(gpu, "", shape, fastest == STEP_SEPARATE ? STEP_SEPARATE : STEP_FUSED);
+    if (status == STATUS_OK && fastest != STEP_SEPARATE && fused_ways > 1)
+        keep(gpu, among, shape, fastest);
+    return to_fuse ? STATUS_OK : status;
 }
 
 static enum status keep_choice(
