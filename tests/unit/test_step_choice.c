@@ -278,16 +278,19 @@ static void test_fastest(void **state) {
     }
 }
 
-/* What is chosen among fused ways alone, where the user asks for one of them, is no choice for who
- * asks for the fastest of all. */
+/* What is chosen among fused ways alone, where the user asks for one of them, is kept for the next
+ * who asks for that. It is no choice for who asks for the fastest of all. */
 static void test_asked_kept_apart(void **state) {
     (void)state;
     fused_seconds = 2e-3;
     several_ways = true;
-    open_device("apart", "auto", "fused");
-    assert_ok(record());
-    assert_string_equal(gpu.base.info.step, "fused");
-    close_device();
+    for (int run = 0; run < 2; run++) {
+        open_device("apart", "auto", "fused");
+        assert_ok(record());
+        assert_string_equal(gpu.base.info.step, "fused");
+        assert_true(run == 0 ? fused_steps > 3 * STEPS : fused_steps <= 1);
+        close_device();
+    }
     open_device("apart", "auto", "auto");
     assert_ok(record());
     expect_choice("separate");
