@@ -8,7 +8,7 @@
  *   TRAINER_FAULT=KIND:N=HOW     as it says: an errno's name, or "short", which reads or writes
  *                                half of what was asked for; also KIND:N+=HOW
  *   TRAINER_CLOCK=still          the monotonic clock never moves
- *   TRAINER_CLOCK=steps          each look at it finds it a millisecond later
+ *   TRAINER_CLOCK=steps          each look at it finds it 1/512 s later
  *   TRAINER_CLOCK=SECONDS        the time of day is so many seconds off
  *   TRAINER_FAULT_REPORT=FILE    how many calls of each kind there were, and how many failed,
  *                                written as a JSON object when the process ends
@@ -227,7 +227,7 @@ CALL(int, clock_gettime, (clockid_t clock, struct timespec *now)) {
     if (!still && (!clock_fault || strcmp(clock_fault, "steps") != 0))
         return __real_clock_gettime(clock, now);
     const long step = still ? 0 : steps++;
-    *now = (struct timespec){.tv_sec = 1 + step / 1000, .tv_nsec = step % 1000 * 1000000};
+    *now = (struct timespec){.tv_sec = 1 + step / 512, .tv_nsec = step % 512 * 1953125};
     return 0;
 }
 

@@ -288,8 +288,9 @@ class Formats(Command):
         last digit. (What a peak is of is known from its unit test.)"""
         def peak(*arguments):
             return run("--peak", "--device", "reference", *arguments, preexec_fn=little_memory,
-                       env=moment("clock_gettime:1+:+199", clock="steps"))  # and a millisecond a step
+                       env=moment("clock_gettime:1+:+199", clock="steps"))  # and 1/512 s a step
 
+        seconds = 0.199 + 1 / 512
         found = json.loads(peak("--format", "json").stdout)
         self.assertEqual(list(found), ["schema", "time", "commit", "host", "device", "peak", "status"])
         self.assertEqual(list(found["device"]), list(record(*REFERENCE)["device"]))
@@ -297,11 +298,11 @@ class Formats(Command):
         measured = found["peak"]
         self.assertEqual([key for key in documented.record_keys() if key.startswith("peak.")],
                          [f"peak.{key}" for key in measured])
-        self.assertEqual((measured["side"], measured["gflops"]), (256, round(2 * 256**3 / 0.2 / 1e9, 8)))
-        self.assertAlmostEqual(measured["bytes_per_second"] * 0.2 / (2 * measured["bytes"]), 1, places=8)
+        self.assertEqual((measured["side"], measured["gflops"]), (256, float(f"{2 * 256**3 / seconds / 1e9:.9g}")))
+        self.assertAlmostEqual(measured["bytes_per_second"] * seconds / (2 * measured["bytes"]), 1, places=8)
         rates = measured["arithmetic"]
         for name, rate in rates.items():
-            values = rate * 1e9 * 0.2 / 2 / 21  # of the registers; 21 rounds would take a millisecond
+            values = rate * 1e9 * seconds / 2 / 21  # of the registers; 21 rounds
             self.assertAlmostEqual(values, round(values), places=4, msg=name)
         if "cpu" in DEVICES:  # which takes the kernels of the first
             kernels = record(*SMALL, "--device", "cpu")["device"]["kernels"]
