@@ -5,9 +5,8 @@
  * with N+ that one and all later ones.
  * - TRAINER_MOMENT_CLOCK=processor: the monotonic clock shows the calling thread's processor time,
  *   which others on the machine can't make longer.
- * - TRAINER_MOMENT_CLOCK=steps: each look of the program at it finds it 1/512 s later, so that
- *   differences are exact and what depends on them is the same in every run. Libraries see the real
- *   one, because how often they look may depend on what other threads have done by then.
+ * - TRAINER_MOMENT_CLOCK=steps: each look at it finds it 1/512 s later: what depends on it is
+ *   the same in every run. (Milliseconds have no exact differences, so that equal ones may differ.)
  * - TRAINER_MOMENT_REPORT=FILE: how many calls of each name there were, written as a JSON object
  * when the process ends.
  * - TRAINER_MOMENT_LOG=FILE: a line for each call about files that was done, in their order: its
@@ -29,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -233,13 +231,6 @@ static void set(struct timespec *now, long long nanoseconds) {
     *now = (struct timespec){(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
 }
 
-/* Whether an address is of the program itself, and of none of its libraries. */
-static bool is_of_program(const void *address) {
-    Dl_info caller, entry;
-    return dladdr(address, &caller) && dladdr((const void *)getauxval(AT_ENTRY), &entry) &&
-           caller.dli_fbase == entry.dli_fbase;
-}
-
 int clock_gettime(clockid_t clock, struct timespec *now) {
     static _Thread_local long long steps; /* what other threads do makes no difference */
     const char *kind = getenv("TRAINER_MOMENT_CLOCK"), *actions;
@@ -250,7 +241,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     begin_call(CLOCK, &actions);
     const bool is_processor = kind && strcmp(kind, "processor") == 0;
     const int result = real_clock_gettime(is_processor ? CLOCK_THREAD_CPUTIME_ID : clock, now);
-    if (kind && strcmp(kind, "steps") == 0 && is_of_program(__builtin_return_address(0)))
+    if (kind && strcmp(kind, "steps") == 0)
         set(now, 1953125 * steps++);
     set(now, (long long)now->tv_sec * 1000000000 + now->tv_nsec + atomic_load(&ahead));
     end_call(actions);

@@ -302,7 +302,7 @@ class Formats(Command):
         self.assertAlmostEqual(measured["bytes_per_second"] * seconds / (2 * measured["bytes"]), 1, places=8)
         rates = measured["arithmetic"]
         for name, rate in rates.items():
-            values = rate * 1e9 * seconds / 2 / 21  # of the registers; 21 rounds
+            values = rate * 1e9 * seconds / 2 / 21  # of the registers, in 21 rounds
             self.assertAlmostEqual(values, round(values), places=4, msg=name)
         if "cpu" in DEVICES:  # which takes the kernels of the first
             kernels = record(*SMALL, "--device", "cpu")["device"]["kernels"]
