@@ -7,6 +7,7 @@ place being the whole chain of callers, but of CLBlast's own hundreds of places 
 fifth of those, and from one place for each function. With --all, every single call is.
 """
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -44,10 +45,10 @@ class Faults(unittest.TestCase):
         folder = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.pocl = os.path.join(folder, "kcache")
+        os.mkdir(cls.pocl)
         if os.path.isdir(POCL_CACHE):
-            shutil.copytree(POCL_CACHE, cls.pocl, ignore_dangling_symlinks=True)
-        else:
-            os.mkdir(cls.pocl)
+            with contextlib.suppress(shutil.Error):  # of what other runs have just removed; the rest is copied
+                shutil.copytree(POCL_CACHE, cls.pocl, ignore_dangling_symlinks=True, dirs_exist_ok=True)
 
     step, more = "auto", ()  # options of a test's runs
     free = False  # they may do without whatever fails
