@@ -6,7 +6,8 @@
  * results are as if the operations were done one by one, in the order of the calls. When
  * device_download or device_synchronise returns, all of them are done. These two are called waits
  * here. Other calls may wait, too, but a caller can't rely on that. The caller must not change or
- * free host memory that an upload reads until the next wait.
+ * free host memory that an upload reads until the next wait, also where that call or a later one
+ * fails.
  *
  * An error may come late. A call that enqueues reports what is wrong with its arguments, and what
  * the driver says at once. What fails on the device afterwards is reported by a later call, at the

@@ -97,7 +97,9 @@ static struct view all_parameters(const struct network *network) {
 enum status network_upload(struct network *network, const float *parameters, struct error *error) {
     const enum status status =
         device_upload(network->device, all_parameters(network), parameters, error);
-    return status == STATUS_OK ? device_synchronise(network->device, error) : status;
+    const enum status waited =
+        device_synchronise(network->device, status == STATUS_OK ? error : NULL);
+    return status == STATUS_OK ? waited : status;
 }
 
 enum status network_download(struct network *network, float *parameters, struct error *error) {

@@ -88,30 +88,37 @@
         (cl_program program, const char *name, cl_int *status), (program, name, status),           \
         cl_kernel, KERNEL)
 
-/* X(function, code, parameters, arguments, label, whether it waits): it enqueues a command. */
+/* X(function, code, parameters, arguments, label, whether it waits, what is done
+ * then): it enqueues a command. */
 #define ENQUEUEING(X)                                                                              \
     X(clEnqueueNDRangeKernel, CL_OUT_OF_RESOURCES,                                                 \
         (cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *first,        \
             const size_t *items, const size_t *group, WAITS),                                      \
-        (queue, kernel, dimensions, first, items, group, WAITED), kernel_name(kernel), false)      \
+        (queue, kernel, dimensions, first, items, group, WAITED), kernel_name(kernel), false,      \
+        NOTHING)                                                                                   \
     X(clEnqueueReadBuffer, CL_OUT_OF_RESOURCES,                                                    \
         (cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size,      \
             void *host, WAITS),                                                                    \
-        (queue, buffer, blocking, offset, size, host, WAITED), "clEnqueueReadBuffer", blocking)    \
+        (queue, buffer, blocking, offset, size, host, WAITED), "clEnqueueReadBuffer", blocking,    \
+        NOTHING)                                                                                   \
     X(clEnqueueWriteBuffer, CL_OUT_OF_RESOURCES,                                                   \
         (cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size,      \
             const void *host, WAITS),                                                              \
-        (queue, buffer, blocking, offset, size, host, WAITED), "clEnqueueWriteBuffer", blocking)   \
+        (queue, buffer, blocking, offset, size, host, WAITED), "clEnqueueWriteBuffer", blocking,   \
+        note_source(host, blocking ? 0 : size))                                                    \
     X(clEnqueueCopyBuffer, CL_OUT_OF_RESOURCES,                                                    \
         (cl_command_queue queue, cl_mem from, cl_mem to, size_t from_offset, size_t to_offset,     \
             size_t size, WAITS),                                                                   \
-        (queue, from, to, from_offset, to_offset, size, WAITED), "clEnqueueCopyBuffer", false)     \
+        (queue, from, to, from_offset, to_offset, size, WAITED), "clEnqueueCopyBuffer", false,     \
+        NOTHING)                                                                                   \
     X(clEnqueueFillBuffer, CL_OUT_OF_RESOURCES,                                                    \
         (cl_command_queue queue, cl_mem buffer, const void *pattern, size_t length, size_t offset, \
             size_t size, WAITS),                                                                   \
-        (queue, buffer, pattern, length, offset, size, WAITED), "clEnqueueFillBuffer", false)      \
+        (queue, buffer, pattern, length, offset, size, WAITED), "clEnqueueFillBuffer", false,      \
+        NOTHING)                                                                                   \
     X(clEnqueueMarkerWithWaitList, CL_OUT_OF_RESOURCES, (cl_command_queue queue, WAITS),           \
-        (queue, WAITED), "clEnqueueMarkerWithWaitList", false)
+        (queue, WAITED), "clEnqueueMarkerWithWaitList", false, NOTHING)
+#define NOTHING (void)0
 #define WAITS cl_uint waits, const cl_event *wait, cl_event *event
 #define WAITED waits, wait, event
 

@@ -13,8 +13,10 @@
  *   "counted": 312                           calls that can fail
  *   "failed": {"call": 9, "function": "clCreateBuffer", "code": -4}    the first that did, or null
  *   "outstanding": {"mem": 0, ...}           references to each kind of object, not released
- *   "sites": [[1, "clGetPlatformIDs", KEY], ...]   the first counted call from each distinct place,
- *                                            which is a chain of callers, and the same in every run
+ *   "changed": 0                             writes whose host memory did not stay as it was until
+ * a wait; where it was freed, a sanitizer says so "sites": [[1, "clGetPlatformIDs", KEY], ...] the
+ * first counted call from each distinct place, which is a chain of callers, and the same in every
+ * run
  *
  * A clFinish with nothing to wait for is called clFinish_idle there: a program may ignore that it
  * fails.
@@ -40,7 +42,14 @@
 
 /* --- What is known ------------------------------------------------------------------------- */
 
-enum { SITES = 1 << 14, FRAMES = 100, PENDING = 1 << 16, SPANS = 1 << 12, LABELS = 256 };
+enum {
+    SITES = 1 << 14,
+    FRAMES = 100,
+    PENDING = 1 << 16,
+    SPANS = 1 << 12,
+    LABELS = 256,
+    SOURCES = 64
+};
 
 static const cl_icd_dispatch *target; /* what comes after this layer */
 static unsigned long fail_at, fail_from;
@@ -54,6 +63,13 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of everything below
 static unsigned long calls[CALLS], counted;
 static long outstanding[KINDS];
 static bool idle = true; /* nothing was enqueued since the last wait */
+static struct source {
+    const void *host;
+    size_t size;
+    uint64_t hash;
+} sources[SOURCES];
+static size_t sources_count; /* since the last wait; there may have been more than SOURCES */
+static unsigned long changed;
 static struct site {
     uint64_t key; /* of the places that the call returns to */
     unsigned long number;
@@ -137,7 +153,37 @@ static bool fails(enum call call) {
     return fail;
 }
 
+/* --- Memory that writes read --------------------------------------------------------------- */
+
+static uint64_t hash_of(const unsigned char *bytes, size_t size) {
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+/* After a write that does not wait was enqueued. Of many only the last are kept. */
+static void note_source(const void *host, size_t size) {
+    const uint64_t hash = hash_of(host, size);
+    pthread_mutex_lock(&mutex);
+    sources[sources_count++ % SOURCES] = (struct source){host, size, hash};
+    pthread_mutex_unlock(&mutex);
+}
+
+/* Everything that was enqueued has just been waited for, or a moment ago nothing was. */
+static void check_sources(void) {
+    pthread_mutex_lock(&mutex);
+    for (size_t s = 0; s < sources_count && s < SOURCES; s++)
+        changed += hash_of(sources[s].host, sources[s].size) != sources[s].hash;
+    sources_count = 0;
+    pthread_mutex_unlock(&mutex);
+}
+
+/* --- Calls --------------------------------------------------------------------------------- */
+
 static void set_idle(bool now) {
+    if (now)
+        check_sources();
     pthread_mutex_lock(&mutex);
     idle = now;
     pthread_mutex_unlock(&mutex);
@@ -276,7 +322,7 @@ static void write_report(void) {
     fprintf(file, ",\n \"outstanding\": {");
     for (int kind = 0; kind < KINDS; kind++)
         fprintf(file, "%s\"%s\": %ld", kind ? ", " : "", kind_names[kind], outstanding[kind]);
-    fprintf(file, "},\n \"sites\": [");
+    fprintf(file, "},\n \"changed\": %lu,\n \"sites\": [", changed);
     for (size_t i = 0; i < site_count; i++)
         fprintf(file, "%s[%lu, \"%s\", \"%" PRIx64 "\"]", i ? ", " : "", sites[i].number,
             call_names[sites[i].call], sites[i].key);
@@ -316,7 +362,7 @@ QUERIES(DEFINE_PLAIN)
     }
 MAKING(DEFINE_MAKING)
 
-#define DEFINE_ENQUEUEING(name, code, parameters, arguments, label, waiting)                       \
+#define DEFINE_ENQUEUEING(name, code, parameters, arguments, label, waiting, then)                 \
     static cl_int CL_API_CALL layer_##name parameters {                                            \
         if (fails(CALL_##name))                                                                    \
             return code;                                                                           \
@@ -327,6 +373,7 @@ MAKING(DEFINE_MAKING)
             return status;                                                                         \
         refer(EVENT, asked ? 1 : 0);                                                               \
         set_idle(waiting);                                                                         \
+        then;                                                                                      \
         if (profile && asked)                                                                      \
             target->clRetainEvent(*asked);                                                         \
         if (profile)                                                                               \

@@ -76,6 +76,7 @@ class Faults(unittest.TestCase):
         """That a run ended as it must. Gives whether the wanted call was made, and so failed."""
         held = {kind: count for kind, count in report["outstanding"].items() if count != 0}
         self.assertEqual(held, {}, self.said(done))
+        self.assertEqual(report["changed"], 0, "host memory changed before a wait: " + self.said(done))
         self.assertNotRegex(done.stderr, "Sanitizer|runtime error:")
         if not report["failed"]:
             self.assertEqual(done.returncode, 0, self.said(done))
@@ -155,6 +156,7 @@ class Faults(unittest.TestCase):
 
     def test_lost_device(self):
         """Everything fails from some call on."""
+        self.more = ("--warm-up", 0.01)
         self.fail_each("own", self.filled_cache("own"), lost=True)
 
 

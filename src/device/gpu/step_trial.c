@@ -343,6 +343,8 @@ static enum status check(struct trial *trial, struct error *error) {
     enum status status = do_all(trial, &outcome, error);
     if (status == STATUS_OK)
         status = compare(trial, &outcome, error);
+    else
+        device_synchronise(&trial->gpu->base, NULL); /* uploads may still read the memory */
     free(memory);
     return status;
 }
