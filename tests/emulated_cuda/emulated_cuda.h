@@ -7,7 +7,7 @@
  * - A stream does nothing until something waits for it. A copy to the host fills its destination
  *   with NaN at once, and brings the values when it is waited for; a copy from the host reads then.
  *   Another stream does no more than an event that is waited for asks for, or, where that is
- * wanted, as much as it may.
+ *   wanted, as much as it may.
  * - Every address that a command uses must lie in memory that is allocated when it is done.
  * - Within a capture, nothing else may be launched, allocated or waited for.
  * - cuBLAS's gemms are plain loops over column-major matrices, and check all sizes.

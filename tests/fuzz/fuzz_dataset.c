@@ -6,8 +6,9 @@
  * too large to be made a thousand times a second. The input is
  *   bytes 0, 1   the numbers of images of the training and of the test set (read_input)
  *   byte 2       whether train.bin and test.bin are there, memory is refused, and the files are
- * only looked at (the flags below) six times    what a file is (enum thing), and its size where it
- * is SIZED a byte       the number of those that follow: what becomes of each read (simulate_read)
+ *                only looked at (the flags below)
+ *   six times    what a file is (enum thing), and its size where it is SIZED
+ *   a byte       the number of those that follow: what becomes of each read (simulate_read)
  *   the rest     what is in the files (label_at, pixels_at)
  * and zeros where it ends too early, with which all goes well. */
 #include "dataset/origin.h"

@@ -1,7 +1,7 @@
 /* Writes what the library draws from a seed to standard output, for a comparison by the byte.
  *
- *   export images SAMPLES SEED       of the synthetic set, as CIFAR-10's records: training, then
- * test export order COUNT SEED PASS     of the samples of a pass, as 32-bit numbers of this machine
+ *   export images SAMPLES SEED     of the synthetic set, as CIFAR-10's records: training, then test
+ *   export order COUNT SEED PASS   of the samples of a pass, as 32-bit numbers of this machine
  */
 #include "trainer/dataset.h"
 #include "trainer/random.h"

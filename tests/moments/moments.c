@@ -2,13 +2,13 @@
  * its, and not after some time. It is preloaded (LD_PRELOAD), and reads its environment:
  *
  * - TRAINER_MOMENT=CALL:N:ACTION[,ACTION...]: once the Nth call of that name is done, from 1 on;
- * with N+ that one and all later ones.
+ *   with N+ that one and all later ones.
  * - TRAINER_MOMENT_CLOCK=processor: the monotonic clock shows the calling thread's processor time,
  *   which others on the machine can't make longer.
  * - TRAINER_MOMENT_CLOCK=steps: each look at it finds it 1/512 s later: what depends on it is
  *   the same in every run. (Milliseconds have no exact differences, so that equal ones may differ.)
  * - TRAINER_MOMENT_REPORT=FILE: how many calls of each name there were, written as a JSON object
- * when the process ends.
+ *   when the process ends.
  * - TRAINER_MOMENT_LOG=FILE: a line for each call about files that was done, in their order: its
  *   name and the paths, with tabs between, of which a descriptor's is where the system has it.
  *

@@ -88,8 +88,8 @@
         (cl_program program, const char *name, cl_int *status), (program, name, status),           \
         cl_kernel, KERNEL)
 
-/* X(function, code, parameters, arguments, label, whether it waits, what is done
- * then): it enqueues a command. */
+/* X(function, code, parameters, arguments, label, whether it waits, what is done then): it enqueues
+ * a command. */
 #define ENQUEUEING(X)                                                                              \
     X(clEnqueueNDRangeKernel, CL_OUT_OF_RESOURCES,                                                 \
         (cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *first,        \

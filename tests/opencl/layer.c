@@ -13,10 +13,10 @@
  *   "counted": 312                           calls that can fail
  *   "failed": {"call": 9, "function": "clCreateBuffer", "code": -4}    the first that did, or null
  *   "outstanding": {"mem": 0, ...}           references to each kind of object, not released
- *   "changed": 0                             writes whose host memory did not stay as it was until
- * a wait; where it was freed, a sanitizer says so "sites": [[1, "clGetPlatformIDs", KEY], ...] the
- * first counted call from each distinct place, which is a chain of callers, and the same in every
- * run
+ *   "changed": 0                             writes whose host memory was not the same at the next
+ *                                            wait; a sanitizer tells where it was freed
+ *   "sites": [[1, "clGetPlatformIDs", KEY], ...]   the first counted call from each distinct place,
+ *                                            which is a chain of callers, and the same in every run
  *
  * A clFinish with nothing to wait for is called clFinish_idle there: a program may ignore that it
  * fails.
@@ -170,7 +170,7 @@ static void note_source(const void *host, size_t size) {
     pthread_mutex_unlock(&mutex);
 }
 
-/* Everything that was enqueued has just been waited for, or a moment ago nothing was. */
+/* Once everything that was enqueued has been waited for. */
 static void check_sources(void) {
     pthread_mutex_lock(&mutex);
     for (size_t s = 0; s < sources_count && s < SOURCES; s++)
