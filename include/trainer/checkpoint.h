@@ -5,6 +5,9 @@
  * model.load_state_dict(load_file(path)) reads our files, and PyTorch's files can be loaded here.
  *
  * A checkpoint is a file from which a run can continue. Besides the weights it has
+ * - the states of the optimiser, as tensors with a prefix before the names of the weights:
+ *   "trainer.momentum_buffer." of sgd with momentum or weight decay, "trainer.exp_avg." and
+ *   "trainer.exp_avg_sq." of adamw, which are torch.optim's names;
  * - the tensor "trainer.epochs", F64 [epochs done, 3]: seconds, loss and accuracy of each epoch;
  *   none when no epoch is done;
  * - the tensor "trainer.scores", F32 [samples done, 2]: the scores, as of network_train, of the
@@ -58,13 +61,13 @@ enum status checkpoint_reserve(const char *path, const struct network_shape *sha
     size_t samples, struct reservation **place, struct error *error);
 void checkpoint_close_place(struct reservation *place);
 
-/* Writes the parameters (see network.h), and the run unless `run` is NULL, to the reserved path.
- * Then it reserves the place again for the next time. The data are written to the temporary file
- * and synced, that file is renamed over the path, and its folder is synced. So the old file stays
- * until the new one is whole. The new file has the mode of the old one, and its group and owner
- * where the system allows it. STATUS_FAILED, naming the path and why, when it can't be written.
- * STATUS_DIVERGED when a parameter is not finite: such a file could not be loaded, so the old one
- * is kept. */
+/* Writes the parameters (see network.h), and the states and the run unless `run` is NULL, to the
+ * reserved path. Then it reserves the place again for the next time. The data are written to the
+ * temporary file and synced, that file is renamed over the path, and its folder is synced. So the
+ * old file stays until the new one is whole. The new file has the mode of the old one, and its
+ * group and owner where the system allows it. STATUS_FAILED, naming the path and why, when it can't
+ * be written. STATUS_DIVERGED when a parameter is not finite: such a file could not be loaded, so
+ * the old one is kept. */
 enum status checkpoint_save(struct reservation *place, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 
@@ -103,12 +106,17 @@ const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *
  * a run. */
 bool checkpoint_is_ours(const struct checkpoint *checkpoint);
 
-/* Fills parameters[network_parameters_length]. The sizes in the file are compared with the
- * network's first, so no more is allocated and read than the network needs. STATUS_CHECKPOINT,
- * naming the tensor, the offset and what is wrong, unless all of this holds: the file has exactly
- * the tensors of the network and of its run, one after another, with no hole, no overlap and
- * nothing after them, and all values are finite. */
+/* Fills parameters[network_length]: the parameters, and 0 for the states. The sizes in the file are
+ * compared with the network's first, so no more is allocated and read than the network needs.
+ * STATUS_CHECKPOINT, naming the tensor, the offset and what is wrong, unless all of this holds: the
+ * file has exactly the tensors of the network and of its run, one after another, with no hole, no
+ * overlap and nothing after them, and all values are finite. */
 enum status checkpoint_load(struct checkpoint *checkpoint, const struct network_shape *shape,
+    float *parameters, struct error *error);
+
+/* Fills the states of the optimiser in parameters[network_length], and nothing else of it.
+ * STATUS_CHECKPOINT as of checkpoint_load, and when the file has those of another optimiser. */
+enum status checkpoint_load_states(struct checkpoint *checkpoint, const struct network_shape *shape,
     float *parameters, struct error *error);
 
 /* Fills `position` with where the run of the file stands. The caller ends it with

@@ -266,23 +266,50 @@ enum status device_dense_backward(struct device *device, struct view d_y, struct
 enum status device_dense_gradient(struct device *device, struct view x, struct view d_y,
     struct view d_weights, struct view d_bias, struct error *error);
 
-/* How a step is taken with a gradient. Gradient descent: parameters += scale * gradient, where
- * scale = -learning rate. */
-enum optimizer { OPTIMIZER_GRADIENT_DESCENT };
+/* How a step is taken with a gradient g of parameters p. What an optimiser remembers from step to
+ * step is its states: matrices of the parameters' shape, all 0 before the first step. All its
+ * numbers are rates[1, R], which the device reads from its own memory when it does the step, so
+ * that they can differ each time that a recording is run. For each element:
+ *
+ *     OPTIMIZER_GRADIENT_DESCENT, no state, 1 rate:
+ *         p += rate0 g
+ *     OPTIMIZER_MOMENTUM, 1 state, 5 rates:
+ *         g += rate1 p
+ *         state0 = rate2 state0 + g
+ *         p += rate0 (rate3 g + rate4 state0)
+ *     OPTIMIZER_ADAMW, 2 states, 6 rates:
+ *         state0 += rate3 (g - state0)
+ *         state1 += rate4 (g^2 - state1)
+ *         p = rate0 p + rate1 state0 / (rate2 sqrt(state1) + rate5)
+ *
+ * trainer/optimizer.h says what the rates are for a learning rate, a weight decay and the like. */
+enum optimizer { OPTIMIZER_GRADIENT_DESCENT, OPTIMIZER_MOMENTUM, OPTIMIZER_ADAMW, OPTIMIZERS };
+enum { OPTIMIZER_STATES_MAX = 2, OPTIMIZER_RATES_MAX = 6 };
+extern const size_t optimizer_states[OPTIMIZERS], optimizer_rates[OPTIMIZERS];
 
-/* One step of an optimiser, for all parameters at once: it changes parameters[R, C] by their
- * gradient[R, C]. The device reads scale[1, 1] from its own memory when it does the step, so the
- * scale can differ each time that a recording is run. */
+/* One step of an optimiser, for all parameters at once: it changes parameters[R, C] and the
+ * states[R, C] by their gradient[R, C]. An optimiser with fewer states does not look at the
+ * others. */
 enum status device_optimize(struct device *device, enum optimizer optimizer, struct view gradient,
-    struct view scale, struct view parameters, struct error *error);
+    struct view rates, struct view parameters, const struct view states[OPTIMIZER_STATES_MAX],
+    struct error *error);
 
-/* The fast path of gradient descent: device_dense_gradient and device_optimize in one operation,
- * which does not store the gradient:
- *     weights[in, out] += scale * x[B, in]^T * d_y[B, out]
- *     bias[1, out] += scale * the sum of the rows of d_y
- * As in device_optimize, scale[1, 1] = -learning rate is read when the step is done. */
+/* The parameters of a layer, or what has their shapes. */
+struct dense_parameters {
+    struct view weights, bias; /* [in, out], [1, out] */
+};
+
+/* The fast path: device_dense_gradient and device_optimize in one operation, which does not store
+ * the gradient, of a layer with the inputs x[B, in] and the gradient d_y[B, out]. */
+enum status device_dense_update_by(struct device *device, enum optimizer optimizer, struct view x,
+    struct view d_y, struct view rates, struct dense_parameters parameters,
+    const struct dense_parameters states[OPTIMIZER_STATES_MAX], struct error *error);
+
+/* The same by gradient descent:
+ *     weights[in, out] += rates[0] * x[B, in]^T * d_y[B, out]
+ *     bias[1, out] += rates[0] * the sum of the rows of d_y */
 enum status device_dense_update(struct device *device, struct view x, struct view d_y,
-    struct view scale, struct view weights, struct view bias, struct error *error);
+    struct view rates, struct view weights, struct view bias, struct error *error);
 
 /* The loss, and its gradient in the place of the logits. Let p be the softmax of a row of logits[B,
  * C], and label its element of labels[B, 1], a uint32 below C. For each row:

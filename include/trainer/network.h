@@ -26,6 +26,7 @@ struct network_shape {
     size_t layers;                         /* dense layers: the hidden ones and the last */
     size_t widths[NETWORK_MAX_LAYERS + 1]; /* [layers + 1]: inputs, hidden widths, classes */
     enum activation activation;            /* of the hidden layers */
+    enum optimizer optimizer;              /* that trains it, with states of its own */
 };
 
 /* Where the parameters of layer `layer`, counted from 0, are in the array, in elements.
@@ -36,10 +37,14 @@ size_t network_weights_offset(const struct network_shape *shape, size_t layer);
 size_t network_bias_offset(const struct network_shape *shape, size_t layer);
 size_t network_parameters_length(const struct network_shape *shape);
 
-/* Fills parameters[network_parameters_length] with the first weights and biases of a seed. They are
- * normal(0, 0.1), and the same for every device; unused elements are 0. For layer l the weights are
- * the numbers of random_normal for RANDOM_PARAMETERS, part 2 l, in the order of the array; the
- * biases are those of part 2 l + 1. */
+/* The length of the array that has, after the parameters, the states of the optimiser: each is laid
+ * out as the parameters are. */
+size_t network_length(const struct network_shape *shape);
+
+/* Fills parameters[network_length] with the first weights and biases of a seed. They are
+ * normal(0, 0.1), and the same for every device; unused elements and the states are 0. For layer l
+ * the weights are the numbers of random_normal for RANDOM_PARAMETERS, part 2 l, in the order of the
+ * array; the biases are those of part 2 l + 1. */
 void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters);
 
 /* Floating-point operations of one training step, per sample. Each layer has 2 * in * out for its
@@ -79,20 +84,20 @@ void network_free(struct network *network);
 const struct network_shape *network_shape(const struct network *network);
 struct device *network_device(const struct network *network);
 
-/* Copy the parameters to the device and from it: network_parameters_length floats. Both wait until
- * the copy is done. */
+/* Copy the parameters and the states to the device and from it: network_length floats. Both wait
+ * until the copy is done. */
 enum status network_upload(struct network *network, const float *parameters, struct error *error);
 enum status network_download(struct network *network, float *parameters, struct error *error);
 
 /* The number of operations that network_train enqueues. */
 size_t network_operations(const struct network_shape *shape);
 
-/* Enqueues one step of gradient descent on the batch x[B, inputs], labels[B, 1]. The objective is
- * the sum over the batch of -log p[label] / classes. scale[1, 1] = -learning rate is on the device.
- * score[B, 2] becomes (-log p[label], correct) of each sample, before the step. STATUS_FAILED when
- * the batch has more samples than the network was created for. */
+/* Enqueues one step of the optimiser on the batch x[B, inputs], labels[B, 1]. The objective is the
+ * sum over the batch of -log p[label] / classes. The optimiser's rates[1, R] are on the device
+ * (trainer/optimizer.h). score[B, 2] becomes (-log p[label], correct) of each sample, before the
+ * step. STATUS_FAILED when the batch has more samples than the network was created for. */
 enum status network_train(struct network *network, struct view x, struct view labels,
-    struct view scale, struct view score, struct error *error);
+    struct view rates, struct view score, struct error *error);
 
 /* Enqueues the score[B, 2] of a batch. The parameters stay as they are. */
 enum status network_evaluate(struct network *network, struct view x, struct view labels,

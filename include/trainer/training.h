@@ -8,6 +8,7 @@
 
 #include "trainer/dataset.h"
 #include "trainer/network.h"
+#include "trainer/optimizer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,9 +31,12 @@ enum batches {
 extern const char *const batches_names[]; /* "auto", "resident", "streamed", NULL */
 
 struct training_plan {
-    size_t epochs;        /* 0: only the test score is computed */
-    size_t batch_size;    /* samples of a step, at least 1 */
-    double learning_rate; /* a step is parameters -= learning_rate * gradient */
+    size_t epochs;                   /* 0: only the test score is computed */
+    size_t batch_size;               /* samples of a step, at least 1 */
+    double learning_rate;            /* gradient descent: parameters -= learning_rate * gradient */
+    struct optimizer_plan optimizer; /* optimizer_of is the network's */
+    enum schedule schedule;          /* of the learning rate, */
+    size_t warm_up_epochs;           /* which rises to its value in so many epochs first */
     /* Seconds of epochs, before the first one that counts, from which nothing is kept: the clocks
      * of a device may rise only under load. 0: none. */
     double warm_up;
@@ -55,9 +59,9 @@ struct training_epoch {
     struct score score;
 };
 
-/* Where a run stands between two of its steps. Together with the parameters, it is all that is
- * needed to continue as if the run had never stopped. The order of the samples is not in it,
- * because it follows from the seed and the number of the epoch. */
+/* Where a run stands between two of its steps. Together with the parameters and the states of the
+ * optimiser, it is all that is needed to continue as if the run had never stopped. The order of the
+ * samples is not in it, because it follows from the seed and the number of the epoch. */
 struct training_position {
     size_t epochs_done;
     struct training_epoch *epochs;     /* [epochs_done] */

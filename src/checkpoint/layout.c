@@ -5,12 +5,16 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files are little-endian");
 
-size_t layout_weight(size_t layer) {
-    return 2 * layer;
+const char *layout_prefix(enum optimizer optimizer, size_t array) {
+    static const char *const prefixes[OPTIMIZERS][1 + OPTIMIZER_STATES_MAX] = {
+        [OPTIMIZER_GRADIENT_DESCENT] = {""},
+        [OPTIMIZER_MOMENTUM] = {"", "trainer.momentum_buffer."},
+        [OPTIMIZER_ADAMW] = {"", "trainer.exp_avg.", "trainer.exp_avg_sq."}};
+    return prefixes[optimizer][array];
 }
 
-size_t layout_bias(size_t layer) {
-    return 2 * layer + 1;
+size_t layout_weight(const struct network_shape *shape, size_t array, size_t layer) {
+    return 2 * (array * shape->layers + layer);
 }
 
 size_t tensor_elements(const struct tensor *tensor) {
@@ -27,20 +31,28 @@ static void append(struct layout *layout, struct tensor tensor) {
     layout->tensors[layout->count++] = tensor;
 }
 
-bool layout_create(
-    const struct network_shape *shape, size_t epochs, size_t samples, struct layout *layout) {
-    *layout = (struct layout){.tensors = calloc(2 * shape->layers + 2, sizeof *layout->tensors)};
-    if (!layout->tensors)
-        return false;
+static void append_layers(
+    struct layout *layout, const struct network_shape *shape, const char *prefix) {
     for (size_t l = 0; l < shape->layers; l++) {
         struct tensor weight = {.rows = shape->widths[l + 1], .columns = shape->widths[l]};
         struct tensor bias = {.rows = shape->widths[l + 1]};
         /* PyTorch counts the activations between the layers, too, so layer l is number 2l. */
-        snprintf(weight.name, sizeof weight.name, "%zu.weight", 2 * l);
-        snprintf(bias.name, sizeof bias.name, "%zu.bias", 2 * l);
+        snprintf(weight.name, sizeof weight.name, "%s%zu.weight", prefix, 2 * l);
+        snprintf(bias.name, sizeof bias.name, "%s%zu.bias", prefix, 2 * l);
         append(layout, weight);
         append(layout, bias);
     }
+}
+
+bool layout_create(const struct network_shape *shape, enum optimizer optimizer, size_t epochs,
+    size_t samples, struct layout *layout) {
+    const size_t arrays = 1 + optimizer_states[optimizer];
+    *layout = (struct layout){
+        .tensors = calloc(layout_weight(shape, arrays, 0) + 2, sizeof *layout->tensors)};
+    if (!layout->tensors)
+        return false;
+    for (size_t a = 0; a < arrays; a++)
+        append_layers(layout, shape, layout_prefix(optimizer, a));
     if (epochs > 0)
         append(layout, (struct tensor){EPOCHS_NAME, true, epochs, EPOCH_COLUMNS, 0});
     if (samples > 0)

@@ -1,180 +1,13 @@
-#include "checkpoint/layout.h"
-#include "system/file.h"
+#include "checkpoint/open.h"
 #include "system/locale.h"
 #include "system/strict_math.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-struct checkpoint {
-    char *path;
-    int descriptor;
-    uint64_t bytes; /* size of the file */
-    uint64_t data;  /* offset of the data of the tensors */
-    json_t *header;
-};
-
-/* --- Opening --- */
-
-static enum status read_at(const struct checkpoint *checkpoint, uint64_t offset, void *to,
-    size_t bytes, struct error *error) {
-    int reason;
-    const size_t got = file_read_at(checkpoint->descriptor, offset, to, bytes, &reason);
-    return got == bytes
-               ? STATUS_OK
-               : error_set(error, STATUS_CHECKPOINT, "%s: offset %" PRIu64 ": %s", checkpoint->path,
-                     offset + got, reason ? locale_reason(reason) : "the file ends here");
-}
-
-static enum status open_file(struct checkpoint *checkpoint, struct error *error) {
-    const char *problem;
-    int reason;
-    checkpoint->descriptor =
-        file_open_regular(checkpoint->path, &checkpoint->bytes, &problem, &reason);
-    if (checkpoint->descriptor < 0)
-        return error_set(error, STATUS_CHECKPOINT, "%s: %s; expected a safetensors file",
-            checkpoint->path, problem);
-    if (checkpoint->bytes < LENGTH_BYTES)
-        return error_set(error, STATUS_CHECKPOINT,
-            "%s: offset %" PRIu64 ": the file ends here, too soon for a safetensors file",
-            checkpoint->path, checkpoint->bytes);
-    return STATUS_OK;
-}
-
-/* Whether the metadata, if there is any, is an object of texts. */
-static bool has_sound_metadata(json_t *header) {
-    json_t *metadata = json_object_get(header, METADATA_NAME), *value;
-    const char *name;
-    if (metadata && !json_is_object(metadata) && !json_is_null(metadata))
-        return false;
-    json_object_foreach(metadata, name, value) if (!json_is_string(value)) return false;
-    return true;
-}
-
-enum { PARSING = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
-
-/* Parses the header. NULL when that fails; *refused then says whether memory was refused. jansson
- * 2.14 seldom reports that. When it is refused memory for a long text, it may even go on with a
- * part of the text. So the header is parsed twice, because a second time the result would be
- * another one. */
-static json_t *parse(const char *text, size_t length, json_error_t *problem, bool *refused) {
-    errno = 0;
-    json_t *header = json_loadb(text, length, PARSING, problem);
-    *refused = !header && errno == ENOMEM;
-    json_t *again = header ? json_loadb(text, length, PARSING, problem) : NULL;
-    if (header && !json_equal(header, again)) {
-        json_decref(header);
-        header = NULL;
-        *refused = true;
-    }
-    json_decref(again);
-    return header;
-}
-
-static enum status parse_header(
-    struct checkpoint *checkpoint, const char *text, size_t length, struct error *error) {
-    json_error_t problem;
-    bool refused;
-    checkpoint->header = parse(text, length, &problem, &refused);
-    if (refused)
-        return error_memory(error, "the header of the weights", length);
-    if (!checkpoint->header)
-        return error_set(error, STATUS_CHECKPOINT, "%s: offset %d: header: %s", checkpoint->path,
-            LENGTH_BYTES + problem.position, problem.text);
-    if (!json_is_object(checkpoint->header))
-        return error_set(error, STATUS_CHECKPOINT, "%s: offset %d: the header is not a JSON object",
-            checkpoint->path, LENGTH_BYTES);
-    if (!has_sound_metadata(checkpoint->header))
-        return error_set(error, STATUS_CHECKPOINT,
-            "%s: offset %d: the header's \"__metadata__\" is not an object of texts",
-            checkpoint->path, LENGTH_BYTES);
-    return STATUS_OK;
-}
-
-static enum status read_header(struct checkpoint *checkpoint, struct error *error) {
-    uint64_t length;
-    enum status status = read_at(checkpoint, 0, &length, sizeof length, error);
-    if (status != STATUS_OK)
-        return status;
-    if (length > HEADER_LIMIT || length > checkpoint->bytes - LENGTH_BYTES)
-        return error_set(error, STATUS_CHECKPOINT,
-            "%s: offset 0: a header of %" PRIu64 " bytes in a file of %" PRIu64
-            " (at most %d are read); is this a safetensors file?",
-            checkpoint->path, length, checkpoint->bytes, HEADER_LIMIT);
-    char *text = malloc(length + 1);
-    if (!text)
-        return error_memory(error, "the header of the weights", length);
-    status = read_at(checkpoint, LENGTH_BYTES, text, length, error);
-    if (status == STATUS_OK)
-        status = parse_header(checkpoint, text, length, error);
-    free(text);
-    checkpoint->data = LENGTH_BYTES + length;
-    return status;
-}
-
-enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error) {
-    *checkpoint = NULL;
-    struct checkpoint *opened = calloc(1, sizeof *opened);
-    char *copy = strdup(path);
-    if (!opened || !copy) {
-        free(opened);
-        free(copy);
-        return error_memory(error, "reading the weights", sizeof *opened + strlen(path));
-    }
-    *opened = (struct checkpoint){.path = copy, .descriptor = -1};
-    enum status status = open_file(opened, error);
-    if (status == STATUS_OK)
-        status = read_header(opened, error);
-    if (status != STATUS_OK) {
-        checkpoint_close(opened);
-        return status;
-    }
-    *checkpoint = opened;
-    return STATUS_OK;
-}
-
-void checkpoint_close(struct checkpoint *checkpoint) {
-    if (!checkpoint)
-        return;
-    if (checkpoint->descriptor >= 0)
-        close(checkpoint->descriptor);
-    json_decref(checkpoint->header);
-    free(checkpoint->path);
-    free(checkpoint);
-}
-
-bool checkpoint_is_current(const struct checkpoint *checkpoint) {
-    return file_is_at(checkpoint->descriptor, checkpoint->path);
-}
-
-const char *checkpoint_setting(const struct checkpoint *checkpoint, const char *name) {
-    return json_string_value(
-        json_object_get(json_object_get(checkpoint->header, METADATA_NAME), name));
-}
-
-/* "2.weight", "2.bias" */
-static bool is_of_layer(const char *name) {
-    const char *rest = name + strspn(name, "0123456789");
-    return rest > name && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0);
-}
-
-bool checkpoint_is_ours(const struct checkpoint *checkpoint) {
-    const char *name;
-    json_t *entry;
-    json_object_foreach(checkpoint->header, name, entry) {
-        const bool known = is_of_layer(name) || strcmp(name, METADATA_NAME) == 0 ||
-                           strcmp(name, EPOCHS_NAME) == 0 || strcmp(name, SCORES_NAME) == 0;
-        if (!known)
-            return false;
-    }
-    return true;
-}
 
 /* --- What the metadata says of a run --- */
 
@@ -338,7 +171,8 @@ static enum status check_order(
 static enum status find_tensors(const struct checkpoint *checkpoint,
     const struct network_shape *shape, const struct training_position *position,
     struct layout *layout, struct error *error) {
-    if (!layout_create(shape, position->epochs_done, position->samples_done, layout))
+    if (!layout_create(shape, checkpoint_optimizer(checkpoint), position->epochs_done,
+            position->samples_done, layout))
         return error_memory(error, "reading the weights", sizeof *layout->tensors);
     enum status status = STATUS_OK;
     for (size_t t = 0; t < layout->count && status == STATUS_OK; t++)
@@ -358,7 +192,8 @@ static enum status read_tensor(const struct checkpoint *checkpoint, const struct
     void *values, struct error *error) {
     const uint64_t start = checkpoint->data + tensor->begin;
     const size_t elements = tensor_elements(tensor);
-    const enum status status = read_at(checkpoint, start, values, tensor_bytes(tensor), error);
+    const enum status status =
+        checkpoint_read_at(checkpoint, start, values, tensor_bytes(tensor), error);
     for (size_t i = 0; i < elements && status == STATUS_OK; i++)
         if (!isfinite(value_at(tensor, values, i)))
             return error_set(error, STATUS_CHECKPOINT,
@@ -368,11 +203,12 @@ static enum status read_tensor(const struct checkpoint *checkpoint, const struct
     return status;
 }
 
+/* Fills one array: the parameters, or a state that is laid out as they are. */
 static enum status read_weights(const struct checkpoint *checkpoint, const struct layout *layout,
-    const struct network_shape *shape, float *parameters, struct error *error) {
+    const struct network_shape *shape, size_t array, float *parameters, struct error *error) {
     size_t largest = 0;
     for (size_t l = 0; l < shape->layers; l++) {
-        const size_t elements = tensor_elements(&layout->tensors[layout_weight(l)]);
+        const size_t elements = tensor_elements(&layout->tensors[layout_weight(shape, array, l)]);
         largest = elements > largest ? elements : largest;
     }
     float *values = malloc(largest * sizeof *values);
@@ -380,13 +216,13 @@ static enum status read_weights(const struct checkpoint *checkpoint, const struc
         return error_memory(error, "reading the weights", largest * sizeof *values);
     enum status status = STATUS_OK;
     for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
-        const struct tensor *weight = &layout->tensors[layout_weight(l)];
+        const struct tensor *weight = &layout->tensors[layout_weight(shape, array, l)];
         status = read_tensor(checkpoint, weight, values, error);
         if (status == STATUS_OK) {
             layout_transpose(values, weight->rows, weight->columns,
                 parameters + network_weights_offset(shape, l));
-            status = read_tensor(checkpoint, &layout->tensors[layout_bias(l)],
-                parameters + network_bias_offset(shape, l), error);
+            status = read_tensor(
+                checkpoint, weight + 1, parameters + network_bias_offset(shape, l), error);
         }
     }
     free(values);
@@ -398,13 +234,38 @@ enum status checkpoint_load(struct checkpoint *checkpoint, const struct network_
     struct training_position position;
     struct layout layout = {0};
     enum status status = read_run(checkpoint, &position, error);
-    memset(parameters, 0, network_parameters_length(shape) * sizeof *parameters);
+    memset(parameters, 0, network_length(shape) * sizeof *parameters);
     if (status == STATUS_OK)
         status = find_tensors(checkpoint, shape, &position, &layout, error);
     if (status == STATUS_OK)
-        status = read_weights(checkpoint, &layout, shape, parameters, error);
+        status = read_weights(checkpoint, &layout, shape, 0, parameters, error);
     free(layout.tensors);
     return status;
+}
+
+enum status checkpoint_load_states(struct checkpoint *checkpoint, const struct network_shape *shape,
+    float *parameters, struct error *error) {
+    struct training_position position;
+    struct layout layout = {0};
+    if (checkpoint_optimizer(checkpoint) != shape->optimizer)
+        return error_set(error, STATUS_CHECKPOINT,
+            "%s: offset %d: the optimiser of its run has states that are not those of its tensors",
+            checkpoint->path, LENGTH_BYTES);
+    enum status status = read_run(checkpoint, &position, error);
+    if (status == STATUS_OK)
+        status = find_tensors(checkpoint, shape, &position, &layout, error);
+    for (size_t s = 1; s <= optimizer_states[shape->optimizer] && status == STATUS_OK; s++)
+        status = read_weights(checkpoint, &layout, shape, s,
+            parameters + s * network_parameters_length(shape), error);
+    free(layout.tensors);
+    return status;
+}
+
+/* The tensors that come after those of the layers; NULL without a layout. */
+static const struct tensor *tensors_of_run(const struct checkpoint *checkpoint,
+    const struct network_shape *shape, const struct layout *layout) {
+    const size_t arrays = 1 + optimizer_states[checkpoint_optimizer(checkpoint)];
+    return layout->tensors ? layout->tensors + layout_weight(shape, arrays, 0) : NULL;
 }
 
 enum status checkpoint_load_position(struct checkpoint *checkpoint,
@@ -417,7 +278,7 @@ enum status checkpoint_load_position(struct checkpoint *checkpoint,
             checkpoint->path);
     if (status == STATUS_OK)
         status = find_tensors(checkpoint, shape, position, &layout, error);
-    const struct tensor *next = layout.tensors ? layout.tensors + 2 * shape->layers : NULL;
+    const struct tensor *next = tensors_of_run(checkpoint, shape, &layout);
     if (status == STATUS_OK && position->epochs_done > 0) {
         position->epochs = malloc(tensor_bytes(next));
         status = position->epochs ? read_tensor(checkpoint, next++, position->epochs, error)

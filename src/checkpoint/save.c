@@ -88,20 +88,20 @@ static enum status make_header(const struct layout *layout, const struct checkpo
                      (unsigned long long)*length, HEADER_LIMIT);
 }
 
-/* Makes the weights and biases as the file has them. The caller frees them. NULL when memory is
- * refused. */
-static float *arrange_weights(
-    const struct layout *layout, const struct network_shape *shape, const float *parameters) {
-    const struct tensor *end = &layout->tensors[layout_bias(shape->layers - 1)];
-    float *data = malloc(end->begin + tensor_bytes(end));
-    for (size_t l = 0; l < shape->layers && data; l++) {
-        const struct tensor *weight = &layout->tensors[layout_weight(l)];
-        const struct tensor *bias = &layout->tensors[layout_bias(l)];
-        layout_transpose(parameters + network_weights_offset(shape, l), weight->columns,
-            weight->rows, data + weight->begin / sizeof *data);
-        memcpy(data + bias->begin / sizeof *data, parameters + network_bias_offset(shape, l),
-            tensor_bytes(bias));
-    }
+/* Makes the weights and biases of so many arrays, in `bytes` bytes, as the file has them. The
+ * caller frees them. NULL when memory is refused. */
+static float *arrange_weights(const struct layout *layout, const struct network_shape *shape,
+    size_t arrays, const float *parameters, size_t bytes) {
+    float *data = malloc(bytes);
+    for (size_t a = 0; a < arrays && data; a++, parameters += network_parameters_length(shape))
+        for (size_t l = 0; l < shape->layers; l++) {
+            const struct tensor *weight = &layout->tensors[layout_weight(shape, a, l)];
+            const struct tensor *bias = weight + 1;
+            layout_transpose(parameters + network_weights_offset(shape, l), weight->columns,
+                weight->rows, data + weight->begin / sizeof *data);
+            memcpy(data + bias->begin / sizeof *data, parameters + network_bias_offset(shape, l),
+                tensor_bytes(bias));
+        }
     return data;
 }
 
@@ -123,14 +123,16 @@ static enum status save(struct reservation *place, writer *write_parts,
     struct error *error) {
     const struct training_position none = {0};
     const struct training_position *position = run ? run->position : &none;
+    const enum optimizer optimizer = run ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT;
+    const size_t arrays = 1 + optimizer_states[optimizer];
     struct layout layout;
-    if (!layout_create(shape, position->epochs_done, position->samples_done, &layout))
+    if (!layout_create(shape, optimizer, position->epochs_done, position->samples_done, &layout))
         return error_memory(error, "saving the weights", sizeof *layout.tensors);
-    const struct tensor *last = &layout.tensors[layout_bias(shape->layers - 1)];
+    const struct tensor *last = &layout.tensors[layout_weight(shape, arrays, 0) - 1];
     const size_t weights_bytes = last->begin + tensor_bytes(last);
     char *header = NULL;
     uint64_t length = 0;
-    float *weights = arrange_weights(&layout, shape, parameters);
+    float *weights = arrange_weights(&layout, shape, arrays, parameters, weights_bytes);
     const size_t count = weights_bytes / sizeof *weights;
     enum status status = weights ? make_header(&layout, run, &header, &length, error)
                                  : error_memory(error, "saving the weights", weights_bytes);
@@ -165,9 +167,11 @@ enum status checkpoint_reserve(const char *path, const struct network_shape *sha
     size_t samples, struct reservation **place, struct error *error) {
     struct layout layout;
     *place = NULL;
-    if (!layout_create(shape, epochs, samples, &layout))
+    const bool is_run = epochs > 0 || samples > 0;
+    const enum optimizer optimizer = is_run ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT;
+    if (!layout_create(shape, optimizer, epochs, samples, &layout))
         return error_memory(error, "saving the weights", sizeof *layout.tensors);
-    const uint64_t bytes = layout_file_bytes(&layout, epochs > 0 || samples > 0);
+    const uint64_t bytes = layout_file_bytes(&layout, is_run);
     free(layout.tensors);
     return reservation_open(path, bytes, place, error);
 }

@@ -209,7 +209,7 @@ static enum status find_fastest(
 static size_t write_apart(struct operation *gemm, struct buffer *memory) {
     const struct operation_type *type = &operation_types[gemm->kind];
     size_t elements = 0;
-    for (size_t v = 0; v < operation_operands(type); v++) {
+    for (size_t v = 0; v < operation_operands(gemm); v++) {
         struct view *view = &gemm->views[v];
         if (type->operands[v].use == OPERAND_READ)
             continue;
@@ -232,7 +232,7 @@ static void cut_batch(const struct gemm_choices *choices, struct operation *gemm
     if (most >= (double)shape.batch)
         return;
     const size_t samples = most < SAMPLES_MIN ? SAMPLES_MIN : (size_t)most;
-    for (size_t v = 0; v < operation_operands(type); v++)
+    for (size_t v = 0; v < operation_operands(gemm); v++)
         if (type->operands[v].rows == 'B' && gemm->views[v].rows > samples)
             gemm->views[v].rows = samples;
 }

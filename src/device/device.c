@@ -148,20 +148,31 @@ enum status device_dense_gradient(struct device *device, struct view x, struct v
 }
 
 enum status device_optimize(struct device *device, enum optimizer optimizer, struct view gradient,
-    struct view scale, struct view parameters, struct error *error) {
-    return operation_enqueue(device,
-        &(struct operation){.kind = OPERATION_OPTIMIZE,
-            .optimize = {gradient, scale, parameters},
-            .optimizer = optimizer},
-        error);
+    struct view rates, struct view parameters, const struct view states[OPTIMIZER_STATES_MAX],
+    struct error *error) {
+    struct operation operation = {.kind = OPERATION_OPTIMIZE,
+        .optimize = {gradient, rates, parameters},
+        .optimizer = optimizer};
+    for (size_t s = 0; s < optimizer_states[optimizer]; s++)
+        operation.optimize.states[s] = states[s];
+    return operation_enqueue(device, &operation, error);
+}
+
+enum status device_dense_update_by(struct device *device, enum optimizer optimizer, struct view x,
+    struct view d_y, struct view rates, struct dense_parameters parameters,
+    const struct dense_parameters states[OPTIMIZER_STATES_MAX], struct error *error) {
+    struct operation operation = {.kind = OPERATION_DENSE_UPDATE,
+        .dense_update = {x, d_y, rates, parameters.weights, parameters.bias},
+        .optimizer = optimizer};
+    for (size_t s = 0; s < optimizer_states[optimizer]; s++)
+        operation.dense_update.states[s] = states[s];
+    return operation_enqueue(device, &operation, error);
 }
 
 enum status device_dense_update(struct device *device, struct view x, struct view d_y,
-    struct view scale, struct view weights, struct view bias, struct error *error) {
-    return operation_enqueue(device,
-        &(struct operation){
-            .kind = OPERATION_DENSE_UPDATE, .dense_update = {x, d_y, scale, weights, bias}},
-        error);
+    struct view rates, struct view weights, struct view bias, struct error *error) {
+    return device_dense_update_by(device, OPTIMIZER_GRADIENT_DESCENT, x, d_y, rates,
+        (struct dense_parameters){weights, bias}, NULL, error);
 }
 
 enum status device_softmax_cross_entropy(struct device *device, struct view logits,

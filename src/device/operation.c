@@ -24,22 +24,41 @@ const struct operation_type operation_types[OPERATION_KINDS] = {
         {{"x", 'B', 'I', OPERAND_READ, 0}, {"d_y", 'B', 'O', OPERAND_READ, 0},
             {"d_weights", 'I', 'O', OPERAND_WRITTEN, 0}, {"d_bias", '1', 'O', OPERAND_WRITTEN, 0}}},
     [OPERATION_OPTIMIZE] = {"optimize",
-        {{"gradient", 'R', 'S', OPERAND_READ, 0}, {"scale", '1', '1', OPERAND_READ, 0},
-            {"parameters", 'R', 'S', OPERAND_CHANGED, 0}}},
+        {{"gradient", 'R', 'S', OPERAND_READ, 0}, {"rates", '1', 'r', OPERAND_READ, 0},
+            {"parameters", 'R', 'S', OPERAND_CHANGED, 0},
+            {"state 0", 'R', 'S', OPERAND_CHANGED, 0, 1},
+            {"state 1", 'R', 'S', OPERAND_CHANGED, 0, 2}}},
     [OPERATION_DENSE_UPDATE] = {"dense_update",
         {{"x", 'B', 'I', OPERAND_READ, 0}, {"d_y", 'B', 'O', OPERAND_READ, 0},
-            {"scale", '1', '1', OPERAND_READ, 0}, {"weights", 'I', 'O', OPERAND_CHANGED, 0},
-            {"bias", '1', 'O', OPERAND_CHANGED, 0}}},
+            {"rates", '1', 'r', OPERAND_READ, 0}, {"weights", 'I', 'O', OPERAND_CHANGED, 0},
+            {"bias", '1', 'O', OPERAND_CHANGED, 0},
+            {"weights' state 0", 'I', 'O', OPERAND_CHANGED, 0, 1},
+            {"bias's state 0", '1', 'O', OPERAND_CHANGED, 0, 1},
+            {"weights' state 1", 'I', 'O', OPERAND_CHANGED, 0, 2},
+            {"bias's state 1", '1', 'O', OPERAND_CHANGED, 0, 2}}},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"softmax_cross_entropy",
         {{"logits", 'B', 'C', OPERAND_CHANGED, 0}, {"labels", 'B', '1', OPERAND_READ, 'C'},
             {"score", 'B', '2', OPERAND_WRITTEN, 0}}},
 };
 
-size_t operation_operands(const struct operation_type *type) {
+const size_t optimizer_states[OPTIMIZERS] = {[OPTIMIZER_MOMENTUM] = 1, [OPTIMIZER_ADAMW] = 2};
+const size_t optimizer_rates[OPTIMIZERS] = {
+    [OPTIMIZER_GRADIENT_DESCENT] = 1, [OPTIMIZER_MOMENTUM] = 5, [OPTIMIZER_ADAMW] = 6};
+
+size_t operation_operands(const struct operation *operation) {
+    const struct operand_type *operands = operation_types[operation->kind].operands;
     size_t count = 0;
-    while (count < OPERATION_VIEWS && type->operands[count].name)
+    while (count < OPERATION_VIEWS && operands[count].name &&
+           operands[count].states <= optimizer_states[operation->optimizer])
         count++;
     return count;
+}
+
+size_t operation_size(const struct operation *operation, char letter) {
+    const struct pixel_format *format = &operation->pixels;
+    return letter == 'p'   ? format->plane * (format->mixed ? 1 : format->channels)
+           : letter == 'r' ? optimizer_rates[operation->optimizer]
+                           : 0;
 }
 
 /* --- Checks --- */
@@ -77,9 +96,9 @@ static bool is_format(const struct pixel_format *format) {
 static bool has_shapes(const struct operation *operation) {
     const struct operation_type *type = &operation_types[operation->kind];
     size_t sizes[CHAR_MAX + 1] = {0};
-    sizes['p'] =
-        operation->pixels.plane * (operation->pixels.mixed ? 1 : operation->pixels.channels);
-    for (size_t v = 0; v < operation_operands(type); v++)
+    sizes['p'] = operation_size(operation, 'p');
+    sizes['r'] = operation_size(operation, 'r');
+    for (size_t v = 0; v < operation_operands(operation); v++)
         if (!is_side(type->operands[v].rows, operation->views[v].rows, sizes) ||
             !is_side(type->operands[v].columns, operation->views[v].columns, sizes))
             return false;
@@ -90,7 +109,7 @@ static bool has_shapes(const struct operation *operation) {
  * none. */
 static size_t find_overlap(const struct operation *operation) {
     const struct operation_type *type = &operation_types[operation->kind];
-    const size_t count = operation_operands(type);
+    const size_t count = operation_operands(operation);
     for (size_t v = 0; v < count; v++)
         for (size_t other = 0; type->operands[v].use != OPERAND_READ && other < count; other++)
             if (other != v && view_overlaps(operation->views[v], operation->views[other]))
@@ -103,7 +122,7 @@ static enum status refuse(const struct device *device, const struct operation *o
     const char *wrong, struct error *error) {
     const struct operation_type *type = &operation_types[operation->kind];
     char shapes[512] = "";
-    for (size_t v = 0; v < operation_operands(type); v++) {
+    for (size_t v = 0; v < operation_operands(operation); v++) {
         const struct view view = operation->views[v];
         text_append(shapes, sizeof shapes, " %s [%zu, %zu]+%zu of %zu", type->operands[v].name,
             view.rows, view.columns, view.offset, view.buffer ? view.buffer->elements : 0);
@@ -118,7 +137,7 @@ enum status operation_check(
     bool fit = !type->sends || operation->host;
     if (operation->kind == OPERATION_UPLOAD_PIXELS)
         fit = fit && is_format(&operation->pixels);
-    for (size_t v = 0; v < operation_operands(type); v++)
+    for (size_t v = 0; v < operation_operands(operation); v++)
         fit = fit && view_fits(device, operation->views[v]);
     if (!fit || !has_shapes(operation))
         return refuse(device, operation, "that don't fit", error);

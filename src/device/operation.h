@@ -22,7 +22,7 @@ enum operation_kind {
     OPERATION_KINDS
 };
 
-enum { OPERATION_VIEWS = 5 };
+enum { OPERATION_VIEWS = 9 };
 
 /* One operation. Its views have the names that the table gives them. Members that its kind does not
  * use are 0. */
@@ -46,10 +46,11 @@ struct operation {
             struct view x, d_y, d_weights, d_bias;
         } dense_gradient;
         struct {
-            struct view gradient, scale, parameters;
+            struct view gradient, rates, parameters, states[OPTIMIZER_STATES_MAX];
         } optimize;
         struct {
-            struct view x, d_y, scale, weights, bias;
+            struct view x, d_y, rates, weights, bias;
+            struct dense_parameters states[OPTIMIZER_STATES_MAX];
         } dense_update;
         struct {
             struct view logits, labels, score;
@@ -69,10 +70,12 @@ enum operand_use { OPERAND_READ, OPERAND_WRITTEN, OPERAND_CHANGED };
 struct operand_type {
     const char *name; /* NULL: the operation has no more operands */
     /* Its shape. The same letter is the same size wherever it occurs in the operation, and a digit
-     * is that number. 'p' is the number of values of an image (upload_pixels). */
+     * is that number. 'p' is the number of values of an image (upload_pixels), and 'r' that of the
+     * optimiser's rates. */
     char rows, columns;
     enum operand_use use;
     char below; /* a letter: the elements are uint32, each below that size; 0: they are float32 */
+    size_t states; /* it is an operand of optimisers with so many states and more */
 };
 
 struct operation_type {
@@ -83,8 +86,11 @@ struct operation_type {
 
 extern const struct operation_type operation_types[OPERATION_KINDS];
 
-/* The number of operands of such an operation. */
-size_t operation_operands(const struct operation_type *type);
+/* The number of operands of an operation, by its kind and its optimiser. */
+size_t operation_operands(const struct operation *operation);
+
+/* The size that a letter which the views don't say stands for: 'p' or 'r'; 0: any. */
+size_t operation_size(const struct operation *operation, char letter);
 
 /* view_fits: whether a view has sides from 1 to INT_MAX and lies inside its buffer, which must be
  * of this device. view_overlaps: whether two views have elements in common. */

@@ -192,16 +192,52 @@ static void dense_backward(const struct operation *operation, int threads) {
         }
 }
 
-/* Without a scale, writes an element of a gradient to its place. With a scale, takes a step
- * there. */
-static void put_gradient(float *to, const float *scale, double sum) {
-    *to = scale ? *to + (float)(*scale * sum) : (float)sum;
+/* Takes a step of an optimiser: changes element `at` of the parameters and of the states by that
+ * element of their gradient. */
+static void take_step(enum optimizer optimizer, const float *rates, double gradient,
+    float *parameters, float *const states[OPTIMIZER_STATES_MAX], size_t at) {
+    const double parameter = parameters[at];
+    double state[OPTIMIZER_STATES_MAX] = {0};
+    for (size_t s = 0; s < optimizer_states[optimizer]; s++)
+        state[s] = states[s][at];
+    switch (optimizer) {
+    case OPTIMIZER_MOMENTUM:
+        gradient += rates[1] * parameter;
+        state[0] = rates[2] * state[0] + gradient;
+        parameters[at] =
+            (float)(parameter + rates[0] * (rates[3] * gradient + rates[4] * state[0]));
+        break;
+    case OPTIMIZER_ADAMW:
+        state[0] += rates[3] * (gradient - state[0]);
+        state[1] += rates[4] * (gradient * gradient - state[1]);
+        parameters[at] = (float)(rates[0] * parameter +
+                                 rates[1] * state[0] / (rates[2] * sqrt(state[1]) + rates[5]));
+        break;
+    default:
+        parameters[at] += (float)(rates[0] * gradient);
+    }
+    for (size_t s = 0; s < optimizer_states[optimizer]; s++)
+        states[s][at] = (float)state[s];
+}
+
+/* What becomes of a gradient: it is stored, or a step is taken with it. */
+struct put {
+    enum optimizer optimizer;
+    const float *rates; /* NULL: it is stored */
+    float *to, *states[OPTIMIZER_STATES_MAX];
+};
+
+static void put_gradient(const struct put *put, size_t at, double sum) {
+    if (put->rates)
+        take_step(put->optimizer, put->rates, sum, put->to, put->states, at);
+    else
+        put->to[at] = (float)sum;
 }
 
 /* Puts x[B, in]^T * d_y[B, out] to weights[in, out], and the sums of the columns of d_y to
- * bias[out]. With a scale they are steps, else gradients. */
-static void put_gradients(struct view x, struct view d_y, const float *scale, struct view weights,
-    struct view bias, int threads) {
+ * bias[out]. */
+static void put_gradients(struct view x, struct view d_y, const struct put *weights,
+    const struct put *bias, int threads) {
     const size_t batch = x.rows, in = x.columns, out = d_y.columns;
     const struct matrix a = {host_floats(x), 1, in}, b = {host_floats(d_y), out, 1};
 #pragma omp parallel for num_threads(team_whole(threads))
@@ -210,35 +246,44 @@ static void put_gradients(struct view x, struct view d_y, const float *scale, st
             double sums[TILE];
             gemm_tile(a, b, i, first, out, batch, sums);
             for (size_t j = first; j < out && j < first + TILE; j++)
-                put_gradient(host_floats(weights) + i * out + j, scale, sums[j - first]);
+                put_gradient(weights, i * out + j, sums[j - first]);
         }
     for (size_t j = 0; j < out; j++) {
         double column = 0.0;
         for (size_t i = 0; i < batch; i++)
             column += b.data[i * out + j];
-        put_gradient(host_floats(bias) + j, scale, column);
+        put_gradient(bias, j, column);
     }
 }
 
 static void dense_gradient(const struct operation *operation, int threads) {
-    put_gradients(operation->dense_gradient.x, operation->dense_gradient.d_y, NULL,
-        operation->dense_gradient.d_weights, operation->dense_gradient.d_bias, threads);
+    put_gradients(operation->dense_gradient.x, operation->dense_gradient.d_y,
+        &(struct put){.to = host_floats(operation->dense_gradient.d_weights)},
+        &(struct put){.to = host_floats(operation->dense_gradient.d_bias)}, threads);
 }
 
 static void optimize(const struct operation *operation, int threads) {
     (void)threads;
     const struct view of = operation->optimize.parameters;
     const float *gradient = host_floats(operation->optimize.gradient);
-    const float scale = *host_floats(operation->optimize.scale);
-    float *parameters = host_floats(of);
+    float *states[OPTIMIZER_STATES_MAX] = {NULL};
+    for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++)
+        states[s] = host_floats(operation->optimize.states[s]);
     for (size_t i = 0; i < of.rows * of.columns; i++)
-        parameters[i] += (float)((double)scale * gradient[i]);
+        take_step(operation->optimizer, host_floats(operation->optimize.rates), gradient[i],
+            host_floats(of), states, i);
 }
 
 static void dense_update(const struct operation *operation, int threads) {
-    put_gradients(operation->dense_update.x, operation->dense_update.d_y,
-        host_floats(operation->dense_update.scale), operation->dense_update.weights,
-        operation->dense_update.bias, threads);
+    const float *rates = host_floats(operation->dense_update.rates);
+    struct put weights = {
+        operation->optimizer, rates, host_floats(operation->dense_update.weights)};
+    struct put bias = {operation->optimizer, rates, host_floats(operation->dense_update.bias)};
+    for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++) {
+        weights.states[s] = host_floats(operation->dense_update.states[s].weights);
+        bias.states[s] = host_floats(operation->dense_update.states[s].bias);
+    }
+    put_gradients(operation->dense_update.x, operation->dense_update.d_y, &weights, &bias, threads);
 }
 
 static void softmax_cross_entropy(const struct operation *operation, int threads) {

@@ -1,5 +1,7 @@
 #include "device/step.h"
 
+#include <string.h>
+
 /* The list of operations, and how far it has been read as parts of a step. */
 struct reader {
     const struct operation *operations;
@@ -93,9 +95,12 @@ static bool read_updates(struct reader *reader, struct step *step) {
             !is_same(o->dense_update.d_y, layer->d_y) ||
             !is_same(o->dense_update.weights, layer->weights) ||
             !is_same(o->dense_update.bias, layer->bias) ||
-            (l > 0 && !is_same(o->dense_update.scale, step->scale)))
+            (l > 0 &&
+                (o->optimizer != step->optimizer || !is_same(o->dense_update.rates, step->rates))))
             return false;
-        step->scale = o->dense_update.scale;
+        step->optimizer = o->optimizer;
+        step->rates = o->dense_update.rates;
+        memcpy(step->layers[l].states, o->dense_update.states, sizeof step->layers[l].states);
     }
     return true;
 }
@@ -103,12 +108,13 @@ static bool read_updates(struct reader *reader, struct step *step) {
 /* --- Memory --- */
 
 /* Lists each view of a step once: those of the batch, and those that belong to one layer. */
-static size_t list_views(const struct step *step, struct view views[4 * STEP_LAYERS_MAX + 7]) {
+enum { VIEWS_MAX = (4 + 2 * OPTIMIZER_STATES_MAX) * STEP_LAYERS_MAX + 7 };
+static size_t list_views(const struct step *step, struct view views[VIEWS_MAX]) {
     size_t count = 0;
     views[count++] = step->layers[0].x;
     views[count++] = step->labels;
     views[count++] = step->score;
-    views[count++] = step->scale;
+    views[count++] = step->rates;
     if (step->gathered) {
         views[count++] = step->all_x;
         views[count++] = step->all_labels;
@@ -121,12 +127,16 @@ static size_t list_views(const struct step *step, struct view views[4 * STEP_LAY
         views[count++] = layer->y;
         if (l + 1 < step->layers_count) /* the last layer's d_y is its y */
             views[count++] = layer->d_y;
+        for (size_t s = 0; s < optimizer_states[step->optimizer]; s++) {
+            views[count++] = layer->states[s].weights;
+            views[count++] = layer->states[s].bias;
+        }
     }
     return count;
 }
 
 static bool is_apart(const struct step *step) {
-    struct view views[4 * STEP_LAYERS_MAX + 7];
+    struct view views[VIEWS_MAX];
     const size_t count = list_views(step, views);
     for (size_t a = 0; a < count; a++)
         for (size_t b = 0; b < a; b++)

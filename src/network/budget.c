@@ -7,7 +7,7 @@
 
 void network_list(const struct network_shape *shape, struct budget_row arrays[NETWORK_ARRAYS]) {
     const size_t values = network_values_offset(shape, shape->layers), size = sizeof(float);
-    arrays[NETWORK_PARAMETERS] = (struct budget_row){network_parameters_length(shape), 0, size};
+    arrays[NETWORK_PARAMETERS] = (struct budget_row){network_length(shape), 0, size};
     arrays[NETWORK_VALUES] = (struct budget_row){0, values, size};
     arrays[NETWORK_GRADIENTS] = (struct budget_row){0, values, size};
     arrays[NETWORK_X] = (struct budget_row){0, shape->widths[0], size};

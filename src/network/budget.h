@@ -6,7 +6,7 @@
 #include "system/budget.h"
 
 enum network_array {
-    NETWORK_PARAMETERS, /* [network_parameters_length] */
+    NETWORK_PARAMETERS, /* [network_length]: with the states */
     NETWORK_VALUES,     /* the outputs [batch, width] of each layer, one layer after another */
     /* The gradients of the objective by each hidden layer's values before its activation. */
     NETWORK_GRADIENTS,

@@ -57,15 +57,19 @@ struct device *network_device(const struct network *network) {
 
 /* --- Views --- */
 
-static struct view weights_of(const struct network *network, size_t layer) {
-    const size_t *widths = network->shape.widths + layer;
-    return (struct view){
-        network->parameters, network_weights_offset(&network->shape, layer), widths[0], widths[1]};
+/* The parameters of layer `layer`, which are array number 0 of their layout, or what is laid out so
+ * after them. */
+static struct dense_parameters array_of(const struct network *network, size_t array, size_t layer) {
+    const struct network_shape *shape = &network->shape;
+    const size_t first = array * network_parameters_length(shape), *widths = shape->widths + layer;
+    struct buffer *buffer = network->parameters;
+    return (struct dense_parameters){
+        {buffer, first + network_weights_offset(shape, layer), widths[0], widths[1]},
+        {buffer, first + network_bias_offset(shape, layer), 1, widths[1]}};
 }
 
-static struct view bias_of(const struct network *network, size_t layer) {
-    return (struct view){network->parameters, network_bias_offset(&network->shape, layer), 1,
-        network->shape.widths[layer + 1]};
+static struct dense_parameters parameters_of(const struct network *network, size_t layer) {
+    return array_of(network, 0, layer);
 }
 
 /* The first `rows` rows of layer `layer` in a buffer that holds [batch, width] for each layer. */
@@ -90,8 +94,8 @@ static struct view gradient_of(const struct network *network, struct view x, siz
 /* --- Parameters --- */
 
 static struct view all_parameters(const struct network *network) {
-    return device_view(network->parameters,
-        network_parameters_length(&network->shape) / NETWORK_UNIT, NETWORK_UNIT);
+    return device_view(
+        network->parameters, network_length(&network->shape) / NETWORK_UNIT, NETWORK_UNIT);
 }
 
 enum status network_upload(struct network *network, const float *parameters, struct error *error) {
@@ -125,11 +129,12 @@ enum status network_check(
 static enum status forward(struct network *network, struct view x, struct error *error) {
     const struct network_shape *shape = &network->shape;
     enum status status = STATUS_OK;
-    for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++)
-        status =
-            device_dense_forward(network->device, input_of(network, x, l), weights_of(network, l),
-                bias_of(network, l), l + 1 < shape->layers ? shape->activation : ACTIVATION_NONE,
-                rows_of(network, network->values, l, x.rows), error);
+    for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
+        const struct dense_parameters layer = parameters_of(network, l);
+        status = device_dense_forward(network->device, input_of(network, x, l), layer.weights,
+            layer.bias, l + 1 < shape->layers ? shape->activation : ACTIVATION_NONE,
+            rows_of(network, network->values, l, x.rows), error);
+    }
     return status;
 }
 
@@ -146,7 +151,7 @@ static enum status backward(struct network *network, struct view x, struct error
     enum status status = STATUS_OK;
     for (size_t l = network->shape.layers - 1; l > 0 && status == STATUS_OK; l--)
         status = device_dense_backward(network->device, gradient_of(network, x, l),
-            weights_of(network, l), input_of(network, x, l), network->shape.activation,
+            parameters_of(network, l).weights, input_of(network, x, l), network->shape.activation,
             gradient_of(network, x, l - 1), error);
     return status;
 }
@@ -154,11 +159,16 @@ static enum status backward(struct network *network, struct view x, struct error
 /* Updates every layer. This comes after all of backward, which needs the weights of before the
  * step. */
 static enum status step(
-    struct network *network, struct view x, struct view scale, struct error *error) {
+    struct network *network, struct view x, struct view rates, struct error *error) {
+    const enum optimizer optimizer = network->shape.optimizer;
     enum status status = STATUS_OK;
-    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++)
-        status = device_dense_update(network->device, input_of(network, x, l),
-            gradient_of(network, x, l), scale, weights_of(network, l), bias_of(network, l), error);
+    for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++) {
+        struct dense_parameters states[OPTIMIZER_STATES_MAX];
+        for (size_t s = 0; s < optimizer_states[optimizer]; s++)
+            states[s] = array_of(network, 1 + s, l);
+        status = device_dense_update_by(network->device, optimizer, input_of(network, x, l),
+            gradient_of(network, x, l), rates, parameters_of(network, l), states, error);
+    }
     return status;
 }
 
@@ -174,7 +184,7 @@ static enum status check_batch(const struct network *network, size_t samples, st
 }
 
 enum status network_train(struct network *network, struct view x, struct view labels,
-    struct view scale, struct view score, struct error *error) {
+    struct view rates, struct view score, struct error *error) {
     enum status status = check_batch(network, x.rows, error);
     if (status == STATUS_OK)
         status = forward(network, x, error);
@@ -183,7 +193,7 @@ enum status network_train(struct network *network, struct view x, struct view la
     if (status == STATUS_OK)
         status = backward(network, x, error);
     if (status == STATUS_OK)
-        status = step(network, x, scale, error);
+        status = step(network, x, rates, error);
     return status;
 }
 

@@ -24,6 +24,10 @@ size_t network_parameters_length(const struct network_shape *shape) {
     return network_weights_offset(shape, shape->layers);
 }
 
+size_t network_length(const struct network_shape *shape) {
+    return (1 + optimizer_states[shape->optimizer]) * network_parameters_length(shape);
+}
+
 size_t network_values_offset(const struct network_shape *shape, size_t layer) {
     size_t offset = 0;
     for (size_t l = 0; l < layer; l++)
@@ -33,7 +37,7 @@ size_t network_values_offset(const struct network_shape *shape, size_t layer) {
 
 void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters) {
     const double deviation = 0.1;
-    memset(parameters, 0, network_parameters_length(shape) * sizeof *parameters);
+    memset(parameters, 0, network_length(shape) * sizeof *parameters);
     for (size_t l = 0; l < shape->layers; l++) {
         random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l), deviation,
             parameters + network_weights_offset(shape, l), shape->widths[l] * shape->widths[l + 1]);

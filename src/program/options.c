@@ -60,8 +60,32 @@ static const struct option_row rows[] = {
     {"activation", OPTION_CHOICE, KEPT_FIRM, AT(shape.activation), NULL,
         "what the hidden layers apply to their sums", .names = activation_names,
         .first_name = ACTIVATION_SIGMOID},
+    {"optimizer", OPTION_CHOICE, KEPT_FIRM, AT(plan.optimizer.method), NULL,
+        "how a step follows from the gradient: as torch.optim.SGD and AdamW have it",
+        .names = optimizer_names},
+    {"momentum", OPTION_REAL, KEPT_FIRM, AT(plan.optimizer.momentum), "X",
+        "sgd: what is left of the steps before; 0: plain gradient descent", 0, 1},
+    {"nesterov", OPTION_FLAG, KEPT_FIRM, AT(plan.optimizer.nesterov), NULL,
+        "sgd: look ahead by the momentum"},
+    {"weight-decay", OPTION_REAL, KEPT_FIRM, AT(plan.optimizer.weight_decay), "X",
+        "makes weights and biases smaller: sgd adds X times them to the gradient, adamw takes\n"
+        "the learning rate times X times them off them",
+        0, 1e6},
+    {"beta1", OPTION_REAL, KEPT_FIRM, AT(plan.optimizer.beta1), "X",
+        "adamw: what is left of the mean of the gradients before, less than 1", 0, 1},
+    {"beta2", OPTION_REAL, KEPT_FIRM, AT(plan.optimizer.beta2), "X",
+        "adamw: what is left of the mean of their squares before, less than 1", 0, 1},
+    {"epsilon", OPTION_REAL, KEPT_FIRM, AT(plan.optimizer.epsilon), "X",
+        "adamw: is added to the root of that mean", 0, 1},
     {"learning-rate", OPTION_REAL, KEPT_FIRM, AT(plan.learning_rate), "X",
         "each step takes X times the gradient off the weights", 0, 1e6},
+    {"schedule", OPTION_CHOICE, KEPT_FIRM, AT(plan.schedule), NULL,
+        "how the learning rate changes, from step to step: constant; a tenth of it from one half\n"
+        "of the run on and a hundredth from three quarters on (step); down to 0 as half a cosine\n"
+        "wave, or as a line",
+        .names = schedule_names},
+    {"warmup-epochs", OPTION_SIZE, KEPT_FIRM, AT(plan.warm_up_epochs), "N",
+        "the learning rate rises to its value in the first N epochs", 0, 1000000},
     {"color", OPTION_CHOICE, KEPT_FIRM, AT(plan.color), NULL, "1024 grey or 3072 coloured inputs",
         .names = color_names},
     {"tail", OPTION_CHOICE, KEPT_FIRM, AT(plan.tail), NULL,
@@ -116,7 +140,11 @@ static const struct options defaults = {
         .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
         .activation = ACTIVATION_SIGMOID},
     .checkpoint_every = 1,
-    .plan = {.epochs = 5, .batch_size = 300, .learning_rate = 0.01, .seed = 1},
+    .plan = {.epochs = 5,
+        .batch_size = 300,
+        .learning_rate = 0.01,
+        .optimizer = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+        .seed = 1},
 };
 
 bool options_choose_device(const struct options *options) {
@@ -125,6 +153,31 @@ bool options_choose_device(const struct options *options) {
 
 size_t options_training_images(const struct options *options) {
     return options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+}
+
+/* Checks the options of the optimiser and the schedule. */
+static enum status check_optimizer(const struct options *options, struct error *error) {
+    const struct optimizer_plan *plan = &options->plan.optimizer, *usual = &defaults.plan.optimizer;
+    const bool adamw = plan->method == METHOD_ADAMW;
+    if (adamw && (plan->momentum > 0.0 || plan->nesterov))
+        return error_set(error, STATUS_USAGE,
+            "--optimizer adamw has no %s: see --beta1, or take --optimizer sgd",
+            plan->momentum > 0.0 ? "--momentum" : "--nesterov");
+    if (!adamw && (plan->beta1 != usual->beta1 || plan->beta2 != usual->beta2 ||
+                      plan->epsilon != usual->epsilon))
+        return error_set(error, STATUS_USAGE,
+            "--beta1, --beta2 and --epsilon are adamw's: add --optimizer adamw, or see --momentum");
+    if (plan->nesterov && plan->momentum == 0.0)
+        return error_set(error, STATUS_USAGE, "--nesterov needs a --momentum of more than 0");
+    if (plan->momentum == 1.0 || plan->beta1 == 1.0 || plan->beta2 == 1.0)
+        return error_set(error, STATUS_USAGE, "%s 1: it is less than 1",
+            plan->momentum == 1.0 ? "--momentum"
+            : plan->beta1 == 1.0  ? "--beta1"
+                                  : "--beta2");
+    if (options->plan.warm_up_epochs > options->plan.epochs)
+        return error_set(error, STATUS_USAGE, "--warmup-epochs %zu: there are only %zu --epochs",
+            options->plan.warm_up_epochs, options->plan.epochs);
+    return STATUS_OK;
 }
 
 /* Checks options that depend on each other, and fills in what follows from several of them. */
@@ -147,6 +200,9 @@ static enum status check_together(struct options *options, struct error *error) 
             (options->resume && file_is_same(options->save, options->resume))))
         return error_set(error, STATUS_USAGE,
             "--save %s: the checkpoint is there; name another file", options->save);
+    if (check_optimizer(options, error) != STATUS_OK)
+        return STATUS_USAGE;
+    options->shape.optimizer = optimizer_of(&options->plan.optimizer);
     options->shape.widths[0] = options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;
     const size_t samples = options_training_images(options);
     if (training_batches(&options->plan, samples) == 0)

@@ -47,7 +47,7 @@ static enum status first_position(struct run *run, struct error *error) {
  * of weights, or from the seed. */
 static enum status first_parameters(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    const size_t length = network_parameters_length(&options->shape);
+    const size_t length = network_length(&options->shape);
     run->parameters = malloc(length * sizeof *run->parameters);
     if (!run->parameters)
         return error_memory(error, "the parameters", length * sizeof *run->parameters);
@@ -60,6 +60,8 @@ static enum status first_parameters(struct run *run, struct error *error) {
     enum status status = file ? STATUS_OK : checkpoint_open(options->init, &file, error);
     if (status == STATUS_OK)
         status = checkpoint_load(file, &options->shape, run->parameters, error);
+    if (status == STATUS_OK && run->resumed)
+        status = checkpoint_load_states(file, &options->shape, run->parameters, error);
     if (!run->resumed)
         checkpoint_close(file);
     return status == STATUS_OK && run->resumed ? first_position(run, error) : status;

@@ -79,15 +79,20 @@ static json_t *with(json_t *array, json_t *value) {
 
 static json_t *describe_config(const struct record *record) {
     const struct training_plan *plan = record->plan;
+    const struct optimizer_plan *optimizer = &plan->optimizer;
     json_t *layers = json_array();
     for (size_t l = 0; l <= record->shape->layers && layers; l++)
         layers = with(layers, json_integer((json_int_t)record->shape->widths[l]));
-    return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:s, s:I, s:b}", "epochs",
-        (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers", layers,
-        "activation", activation_names[record->shape->activation], "learning_rate",
+    return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:s, s:I, s:b, s:s, s:f, s:b, s:f, s:f, "
+                     "s:f, s:f, s:s, s:I}",
+        "epochs", (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers",
+        layers, "activation", activation_names[record->shape->activation], "learning_rate",
         plan->learning_rate, "color", color_names[plan->color], "tail", tail_names[plan->tail],
-        "batches", record_batches(record), "seed", (json_int_t)plan->seed, "shuffle",
-        plan->shuffle);
+        "batches", record_batches(record), "seed", (json_int_t)plan->seed, "shuffle", plan->shuffle,
+        "optimizer", optimizer_names[optimizer->method], "momentum", optimizer->momentum,
+        "nesterov", optimizer->nesterov, "weight_decay", optimizer->weight_decay, "beta1",
+        optimizer->beta1, "beta2", optimizer->beta2, "epsilon", optimizer->epsilon, "schedule",
+        schedule_names[plan->schedule], "warmup_epochs", (json_int_t)plan->warm_up_epochs);
 }
 
 static json_t *describe_dataset(const struct record *record) {

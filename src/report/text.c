@@ -97,6 +97,19 @@ static void csv_clocks(struct csv *csv, const struct training_clocks *clocks) {
     csv_text(csv, "clock_limits", limits_text(clocks->limits, " ", limits));
 }
 
+static void csv_optimizer(struct csv *csv, const struct training_plan *plan) {
+    const struct optimizer_plan *optimizer = &plan->optimizer;
+    csv_text(csv, "optimizer", optimizer_names[optimizer->method]);
+    csv_real(csv, "momentum", true, optimizer->momentum);
+    csv_text(csv, "nesterov", optimizer->nesterov ? "true" : "false");
+    csv_real(csv, "weight_decay", true, optimizer->weight_decay);
+    csv_real(csv, "beta1", true, optimizer->beta1);
+    csv_real(csv, "beta2", true, optimizer->beta2);
+    csv_real(csv, "epsilon", true, optimizer->epsilon);
+    csv_text(csv, "schedule", schedule_names[plan->schedule]);
+    csv_whole(csv, "warmup_epochs", plan->warm_up_epochs);
+}
+
 static void csv_line(struct csv csv, const struct record *record) {
     const struct training_plan *plan = record->plan;
     const struct training_result *result = record->result;
@@ -135,6 +148,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "batches", record_batches(record));
     csv_whole(&csv, "seed", plan->seed);
     csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
+    csv_optimizer(&csv, plan);
     csv_text(&csv, "source", record->dataset->origin);
     csv_text(&csv, "path", record->dataset->path);
     csv_whole(&csv, "train", record->dataset->train.count);
@@ -283,6 +297,29 @@ void record_print_peak(const struct record *record, const struct device_peak *pe
     locale_end(before);
 }
 
+/* What differs from plain gradient descent at one learning rate; no line where nothing does. */
+static void print_optimizer(const struct training_plan *plan, FILE *file) {
+    const struct optimizer_plan *optimizer = &plan->optimizer;
+    const bool adamw = optimizer->method == METHOD_ADAMW;
+    char line[256] = "";
+    if (adamw)
+        text_append(line, sizeof line, "adamw, betas %g and %g, epsilon %g", optimizer->beta1,
+            optimizer->beta2, optimizer->epsilon);
+    else if (optimizer_of(optimizer) != OPTIMIZER_GRADIENT_DESCENT)
+        text_append(line, sizeof line, "sgd, momentum %g%s", optimizer->momentum,
+            optimizer->nesterov ? " (Nesterov)" : "");
+    if (optimizer->weight_decay > 0.0)
+        text_append(line, sizeof line, ", weight decay %g", optimizer->weight_decay);
+    if (plan->schedule != SCHEDULE_CONSTANT)
+        text_append(line, sizeof line, "%s%s schedule", line[0] ? ", " : "",
+            schedule_names[plan->schedule]);
+    if (plan->warm_up_epochs > 0)
+        text_append(line, sizeof line, "%srate rises for %zu epoch%s", line[0] ? ", " : "",
+            plan->warm_up_epochs, plan->warm_up_epochs == 1 ? "" : "s");
+    if (line[0])
+        print_row(file, "optimizer", "%s", line);
+}
+
 void record_print_plan(const struct record *record, FILE *file) {
     const struct training_plan *plan = record->plan;
     const struct dataset *dataset = record->dataset;
@@ -303,6 +340,7 @@ void record_print_plan(const struct record *record, FILE *file) {
         "%zu epoch%s, batches of %zu (tail: %s), learning rate %g, seed %llu%s", plan->epochs,
         plan->epochs == 1 ? "" : "s", plan->batch_size, tail_names[plan->tail], plan->learning_rate,
         (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
+    print_optimizer(plan, file);
     const struct training_memory *memory = &record->memory;
     const char *streamed = memory->streamed ? "; batches are streamed" : "";
     const double host = (double)memory->host / 1e6, own = (double)memory->device / 1e6;

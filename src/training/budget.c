@@ -7,8 +7,9 @@ struct budget_row budget_scores(size_t samples) {
     return (struct budget_row){samples * 2, 0, sizeof(float)};
 }
 
-struct budget_row budget_scales(size_t batches) {
-    return (struct budget_row){batches, 0, sizeof(float)};
+struct budget_row budget_rates(const struct training_plan *plan, size_t batches) {
+    return (struct budget_row){
+        batches * optimizer_rates[optimizer_of(&plan->optimizer)], 0, sizeof(float)};
 }
 
 struct budget_row budget_epochs(const struct training_plan *plan) {
@@ -23,7 +24,7 @@ static bool shares_host(const struct device *device) {
 }
 
 static size_t parameters_bytes(const struct network_shape *shape) {
-    return network_parameters_length(shape) * sizeof(float);
+    return network_length(shape) * sizeof(float);
 }
 
 /* Bytes that a run takes on the host before its device is opened: the images and the first
@@ -99,7 +100,7 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const size_t network = network_bytes(shape, plan->batch_size);
     const size_t check = network_check_bytes(shape, plan->batch_size);
     const struct budget_row scores = budget_scores(samples), test_scores = budget_scores(tested);
-    const struct budget_row scales = budget_scales(training_batches(plan, trained));
+    const struct budget_row rates = budget_rates(plan, training_batches(plan, trained));
     const bool shared = shares_host(device);
     const struct loader_options test = plan_test_loader(plan, &dataset->test);
     const struct loader_options epoch =
@@ -116,7 +117,7 @@ struct training_memory training_memory(struct device *device, const struct netwo
         {DEVICE, EPOCHS, loader_device_bytes(&epoch, streamed)},
         {HOST, EPOCHS | EVALUATION, loader_host_bytes(&epoch, streamed)},
         {DEVICE, EPOCHS, budget_bytes(&scores, 1, 0)},
-        {DEVICE, EPOCHS, budget_bytes(&scales, 1, 0)},
+        {DEVICE, EPOCHS, budget_bytes(&rates, 1, 0)},
         {HOST, EPOCHS | EVALUATION, own_bytes(shape, plan, samples)},
         {DEVICE, EVALUATION, loader_device_bytes(&test, test_streamed)},
         {DEVICE, EVALUATION, budget_bytes(&test_scores, 1, 0)},
@@ -145,9 +146,10 @@ enum status training_check_host(const struct network_shape *shape,
 
 enum status budget_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    /* For each sample at most: two scores, an index of the order, and a scale. */
+    /* For each sample at most: two scores, an index of the order, and the rates of a step. */
     const size_t scored = dataset->train.count + plan->batch_size;
-    const size_t scores = 4 * scored * sizeof(float), absent = absent_bytes(shape, dataset);
+    const size_t scores = (3 + optimizer_rates[shape->optimizer]) * scored * sizeof(float),
+                 absent = absent_bytes(shape, dataset);
     if (shares_host(device))
         return network_check_budget(device, shape, plan->batch_size, absent,
             scores + own_bytes(shape, plan, scored), error);

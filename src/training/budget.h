@@ -8,8 +8,8 @@
 /* The scores of `samples` samples, [samples, 2], on the host or on the device. */
 struct budget_row budget_scores(size_t samples);
 
-/* The scales of `batches` steps, [batches, 1], on the host or on the device. */
-struct budget_row budget_scales(size_t batches);
+/* The rates of `batches` steps, [batches, R], on the host or on the device. */
+struct budget_row budget_rates(const struct training_plan *plan, size_t batches);
 
 /* The seconds and scores of all epochs, on the host. */
 struct budget_row budget_epochs(const struct training_plan *plan);

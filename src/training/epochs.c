@@ -9,6 +9,7 @@
 #include "training/score.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Samples in the first `batches` batches of an epoch. */
 static size_t samples_in(const struct epochs *epochs, size_t batches) {
@@ -41,7 +42,7 @@ static enum status train_step(void *context, struct error *error) {
     const struct step *step = context;
     struct epochs *epochs = step->epochs;
     return network_train(epochs->network, step->batch.x, step->batch.labels,
-        view_rows(epochs->device_scales, step->b, 1),
+        view_rows(epochs->device_rates, step->b, 1),
         view_rows(epochs->scores, samples_in(epochs, step->b), step->batch.x.rows), error);
 }
 
@@ -76,21 +77,34 @@ static enum status enqueue_steps(void *context, struct error *error) {
 
 /* --- Before the epochs --- */
 
-/* Makes the learning rates of an epoch's steps, on the host and on the device. Steps read them from
+/* Makes room for the rates of an epoch's steps, on the host and on the device. Steps read them from
  * the device's memory, so that no recording fixes them. */
-static enum status make_scales(struct epochs *epochs, struct error *error) {
-    const size_t batches = epochs->result->batches;
-    const struct budget_row scales = budget_scales(batches);
-    epochs->scales = malloc(budget_bytes(&scales, 1, 0));
-    if (!epochs->scales)
-        return error_memory(error, "the learning rates", budget_bytes(&scales, 1, 0));
-    for (size_t b = 0; b < batches; b++)
-        epochs->scales[b] = -(float)epochs->plan->learning_rate;
+static enum status make_rates(struct epochs *epochs, struct error *error) {
+    const struct budget_row rates = budget_rates(epochs->plan, epochs->result->batches);
+    epochs->rates = malloc(budget_bytes(&rates, 1, 0));
+    if (!epochs->rates)
+        return error_memory(error, "the learning rates", budget_bytes(&rates, 1, 0));
     struct buffer *buffer = NULL;
     const enum status status =
-        device_allocate(epochs->device, budget_elements(&scales, 0), &buffer, error);
-    epochs->device_scales = device_view(buffer, batches, 1);
+        device_allocate(epochs->device, budget_elements(&rates, 0), &buffer, error);
+    epochs->device_rates = device_view(
+        buffer, epochs->result->batches, optimizer_rates[optimizer_of(&epochs->plan->optimizer)]);
     return status;
+}
+
+/* Fills the rates of the next epoch's steps, and sends them. */
+static enum status send_rates(struct epochs *epochs, struct error *error) {
+    const struct training_plan *plan = epochs->plan;
+    const size_t batches = epochs->result->batches, columns = epochs->device_rates.columns;
+    const size_t first = epochs->result->reached.epochs_done * batches;
+    for (size_t b = 0; b < batches; b++) {
+        const double factor = schedule_factor(
+            plan->schedule, plan->warm_up_epochs * batches, plan->epochs * batches, first + b);
+        float rates[OPTIMIZER_RATES_MAX];
+        optimizer_fill_rates(&plan->optimizer, factor * plan->learning_rate, first + b + 1, rates);
+        memcpy(epochs->rates + b * columns, rates, columns * sizeof *rates);
+    }
+    return device_upload(epochs->device, epochs->device_rates, epochs->rates, error);
 }
 
 static enum status make_batches(
@@ -109,7 +123,7 @@ static enum status make_batches(
     epochs->pinned = status == STATUS_OK && device_pin(epochs->device, result->reached.scores,
                                                 budget_bytes(&scores, 1, 0));
     if (status == STATUS_OK)
-        status = make_scales(epochs, error);
+        status = make_rates(epochs, error);
     result->streamed = epochs->loader.streamed;
     result->batching = clock_seconds() - start;
     return status;
@@ -209,7 +223,7 @@ static enum status move_on(
 static enum status take_steps(struct epochs *epochs, struct steps *steps, struct error *error) {
     enum status status = loader_begin(&epochs->loader, epochs->result->reached.epochs_done, error);
     if (status == STATUS_OK)
-        status = device_upload(epochs->device, epochs->device_scales, epochs->scales, error);
+        status = send_rates(epochs, error);
     if (status == STATUS_OK)
         status = device_run(epochs->device, steps->first == 0 ? epochs->recording : epochs->rest,
             enqueue_steps, steps, error);
@@ -261,7 +275,7 @@ enum status epochs_warm_up(struct epochs *epochs, struct error *error) {
     if (plan->warm_up <= 0.0 || plan->epochs == epochs->result->reached.epochs_done)
         return STATUS_OK;
     const double start = clock_seconds();
-    const size_t bytes = network_parameters_length(network_shape(epochs->network)) * sizeof(float);
+    const size_t bytes = network_length(network_shape(epochs->network)) * sizeof(float);
     float *parameters = memory_allocate(bytes);
     if (!parameters)
         return error_memory(error, "the weights during the warm-up", bytes);
@@ -309,7 +323,7 @@ void epochs_free(struct epochs *epochs) {
     if (epochs->pinned)
         device_unpin(epochs->device, epochs->result->reached.scores);
     buffer_free(epochs->scores.buffer);
-    buffer_free(epochs->device_scales.buffer);
-    free(epochs->scales);
+    buffer_free(epochs->device_rates.buffer);
+    free(epochs->rates);
     loader_free(&epochs->loader);
 }

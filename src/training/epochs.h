@@ -11,10 +11,10 @@ struct epochs {
     const struct training_observer *observer; /* NULL: there is none */
     struct training_result *result; /* its `batches` and `samples` are filled by the caller */
     struct loader loader;
-    struct view scores;        /* [samples of an epoch, 2] */
-    bool pinned;               /* so is the host's memory that they are fetched to */
-    float *scales;             /* [batches of an epoch]: -learning rate of each step */
-    struct view device_scales; /* [batches of an epoch, 1]: `scales` on the device */
+    struct view scores;       /* [samples of an epoch, 2] */
+    bool pinned;              /* so is the host's memory that they are fetched to */
+    float *rates;             /* [batches of an epoch, R]: the optimiser's, of each step */
+    struct view device_rates; /* the same on the device */
     /* Of all steps of an epoch, and of those that an interrupted epoch had left. NULL: the steps
      * are enqueued one by one. */
     struct recording *recording, *rest;

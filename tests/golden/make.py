@@ -12,7 +12,8 @@ DEFAULT = {"samples": 50, "epochs": 3, "batch-size": 16, "layers": "12", "activa
            "learning-rate": 0.01, "color": "grey", "tail": "wrap", "shuffle": False, "seed": 1}
 
 # The benchmark's net at its own batch size; every activation, color and tail, shuffled and not; many layers,
-# one and none; batches of one, and of the data more than twice over; a seed of more than 32 bits.
+# one and none; batches of one, and of the data more than twice over; a seed of more than 32 bits; every optimiser and
+# schedule.
 RUNS = [{**DEFAULT, **options} for options in (
     {"samples": 400, "epochs": 2, "batch-size": 300, "layers": "64,32"},
     {"samples": 45, "batch-size": 20, "layers": "none", "learning-rate": 0.002, "seed": 4},
@@ -30,6 +31,14 @@ RUNS = [{**DEFAULT, **options} for options in (
     {"shuffle": True, "tail": "drop", "activation": "relu", "layers": "9,8,7,6,5", "seed": 12},
     {"samples": 35, "batch-size": 9, "shuffle": True, "color": "rgb", "activation": "tanh", "layers": "5",
      "seed": 2 ** 40 + 13},
+    {"momentum": 0.9, "learning-rate": 0.002, "seed": 14},
+    {"momentum": 0.8, "nesterov": True, "schedule": "cosine", "layers": "12,8", "tail": "short", "seed": 15},
+    {"weight-decay": 0.5, "schedule": "linear", "warmup-epochs": 1, "seed": 16},
+    {"momentum": 0.9, "nesterov": True, "weight-decay": 0.1, "schedule": "step", "epochs": 4, "activation": "tanh",
+     "learning-rate": 0.003, "shuffle": True, "seed": 17},
+    {"optimizer": "adamw", "learning-rate": 0.003, "seed": 18},
+    {"optimizer": "adamw", "weight-decay": 0.2, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "learning-rate": 0.01,
+     "schedule": "cosine", "warmup-epochs": 1, "activation": "relu", "layers": "20,10", "color": "rgb", "seed": 19},
 )]
 
 

@@ -7,6 +7,7 @@ import math
 from operator import mul
 
 import draws
+import optimizers
 
 
 def inputs(pixels, color):
@@ -71,21 +72,32 @@ def backward(layers, given, gradient, slope):
     return gradients
 
 
-def train_batch(layers, samples, activation, rate):
-    """(loss, correct) of each sample before the step, and the layers after it."""
+def flatten(layers):
+    """All parameters of the layers, one after another."""
+    return [value for weights, bias in layers for row in (*weights, bias) for value in row]
+
+
+def unflatten(values, layers):
+    """The same, in the shape of the layers."""
+    source = iter(values)
+    return [([list(itertools.islice(source, len(row))) for row in weights],
+             list(itertools.islice(source, len(bias)))) for weights, bias in layers]
+
+
+def train_batch(layers, samples, activation):
+    """(loss, correct) of each sample, and the gradient by all parameters."""
     scores, passed = [], []
     for x, label in samples:
         given, logits = forward(layers, x, ACTIVATIONS[activation][0])
         scored, gradient = score(logits, label)
         scores.append(scored)
         passed.append((given, backward(layers, given, gradient, ACTIVATIONS[activation][1])))
-    after = []
-    for number, (weights, bias) in enumerate(layers):
+    gradient = []
+    for number in range(len(layers)):
         columns = list(zip(*(given[number] for given, _ in passed)))  # [inputs][batch]
         slopes = list(zip(*(gradients[number] for _, gradients in passed)))  # [outputs][batch]
-        after.append(([[w - rate * dot(d, x) for w, x in zip(row, columns)] for row, d in zip(weights, slopes)],
-                      [b - rate * sum(d) for b, d in zip(bias, slopes)]))
-    return scores, after
+        gradient.append(([[dot(d, x) for x in columns] for d in slopes], [sum(d) for d in slopes]))
+    return scores, flatten(gradient)
 
 
 def mean(scores):
@@ -113,15 +125,18 @@ def train(run):
     """What a run of the trainer with these options should come to."""
     training, test = read_samples(run, 0), read_samples(run, 1)
     layers = draws.first_parameters(run["seed"], widths(run))
-    epochs = []
+    optimizer = optimizers.make(run, len(flatten(layers)))
+    epochs, steps = [], 0
     for epoch in range(run["epochs"]):
         order = list(range(len(training)))
         if run["shuffle"]:
             order = draws.permutation(run["seed"], draws.ORDER, epoch, len(training))
-        scores = []
-        for batch in batches(order, run["batch-size"], run["tail"]):
-            scored, layers = train_batch(layers, [training[n] for n in batch], run["activation"],
-                                         run["learning-rate"])
+        scores, parts = [], batches(order, run["batch-size"], run["tail"])
+        for batch in parts:
+            scored, gradient = train_batch(layers, [training[n] for n in batch], run["activation"])
+            rate = run["learning-rate"] * optimizers.factor(run, steps, len(parts))
+            steps += 1
+            layers = unflatten(optimizer.step(flatten(layers), gradient, rate, steps), layers)
             scores += scored
         epochs.append(mean(scores))
     activate = ACTIVATIONS[run["activation"]][0]

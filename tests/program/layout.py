@@ -13,7 +13,8 @@ SOURCE = sys.argv.pop(1)
 
 EVERYBODYS = "system"  # every room may include it, so the picture has no arrows to it
 # Whose are the public headers that are not named after their room.
-PUBLIC = {"error": EVERYBODYS, "host": EVERYBODYS, "random": EVERYBODYS, "record": "report"}
+PUBLIC = {"error": EVERYBODYS, "host": EVERYBODYS, "random": EVERYBODYS, "record": "report",
+          "optimizer": "training"}
 # Headers of others, and the rooms that may include them.
 LIBRARIES = {
     r"cblas": {"cpu"},

@@ -53,6 +53,34 @@ class Resuming(Folder):
                         "epochs": 1, "batches": 0, "seconds": begun["epochs"][0]["seconds"]})
                     self.assertEqual(found["config"], {**begun["config"], "epochs": 3})
 
+    def test_optimizers(self):
+        """What an optimiser remembers, and where a schedule has come to, goes on, too."""
+        for device in DEVICES:
+            for names, more in (
+                    (["momentum_buffer"], ("--momentum", 0.9, "--nesterov", "--weight-decay", 0.01,
+                                           "--schedule", "cosine")),
+                    (["exp_avg", "exp_avg_sq"], ("--optimizer", "adamw", "--learning-rate", 0.001,
+                                                 "--weight-decay", 0.1, "--schedule", "linear",
+                                                 "--warmup-epochs", 1))):
+                with self.subTest(device=device, options=more):
+                    shape = ("--device", device, *SMALL, "--tail", "short", *more, "--epochs", 3)
+                    whole = record(*shape, "--save", self.path("whole"), "--checkpoint", self.path("all"))
+                    # It is told to stop once it has written its first checkpoint.
+                    run(*shape, "--checkpoint", self.checkpoint, env=moment("rename:4:INT"))
+                    found = record("--resume", self.checkpoint, "--save", self.path("parts"))
+                    self.assertGreater(found["resumed"]["epochs"], 0)
+                    self.assertEqual(self.bytes_of("parts"), self.bytes_of("whole"))
+                    self.assertEqual(found["test"], whole["test"])
+                    self.assertEqual(found["config"], whole["config"])
+                    weights, tensors = read_safetensors(self.path("whole")), read_safetensors(self.path("all"))
+                    self.assertEqual(set(tensors) - set(weights) - {"trainer.epochs"},
+                                     {f"trainer.{name}.{weight}" for name in names for weight in weights})
+                    for name, (shape_of, *_) in tensors.items():
+                        if name != "trainer.epochs":
+                            self.assertEqual(shape_of, weights[re.sub(r"^trainer\.\w+\.", "", name)][0])
+                    os.remove(self.checkpoint)
+                    os.remove(self.path("all"))
+
     def test_file(self):
         """What the checkpoint has, and that --init takes its weights."""
         options = ("--device", "reference", "--threads", 2, *SMALL, "--epochs", 2)
@@ -79,7 +107,8 @@ class Resuming(Folder):
                 ("device", "opencl", "reference"), ("threads", 2, 1), ("samples", 499, 500),
                 ("batch-size", 65, 64), ("layers", "64", "64,32"), ("activation", "tanh", "sigmoid"),
                 ("learning-rate", 0.02, 0.01), ("color", "rgb", "grey"), ("tail", "drop", "wrap"),
-                ("seed", 2, 1), ("precision", "tf32", "fp32")):
+                ("seed", 2, 1), ("precision", "tf32", "fp32"), ("momentum", 0.5, 0),
+                ("optimizer", "adamw", "sgd"), ("schedule", "step", "constant")):
             self.fails(2, f"its run has --{option} {stored} (not {value})", "--resume", self.checkpoint,
                        f"--{option}", value)
         self.fails(2, "--batch-size 64 (not 7), --seed 1 (not 8)", "--resume", self.checkpoint, "--seed", 8,

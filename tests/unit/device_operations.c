@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct error error;
 
@@ -37,13 +38,17 @@ static void plain_gradient(const struct operation *o, void *const *of) {
 }
 
 static void plain_step(const struct operation *o, void *const *of) {
-    plain_optimize(o->optimize.parameters.rows * o->optimize.parameters.columns, of[0],
-        *(const float *)of[1], of[2]);
+    plain_optimize(o->optimize.parameters.rows * o->optimize.parameters.columns, o->optimizer,
+        of[0], of[1], of[2], of[3], of[4]);
 }
 
 static void plain_update(const struct operation *o, void *const *of) {
-    plain_dense_update(o->dense_update.x.rows, o->dense_update.x.columns,
-        o->dense_update.d_y.columns, of[0], of[1], *(const float *)of[2], of[3], of[4]);
+    const size_t in = o->dense_update.x.columns, out = o->dense_update.d_y.columns;
+    float *gradient = malloc((in + 1) * out * sizeof *gradient), *d_bias = gradient + in * out;
+    plain_dense_gradient(o->dense_update.x.rows, in, out, of[0], of[1], gradient, d_bias);
+    plain_optimize(in * out, o->optimizer, gradient, of[2], of[3], of[5], of[7]);
+    plain_optimize(out, o->optimizer, d_bias, of[2], of[4], of[6], of[8]);
+    free(gradient);
 }
 
 static void plain_softmax(const struct operation *o, void *const *of) {
@@ -68,6 +73,26 @@ static const struct {
 
 /* --- An operation of random operands --- */
 
+/* Rates of optimisers, each as far from the others as can be. */
+static const float some_rates[OPTIMIZERS][OPTIMIZER_RATES_MAX] = {
+    {0.3f}, {-0.05f, 0.1f, 0.9f, 0.75f, 0.5f}, {0.9f, -0.2f, 1.5f, 0.3f, 0.01f, 0.1f}};
+
+/* An operand of this name, of random numbers or such that are of use. */
+static struct operand draw_operand(const struct operation *operation, const char *name, size_t rows,
+    size_t columns, float spread) {
+    if (strcmp(name, "rates") == 0)
+        return make_operand(rows, columns, some_rates[operation->optimizer]);
+    if (!strstr(name, "state 1"))
+        return spread_operand(rows, columns, spread);
+    float *squares = malloc(rows * columns * sizeof *squares);
+    draw_values(squares, rows * columns);
+    for (size_t i = 0; i < rows * columns; i++)
+        squares[i] = fabsf(squares[i]);
+    const struct operand operand = make_operand(rows, columns, squares);
+    free(squares);
+    return operand;
+}
+
 /* The sizes of an operation, by the letters of its type. */
 struct sizes {
     size_t of[CHAR_MAX + 1];
@@ -81,20 +106,22 @@ static size_t side_of(char said, const struct sizes *sizes) {
  * are up to `spread`. */
 static void check(struct operation operation, struct sizes sizes, float spread) {
     const struct operation_type *type = &operation_types[operation.kind];
-    const size_t count = operation_operands(type);
+    const size_t count = operation_operands(&operation);
     struct operand operands[OPERATION_VIEWS];
-    void *expected[OPERATION_VIEWS];
+    void *expected[OPERATION_VIEWS] = {NULL};
+    sizes.of['r'] = operation_size(&operation, 'r');
     print_message("%s", type->name);
     for (size_t v = 0; v < count; v++) {
         const struct operand_type *of = &type->operands[v];
         const size_t rows = side_of(of->rows, &sizes), columns = side_of(of->columns, &sizes);
         operands[v] = of->below ? random_indices(rows, (uint32_t)sizes.of[(int)of->below])
-                                : spread_operand(rows, columns, spread);
+                                : draw_operand(&operation, of->name, rows, columns, spread);
         operation.views[v] = view_of(&operands[v]);
         expected[v] = operands[v].expected;
         print_message(" %s [%zu, %zu]", of->name, rows, columns);
     }
-    print_message(", %s\n", activation_names[operation.activation]);
+    print_message(
+        ", %s, optimiser %d\n", activation_names[operation.activation], (int)operation.optimizer);
     assert_ok(operation_enqueue(tested, &operation, &error));
     plain_operations[operation.kind].compute(&operation, expected);
     const char letter = plain_operations[operation.kind].depth;
@@ -133,7 +160,10 @@ static void check_backward(size_t batch, size_t in, size_t out, enum activation 
 static void check_update(size_t batch, size_t in, size_t out) {
     const struct sizes sizes = layer_sizes(batch, in, out);
     check((struct operation){.kind = OPERATION_DENSE_GRADIENT}, sizes, 1.0f);
-    check((struct operation){.kind = OPERATION_DENSE_UPDATE}, sizes, 1.0f);
+    for (int optimizer = 0; optimizer < OPTIMIZERS; optimizer++)
+        check((struct operation){.kind = OPERATION_DENSE_UPDATE,
+                  .optimizer = (enum optimizer)optimizer},
+            sizes, 1.0f);
 }
 
 /* Every operation that there is, at random sizes. */
@@ -147,6 +177,7 @@ void test_operations(void **state) {
             assert_non_null(plain_operations[kind].compute);
             check((struct operation){.kind = (enum operation_kind)kind,
                       .activation = (enum activation)(n % ACTIVATIONS),
+                      .optimizer = (enum optimizer)(n % OPTIMIZERS),
                       .scale = n % 2 ? 0.1f : 1.0f},
                 sizes, 1.0f);
         }

@@ -237,7 +237,7 @@ static enum status enqueue_steps(void *context, struct error *problem) {
             tested, x, d_y, view_of(&at->d_weights), view_of(&at->d_bias), problem);
     return status == STATUS_OK
                ? device_optimize(tested, OPTIMIZER_GRADIENT_DESCENT, view_of(&at->d_weights), scale,
-                     view_of(&at->parameters), problem)
+                     view_of(&at->parameters), NULL, problem)
                : status;
 }
 
@@ -257,7 +257,8 @@ void test_other_scale(void **state) {
             at.weights.expected, at.bias.expected);
         plain_dense_gradient(BATCH, IN, OUT, at.x.expected, at.d_y.expected, at.d_weights.expected,
             at.d_bias.expected);
-        plain_optimize(IN * OUT, at.d_weights.expected, scales[s], at.parameters.expected);
+        plain_optimize(IN * OUT, OPTIMIZER_GRADIENT_DESCENT, at.d_weights.expected, &scales[s],
+            at.parameters.expected, NULL, NULL);
     }
     assert_ok(device_synchronise(tested, &error));
     recording_free(tested, recording);

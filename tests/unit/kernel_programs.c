@@ -57,7 +57,8 @@ void kernel_programs(void (*visit)(const struct kernel_program *program), int cu
         {"dense_forward_epilogue", "dense_backward_epilogue", "dense_update_epilogue",
             "bias_update", NULL},
         options, 0, 0, 0});
-    visit(&(struct kernel_program){"optimize.cl", "", {"gradient_descent", NULL}, "", 0, 0, 0});
+    visit(&(struct kernel_program){
+        "optimize.cl", "", {"gradient_descent", "momentum", "adamw", NULL}, "", 0, 0, 0});
     visit(&(struct kernel_program){"samples.cl", "",
         {"softmax_cross_entropy", "gather_rows", "convert_pixels", NULL}, "", 0, 0, 0});
 }

@@ -68,9 +68,29 @@ void plain_dense_gradient(size_t batch, size_t in, size_t out, const float *x, c
     plain_dense_update(batch, in, out, x, d_y, 1.0, d_weights, d_bias);
 }
 
-void plain_optimize(size_t count, const float *gradient, double scale, float *parameters) {
-    for (size_t i = 0; i < count; i++)
-        parameters[i] = (float)(parameters[i] + scale * gradient[i]);
+void plain_optimize(size_t count, enum optimizer optimizer, const float *gradient,
+    const float *rates, float *parameters, float *first, float *second) {
+    for (size_t i = 0; i < count; i++) {
+        double g = gradient[i], p = parameters[i], step = 0.0;
+        if (optimizer == OPTIMIZER_GRADIENT_DESCENT)
+            step = g;
+        if (optimizer == OPTIMIZER_MOMENTUM) {
+            g += (double)rates[1] * p;
+            const double velocity = (double)rates[2] * first[i] + g;
+            first[i] = (float)velocity;
+            step = (double)rates[3] * g + (double)rates[4] * velocity;
+        }
+        if (optimizer == OPTIMIZER_ADAMW) {
+            const double mean = (1.0 - (double)rates[3]) * first[i] + (double)rates[3] * g;
+            const double square = (1.0 - (double)rates[4]) * second[i] + (double)rates[4] * g * g;
+            first[i] = (float)mean;
+            second[i] = (float)square;
+            step = mean / ((double)rates[2] * sqrt(square) + (double)rates[5]);
+        }
+        parameters[i] =
+            (float)(optimizer == OPTIMIZER_ADAMW ? (double)rates[0] * p + (double)rates[1] * step
+                                                 : p + (double)rates[0] * step);
+    }
 }
 
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,

@@ -23,8 +23,9 @@ void plain_dense_update(size_t batch, size_t in, size_t out, const float *x, con
 void plain_dense_gradient(size_t batch, size_t in, size_t out, const float *x, const float *d_y,
     float *d_weights, float *d_bias);
 
-/* parameters[count] */
-void plain_optimize(size_t count, const float *gradient, double scale, float *parameters);
+/* parameters[count], and as many states: first[count], second[count] */
+void plain_optimize(size_t count, enum optimizer optimizer, const float *gradient,
+    const float *rates, float *parameters, float *first, float *second);
 
 /* score[batch, 2], and logits[batch, classes] become the gradient */
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,

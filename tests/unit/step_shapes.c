@@ -14,7 +14,7 @@ struct step make_step(size_t batch, size_t layers, const size_t *widths, bool ga
         .labels = {&step_buffers[LABELS], 0, batch, 1},
         .score = {&step_buffers[SCORE], 0, batch, 2},
         .loss_scale = 0.1f,
-        .scale = {&step_buffers[SCALE], 0, 1, 1},
+        .rates = {&step_buffers[SCALE], 0, 1, 1},
         .gathered = gathered};
     if (gathered) {
         step.all_x = (struct view){&step_buffers[ALL_X], 0, 1000, widths[0]};

@@ -39,7 +39,7 @@ static enum status enqueue(
     const struct operation_type *type = &operation_types[operation->kind];
     if (operation->kind != kind)
         return status;
-    for (size_t v = 0; v < operation_operands(type); v++)
+    for (size_t v = 0; v < operation_operands(operation); v++)
         if (type->operands[v].use != OPERAND_READ && operation->views[v].rows > 1) /* no bias */
             spoil_view(operation->views[v]);
     return status;

@@ -343,6 +343,80 @@ static void test_run(void **state) {
     free(loaded);
 }
 
+/* Replaces a text of the file by another one of its length. */
+static void edit(const char *from, const char *to) {
+    static char bytes[8192];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    const size_t count = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    assert_int_equal(strlen(from), strlen(to));
+    char *at = memmem(bytes, count, from, strlen(from));
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    write_bytes(bytes, count);
+}
+
+/* The states of an optimiser: a run keeps them beside the weights, under torch.optim's names. */
+static void test_states(void **state) {
+    (void)state;
+    static const char *const names[OPTIMIZERS][OPTIMIZER_STATES_MAX] = {
+        [OPTIMIZER_MOMENTUM] = {"\"trainer.momentum_buffer.0.weight\""},
+        [OPTIMIZER_ADAMW] = {"\"trainer.exp_avg.2.bias\"", "\"trainer.exp_avg_sq.0.weight\""}};
+    for (enum optimizer optimizer = 0; optimizer < OPTIMIZERS; optimizer++) {
+        struct network_shape of = shape;
+        of.optimizer = optimizer;
+        const size_t length = network_length(&of), weights = length_of(&shape);
+        const struct checkpoint_run run = {settings, 1, &position, NULL};
+        float *saved = calloc(length, sizeof *saved), *loaded = malloc(length * sizeof *loaded);
+        for (size_t s = 0; s <= optimizer_states[optimizer]; s++)
+            network_first_parameters(&shape, s, saved + s * weights);
+        struct checkpoint *checkpoint;
+        assert_ok(support_save(path, &of, saved, &run, &error));
+        assert_ok(checkpoint_open(path, &checkpoint, &error));
+        assert_true(checkpoint_is_ours(checkpoint));
+        assert_ok(checkpoint_load(checkpoint, &of, loaded, &error));
+        assert_memory_equal(loaded, saved, weights * sizeof *saved);
+        for (size_t i = weights; i < length; i++)
+            assert_true(loaded[i] == 0.0f);
+        assert_ok(checkpoint_load_states(checkpoint, &of, loaded, &error));
+        assert_memory_equal(loaded, saved, length * sizeof *saved);
+        for (enum optimizer other = 0; other < OPTIMIZERS; other++) {
+            of.optimizer = other;
+            if (other != optimizer)
+                assert_fails(checkpoint_load_states(checkpoint, &of, loaded, &error),
+                    STATUS_CHECKPOINT, "are not those of its tensors");
+        }
+        of.optimizer = optimizer;
+        checkpoint_close(checkpoint);
+        struct training_position found;
+        assert_ok(load_position(&found)); /* whatever the states are */
+        assert_memory_equal(found.epochs, epochs, sizeof epochs);
+        training_position_free(&found);
+        assert_ok(load(&shape, loaded)); /* for another run, which has none */
+        for (size_t s = 0; s < optimizer_states[optimizer]; s++) {
+            char *other = strdup(names[optimizer][s]);
+            other[strlen(other) - 3] ^= 1;
+            edit(names[optimizer][s], other);
+            assert_fails(load(&of, loaded), STATUS_CHECKPOINT, "is missing");
+            edit(other, names[optimizer][s]);
+            free(other);
+        }
+        assert_ok(support_save(path, &of, saved, NULL, &error)); /* weights alone */
+        assert_ok(checkpoint_open(path, &checkpoint, &error));
+        assert_ok(checkpoint_load(checkpoint, &of, loaded, &error));
+        if (optimizer != OPTIMIZER_GRADIENT_DESCENT)
+            assert_fails(checkpoint_load_states(checkpoint, &of, loaded, &error), STATUS_CHECKPOINT,
+                "are not those of its tensors");
+        checkpoint_close(checkpoint);
+        saved[length - weights + network_bias_offset(&shape, 1)] = NAN; /* of the last array */
+        if (optimizer != OPTIMIZER_GRADIENT_DESCENT)
+            assert_fails(support_save(path, &of, saved, &run, &error), STATUS_DIVERGED, "is nan");
+        free(saved);
+        free(loaded);
+    }
+}
+
 /* The choices of a net of as many layers as there may be, three for each and for two sizes of
  * batches: as long as they are, or not there. */
 static void test_choices(void **state) {
@@ -379,20 +453,6 @@ static void test_weights_are_no_run(void **state) {
     free(parameters);
     assert_fails(load_position(&found), STATUS_CHECKPOINT, "no run to continue");
     training_position_free(&found);
-}
-
-/* Replaces a text of the file by another one of its length. */
-static void edit(const char *from, const char *to) {
-    static char bytes[8192];
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    const size_t count = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    assert_int_equal(strlen(from), strlen(to));
-    char *at = memmem(bytes, count, from, strlen(from));
-    assert_non_null(at);
-    memcpy(at, to, strlen(to));
-    write_bytes(bytes, count);
 }
 
 static void test_bad_runs(void **state) {
@@ -477,6 +537,7 @@ int main(void) {
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_run),
+        cmocka_unit_test(test_states),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_weights_are_no_run),
         cmocka_unit_test(test_bad_runs),

@@ -117,8 +117,15 @@ static void sum_columns(
     kernels->add_column_sums(values, other, ROWS, COLUMNS, first, end, 0.7f);
 }
 
-static void add_scaled(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
-    kernels->add_scaled(values + first, other + first, end - first, 0.7f);
+static enum optimizer optimizer;
+
+/* Thirds of the values are the parameters and their states. */
+static void take_step(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
+    static const float rates[OPTIMIZERS][OPTIMIZER_RATES_MAX] = {
+        {0.7f}, {-0.7f, 0.1f, 0.9f, 0.75f, 0.5f}, {0.9f, -0.7f, 1.5f, 0.3f, 1.0f, 0.1f}};
+    float *const states[] = {values + COUNT / 3 + first, values + 2 * (COUNT / 3) + first};
+    kernels->take_step(
+        optimizer, rates[optimizer], other + first, values + first, states, end - first);
 }
 
 static void softmax(const struct cpu_kernels *kernels, float *values, size_t first, size_t end) {
@@ -156,7 +163,10 @@ static void check_all_parts(const struct cpu_kernels *kernels) {
         check_parts(kernels, slope, COUNT);
     }
     check_parts(kernels, sum_columns, COLUMNS);
-    check_parts(kernels, add_scaled, COUNT);
+    for (int o = 0; o < OPTIMIZERS; o++) {
+        optimizer = (enum optimizer)o;
+        check_parts(kernels, take_step, COUNT / 3);
+    }
     check_parts(kernels, softmax, ROWS);
 }
 

@@ -8,12 +8,12 @@
 static struct options options;
 static struct error error;
 
-/* Parses up to seven words; NULL ends them. */
-#define PARSE(...) parse((const char *[8]){__VA_ARGS__})
+/* Parses up to eleven words; NULL ends them. */
+#define PARSE(...) parse((const char *[12]){__VA_ARGS__})
 
-static enum status parse(const char *const words[8]) {
-    static char copies[9][512] = {"trainer"};
-    char *arguments[10] = {copies[0]};
+static enum status parse(const char *const words[12]) {
+    static char copies[13][512] = {"trainer"};
+    char *arguments[14] = {copies[0]};
     int count = 1;
     for (; words[count - 1]; count++) {
         snprintf(copies[count], sizeof copies[count], "%s", words[count - 1]);
@@ -67,6 +67,16 @@ static void test_refused(void **state) {
         {"learning-rate", "1e400", "a number from 0 to 1e+06"},
         {"learning-rate", "1e-400", "a number from 0 to 1e+06"},
         {"learning-rate", "1000001", "a number from 0 to 1e+06"},
+        {"optimizer", "adam", "sgd or adamw"},
+        {"momentum", "-0.1", "a number from 0 to 1"},
+        {"momentum", "1.1", "a number from 0 to 1"},
+        {"weight-decay", "-1", "a number from 0 to 1e+06"},
+        {"weight-decay", "inf", "a number from 0 to 1e+06"},
+        {"beta1", "2", "a number from 0 to 1"},
+        {"beta2", "x", "a number from 0 to 1"},
+        {"epsilon", "-1e-8", "a number from 0 to 1"},
+        {"schedule", "cos", "constant, step, cosine or linear"},
+        {"warmup-epochs", "0.5", "a whole number from 0 to 1000000"},
         {"color", "red", "grey or rgb"},
         {"tail", "cut", "wrap, short or drop"},
         {"batches", "some", "auto, resident or streamed"},
@@ -102,6 +112,32 @@ static void test_words(void **state) {
         "--tail drop: batches of 300 leave none of 100 samples; lower --batch-size");
 }
 
+static void test_optimizers(void **state) {
+    (void)state;
+    assert_ok(PARSE("--momentum", "0.9", "--nesterov", "--weight-decay", "5e-4"));
+    assert_int_equal(options.shape.optimizer, OPTIMIZER_MOMENTUM);
+    assert_ok(PARSE("--weight-decay", "5e-4")); /* whose step is momentum's, without any */
+    assert_int_equal(options.shape.optimizer, OPTIMIZER_MOMENTUM);
+    assert_ok(PARSE("--optimizer", "adamw", "--beta1", "0", "--beta2", "0.9", "--epsilon", "0"));
+    assert_int_equal(options.shape.optimizer, OPTIMIZER_ADAMW);
+    assert_ok(PARSE("--schedule", "cosine", "--warmup-epochs", "5"));
+    assert_fails(PARSE("--nesterov"), STATUS_USAGE, "--nesterov needs a --momentum of more than 0");
+    assert_fails(PARSE("--momentum", "1"), STATUS_USAGE, "--momentum 1: it is less than 1");
+    assert_fails(PARSE("--optimizer", "adamw", "--beta1", "1"), STATUS_USAGE,
+        "--beta1 1: it is less than 1");
+    assert_fails(PARSE("--optimizer", "adamw", "--beta2", "1"), STATUS_USAGE,
+        "--beta2 1: it is less than 1");
+    assert_fails(PARSE("--optimizer", "adamw", "--momentum", "0.9"), STATUS_USAGE,
+        "--optimizer adamw has no --momentum");
+    assert_fails(PARSE("--optimizer", "adamw", "--nesterov"), STATUS_USAGE,
+        "--optimizer adamw has no --nesterov");
+    static const char *const adamws[] = {"--beta1", "--beta2", "--epsilon"};
+    for (int a = 0; a < 3; a++)
+        assert_fails(PARSE(adamws[a], "0.5"), STATUS_USAGE, "add --optimizer adamw");
+    assert_fails(PARSE("--epochs", "2", "--warmup-epochs", "3"), STATUS_USAGE,
+        "--warmup-epochs 3: there are only 2 --epochs");
+}
+
 /* The benchmark. */
 static void test_defaults(void **state) {
     (void)state;
@@ -121,6 +157,9 @@ static void test_defaults(void **state) {
     assert_memory_equal(options.shape.widths, widths, sizeof widths);
     assert_int_equal(options.shape.activation, ACTIVATION_SIGMOID);
     assert_true(options.plan.learning_rate == 0.01);
+    assert_int_equal(options.shape.optimizer, OPTIMIZER_GRADIENT_DESCENT);
+    assert_int_equal(options.plan.schedule, SCHEDULE_CONSTANT);
+    assert_int_equal(options.plan.warm_up_epochs, 0);
     assert_int_equal(options.plan.color, COLOR_GREY);
     assert_int_equal(options.plan.tail, TAIL_WRAP);
     assert_int_equal(options.plan.batches, BATCHES_AUTO);
@@ -225,13 +264,16 @@ static void test_stored(void **state) {
     static const char *const kept[][2] = {{"--device", "cpu"}, {"--gemm", "auto"},
         {"--precision", "fp32"}, {"--step", "auto"}, {"--submission", "auto"}, {"--threads", "3"},
         {"--data", "folder"}, {"--epochs", "5"}, {"--warm-up", "0"}, {"--batch-size", "300"},
-        {"--layers", "9,8"}, {"--activation", "sigmoid"},
-        {"--learning-rate", "0.012345678901234568"}, {"--color", "grey"}, {"--tail", "wrap"},
-        {"--batches", "auto"}, {"--shuffle", "false"}, {"--seed", "1"},
+        {"--layers", "9,8"}, {"--activation", "sigmoid"}, {"--optimizer", "sgd"},
+        {"--momentum", "0.9"}, {"--nesterov", "true"}, {"--weight-decay", "0"}, {"--beta1", "0.9"},
+        {"--beta2", "0.999"}, {"--epsilon", "1e-08"}, {"--learning-rate", "0.012345678901234568"},
+        {"--schedule", "constant"}, {"--warmup-epochs", "0"}, {"--color", "grey"},
+        {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"}, {"--seed", "1"},
         {"--checkpoint-every", "1"}};
     struct checkpoint_setting settings[OPTIONS_STORED_MAX];
     assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
-        "--learning-rate=0.012345678901234568", "--save=file", "--quiet"));
+        "--learning-rate=0.012345678901234568", "--save=file", "--quiet", "--momentum=0.9",
+        "--nesterov"));
     const size_t count = options_store(&options, settings);
     assert_int_equal(count, sizeof kept / sizeof *kept);
     for (size_t k = 0; k < count; k++) {
@@ -239,12 +281,17 @@ static void test_stored(void **state) {
         assert_string_equal(settings[k].value, kept[k][1]);
     }
     assert_ok(PARSE("--layers=none", "--samples=7", "--learning-rate=3e-5", "--shuffle"));
-    options_store(&options, settings);
-    assert_string_equal(settings[5].name, "--samples"); /* there are no threads and no data */
-    assert_string_equal(settings[5].value, "7");
-    assert_string_equal(settings[9].value, "none");
-    assert_string_equal(settings[11].value, "3e-05");
-    assert_string_equal(settings[15].value, "true");
+    const size_t others = options_store(&options, settings);
+    static const char *const changed[][2] = {{"--samples", "7"}, {"--layers", "none"},
+        {"--learning-rate", "3e-05"}, {"--shuffle", "true"}};
+    size_t found = 0;
+    for (size_t s = 0; s < others; s++) {
+        assert_string_not_equal(settings[s].name, "--threads"); /* which have no value */
+        assert_string_not_equal(settings[s].name, "--data");
+        if (found < 4 && strcmp(settings[s].name, changed[found][0]) == 0)
+            assert_string_equal(settings[s].value, changed[found++][1]);
+    }
+    assert_int_equal(found, 4);
 }
 
 /* --- Help --- */
@@ -257,7 +304,10 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
                              "      or its like in $XDG_CACHE_HOME, else synthetic"},
     {"--samples N", "all"}, {"--epochs N", "5"}, {"--warm-up SECONDS", "0"},
     {"--batch-size N", "300"}, {"--layers N,N,...|none", "64,32"},
-    {"--activation sigmoid|tanh|relu", "sigmoid"}, {"--learning-rate X", "0.01"},
+    {"--activation sigmoid|tanh|relu", "sigmoid"}, {"--optimizer sgd|adamw", "sgd"},
+    {"--momentum X", "0"}, {"--nesterov", NULL}, {"--weight-decay X", "0"}, {"--beta1 X", "0.9"},
+    {"--beta2 X", "0.999"}, {"--epsilon X", "1e-08"}, {"--learning-rate X", "0.01"},
+    {"--schedule constant|step|cosine|linear", "constant"}, {"--warmup-epochs N", "0"},
     {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
     {"--batches auto|resident|streamed", "auto"}, {"--shuffle", NULL}, {"--seed N", "1"},
     {"--init FILE", NULL}, {"--save FILE", NULL}, {"--checkpoint FILE", NULL},
@@ -296,6 +346,7 @@ static void test_help(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_places),

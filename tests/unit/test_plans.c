@@ -232,7 +232,7 @@ static enum status enqueue(void *context, struct error *problem) {
     enum status status = STATUS_OK;
     for (size_t o = 0; o < run->program->operations_count && status == STATUS_OK; o++) {
         struct operation operation = run->program->operations[o];
-        const size_t count = operation_operands(&operation_types[operation.kind]);
+        const size_t count = operation_operands(&operation);
         for (size_t v = 0; v < count; v++)
             operation.views[v].buffer = run->buffer;
         status = operation_enqueue(device, &operation, problem);

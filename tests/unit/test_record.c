@@ -56,7 +56,10 @@ static int make_record(void **state) {
         .color = COLOR_GREY,
         .tail = TAIL_SHORT,
         .shuffle = true,
-        .seed = 77};
+        .seed = 77,
+        .optimizer = {METHOD_SGD, 0.0625, 0.875, true, 0.75, 0.5, 0.125},
+        .schedule = SCHEDULE_LINEAR,
+        .warm_up_epochs = 2};
     whole.dataset = (struct dataset){.path = "/data/cifar", .origin = "files", .seconds = 0.75};
     whole.dataset.train.count = 4321;
     whole.dataset.test.count = 987;
@@ -157,7 +160,9 @@ static void test_json(void **state) {
         "\"environment\":{\"POCL_DEBUG\":\"1\",\"POCL_MAX_PTHREAD_COUNT\":\"2\"}},"
         "\"config\":{\"epochs\":6,\"batch_size\":120,\"layers\":[1024,16,8,10],"
         "\"activation\":\"tanh\",\"learning_rate\":0.03,\"color\":\"grey\",\"tail\":\"short\","
-        "\"batches\":\"resident\",\"seed\":77,\"shuffle\":true},"
+        "\"batches\":\"resident\",\"seed\":77,\"shuffle\":true,\"optimizer\":\"sgd\","
+        "\"momentum\":0.875,\"nesterov\":true,\"weight_decay\":0.0625,\"beta1\":0.75,"
+        "\"beta2\":0.5,\"epsilon\":0.125,\"schedule\":\"linear\",\"warmup_epochs\":2},"
         "\"dataset\":{\"name\":\"CIFAR-10\",\"source\":\"files\",\"path\":\"/data/cifar\","
         "\"train\":4321,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
@@ -189,18 +194,20 @@ static void test_csv(void **state) {
         {"submission", "graph"}, {"environment", "POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2"},
         {"epochs", "6"}, {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
         {"learning_rate", "0.03"}, {"color", "grey"}, {"tail", "short"}, {"batches", "resident"},
-        {"seed", "77"}, {"shuffle", "true"}, {"source", "files"}, {"path", "/data/cifar"},
-        {"train", "4321"}, {"test", "987"}, {"fingerprint", "fedcba9876543210"},
-        {"host_bytes", "123456789"}, {"device_bytes", "987654321"}, {"resumed", "true"},
-        {"resumed_seconds", "0.78125"}, {"min_processor_mhz", "1755"},
-        {"max_processor_mhz", "1980"}, {"min_memory_mhz", "2600"}, {"max_memory_mhz", "2619"},
-        {"clock_limits", "power setting"}, {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"},
-        {"batching", "0.6875"}, {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"},
-        {"min_epoch", "0.125"}, {"max_epoch", "0.5"}, {"unfinished", "0.0469"},
-        {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"},
-        {"loss", "1.9375"}, {"accuracy", "0.4"}, {"test_loss", "1.625"},
-        {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"}, {"gflops", "0.948867072"},
-        {"status", "complete"}};
+        {"seed", "77"}, {"shuffle", "true"}, {"optimizer", "sgd"}, {"momentum", "0.875"},
+        {"nesterov", "true"}, {"weight_decay", "0.0625"}, {"beta1", "0.75"}, {"beta2", "0.5"},
+        {"epsilon", "0.125"}, {"schedule", "linear"}, {"warmup_epochs", "2"}, {"source", "files"},
+        {"path", "/data/cifar"}, {"train", "4321"}, {"test", "987"},
+        {"fingerprint", "fedcba9876543210"}, {"host_bytes", "123456789"},
+        {"device_bytes", "987654321"}, {"resumed", "true"}, {"resumed_seconds", "0.78125"},
+        {"min_processor_mhz", "1755"}, {"max_processor_mhz", "1980"}, {"min_memory_mhz", "2600"},
+        {"max_memory_mhz", "2619"}, {"clock_limits", "power setting"}, {"setup", "0.0625"},
+        {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"}, {"warm_up", "1.0625"},
+        {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"}, {"max_epoch", "0.5"},
+        {"unfinished", "0.0469"}, {"checkpoint", "0.9375"}, {"release", "0.0195"},
+        {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"}, {"accuracy", "0.4"},
+        {"test_loss", "1.625"}, {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"},
+        {"gflops", "0.948867072"}, {"status", "complete"}};
     char expected[4096];
     size_t used = 0;
     for (int line = 0; line < 2; line++)
@@ -290,6 +297,8 @@ static void test_plan(void **state) {
         "data      CIFAR-10 in /data/cifar: 4321 training, 987 test images\n"
         "network   1024-16-8-10, tanh, grey\n"
         "training  6 epochs, batches of 120 (tail: short), learning rate 0.03, seed 77, shuffled\n"
+        "optimizer sgd, momentum 0.875 (Nesterov), weight decay 0.0625, linear schedule, rate "
+        "rises for 2 epochs\n"
         "memory    123.5 MB of the host, 987.7 MB of the device\n"
         "resumed   after epoch 2, batch 5 of the next\n");
 }
@@ -304,6 +313,9 @@ static void test_lesser_plan(void **state) {
     whole.plan.color = COLOR_RGB;
     whole.plan.tail = TAIL_WRAP;
     whole.plan.shuffle = false;
+    whole.plan.optimizer = (struct optimizer_plan){METHOD_SGD, 0.0, 0.0, false, 0.75, 0.5, 0.125};
+    whole.plan.schedule = SCHEDULE_CONSTANT;
+    whole.plan.warm_up_epochs = 0;
     whole.dataset.path[0] = '\0';
     whole.record.memory.streamed = true;
     whole.record.resumed = NULL;
@@ -444,7 +456,7 @@ static void test_bare_device(void **state) {
                       "null,\"environment\":null}");
     assert_says(JSON, "{\"name\":\"synthetic\",\"source\":\"synthetic\",\"path\":null,");
     assert_says(CSV, ",reference,cpu,EPYC,,,,,,,1,fp32,,,,6,");
-    assert_says(CSV, ",true,synthetic,,4321,");
+    assert_says(CSV, ",2,synthetic,,4321,");
     assert_says(SUMMARY, "0.5000 s max\n");
 }
 

@@ -13,7 +13,8 @@ static struct device *device;
 static struct dataset *dataset; /* 130 synthetic samples */
 static struct error error;
 
-static const struct network_shape shape = {2, {CIFAR10_PLANE, 8, 10}, ACTIVATION_TANH};
+/* Its optimiser is that of the plan which is tried. */
+static struct network_shape shape = {2, {CIFAR10_PLANE, 8, 10}, ACTIVATION_TANH};
 
 enum { EPOCHS = 3 };
 
@@ -57,7 +58,8 @@ static void assert_same(const struct training_result *found, const struct traini
 static void interrupt_everywhere(const struct training_plan *plan) {
     struct training_plan next = *plan;
     next.batches = BATCHES_AUTO;
-    const size_t bytes = network_parameters_length(&shape) * sizeof(float);
+    shape.optimizer = optimizer_of(&plan->optimizer);
+    const size_t bytes = network_length(&shape) * sizeof(float);
     float *first = malloc(bytes), *last = malloc(bytes), *parameters = malloc(bytes);
     struct training_result whole;
     network_first_parameters(&shape, 9, first);
@@ -117,7 +119,21 @@ static void test_interruption(void **state) {
             .learning_rate = 0.05,
             .shuffle = true,
             .batches = BATCHES_STREAMED,
-            .seed = 5}};
+            .seed = 5},
+        {.epochs = EPOCHS,
+            .batch_size = 50,
+            .learning_rate = 0.05,
+            .optimizer = {METHOD_SGD, 0.01, 0.9, true},
+            .schedule = SCHEDULE_LINEAR,
+            .tail = TAIL_SHORT,
+            .shuffle = true},
+        {.epochs = EPOCHS,
+            .batch_size = 50,
+            .learning_rate = 0.005,
+            .optimizer = {METHOD_ADAMW, 0.1, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8},
+            .schedule = SCHEDULE_COSINE,
+            .warm_up_epochs = 1,
+            .batches = BATCHES_STREAMED}};
     for (size_t p = 0; p < sizeof plans / sizeof *plans; p++)
         interrupt_everywhere(&plans[p]);
 }
@@ -131,7 +147,8 @@ static void test_bad_positions(void **state) {
     const struct training_position positions[] = {{EPOCHS + 1, epochs, 0, 0, NULL, 0.0},
         {1, epochs, 5, 160, scores, 0.0}, {1, epochs, 1, 31, scores, 0.0},
         {1, epochs, 0, 32, scores, 0.0}, {EPOCHS, epochs, 1, 32, scores, 0.0}};
-    float *parameters = malloc(network_parameters_length(&shape) * sizeof *parameters);
+    shape.optimizer = OPTIMIZER_GRADIENT_DESCENT;
+    float *parameters = malloc(network_length(&shape) * sizeof *parameters);
     network_first_parameters(&shape, 9, parameters);
     for (size_t p = 0; p < sizeof positions / sizeof *positions; p++) {
         struct training_result result;

@@ -26,7 +26,9 @@ struct net {
     size_t layers;
     struct view x, labels, score, scale, all_x, all_labels, index;
     struct view weights[LAYERS_MAX], bias[LAYERS_MAX], y[LAYERS_MAX], d_y[LAYERS_MAX];
+    struct dense_parameters states[LAYERS_MAX][OPTIMIZER_STATES_MAX];
     enum activation activations[LAYERS_MAX];
+    enum optimizer optimizer;
     bool gathered;
 };
 
@@ -39,13 +41,15 @@ static struct view place(size_t rows, size_t columns) {
 }
 
 static struct net draw_net(void) {
-    struct net net = {.layers = 1 + draw(LAYERS_MAX), .gathered = draw(2) == 1};
+    struct net net = {.layers = 1 + draw(LAYERS_MAX),
+        .gathered = draw(2) == 1,
+        .optimizer = (enum optimizer)draw(OPTIMIZERS)};
     const size_t batch = 1 + draw(20), samples = 1 + draw(50);
     size_t in = 1 + draw(20);
     net.x = place(batch, in);
     net.labels = place(batch, 1);
     net.score = place(batch, 2);
-    net.scale = place(1, 1);
+    net.scale = place(1, optimizer_rates[net.optimizer]);
     net.all_x = place(samples, in);
     net.all_labels = place(samples, 1);
     net.index = place(batch, 1);
@@ -54,6 +58,8 @@ static struct net draw_net(void) {
         const size_t out = 1 + draw(20);
         net.weights[l] = place(in, out);
         net.bias[l] = place(1, out);
+        for (size_t s = 0; s < optimizer_states[net.optimizer]; s++)
+            net.states[l][s] = (struct dense_parameters){place(in, out), place(1, out)};
         net.y[l] = place(batch, out);
         net.d_y[l] = last ? net.y[l] : place(batch, out);
         net.activations[l] = last ? ACTIVATION_NONE : (enum activation)draw(4);
@@ -82,10 +88,14 @@ static size_t list_step(const struct net *net, struct operation operations[OPERA
         operations[n++] = (struct operation){.kind = OPERATION_DENSE_BACKWARD,
             .dense_backward = {net->d_y[l], net->weights[l], net->y[l - 1], net->d_y[l - 1]},
             .activation = net->activations[l - 1]};
-    for (size_t l = 0; l < net->layers; l++)
-        operations[n++] = (struct operation){.kind = OPERATION_DENSE_UPDATE,
+    for (size_t l = 0; l < net->layers; l++) {
+        struct operation *update = &operations[n++];
+        *update = (struct operation){.kind = OPERATION_DENSE_UPDATE,
+            .optimizer = net->optimizer,
             .dense_update = {l == 0 ? net->x : net->y[l - 1], net->d_y[l], net->scale,
                 net->weights[l], net->bias[l]}};
+        memcpy(update->dense_update.states, net->states[l], sizeof net->states[l]);
+    }
     return n;
 }
 
@@ -100,7 +110,8 @@ static void assert_found(const struct net *net, const struct step *step) {
     assert_int_equal(step->layers_count, net->layers);
     assert_int_equal(step->gathered, net->gathered);
     assert_true(step->loss_scale == 0.125f);
-    assert_same(step->scale, net->scale);
+    assert_int_equal(step->optimizer, net->optimizer);
+    assert_same(step->rates, net->scale);
     assert_same(step->labels, net->labels);
     assert_same(step->score, net->score);
     if (net->gathered) {
@@ -116,6 +127,10 @@ static void assert_found(const struct net *net, const struct step *step) {
         assert_same(layer->y, net->y[l]);
         assert_same(layer->d_y, net->d_y[l]);
         assert_int_equal(layer->activation, net->activations[l]);
+        for (size_t s = 0; s < optimizer_states[net->optimizer]; s++) {
+            assert_same(layer->states[s].weights, net->states[l][s].weights);
+            assert_same(layer->states[s].bias, net->states[l][s].bias);
+        }
     }
 }
 
@@ -181,13 +196,13 @@ static void test_other_views(void **state) {
         const size_t count = list_step(&net, operations);
         for (size_t o = 0; o < count; o++) {
             const struct operation_type *type = &operation_types[operations[o].kind];
-            for (size_t v = 0; v < operation_operands(type); v++) {
+            for (size_t v = 0; v < operation_operands(&operations[o]); v++) {
                 struct view *view = &operations[o].views[v];
                 const struct view right = *view;
                 /* Nobody else knows of these. */
                 const bool alone =
-                    strcmp(type->operands[v].name, "score") == 0 ||
-                    (strcmp(type->operands[v].name, "scale") == 0 && net.layers == 1) ||
+                    type->operands[v].states || strcmp(type->operands[v].name, "score") == 0 ||
+                    (strcmp(type->operands[v].name, "rates") == 0 && net.layers == 1) ||
                     strcmp(type->operands[v].name, "source") == 0 ||
                     (strcmp(type->operands[v].name, "labels") == 0 && !net.gathered);
                 if (alone)
@@ -226,6 +241,10 @@ static void test_other_numbers(void **state) {
                                  (kind == OPERATION_DENSE_FORWARD && net.layers > 1);
             assert_false(matters && step_find(operations, count, &step));
             operations[o] = right;
+            operations[o].optimizer = (right.optimizer + 1) % OPTIMIZERS;
+            assert_false(kind == OPERATION_DENSE_UPDATE && net.layers > 1 &&
+                         step_find(operations, count, &step));
+            operations[o] = right;
         }
         assert_true(step_find(operations, count, &step));
     }
@@ -237,7 +256,8 @@ static void test_overlaps(void **state) {
     for (int n = 0; n < NETS; n++) {
         struct operation operations[OPERATIONS_MAX];
         struct net net = draw_net();
-        struct view *all[4 * LAYERS_MAX + 7] = {&net.x, &net.labels, &net.score, &net.scale};
+        struct view *all[(4 + 2 * OPTIMIZER_STATES_MAX) * LAYERS_MAX + 7] = {
+            &net.x, &net.labels, &net.score, &net.scale};
         size_t count = 4;
         if (net.gathered) {
             all[count++] = &net.all_x;
@@ -247,6 +267,10 @@ static void test_overlaps(void **state) {
         for (size_t l = 0; l < net.layers; l++) {
             all[count++] = &net.weights[l];
             all[count++] = &net.bias[l];
+            for (size_t s = 0; s < optimizer_states[net.optimizer]; s++) {
+                all[count++] = &net.states[l][s].weights;
+                all[count++] = &net.states[l][s].bias;
+            }
             if (l + 1 < net.layers) {
                 all[count++] = &net.y[l];
                 all[count++] = &net.d_y[l];

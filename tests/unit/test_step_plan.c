@@ -95,7 +95,7 @@ static void test_unfit(void **state) {
     }
     for (int same = 0; same < 4; same++) {
         step = make_step(300, 3, usual, true);
-        struct view *const views[] = {&step.all_x, &step.all_labels, &step.index, &step.scale};
+        struct view *const views[] = {&step.all_x, &step.all_labels, &step.index, &step.rates};
         views[same]->buffer = &step_buffers[SCORE];
         assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "in a buffer with"));
     }
@@ -115,7 +115,7 @@ static void test_goes_on(void **state) {
         next.layers[0].x.offset = gathered ? 0 : 300 * 1024;
         next.index.offset = gathered ? 300 : 0;
         next.score.offset = 600;
-        next.scale.offset = 1;
+        next.rates.offset = 1;
         assert_true(step_plan_goes_on(&first, &next));
         struct step shorter = next; /* the last batch of a pass */
         shorter.labels.rows = shorter.index.rows = 7;
@@ -151,7 +151,7 @@ static void test_follows(void **state) {
                 x->offset = s * BATCH * x->columns;
                 steps[s].labels.offset = gathered ? 0 : s * BATCH;
                 steps[s].score.offset = 2 * s * BATCH;
-                steps[s].scale.offset = s * apart;
+                steps[s].rates.offset = s * apart;
             }
             steps[3].labels.rows = 7; /* the last batch of a pass */
             for (size_t s = 1; s < 4; s++) {
@@ -167,9 +167,9 @@ static void test_follows(void **state) {
             (gathered ? &other[1].all_labels : &other[1].labels)->offset++;
             (gathered ? &other[2].all_labels : &other[2].labels)->buffer = &step_buffers[SCORE];
             other[3].score.offset++;
-            other[4].scale.offset = apart == 0 ? 1 : 1000;
-            other[5].scale.offset = apart == 0 ? 2 : 1;
-            other[6].scale.buffer = &step_buffers[SCORE];
+            other[4].rates.offset = apart == 0 ? 1 : 1000;
+            other[5].rates.offset = apart == 0 ? 2 : 1;
+            other[6].rates.buffer = &step_buffers[SCORE];
             other[7].labels.rows = BATCH + 1;
             for (size_t o = 0; o < OTHERS; o++)
                 assert_false(step_plan_follows(&first, &steps[1], 2, &other[o]));

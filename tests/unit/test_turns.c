@@ -93,7 +93,8 @@ static enum status enqueue_one(struct draws *draws) {
     case 8:
         return device_dense_gradient(device, of[0], of[1], of[3], row, &error);
     case 9:
-        return device_optimize(device, OPTIMIZER_GRADIENT_DESCENT, of[0], scale, of[1], &error);
+        return device_optimize(
+            device, OPTIMIZER_GRADIENT_DESCENT, of[0], scale, of[1], NULL, &error);
     case 3:
         return device_softmax_cross_entropy(device, of[0], index, 0.1f, start, &error);
     case 4:

@@ -51,7 +51,7 @@ static enum status compute(enum called operation, const struct view *v) {
     case GRADIENT:
         return device_dense_gradient(device, v[0], v[1], v[2], v[3], &error);
     case OPTIMIZE:
-        return device_optimize(device, OPTIMIZER_GRADIENT_DESCENT, v[0], v[1], v[2], &error);
+        return device_optimize(device, OPTIMIZER_GRADIENT_DESCENT, v[0], v[1], v[2], NULL, &error);
     case UPDATE:
         return device_dense_update(device, v[0], v[1], v[2], v[3], v[4], &error);
     case SOFTMAX:

@@ -120,7 +120,7 @@ static enum status create(struct cpu *cpu, struct error *error) {
     if (!cpu->scratch)
         return error_memory(error, "the threads' gemms", scratch);
     for (int thread = 0; thread < cpu->host.base.info.threads; thread++)
-        cpu->scratch[thread].b_version = 0;
+        cpu->scratch[thread].gemm.b_version = 0;
     return cpu_choices_create(cpu, error);
 }
 

@@ -14,6 +14,17 @@ struct cpu_algorithm {
     const struct cpu_kernels *kernels; /* with our gemm for an instruction set; NULL: OpenBLAS */
 };
 
+/* So many rows and columns of a gradient at a time are followed by the step of their parameters.
+ * They are a fraction of a second cache; and the columns are a block of the gemm's, so that less
+ * need not be packed more often. */
+enum { CPU_GRADIENT_ROWS = 8 * GEMM_BLOCK_M, CPU_GRADIENT_COLUMNS = GEMM_BLOCK_N };
+
+/* A thread's own memory, aligned to a cache line. */
+struct cpu_scratch {
+    struct gemm_scratch gemm;
+    _Alignas(64) float gradient[CPU_GRADIENT_ROWS * CPU_GRADIENT_COLUMNS];
+};
+
 struct cpu {
     struct host_device host;
     struct openblas openblas; /* open where it is one of the algorithms */
@@ -23,7 +34,7 @@ struct cpu {
     struct algorithms tuned;           /* the same, as autotuning knows them (work.c) */
     struct gemm_choices *choices;      /* which of them computes which shape */
     const struct cpu_kernels *kernels; /* for all else than gemms */
-    struct gemm_scratch *scratch;      /* [threads] */
+    struct cpu_scratch *scratch;       /* [threads] */
     struct queue pending;              /* operations that are enqueued and not begun */
     char without[512]; /* why OpenBLAS is left out; empty: it is not, or is not asked for */
 };

@@ -115,9 +115,49 @@ static void add_column_sums(float *restrict sum, const float *restrict d, size_t
     }
 }
 
-static void add_scaled(float *restrict sum, const float *restrict d, size_t count, float scale) {
+static void descend(
+    const float *rates, const float *restrict gradient, float *restrict parameters, size_t count) {
+    const float scale = rates[0];
     for (size_t i = 0; i < count; i++)
-        sum[i] += scale * d[i];
+        parameters[i] += scale * gradient[i];
+}
+
+static void step_with_momentum(const float *rates, const float *restrict gradient,
+    float *restrict parameters, float *restrict velocity, size_t count) {
+    const float scale = rates[0], decay = rates[1], momentum = rates[2];
+    const float of_gradient = rates[3], of_velocity = rates[4];
+    for (size_t i = 0; i < count; i++) {
+        const float g = gradient[i] + decay * parameters[i];
+        velocity[i] = momentum * velocity[i] + g;
+        parameters[i] += scale * (of_gradient * g + of_velocity * velocity[i]);
+    }
+}
+
+static void step_of_adamw(const float *rates, const float *restrict gradient,
+    float *restrict parameters, float *restrict mean, float *restrict square, size_t count) {
+    const float keep = rates[0], scale = rates[1], correction = rates[2];
+    const float to_mean = rates[3], to_square = rates[4], epsilon = rates[5];
+    for (size_t i = 0; i < count; i++) {
+        const float g = gradient[i];
+        mean[i] += to_mean * (g - mean[i]);
+        square[i] += to_square * (g * g - square[i]);
+        parameters[i] =
+            keep * parameters[i] + scale * mean[i] / (correction * sqrtf(square[i]) + epsilon);
+    }
+}
+
+static void take_step(enum optimizer optimizer, const float *rates, const float *gradient,
+    float *parameters, float *const states[OPTIMIZER_STATES_MAX], size_t count) {
+    switch (optimizer) {
+    case OPTIMIZER_MOMENTUM:
+        step_with_momentum(rates, gradient, parameters, states[0], count);
+        break;
+    case OPTIMIZER_ADAMW:
+        step_of_adamw(rates, gradient, parameters, states[0], states[1], count);
+        break;
+    default:
+        descend(rates, gradient, parameters, count);
+    }
 }
 
 static void softmax_cross_entropy(float *restrict logits, const uint32_t *restrict labels,
@@ -185,7 +225,7 @@ const struct cpu_kernels OF_SET(cpu_kernels) = {
     .bias_activate = bias_activate,
     .multiply_slope = multiply_slope,
     .add_column_sums = add_column_sums,
-    .add_scaled = add_scaled,
+    .take_step = take_step,
     .softmax_cross_entropy = softmax_cross_entropy,
     .convert_pixels = convert_pixels,
 };

@@ -24,8 +24,10 @@ struct cpu_kernels {
     void (*add_column_sums)(float *sum, const float *d, size_t rows, size_t columns, size_t first,
         size_t end, float scale);
 
-    /* sum[count] += scale * d[count] */
-    void (*add_scaled)(float *sum, const float *d, size_t count, float scale);
+    /* A step of an optimiser, as device_optimize says, for so many parameters. `states` has as many
+     * pointers as the optimiser has states. */
+    void (*take_step)(enum optimizer optimizer, const float *rates, const float *gradient,
+        float *parameters, float *const states[OPTIMIZER_STATES_MAX], size_t count);
 
     /* As device_softmax_cross_entropy, for `rows` samples. The error of exp is less than 2 units in
      * the last place. */

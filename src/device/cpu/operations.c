@@ -43,7 +43,7 @@ static void multiply(const struct share *share, struct gemm *gemm) {
     if (gemm->m == 0 || gemm->n == 0)
         return;
     if (share->entry->algorithm->kernels)
-        share->entry->algorithm->kernels->gemm(gemm, &share->cpu->scratch[share->thread]);
+        share->entry->algorithm->kernels->gemm(gemm, &share->cpu->scratch[share->thread].gemm);
     else
         openblas_multiply(&share->cpu->openblas, gemm);
 }
@@ -124,40 +124,62 @@ static void dense_backward(const struct share *share) {
             d_x + i * in, x + i * in, at_once * columns, operation->activation);
 }
 
-/* Parameters = (add ? parameters : 0) + scale * their gradient. The gradient of the weights is
- * x^T * d_y, and that of the bias is the sums of d_y's columns. Each thread does its slice of the
- * weights' rows and its slice of the bias's columns. */
-static void add_gradient(const struct share *share, struct view x, struct view d_y, float scale,
-    bool add, struct view weights, struct view bias) {
-    const size_t batch = d_y.rows, in = x.columns, out = d_y.columns;
-    const struct slice slice = slice_rows(in, share->entry->division, share->part);
-    struct gemm gemm = {.m = slice.end - slice.first,
-        .n = out,
-        .k = batch,
+/* The gradient of a layer's parameters: that of the weights is x^T * d_y, and that of the bias is
+ * the sums of d_y's columns. */
+struct gradient {
+    struct view x, d_y;
+    float scale; /* it is multiplied by that, */
+    bool add;    /* and added to what is there; else it replaces that */
+};
+
+/* c[rows, columns] of the weights' gradient */
+static void put_weights(const struct share *share, const struct gradient *gradient,
+    struct slice rows, struct slice columns, float *c, size_t c_row) {
+    struct gemm gemm = {.m = rows.end - rows.first,
+        .n = columns.end - columns.first,
+        .k = gradient->d_y.rows,
         .transpose_a = true,
-        .a_row = in,
-        .b = host_floats(d_y),
-        .b_row = out,
-        .c = host_floats(weights) + slice.first * out,
-        .c_row = out,
-        .scale = scale,
-        .add = add};
-    gemm.a = rows_of_x(share, x, 0, &gemm.order) + slice.first;
+        .a_row = gradient->x.columns,
+        .b = host_floats(gradient->d_y) + columns.first,
+        .b_row = gradient->d_y.columns,
+        .c = c,
+        .c_row = c_row,
+        .scale = gradient->scale,
+        .add = gradient->add};
+    gemm.a = rows_of_x(share, gradient->x, 0, &gemm.order) + rows.first;
     multiply(share, &gemm);
-    const struct slice columns = slice_columns(out, share->entry->division, share->part);
-    float *sums = host_floats(bias);
-    if (!add)
-        memset(sums + columns.first, 0, (columns.end - columns.first) * sizeof *sums);
-    for (size_t first = 0, rows; first < batch; first += rows) { /* in the gemm's own blocks */
-        rows = batch - first < gemm_block_terms(true) ? batch - first : gemm_block_terms(true);
-        share->cpu->kernels->add_column_sums(
-            sums, host_floats(d_y) + first * out, rows, out, columns.first, columns.end, scale);
+}
+
+/* sums[columns] of the bias's gradient */
+static void put_bias(
+    const struct share *share, const struct gradient *gradient, struct slice columns, float *sums) {
+    const struct view d_y = gradient->d_y;
+    if (!gradient->add)
+        memset(sums, 0, (columns.end - columns.first) * sizeof *sums);
+    for (size_t first = 0, rows; first < d_y.rows; first += rows) { /* in the gemm's own blocks */
+        rows =
+            d_y.rows - first < gemm_block_terms(true) ? d_y.rows - first : gemm_block_terms(true);
+        share->cpu->kernels->add_column_sums(sums,
+            host_floats(d_y) + first * d_y.columns + columns.first, rows, d_y.columns, 0,
+            columns.end - columns.first, gradient->scale);
     }
+}
+
+/* Each thread does its slice of the weights' rows and its slice of the bias's columns. */
+static void put_gradient(const struct share *share, const struct gradient *gradient,
+    struct view weights, struct view bias) {
+    const size_t out = weights.columns;
+    const struct slice rows = slice_rows(weights.rows, share->entry->division, share->part);
+    const struct slice columns = slice_columns(out, share->entry->division, share->part);
+    put_weights(share, gradient, rows, (struct slice){0, out},
+        host_floats(weights) + rows.first * out, out);
+    put_bias(share, gradient, columns, host_floats(bias) + columns.first);
 }
 
 static void dense_gradient(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
-    add_gradient(share, operation->dense_gradient.x, operation->dense_gradient.d_y, 1.0f, false,
+    put_gradient(share,
+        &(struct gradient){operation->dense_gradient.x, operation->dense_gradient.d_y, 1.0f, false},
         operation->dense_gradient.d_weights, operation->dense_gradient.d_bias);
 }
 
@@ -166,16 +188,76 @@ static void optimize(const struct share *share) {
     const struct view of = operation->optimize.parameters;
     const struct slice slice = slice_rows(of.rows, share->entry->division, share->part);
     const size_t first = slice.first * of.columns, end = slice.end * of.columns;
-    share->cpu->kernels->add_scaled(host_floats(of) + first,
-        host_floats(operation->optimize.gradient) + first, end - first,
-        *host_floats(operation->optimize.scale));
+    float *states[OPTIMIZER_STATES_MAX];
+    for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++)
+        states[s] = host_floats(operation->optimize.states[s]) + first;
+    share->cpu->kernels->take_step(operation->optimizer, host_floats(operation->optimize.rates),
+        host_floats(operation->optimize.gradient) + first, host_floats(of) + first, states,
+        end - first);
 }
 
+/* Takes the steps of weights[rows, columns], whose gradient is in scratch memory. */
+static void step_weights(const struct share *share, struct slice rows, struct slice columns,
+    const float *gradient, size_t gradient_row) {
+    const struct operation *operation = &share->entry->operation;
+    const struct view weights = operation->dense_update.weights;
+    float *states[OPTIMIZER_STATES_MAX];
+    for (size_t i = rows.first; i < rows.end; i++) {
+        const size_t at = i * weights.columns + columns.first;
+        for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++)
+            states[s] = host_floats(operation->dense_update.states[s].weights) + at;
+        share->cpu->kernels->take_step(operation->optimizer,
+            host_floats(operation->dense_update.rates), gradient + (i - rows.first) * gradient_row,
+            host_floats(weights) + at, states, columns.end - columns.first);
+    }
+}
+
+static void step_bias(
+    const struct share *share, const struct gradient *gradient, struct slice columns) {
+    const struct operation *operation = &share->entry->operation;
+    float *sums = share->cpu->scratch[share->thread].gradient, *states[OPTIMIZER_STATES_MAX];
+    for (struct slice few = columns; few.first < columns.end; few.first = few.end) {
+        few.end = columns.end - few.first < CPU_GRADIENT_COLUMNS ? columns.end
+                                                                 : few.first + CPU_GRADIENT_COLUMNS;
+        put_bias(share, gradient, few, sums);
+        for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++)
+            states[s] = host_floats(operation->dense_update.states[s].bias) + few.first;
+        share->cpu->kernels->take_step(operation->optimizer,
+            host_floats(operation->dense_update.rates), sums,
+            host_floats(operation->dense_update.bias) + few.first, states, few.end - few.first);
+    }
+}
+
+/* Gradient descent is a sum, and adds the gradient's terms to the parameters. Any other optimiser
+ * needs the whole gradient of a parameter: some rows and columns at a time are computed to scratch
+ * memory, where they are still in a cache when their step is taken. */
 static void dense_update(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
-    add_gradient(share, operation->dense_update.x, operation->dense_update.d_y,
-        *host_floats(operation->dense_update.scale), true, operation->dense_update.weights,
-        operation->dense_update.bias);
+    const struct view weights = operation->dense_update.weights;
+    struct gradient gradient = {
+        operation->dense_update.x, operation->dense_update.d_y, 1.0f, false};
+    if (operation->optimizer == OPTIMIZER_GRADIENT_DESCENT) {
+        gradient.scale = *host_floats(operation->dense_update.rates);
+        gradient.add = true;
+        put_gradient(share, &gradient, weights, operation->dense_update.bias);
+        return;
+    }
+    const struct slice own = slice_rows(weights.rows, share->entry->division, share->part);
+    float *scratch = share->cpu->scratch[share->thread].gradient;
+    for (struct slice rows = own; rows.first < own.end; rows.first = rows.end) {
+        rows.end =
+            own.end - rows.first < CPU_GRADIENT_ROWS ? own.end : rows.first + CPU_GRADIENT_ROWS;
+        for (struct slice columns = {0, 0}; columns.first < weights.columns;
+            columns.first = columns.end) {
+            columns.end = weights.columns - columns.first < CPU_GRADIENT_COLUMNS
+                              ? weights.columns
+                              : columns.first + CPU_GRADIENT_COLUMNS;
+            put_weights(share, &gradient, rows, columns, scratch, CPU_GRADIENT_COLUMNS);
+            step_weights(share, rows, columns, scratch, CPU_GRADIENT_COLUMNS);
+        }
+    }
+    step_bias(
+        share, &gradient, slice_columns(weights.columns, share->entry->division, share->part));
 }
 
 static void softmax_cross_entropy(const struct share *share) {
@@ -199,7 +281,8 @@ const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
     [OPERATION_DENSE_BACKWARD] = {dense_backward, {MET_ROWS, MET_ANY, MET_ROWS, MET_ROWS},
         {MET_ANY, MET_ANY, MET_COLUMNS, MET_COLUMNS}},
     [OPERATION_DENSE_GRADIENT] = {dense_gradient, {MET_ANY, MET_ANY, MET_ROWS, MET_ANY}},
-    [OPERATION_OPTIMIZE] = {optimize, {MET_ROWS, MET_ANY, MET_ROWS}},
-    [OPERATION_DENSE_UPDATE] = {dense_update, {MET_ANY, MET_ANY, MET_ANY, MET_ROWS, MET_ANY}},
+    [OPERATION_OPTIMIZE] = {optimize, {MET_ROWS, MET_ANY, MET_ROWS, MET_ROWS, MET_ROWS}},
+    [OPERATION_DENSE_UPDATE] = {dense_update,
+        {MET_ANY, MET_ANY, MET_ANY, MET_ROWS, MET_ANY, MET_ROWS, MET_ANY, MET_ROWS, MET_ANY}},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {softmax_cross_entropy, {MET_ROWS, MET_ROWS, MET_ROWS}},
 };

@@ -37,8 +37,7 @@ static struct division divide(size_t count, size_t least, int threads) {
 static struct division division_for(
     const struct operation *operation, bool by_columns, int threads) {
     enum { SAMPLES = GEMM_TILE_ROWS, WEIGHTS = 4 * GEMM_TILE_ROWS, COLUMNS = GEMM_PANEL_MAX };
-    const struct view result =
-        operation->views[operation_operands(&operation_types[operation->kind]) - 1];
+    const struct view result = operation->views[operation_operands(operation) - 1];
     if (by_columns)
         return divide(result.columns, COLUMNS, threads);
     if (operation->kind == OPERATION_DENSE_UPDATE)
@@ -126,8 +125,8 @@ static size_t count_parameters(const struct step *step) {
 static bool takes_blocks(struct planner *planner, const struct step *step) {
     const struct view x = step->layers[0].x;
     const size_t parameters = count_parameters(step);
-    if (!planner->cpu->algorithms[0].kernels || x.rows < CPU_BATCH_IN_BLOCKS ||
-        parameters > CPU_BLOCK * x.columns / 4)
+    if (step->optimizer != OPTIMIZER_GRADIENT_DESCENT || !planner->cpu->algorithms[0].kernels ||
+        x.rows < CPU_BATCH_IN_BLOCKS || parameters > CPU_BLOCK * x.columns / 4)
         return false;
     if (!planner->copy) {
         planner->copy = malloc(sizeof *planner->copy);

@@ -88,7 +88,7 @@ static size_t list_operands(
     const struct queue_entry *entry, struct operand operands[OPERATION_VIEWS + 1]) {
     const struct operation_type *type = &operation_types[entry->operation.kind];
     const enum met *met = entry->by_columns ? entry->how->by_columns : entry->how->by_rows;
-    size_t count = operation_operands(type);
+    size_t count = operation_operands(&entry->operation);
     for (size_t i = 0; i < count; i++)
         operands[i] = (struct operand){entry->operation.views[i], met[i], entry->division,
             type->operands[i].use != OPERAND_READ};

@@ -133,6 +133,15 @@ enum status gemms_create(
     return status;
 }
 
+static void free_workspace(struct gemm_workspace *workspace) {
+    while (workspace) {
+        struct gemm_workspace *older = workspace->older;
+        buffer_free(workspace->buffer);
+        free(workspace);
+        workspace = older;
+    }
+}
+
 void gemms_free(struct gemms *gemms) {
     if (!gemms)
         return;
@@ -148,12 +157,8 @@ void gemms_free(struct gemms *gemms) {
         gpu_kernel_free(gpu, &gemms->epilogues[kind]);
     gpu_kernel_free(gpu, &gemms->bias_update);
     gpu_program_free(gpu, gemms->epilogue_program);
-    while (gemms->workspace) {
-        struct gemm_workspace *older = gemms->workspace->older;
-        buffer_free(gemms->workspace->buffer);
-        free(gemms->workspace);
-        gemms->workspace = older;
-    }
+    free_workspace(gemms->workspace);
+    free_workspace(gemms->gradients);
     buffer_free(gemms->arrivals);
     free(gemms);
 }
@@ -162,22 +167,21 @@ void gemms_free(struct gemms *gemms) {
 
 /* Gives a view of `elements` elements of workspace. It is allocated first where the present one is
  * too small. */
-static enum status get_workspace(
-    struct gemms *gemms, size_t elements, struct view *view, struct error *error) {
-    if (!gemms->workspace || gemms->workspace->buffer->elements < elements) {
+static enum status get_workspace(struct gpu *gpu, struct gemm_workspace **workspace,
+    size_t elements, struct view *view, struct error *error) {
+    if (!*workspace || (*workspace)->buffer->elements < elements) {
         struct gemm_workspace *newer = calloc(1, sizeof *newer);
         if (!newer)
             return error_memory(error, "the slices of products", sizeof *newer);
-        const enum status status =
-            device_allocate(&gemms->gpu->base, elements, &newer->buffer, error);
+        const enum status status = device_allocate(&gpu->base, elements, &newer->buffer, error);
         if (status != STATUS_OK) {
             free(newer);
             return status;
         }
-        newer->older = gemms->workspace;
-        gemms->workspace = newer;
+        newer->older = *workspace;
+        *workspace = newer;
     }
-    *view = device_view(gemms->workspace->buffer, 1, elements);
+    *view = device_view((*workspace)->buffer, 1, elements);
     return STATUS_OK;
 }
 
@@ -189,7 +193,7 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
 /* The last arguments of the kernels of a gradient or an update: the scale, and whether to store the
  * sums. A gradient has no scale, so any view is given in its place. */
 #define ARGUMENTS_SCALE(kind, views)                                                               \
-    ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->scale : (views)->result),                       \
+    ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->rates : (views)->result),                       \
         ARGUMENT_NUMBER((kind) == GEMM_GRADIENT)
 
 /* Adds the epilogue of a gemm to the list `to`. If that is NULL, it is enqueued. The gemm's sums
@@ -230,7 +234,8 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct view result = views->result;
     struct view splits = result; /* any view: one split needs none */
     if (plan.splits > 1) {
-        const enum status status = get_workspace(gemms, plan.elements, &splits, error);
+        const enum status status =
+            get_workspace(gpu, &gemms->workspace, plan.elements, &splits, error);
         if (status != STATUS_OK)
             return status;
     }
@@ -286,25 +291,60 @@ static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *
         .k = batch ? views->left.rows : views->left.columns,
     };
     if (kind == GEMM_UPDATE && !apart)
-        gemm.scale = views->scale;
+        gemm.scale = views->rates;
     size_t elements;
     enum status status = gpu->driver->gemm_workspace(gpu, &gemm, &elements, error);
     if (status == STATUS_OK && elements + gradient > 0)
-        status = get_workspace(gemms, elements + gradient, &gemm.workspace, error);
+        status = get_workspace(gpu, &gemms->workspace, elements + gradient, &gemm.workspace, error);
     if (apart)
         gemm.c = (struct view){gemm.workspace.buffer, elements, result.rows, result.columns};
     if (status == STATUS_OK)
         status = gpu_gemm(gpu, to, &gemm, error);
     if (status == STATUS_OK && apart)
-        status = gpu_descend(gpu, to, gemm.c, views->scale, result, error);
+        status = gpu_take_step(
+            gpu, to, OPTIMIZER_GRADIENT_DESCENT, gemm.c, views->rates, result, NULL, error);
     if (status != STATUS_OK)
         return status;
     return batch ? sum_columns(gemms, to, kind, views, error)
                  : enqueue_epilogue(gemms, to, kind, views, result, 1, error);
 }
 
+/* An update by an optimiser that needs the whole gradient of a parameter: it is computed to
+ * workspace, and then the step is taken. */
+static enum status update_apart(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
+    const struct operation *update, struct error *error) {
+    const struct view weights = update->dense_update.weights, bias = update->dense_update.bias;
+    struct operation gradient = {.kind = OPERATION_DENSE_GRADIENT,
+        .dense_gradient = {update->dense_update.x, update->dense_update.d_y, weights, bias}};
+    struct view states[2][OPTIMIZER_STATES_MAX], memory;
+    for (size_t s = 0; s < optimizer_states[update->optimizer]; s++) {
+        states[0][s] = update->dense_update.states[s].weights;
+        states[1][s] = update->dense_update.states[s].bias;
+    }
+    enum status status = get_workspace(
+        gemms->gpu, &gemms->gradients, (weights.rows + 1) * weights.columns, &memory, error);
+    if (status != STATUS_OK)
+        return status;
+    struct view *const d_weights = &gradient.dense_gradient.d_weights;
+    struct view *const d_bias = &gradient.dense_gradient.d_bias;
+    d_weights->buffer = d_bias->buffer = memory.buffer;
+    d_weights->offset = 0;
+    d_bias->offset = weights.rows * weights.columns;
+    status = gemms_compute(gemms, to, algorithm, &gradient, error);
+    if (status == STATUS_OK)
+        status = gpu_take_step(gemms->gpu, to, update->optimizer, *d_weights,
+            update->dense_update.rates, weights, states[0], error);
+    if (status == STATUS_OK)
+        status = gpu_take_step(gemms->gpu, to, update->optimizer, *d_bias,
+            update->dense_update.rates, bias, states[1], error);
+    return status;
+}
+
 enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
     const struct operation *operation, struct error *error) {
+    if (operation->kind == OPERATION_DENSE_UPDATE &&
+        operation->optimizer != OPTIMIZER_GRADIENT_DESCENT)
+        return update_apart(gemms, to, algorithm, operation, error);
     struct gemm_views views;
     const enum gemm_kind kind = gemm_kind_of(operation, &views);
     return gemms->algorithms[algorithm].library

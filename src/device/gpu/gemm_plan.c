@@ -37,7 +37,7 @@ enum gemm_kind gemm_kind_of(const struct operation *operation, struct gemm_views
             .right = operation->dense_update.d_y,
             .bias = operation->dense_update.bias,
             .result = operation->dense_update.weights,
-            .scale = operation->dense_update.scale};
+            .rates = operation->dense_update.rates};
         return GEMM_UPDATE;
     }
 }

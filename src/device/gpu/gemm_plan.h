@@ -13,10 +13,10 @@ enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD, GEMM_GRADIENT, GEMM_UPDATE, GEMM_K
 
 /* A gemm's shape and its operands. It computes result = left * right and its epilogue. Besides
  * `result`, a gradient and an update write `bias`. Only GEMM_BACKWARD has `x`, the values of the
- * activation. Only an update has `scale`. */
+ * activation. Only an update has `rates`. */
 struct gemm_views {
     struct gemm_shape shape;
-    struct view left, right, bias, result, x, scale;
+    struct view left, right, bias, result, x, rates;
     enum activation activation;
 };
 

@@ -161,6 +161,7 @@ struct gpu {
     /* For each kind of operation that has a kernel of its own: this kernel. The first kind of each
      * file of kernels also has the file's program, which the others share. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
+    struct gpu_kernel optimizers[OPTIMIZERS];
     struct gpu_program *programs[OPERATION_KINDS];
     struct buffer *staged[2];          /* bytes of images, until a kernel converts them */
     size_t sent;                       /* parts of images that were sent, to these two in turn */
@@ -306,10 +307,11 @@ void gpu_operations_free(struct gpu *gpu);
  */
 enum status gpu_choices_create(struct gpu *gpu, struct error *error);
 
-/* Adds a step of gradient descent, as device_optimize takes it, to the list `to`. If that is NULL,
- * it is enqueued. */
-enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,
-    struct view scale, struct view parameters, struct error *error);
+/* Adds a step of an optimiser, as device_optimize takes it, to the list `to`. If that is NULL, it
+ * is enqueued. */
+enum status gpu_take_step(struct gpu *gpu, struct gpu_commands *to, enum optimizer optimizer,
+    struct view gradient, struct view rates, struct view parameters,
+    const struct view states[OPTIMIZER_STATES_MAX], struct error *error);
 
 /* Adds an operation's commands to the list `to`. If that is NULL, they are enqueued. */
 enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define OPTIMIZE_KERNELS "optimize.cl"
+
 /* The number of items in a group of kernels/samples.cl and kernels/optimize.cl, where the device
  * allows as many. */
 enum { GROUP = 64 };
@@ -100,18 +102,27 @@ static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *t
         ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(operation->scale));
 }
 
-enum status gpu_descend(struct gpu *gpu, struct gpu_commands *to, struct view gradient,
-    struct view scale, struct view parameters, struct error *error) {
-    const size_t count = parameters.rows * parameters.columns;
-    return GPU_LAUNCH(gpu, to, &gpu->kernels[OPERATION_OPTIMIZE], grid_of(gpu, count, 1), error,
-        ARGUMENT_VIEW(gradient), ARGUMENT_VIEW(scale), ARGUMENT_VIEW(parameters),
-        {GPU_OFFSET, {.offset = count}});
+enum status gpu_take_step(struct gpu *gpu, struct gpu_commands *to, enum optimizer optimizer,
+    struct view gradient, struct view rates, struct view parameters,
+    const struct view states[OPTIMIZER_STATES_MAX], struct error *error) {
+    const size_t elements = parameters.rows * parameters.columns;
+    struct gpu_argument arguments[2 * (3 + OPTIMIZER_STATES_MAX) + 1] = {
+        ARGUMENT_VIEW(gradient), ARGUMENT_VIEW(rates), ARGUMENT_VIEW(parameters)};
+    size_t count = 6;
+    for (size_t s = 0; s < optimizer_states[optimizer]; s++) {
+        arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(states[s].buffer);
+        arguments[count++] = (struct gpu_argument)ARGUMENT_OFFSET(states[s].offset);
+    }
+    arguments[count++] = (struct gpu_argument)ARGUMENT_OFFSET(elements);
+    return gpu_launch(
+        gpu, to, &gpu->optimizers[optimizer], grid_of(gpu, elements, 1), arguments, count, error);
 }
 
 static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
-    return gpu_descend(gpu, to, operation->optimize.gradient, operation->optimize.scale,
-        operation->optimize.parameters, error);
+    return gpu_take_step(gpu, to, operation->optimizer, operation->optimize.gradient,
+        operation->optimize.rates, operation->optimize.parameters, operation->optimize.states,
+        error);
 }
 
 /* Computes a gemm of a dense layer, by the fastest algorithm for its shape. */
@@ -123,8 +134,14 @@ static enum status dense(struct gpu *gpu, struct gpu_commands *to,
                                : status;
 }
 
+/* Their kernels are in OPTIMIZE_KERNELS. */
+static const char *const optimizer_kernels[OPTIMIZERS] = {
+    [OPTIMIZER_GRADIENT_DESCENT] = "gradient_descent",
+    [OPTIMIZER_MOMENTUM] = "momentum",
+    [OPTIMIZER_ADAMW] = "adamw"};
+
 /* How each kind of operation is done, and by which kernel of kernels/`file`. The names are NULL
- * where it needs no kernel, or one of those that gemm.c makes. */
+ * where it needs no kernel, one of the optimisers', or one of those that gemm.c makes. */
 static const struct {
     const char *file, *kernel;
     enum status (*run)(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
@@ -136,7 +153,7 @@ static const struct {
     [OPERATION_DENSE_FORWARD] = {NULL, NULL, dense},
     [OPERATION_DENSE_BACKWARD] = {NULL, NULL, dense},
     [OPERATION_DENSE_GRADIENT] = {NULL, NULL, dense},
-    [OPERATION_OPTIMIZE] = {"optimize.cl", "gradient_descent", optimize},
+    [OPERATION_OPTIMIZE] = {NULL, NULL, optimize},
     [OPERATION_DENSE_UPDATE] = {NULL, NULL, dense},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"samples.cl", "softmax_cross_entropy",
         softmax_cross_entropy},
@@ -171,14 +188,15 @@ static enum status get_program(
 
 /* Does an operation once, on operands that are as small as can be and all zeros. */
 static enum status run_smallest(
-    struct gpu *gpu, int kind, struct view memory, const void *zeros, struct error *error) {
-    const struct operation_type *type = &operation_types[kind];
-    struct operation operation = {
-        .kind = (enum operation_kind)kind, .pixels = {1, GROUP, false, {0}}, .host = zeros};
-    for (size_t v = 0; v < operation_operands(type); v++) {
-        const struct operand_type *operand = &type->operands[v];
-        const bool pair = operand->columns == '2', pixels = operand->columns == 'p';
-        operation.views[v] = (struct view){memory.buffer, v * GROUP, 1, pixels ? GROUP : 1 + pair};
+    struct gpu *gpu, struct operation operation, struct view memory, struct error *error) {
+    operation.pixels = (struct pixel_format){1, GROUP, false, {0}};
+    for (size_t v = 0; v < operation_operands(&operation); v++) {
+        const char letter = operation_types[operation.kind].operands[v].columns;
+        const size_t size = operation_size(&operation, letter);
+        operation.views[v] = (struct view){memory.buffer, v * GROUP, 1,
+            size > 0        ? size
+            : letter == '2' ? 2
+                            : 1};
     }
     return operation_enqueue(&gpu->base, &operation, error);
 }
@@ -195,7 +213,11 @@ static enum status run_kernels(struct gpu *gpu, struct error *error) {
         status = device_upload(&gpu->base, memory, zeros, error);
     for (int kind = 0; kind < OPERATION_KINDS && status == STATUS_OK; kind++)
         if (operations[kind].kernel)
-            status = run_smallest(gpu, kind, memory, zeros, error);
+            status =
+                run_smallest(gpu, (struct operation){.kind = kind, .host = zeros}, memory, error);
+    for (int optimizer = 0; optimizer < OPTIMIZERS && status == STATUS_OK; optimizer++)
+        status = run_smallest(gpu,
+            (struct operation){.kind = OPERATION_OPTIMIZE, .optimizer = optimizer}, memory, error);
     const enum status waited = device_synchronise(&gpu->base, status == STATUS_OK ? error : NULL);
     buffer_free(buffer);
     return status == STATUS_OK ? waited : status;
@@ -214,12 +236,20 @@ enum status gpu_operations_create(struct gpu *gpu, struct error *error) {
             status = gpu_kernel_create(
                 gpu, program, operations[kind].kernel, &gpu->kernels[kind], error);
     }
+    struct gpu_program **optimize = &gpu->programs[OPERATION_OPTIMIZE];
+    if (status == STATUS_OK)
+        status = gpu_program_create(gpu, OPTIMIZE_KERNELS, "", optimize, error);
+    for (int optimizer = 0; optimizer < OPTIMIZERS && status == STATUS_OK; optimizer++)
+        status = gpu_kernel_create(
+            gpu, *optimize, optimizer_kernels[optimizer], &gpu->optimizers[optimizer], error);
     return status == STATUS_OK ? run_kernels(gpu, error) : status;
 }
 
 void gpu_operations_free(struct gpu *gpu) {
     for (int kind = 0; kind < OPERATION_KINDS; kind++)
         gpu_kernel_free(gpu, &gpu->kernels[kind]);
+    for (int optimizer = 0; optimizer < OPTIMIZERS; optimizer++)
+        gpu_kernel_free(gpu, &gpu->optimizers[optimizer]);
     for (int kind = 0; kind < OPERATION_KINDS; kind++)
         gpu_program_free(gpu, gpu->programs[kind]);
     buffer_free(gpu->staged[0]);

@@ -158,11 +158,11 @@ static bool lie_together(const struct step *step) {
 }
 
 /* Whether what a step reads, and what it writes, is in different buffers: its inputs, its labels,
- * its index, its scale, and the rest. */
+ * its index, its rates, and the rest. */
 static bool lie_apart(const struct step *step) {
     const struct buffer *const read[] = {
         step->gathered ? step->all_x.buffer : step->layers[0].x.buffer,
-        step->gathered ? step->all_labels.buffer : step->labels.buffer, step->scale.buffer,
+        step->gathered ? step->all_labels.buffer : step->labels.buffer, step->rates.buffer,
         step->gathered ? step->index.buffer : NULL};
     const struct buffer *const written[] = {step->layers[0].weights.buffer,
         step->layers[0].y.buffer, step->layers[0].d_y.buffer, step->score.buffer,
@@ -215,6 +215,8 @@ static void write_options(
 
 const char *step_plan_make(const struct gpu *gpu, const struct step *step, struct step_plan *plan) {
     const bool cpu = strcmp(gpu->base.info.type, "cpu") == 0;
+    if (step->optimizer != OPTIMIZER_GRADIENT_DESCENT)
+        return "its optimiser is not plain gradient descent";
     if (step->layers_count > STEP_FUSED_LAYERS)
         return "too many layers";
     if (!lie_together(step))
@@ -289,14 +291,14 @@ static bool lies_behind(struct view a, size_t rows, struct view b) {
 }
 
 size_t step_plan_scale_step(const struct step *step, const struct step *next) {
-    return next->scale.offset - step->scale.offset;
+    return next->rates.offset - step->rates.offset;
 }
 
 bool step_plan_follows(
     const struct step *first, const struct step *step, size_t steps, const struct step *next) {
     const size_t batch = first->labels.rows, apart = step_plan_scale_step(step, next);
     if (step->labels.rows != batch || next->labels.rows > batch ||
-        step->scale.buffer != next->scale.buffer || apart > 1 ||
+        step->rates.buffer != next->rates.buffer || apart > 1 ||
         step_plan_scale_step(first, next) != steps * apart ||
         !lies_behind(step->score, batch, next->score))
         return false;

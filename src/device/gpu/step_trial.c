@@ -89,7 +89,7 @@ static enum status clone_all(struct trial *trial, struct error *error) {
     } buffers[] = {{step->layers[0].weights.buffer, CONTENT_NUMBERS},
         {step->layers[0].y.buffer, CONTENT_NUMBERS}, {step->layers[0].d_y.buffer, CONTENT_NUMBERS},
         {step->score.buffer, CONTENT_NUMBERS}, {step->labels.buffer, CONTENT_LABELS},
-        {step->scale.buffer, CONTENT_SCALE},
+        {step->rates.buffer, CONTENT_SCALE},
         {step->gathered ? step->layers[0].x.buffer : step->score.buffer, CONTENT_NUMBERS},
         {step->gathered ? step->all_labels.buffer : step->labels.buffer, CONTENT_LABELS},
         {step->gathered ? step->index.buffer : step->labels.buffer, CONTENT_INDEX}};
@@ -112,7 +112,7 @@ static bool move(const struct trial *trial, struct view *view) {
 }
 
 static bool move_all(const struct trial *trial, struct operation *operation) {
-    for (size_t v = 0; v < operation_operands(&operation_types[operation->kind]); v++)
+    for (size_t v = 0; v < operation_operands(operation); v++)
         if (!move(trial, &operation->views[v]))
             return false;
     return true;
