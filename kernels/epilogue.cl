@@ -4,6 +4,8 @@
  * split. Each item computes one element, except in bias_update. Splits are added in their order. */
 #include "dialect.h"
 #include "activation.h"
+#include "vector.h"
+#include "optimizer.h"
 
 /* The sum of one element over `count` splits, which lie `stride` floats apart. */
 DEVICE float add_splits(GLOBAL const float *splits, uint count, ulong stride) {
@@ -36,35 +38,31 @@ KERNEL(dense_backward_epilogue)
                           slope(x[x_at + i], activation);
 }
 
-/* Writes `sum`, an element of a gradient. With `store`, the sum replaces *to. Without it, *to takes
- * a step: it grows by scale * sum. */
-DEVICE void put_gradient(
-    GLOBAL float *to, float sum, GLOBAL const float *scale, ulong scale_at, uint store) {
-    *to = store ? sum : *to + scale[scale_at] * sum;
-}
-
 /* The splits, added up, are a layer's gradient, [rows + 1, columns]: first the weights', and the
- * bias's in the last row. Without `store`, the parameters take a step: weights[rows, columns] and
- * bias[columns] grow by *scale * their gradient. With `store`, the gradient replaces them, as in
+ * bias's in the last row. With it weights[rows, columns] and bias[columns] take a step, as in
  * dense_update (gemm.cl). */
 KERNEL(dense_update_epilogue)
 (GLOBAL const float *splits, uint count, GLOBAL float *weights, ulong weights_at,
-    GLOBAL float *bias, ulong bias_at, uint rows, uint columns, GLOBAL const float *scale,
-    ulong scale_at, uint store) {
+    GLOBAL float *bias, ulong bias_at, uint rows, uint columns, GLOBAL const float *rates,
+    ulong rates_at, uint optimizer STATES(weights) STATES(bias)) {
     const ulong i = get_global_id(0), inside = (ulong)rows * columns, elements = inside + columns;
-    if (i < elements) {
-        GLOBAL float *to = i < inside ? weights + weights_at + i : bias + bias_at + (i - inside);
-        put_gradient(to, add_splits(splits + i, count, elements), scale, scale_at, store);
-    }
+    if (i >= elements)
+        return;
+    const float sum = add_splits(splits + i, count, elements);
+    const struct rates loaded = load_rates(rates + rates_at, optimizer);
+    if (i < inside)
+        TAKE_STEP(weights, i, sum, loaded, optimizer, 1);
+    else
+        TAKE_STEP(bias, i - inside, sum, loaded, optimizer, 1);
 }
 
-/* bias[columns] += *scale * the sums of the columns of d_y[batch, columns]. With `store`, the sums
- * replace the bias, as in dense_update (gemm.cl). A group does BIAS_COLUMNS columns, with BIAS_ROWS
+/* bias[columns] takes a step with its gradient, the sums of the columns of d_y[batch, columns], as
+ * in dense_update (gemm.cl). A group does BIAS_COLUMNS columns, with BIAS_ROWS
  * items for each; the host passes both as options. BIAS_ROWS is a power of two, because the sums of
  * a column's items are added up in pairs. */
 KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
 (GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *bias, ulong bias_at, uint batch,
-    uint columns, GLOBAL const float *scale, ulong scale_at, uint store) {
+    uint columns, GLOBAL const float *rates, ulong rates_at, uint optimizer STATES(bias)) {
     SHARED_ARRAY(float, sums, BIAS_ROWS * BIAS_COLUMNS);
     const uint c = get_local_id(0), r = get_local_id(1);
     const uint column = (uint)get_group_id(0) * BIAS_COLUMNS + c;
@@ -80,5 +78,5 @@ KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
             *own += own[left * BIAS_COLUMNS];
     }
     if (r == 0 && column < columns)
-        put_gradient(bias + bias_at + column, *own, scale, scale_at, store);
+        TAKE_STEP(bias, column, *own, load_rates(rates + rates_at, optimizer), optimizer, 1);
 }

@@ -28,6 +28,7 @@
 #include "dialect.h"
 #include "activation.h"
 #include "vector.h"
+#include "optimizer.h"
 
 #define ITEMS (GROUP_M * GROUP_N)
 #define SPAN_M (GROUP_M * ITEM_M)         /* rows that all items cover with a block each */
@@ -406,14 +407,14 @@ KERNEL_OF_GROUPS(dense_backward, GROUP_N, GROUP_M, 2)
         }                                                                                          \
     }
 
-/* weights[in, out] += *scale * x[batch, in]^T * d_y[batch, out], and bias[out] += *scale * the sums
- * of d_y's columns. With `store`, the products and sums replace weights and bias, and the scale is
- * not read. Where there are several splits, each is [in + 1, out], and its last row has the sums
- * for the bias. */
+/* weights[in, out] take a step of the optimiser with their gradient, x[batch, in]^T * d_y[batch,
+ * out], and bias[out] with its own, the sums of d_y's columns. Or the gradients replace them. Where
+ * there are several splits, each is [in + 1, out], and its last row has the sums for the bias. */
 KERNEL_OF_GROUPS(dense_update, GROUP_N, GROUP_M, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const float *d_y, ulong d_y_at, GLOBAL float *weights,
     ulong weights_at, GLOBAL float *bias, ulong bias_at, GLOBAL float *splits, uint batch, uint in,
-    uint out, uint terms_each, GLOBAL const float *scale, ulong scale_at, uint store ARRIVALS) {
+    uint out, uint terms_each, GLOBAL const float *rates, ulong rates_at,
+    uint optimizer STATES(weights) STATES(bias) ARRIVALS) {
     SHARED_ARRAY(float, left_tile, LEFT_SIZE);
     SHARED_ARRAY(float, right_tile, RIGHT_SIZE);
     SHARED_COUNT
@@ -432,13 +433,16 @@ KERNEL_OF_GROUPS(dense_update, GROUP_N, GROUP_M, 2)
     REDUCE_SPLITS(sums, part, (ulong)(in + 1) * out)
     REDUCE_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
     GLOBAL float *const to = weights + weights_at;
-    if (store) {
+    const struct rates loaded = load_rates(rates + rates_at, optimizer);
+    if (optimizer == STORE_GRADIENT) {
         FOR_EACH_SUM(sums, part, store_some(value, to + (ulong)m * out + n, count);)
-        FOR_EACH_BIAS(part, bias[bias_at + n] = sums.columns[c];)
-        return;
+    } else if (optimizer == GRADIENT_DESCENT) {
+        FINISH(sums, part, load_some(to + (ulong)m * out + n, count) + loaded.at[0] * value,
+            to + (ulong)m * out + n)
+    } else {
+        FOR_EACH_SUM(
+            sums, part, TAKE_STEP(weights, (ulong)m * out + n, value, loaded, optimizer, count);)
     }
-    const float factor = scale[scale_at];
-    FINISH(sums, part, load_some(to + (ulong)m * out + n, count) + factor * value,
-        to + (ulong)m * out + n)
-    FOR_EACH_BIAS(part, bias[bias_at + n] += factor * sums.columns[c];)
+    FOR_EACH_BIAS(
+        part, TAKE_STEP(bias, n, (vector)(sums.columns[c]), loaded, optimizer, 1);)
 }

@@ -1,4 +1,4 @@
-/* A whole training step of plain gradient descent in two phases, instead of a kernel for each
+/* A whole training step in two phases, instead of a kernel for each
  * product. Each phase is a kernel; or, with TOGETHER, one kernel does the phases of many steps.
  *
  *   step_weights  A group owns a tile of a layer's weights, TILE_M rows by TILE_N columns. It adds
@@ -22,6 +22,8 @@
  *   WEIGHTS_AT, BIAS_AT                  where each layer's weights and bias begin in `parameters`
  *   VALUES_AT, GRADIENTS_AT              where each layer's y and d_y begin in `values` and
  *                                        `gradients`; the last layer's d_y replaces its y
+ *   OPTIMIZER          how a step is taken (optimizer.h)
+ *   STATES_APART       floats from a parameter to its state, and from there to the next one
  *   GATHERED           set where a batch is the rows of x and labels that an index names
  *   WIDTH              floats of a vector
  *   ITEMS              items of a group of step_weights
@@ -44,6 +46,7 @@
 #include "dialect.h"
 #include "activation.h"
 #include "vector.h"
+#include "optimizer.h"
 
 CONSTANT uint widths[LAYERS + 1] = {WIDTHS};
 CONSTANT uint activations[LAYERS] = {ACTIVATIONS};
@@ -144,13 +147,13 @@ DEFINE_MULTIPLY(multiply_layer, LAYER_M, LAYER_N)
 KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
 (GLOBAL const float *x, ulong x_at, ulong next_at, GLOBAL const uint *index, ulong index_at,
     ulong next_index_at, GLOBAL float *parameters, GLOBAL const float *values,
-    GLOBAL const float *gradients, GLOBAL const float *scale, ulong scale_at, GLOBAL float *sums,
+    GLOBAL const float *gradients, GLOBAL const float *rates, ulong rates_at, GLOBAL float *sums,
     uint batch, uint next) {
     SHARED_ARRAY(float, memory, WEIGHTS_MEMORY);
     SHARED_ARRAY(float, weights, TILE_M * TILE_N);
     const struct batch now = {x_at, index_at, batch}, then = {next_at, next_index_at, next};
     do_weights(find_tile((uint)get_group_id(0)), now, then, x, index, parameters, values,
-        gradients, scale + scale_at, sums, memory, weights, 0);
+        gradients, rates + rates_at, sums, memory, weights, 0);
 }
 
 KERNEL_OF_GROUP(step_samples, SAMPLES_ITEMS, 1)
@@ -170,11 +173,11 @@ KERNEL_OF_GROUP(step_samples, SAMPLES_ITEMS, 1)
 /* All of an epoch's steps in one launch, by as many groups as there are tiles, which must all be at
  * work at once. `arrivals` is a count for them alone, which was 0 at first. Each step's batch has
  * `batch` samples, the last one's `last`. They follow one another, in x or in the index, in the
- * labels and in the scores; the scales are `scale_step` apart. */
+ * labels and in the scores; the rates are `rates_step` floats apart. */
 KERNEL_OF_GROUPS(step_epoch, ITEMS, 1, 2)
 (GLOBAL const float *x, ulong x_at, GLOBAL const uint *index, ulong index_at,
     GLOBAL float *parameters, GLOBAL float *values, GLOBAL float *gradients,
-    GLOBAL const float *scale, ulong scale_at, uint scale_step, GLOBAL float *sums,
+    GLOBAL const float *rates, ulong rates_at, uint rates_step, GLOBAL float *sums,
     GLOBAL const uint *labels, ulong labels_at, GLOBAL float *score, ulong score_at,
     GLOBAL uint *arrivals, uint steps, uint batch, uint last, float loss_scale) {
     SHARED_ARRAY(float, memory, EPOCH_MEMORY);
@@ -184,7 +187,7 @@ KERNEL_OF_GROUPS(step_epoch, ITEMS, 1, 2)
         uint group = (uint)get_group_id(0);
         OPAQUE(group);
         do_weights(find_tile(group), now, next, x, index, parameters, values, gradients,
-            scale + scale_at, sums, memory, weights, arrivals);
+            rates + rates_at, sums, memory, weights, arrivals);
         if (step == steps)
             break;
         WAIT_FOR_PHASE(arrivals);
@@ -195,7 +198,7 @@ KERNEL_OF_GROUPS(step_epoch, ITEMS, 1, 2)
                 index + next.index_at, score + score_at, first, next.count, loss_scale);
         now = next;
         score_at += 2 * (ulong)now.count;
-        scale_at += step > 0 ? scale_step : 0;
+        rates_at += step > 0 ? rates_step : 0;
 #ifdef GATHERED
         next.index_at += now.count;
 #else

@@ -195,7 +195,7 @@ DEVICE void store_parts(
 }
 
 /* Adds up the parts' sums, and steps the tile's weights, here and among the parameters. */
-DEVICE void step_tile(struct tile tile, GLOBAL float *parameters, float factor,
+DEVICE void step_tile(struct tile tile, GLOBAL float *parameters, struct rates rates,
     LOCAL const float *memory, LOCAL float *weights, uint item) {
     for (uint v = item; v < TILE_VECTORS; v += ITEMS) {
         const uint row = v * WIDTH / TILE_N, column = v * WIDTH % TILE_N;
@@ -204,9 +204,12 @@ DEVICE void step_tile(struct tile tile, GLOBAL float *parameters, float factor,
         for (uint p = 1; p < PARTS; p++)
             sum += LOAD_VECTOR(memory + p * (TILE_M * TILE_N) + v * WIDTH);
         if (row < tile.rows && column < tile.columns) {
-            const vector weight = LOAD_VECTOR(weights + v * WIDTH) + factor * sum;
+            GLOBAL float *const to = row_of(tile, parameters, row) + column;
+            const uint count = tile.columns - column;
+            const vector weight = step_of(LOAD_VECTOR(weights + v * WIDTH), sum, rates, OPTIMIZER,
+                to + STATES_APART, to + 2 * STATES_APART, count);
             STORE_VECTOR(weight, weights + v * WIDTH);
-            store_some(weight, row_of(tile, parameters, row) + column, tile.columns - column);
+            store_some(weight, to, count);
         }
     }
 }
@@ -234,16 +237,14 @@ struct batch {
     uint count;
 };
 
-/* Steps, over the batch `now`:
- *   weights[in, out] += *scale * x[batch, in]^T * d_y[batch, out]
- *   bias[out] += *scale * the sums of d_y's columns
- * for each layer, where x is the batch or the y of the layer before. Then, for each tile t down the
- * first layer's weights:
- *   sums[t, next, out] = the batch `next`'s [next, rows of t] * the tile's weights[rows of t, out]
- * With a batch of 0 there is no step, and with a next one of 0 there are no such sums. */
+/* Steps, over the batch `now`, weights[in, out] with their gradient x[batch, in]^T * d_y[batch,
+ * out], and bias[out] with its own, the sums of d_y's columns, for each layer, where x is the batch
+ * or the y of the layer before. Then, for each tile t down the first layer's weights: sums[t, next,
+ * out] = the batch `next`'s [next, rows of t] * the tile's weights[rows of t, out] With a batch of
+ * 0 there is no step, and with a next one of 0 there are no such sums. */
 DEVICE void do_weights(struct tile tile, struct batch now, struct batch next, GLOBAL const float *x,
     GLOBAL const uint *index, GLOBAL float *parameters, GLOBAL const float *values,
-    GLOBAL const float *gradients, GLOBAL const float *scale, GLOBAL float *sums,
+    GLOBAL const float *gradients, GLOBAL const float *rates, GLOBAL float *sums,
     LOCAL float *memory, LOCAL float *weights, GLOBAL uint *arrivals) {
     LOCAL float *const chunk_x = memory, *const chunk_d = memory + CHUNK * ROW_X;
     const uint item = get_local_id(0), part = item / PART_ITEMS, lane = item % PART_ITEMS;
@@ -325,7 +326,7 @@ DEVICE void do_weights(struct tile tile, struct batch now, struct batch next, GL
         }
         store_parts(gradient, memory, part, lane);
         BARRIER();
-        step_tile(tile, parameters, *scale, memory, weights, item);
+        step_tile(tile, parameters, load_rates(rates, OPTIMIZER), memory, weights, item);
         BARRIER();
     }
 

@@ -40,4 +40,5 @@ DEVICE ulong get_global_id(int dimension) {
 
 #define exp __builtin_expf
 #define log __builtin_logf
+#define sqrt __builtin_sqrtf
 #define tanh __builtin_tanhf

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { GROUP_ARGUMENTS = 20, GROUP_KERNELS = 8 };
+enum { GROUP_ARGUMENTS = 26, GROUP_KERNELS = 8 };
 
 struct group_kernel {
     char name[64];

@@ -73,10 +73,6 @@ static const struct {
 
 /* --- An operation of random operands --- */
 
-/* Rates of optimisers, each as far from the others as can be. */
-static const float some_rates[OPTIMIZERS][OPTIMIZER_RATES_MAX] = {
-    {0.3f}, {-0.05f, 0.1f, 0.9f, 0.75f, 0.5f}, {0.9f, -0.2f, 1.5f, 0.3f, 0.01f, 0.1f}};
-
 /* An operand of this name, of random numbers or such that are of use. */
 static struct operand draw_operand(const struct operation *operation, const char *name, size_t rows,
     size_t columns, float spread) {

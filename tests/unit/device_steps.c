@@ -1,6 +1,7 @@
 /* Whole training steps: what a device records of them, fused where it can, against plain loops. */
 #include "device_suite.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +16,13 @@ struct net {
     enum activation activation;
     size_t
         images; /* from which an index takes each batch; 0: batches are rows of x in their order */
+    enum optimizer optimizer;
 };
 
-/* Each row of `scales` is of a step. The parameters of all layers are one operand, and so are their
- * values, and their gradients, as in a network. */
+/* Each row of `rates` is of a step. The parameters of all layers are one operand, with their states
+ * behind them, and so are their values, and their gradients, as in a network. */
 struct operands {
-    struct operand parameters, values, gradients, all_x, all_labels, index, x, labels, score,
-        scales;
+    struct operand parameters, values, gradients, all_x, all_labels, index, x, labels, score, rates;
 };
 
 static size_t batch_most(const struct net *net) {
@@ -57,12 +58,36 @@ static size_t values_at(const struct net *net, size_t layer) {
     return at;
 }
 
+/* The parameters with their states, of which the second ones, means of squares, are not negative.
+ */
+static struct operand make_parameters(const struct net *net) {
+    const size_t each = weights_at(net, net->layers);
+    const size_t count = each * (1 + optimizer_states[net->optimizer]);
+    float *values = malloc(count * sizeof *values);
+    draw_values(values, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = 0.5f * (i < 2 * each ? values[i] : fabsf(values[i]));
+    const struct operand made = make_operand(1, count, values);
+    free(values);
+    return made;
+}
+
+/* Each step's are a little less than those before it. */
+static struct operand make_rates(const struct net *net) {
+    const size_t columns = optimizer_rates[net->optimizer];
+    float rates[STEPS_MAX * OPTIMIZER_RATES_MAX];
+    for (size_t i = 0; i < net->steps * columns; i++)
+        rates[i] = some_rates[net->optimizer][i % columns] * (1.0f - 0.01f * (float)(i / columns)) /
+                   (net->optimizer == OPTIMIZER_ADAMW ? 1.0f : (float)batch_most(net));
+    return make_operand(net->steps, columns, rates);
+}
+
 static struct operands make_operands(const struct net *net) {
     const size_t samples = samples_before(net, net->steps), rows = batch_most(net);
     const size_t all = net->images > 0 ? net->images : samples;
     const uint32_t classes = (uint32_t)net->widths[net->layers];
     struct operands made = {
-        .parameters = spread_operand(1, weights_at(net, net->layers), 0.5f),
+        .parameters = make_parameters(net),
         .values = random_operand(1, values_at(net, net->layers)),
         .gradients = random_operand(1, values_at(net, net->layers)),
         .all_x = random_operand(all, net->widths[0]),
@@ -71,14 +96,14 @@ static struct operands make_operands(const struct net *net) {
         .x = random_operand(rows, net->widths[0]),
         .labels = random_indices(rows, classes),
         .score = random_operand(samples, 2),
-        .scales = spread_operand(net->steps, 1, 1.0f / (float)rows),
+        .rates = make_rates(net),
     };
     return made;
 }
 
 static void free_operands(struct operands *at) {
     struct operand *const all[] = {&at->parameters, &at->values, &at->gradients, &at->all_x,
-        &at->all_labels, &at->index, &at->x, &at->labels, &at->score, &at->scales};
+        &at->all_labels, &at->index, &at->x, &at->labels, &at->score, &at->rates};
     for (size_t o = 0; o < sizeof all / sizeof *all; o++)
         free_operand(all[o]);
 }
@@ -98,9 +123,20 @@ struct steps {
 
 /* The views of step `s`, of which a layer's x is `y[l]`, and its y is `y[l + 1]`. */
 struct step_views {
-    struct view weights[LAYERS_MAX], bias[LAYERS_MAX], y[LAYERS_MAX + 1], d_y[LAYERS_MAX];
+    struct dense_parameters parameters[LAYERS_MAX], states[LAYERS_MAX][OPTIMIZER_STATES_MAX];
+    struct view y[LAYERS_MAX + 1], d_y[LAYERS_MAX];
     struct view labels;
 };
+
+/* What lies, of layer `layer`, in array number `array` of the parameters and their states. */
+static struct dense_parameters array_of(
+    const struct net *net, const struct operands *at, size_t array, size_t layer) {
+    const size_t in = net->widths[layer], out = net->widths[layer + 1];
+    const size_t first = array * weights_at(net, net->layers);
+    return (struct dense_parameters){
+        part_of(&at->parameters, first + weights_at(net, layer), in, out),
+        part_of(&at->parameters, first + bias_at(net, layer), 1, out)};
+}
 
 static struct step_views views_of_step(const struct net *net, const struct operands *at, size_t s) {
     const size_t batch = net->batches[s], first = samples_before(net, s);
@@ -111,9 +147,10 @@ static struct step_views views_of_step(const struct net *net, const struct opera
         views.y[0] = view_rows(view_of(&at->x), 0, batch);
     }
     for (size_t l = 0; l < net->layers; l++) {
-        const size_t in = net->widths[l], out = net->widths[l + 1];
-        views.weights[l] = part_of(&at->parameters, weights_at(net, l), in, out);
-        views.bias[l] = part_of(&at->parameters, bias_at(net, l), 1, out);
+        const size_t out = net->widths[l + 1];
+        views.parameters[l] = array_of(net, at, 0, l);
+        for (size_t i = 0; i < optimizer_states[net->optimizer]; i++)
+            views.states[l][i] = array_of(net, at, 1 + i, l);
         views.y[l + 1] = part_of(&at->values, values_at(net, l), batch, out);
         views.d_y[l] = l + 1 < net->layers ? part_of(&at->gradients, values_at(net, l), batch, out)
                                            : views.y[l + 1];
@@ -133,17 +170,17 @@ static enum status enqueue_step(
             status = device_gather_rows(tested, view_of(&at->all_labels), index, v.labels, problem);
     }
     for (size_t l = 0; l <= last && status == STATUS_OK; l++)
-        status = device_dense_forward(tested, v.y[l], v.weights[l], v.bias[l],
+        status = device_dense_forward(tested, v.y[l], v.parameters[l].weights, v.parameters[l].bias,
             l < last ? net->activation : ACTIVATION_NONE, v.y[l + 1], problem);
     if (status == STATUS_OK)
         status = device_softmax_cross_entropy(tested, v.y[last + 1], v.labels, 0.25f,
             view_rows(view_of(&at->score), first, net->batches[s]), problem);
     for (size_t l = last; l > 0 && status == STATUS_OK; l--)
-        status = device_dense_backward(
-            tested, v.d_y[l], v.weights[l], v.y[l], net->activation, v.d_y[l - 1], problem);
+        status = device_dense_backward(tested, v.d_y[l], v.parameters[l].weights, v.y[l],
+            net->activation, v.d_y[l - 1], problem);
     for (size_t l = 0; l <= last && status == STATUS_OK; l++)
-        status = device_dense_update(tested, v.y[l], v.d_y[l],
-            view_rows(view_of(&at->scales), s, 1), v.weights[l], v.bias[l], problem);
+        status = device_dense_update_by(tested, net->optimizer, v.y[l], v.d_y[l],
+            view_rows(view_of(&at->rates), s, 1), v.parameters[l], v.states[l], problem);
     return status;
 }
 
@@ -156,6 +193,19 @@ static enum status enqueue_steps(void *context, struct error *problem) {
 }
 
 /* --- In plain loops --- */
+
+static void plain_update(const struct net *net, const struct operands *at, size_t s, size_t layer,
+    const float *x, const float *d_y) {
+    const size_t in = net->widths[layer], out = net->widths[layer + 1];
+    const size_t all = weights_at(net, net->layers), count = (in + 1) * out; /* bias included */
+    float *const parameters = (float *)at->parameters.expected + weights_at(net, layer);
+    const float *const rates = (float *)at->rates.expected + s * optimizer_rates[net->optimizer];
+    float *const gradient = malloc(count * sizeof *gradient);
+    plain_dense_gradient(net->batches[s], in, out, x, d_y, gradient, gradient + in * out);
+    plain_optimize(
+        count, net->optimizer, gradient, rates, parameters, parameters + all, parameters + 2 * all);
+    free(gradient);
+}
 
 static void plain_step(const struct net *net, const struct operands *at, size_t s) {
     const size_t batch = net->batches[s], first = samples_before(net, s), last = net->layers - 1;
@@ -182,10 +232,8 @@ static void plain_step(const struct net *net, const struct operands *at, size_t 
             (l == last ? values : gradients) + values_at(net, l), parameters + weights_at(net, l),
             values + values_at(net, l - 1), net->activation, gradients + values_at(net, l - 1));
     for (size_t l = 0; l <= last; l++)
-        plain_dense_update(batch, net->widths[l], net->widths[l + 1],
-            l == 0 ? x : values + values_at(net, l - 1),
-            (l == last ? values : gradients) + values_at(net, l), ((float *)at->scales.expected)[s],
-            parameters + weights_at(net, l), parameters + bias_at(net, l));
+        plain_update(net, at, s, l, l == 0 ? x : values + values_at(net, l - 1),
+            (l == last ? values : gradients) + values_at(net, l));
 }
 
 /* --- The tests --- */
@@ -219,9 +267,9 @@ static void check_steps(const struct net *net) {
     struct operands at = make_operands(net);
     struct steps steps = {net, &at};
     struct recording *recording;
-    print_message("%zu steps of %zu, %zu-%zu-...-%zu, activation %d, %zu images\n", net->steps,
-        net->batches[0], net->widths[0], net->widths[1], net->widths[net->layers],
-        (int)net->activation, net->images);
+    print_message("%zu steps of %zu, %zu-%zu-...-%zu, activation %d, %zu images, optimiser %d\n",
+        net->steps, net->batches[0], net->widths[0], net->widths[1], net->widths[net->layers],
+        (int)net->activation, net->images, (int)net->optimizer);
     assert_ok(device_record(tested, enqueue_steps, &steps, &recording, &error));
     assert_untouched(&at.parameters);
     assert_untouched(&at.values);
@@ -241,7 +289,7 @@ static void check_steps(const struct net *net) {
     finish_read(&at.all_x);
     finish_read(&at.all_labels);
     finish_read(&at.index);
-    finish_read(&at.scales);
+    finish_read(&at.rates);
     finish_written("x", &at.x, 1e-7);
     if (net->images == 0)
         finish_read(&at.labels);
@@ -259,6 +307,8 @@ static const struct net nets[] = {
     {2, {1, 1, 1}, {1, 1, 1}, 3, ACTIVATION_SIGMOID, 0},
     {4, {150, 31, 16, 15, 3}, {193, 50}, 2, ACTIVATION_TANH, 40},
     {2, {64, 100, 12}, {128, 128}, 2, ACTIVATION_RELU, 500},
+    {2, {33, 17, 9}, {97, 97, 13}, 3, ACTIVATION_TANH, 0, OPTIMIZER_ADAMW},
+    {3, {70, 31, 16, 3}, {60, 60}, 2, ACTIVATION_SIGMOID, 40, OPTIMIZER_MOMENTUM},
 };
 
 void test_steps(void **state) {

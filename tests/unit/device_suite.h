@@ -30,6 +30,8 @@ struct operand {
     struct buffer *buffer;
 };
 
+/* Rates of optimisers, each as far from the others as can be. */
+extern const float some_rates[OPTIMIZERS][OPTIMIZER_RATES_MAX];
 struct operand make_operand(size_t rows, size_t columns, const void *content);
 struct operand spread_operand(size_t rows, size_t columns, float spread); /* [-spread, spread) */
 struct operand random_operand(size_t rows, size_t columns);               /* [-1, 1) */

@@ -39,3 +39,17 @@ struct step make_step(size_t batch, size_t layers, const size_t *widths, bool ga
     }
     return step;
 }
+
+void optimize_by(struct step *step, enum optimizer optimizer) {
+    const struct step_layer *last = &step->layers[step->layers_count - 1];
+    const size_t apart = last->bias.offset + last->bias.columns;
+    step->optimizer = optimizer;
+    step->rates.columns = optimizer_rates[optimizer];
+    for (size_t l = 0; l < step->layers_count; l++)
+        for (size_t s = 0; s < optimizer_states[optimizer]; s++) {
+            struct step_layer *layer = &step->layers[l];
+            layer->states[s] = (struct dense_parameters){layer->weights, layer->bias};
+            layer->states[s].weights.offset += (s + 1) * apart;
+            layer->states[s].bias.offset += (s + 1) * apart;
+        }
+}

@@ -14,4 +14,8 @@ struct gpu gpu_of(const char *type, int units, size_t group_bytes);
  * tanh. */
 struct step make_step(size_t batch, size_t layers, const size_t *widths, bool gathered);
 
+/* Gives a step another optimiser than gradient descent, with states that lie behind the parameters.
+ */
+void optimize_by(struct step *step, enum optimizer optimizer);
+
 #endif

@@ -105,6 +105,47 @@ static void test_unfit(void **state) {
     assert_non_null(strstr(step_plan_make(&narrow, &step, &plan), "too few items"));
 }
 
+/* The states of every optimiser, and what is not as far behind its parameter as others are. */
+static void test_states(void **state) {
+    (void)state;
+    const struct gpu gpu = gpu_of("gpu", 132, 48 << 10);
+    for (enum optimizer optimizer = 0; optimizer < OPTIMIZERS; optimizer++) {
+        struct step step = make_step(300, 3, usual, false);
+        struct step_plan plan;
+        optimize_by(&step, optimizer);
+        assert_null(step_plan_make(&gpu, &step, &plan));
+        assert_int_equal(number_of(&plan, "-DOPTIMIZER="), optimizer);
+        assert_int_equal(number_of(&plan, "-DSTATES_APART="),
+            optimizer == OPTIMIZER_GRADIENT_DESCENT ? 0 : 1025 * 64 + 65 * 32 + 33 * 10);
+        struct step next = step;
+        next.rates.offset += step.rates.columns;
+        next.score.offset += 600;
+        next.labels.offset += 300;
+        next.layers[0].x.offset += 300 * 1024;
+        assert_true(step_plan_goes_on(&step, &next));
+        assert_true(step_plan_follows(&step, &step, 1, &next));
+        next.rates.offset += 1;
+        assert_false(step_plan_follows(&step, &step, 1, &next));
+        next.rates.offset -= 1;
+        for (size_t s = 0; s < optimizer_states[optimizer]; s++) {
+            struct view *const views[] = {&step.layers[1].states[s].weights,
+                &step.layers[0].states[s].bias, &step.layers[2].states[s].bias};
+            for (int v = 0; v < 3; v++) {
+                const struct view right = *views[v];
+                views[v]->offset++;
+                assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "is not behind"));
+                assert_false(step_plan_goes_on(&step, &next));
+                *views[v] = right;
+                views[v]->buffer = &step_buffers[INDEX];
+                assert_non_null(strstr(step_plan_make(&gpu, &step, &plan), "is not behind"));
+                *views[v] = right;
+            }
+        }
+        next.optimizer = (optimizer + 1) % OPTIMIZERS;
+        assert_false(step_plan_goes_on(&step, &next));
+    }
+}
+
 /* --- One after another --- */
 
 static void test_goes_on(void **state) {
@@ -156,7 +197,7 @@ static void test_follows(void **state) {
             steps[3].labels.rows = 7; /* the last batch of a pass */
             for (size_t s = 1; s < 4; s++) {
                 assert_true(step_plan_follows(&first, &steps[s - 1], s, &steps[s]));
-                assert_int_equal(step_plan_scale_step(&steps[s - 1], &steps[s]), apart);
+                assert_int_equal(step_plan_rates_step(&steps[s - 1], &steps[s]), apart);
             }
             assert_false(
                 step_plan_follows(&first, &steps[3], 4, &steps[3])); /* after the short one */
@@ -222,6 +263,7 @@ int main(void) {
         cmocka_unit_test(test_shared_memory),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_unfit),
+        cmocka_unit_test(test_states),
         cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_follows),
         cmocka_unit_test(test_together),

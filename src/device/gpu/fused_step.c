@@ -195,11 +195,11 @@ static enum status add_steps(struct gpu *gpu, struct gpu_commands *to,
 
 /* --- Many steps in one launch --- */
 
-/* Adds a launch of step_epoch, which does so many steps from the `first` to the `last`, with scales
+/* Adds a launch of step_epoch, which does so many steps from the `first` to the `last`, with rates
  * that are so far apart. */
 static enum status add_epoch(struct gpu *gpu, struct gpu_commands *to,
     const struct fused_step *fused, const struct step *first, const struct step *last, size_t steps,
-    size_t scale_step, struct error *error) {
+    size_t rates_step, struct error *error) {
     const struct step_layer *layers = first->layers;
     const struct gpu_grid grid = {
         {fused->plan.weights_groups, 1, 1}, {fused->plan.weights_items, 1, 1}};
@@ -207,7 +207,7 @@ static enum status add_epoch(struct gpu *gpu, struct gpu_commands *to,
         GPU_LAUNCH(gpu, to, &fused->epoch, grid, error, ARGUMENT_VIEW(inputs_of(first)),
             ARGUMENT_VIEW(index_of(first)), ARGUMENT_BUFFER(layers[0].weights.buffer),
             ARGUMENT_BUFFER(layers[0].y.buffer), ARGUMENT_BUFFER(layers[0].d_y.buffer),
-            ARGUMENT_VIEW(first->rates), ARGUMENT_NUMBER(scale_step), ARGUMENT_BUFFER(fused->sums),
+            ARGUMENT_VIEW(first->rates), ARGUMENT_NUMBER(rates_step), ARGUMENT_BUFFER(fused->sums),
             ARGUMENT_VIEW(first->gathered ? first->all_labels : first->labels),
             ARGUMENT_VIEW(first->score), ARGUMENT_BUFFER(fused->arrivals), ARGUMENT_NUMBER(steps),
             ARGUMENT_NUMBER(first->labels.rows), ARGUMENT_NUMBER(last->labels.rows),
@@ -225,15 +225,15 @@ static enum status add_together(struct gpu *gpu, struct gpu_commands *to,
     if (!step_find(operations, count, &first))
         return error_set(error, STATUS_FAILED, "%s: no training step", gpu->base.info.kind);
     const size_t each = first.operations;
-    size_t steps = 1, scale_step = 0;
+    size_t steps = 1, rates_step = 0;
     step = first;
     while (step_find(operations + steps * each, count - steps * each, &next) &&
            goes_on(fused, &step, &next) && step_plan_follows(&first, &step, steps, &next)) {
-        scale_step = step_plan_scale_step(&step, &next);
+        rates_step = step_plan_rates_step(&step, &next);
         step = next;
         steps++;
     }
-    enum status status = add_epoch(gpu, to, fused, &first, &step, steps, scale_step, error);
+    enum status status = add_epoch(gpu, to, fused, &first, &step, steps, rates_step, error);
     for (size_t s = 0; s < steps && status == STATUS_OK; s++) {
         const struct operation *of_step = operations + s * each;
         const bool has_next = s + 1 < steps && step_find(of_step + each, each, &next);

@@ -133,15 +133,6 @@ enum status gemms_create(
     return status;
 }
 
-static void free_workspace(struct gemm_workspace *workspace) {
-    while (workspace) {
-        struct gemm_workspace *older = workspace->older;
-        buffer_free(workspace->buffer);
-        free(workspace);
-        workspace = older;
-    }
-}
-
 void gemms_free(struct gemms *gemms) {
     if (!gemms)
         return;
@@ -157,8 +148,12 @@ void gemms_free(struct gemms *gemms) {
         gpu_kernel_free(gpu, &gemms->epilogues[kind]);
     gpu_kernel_free(gpu, &gemms->bias_update);
     gpu_program_free(gpu, gemms->epilogue_program);
-    free_workspace(gemms->workspace);
-    free_workspace(gemms->gradients);
+    while (gemms->workspace) {
+        struct gemm_workspace *older = gemms->workspace->older;
+        buffer_free(gemms->workspace->buffer);
+        free(gemms->workspace);
+        gemms->workspace = older;
+    }
     buffer_free(gemms->arrivals);
     free(gemms);
 }
@@ -167,21 +162,22 @@ void gemms_free(struct gemms *gemms) {
 
 /* Gives a view of `elements` elements of workspace. It is allocated first where the present one is
  * too small. */
-static enum status get_workspace(struct gpu *gpu, struct gemm_workspace **workspace,
-    size_t elements, struct view *view, struct error *error) {
-    if (!*workspace || (*workspace)->buffer->elements < elements) {
+static enum status get_workspace(
+    struct gemms *gemms, size_t elements, struct view *view, struct error *error) {
+    if (!gemms->workspace || gemms->workspace->buffer->elements < elements) {
         struct gemm_workspace *newer = calloc(1, sizeof *newer);
         if (!newer)
             return error_memory(error, "the slices of products", sizeof *newer);
-        const enum status status = device_allocate(&gpu->base, elements, &newer->buffer, error);
+        const enum status status =
+            device_allocate(&gemms->gpu->base, elements, &newer->buffer, error);
         if (status != STATUS_OK) {
             free(newer);
             return status;
         }
-        newer->older = *workspace;
-        *workspace = newer;
+        newer->older = gemms->workspace;
+        gemms->workspace = newer;
     }
-    *view = device_view((*workspace)->buffer, 1, elements);
+    *view = device_view(gemms->workspace->buffer, 1, elements);
     return STATUS_OK;
 }
 
@@ -190,11 +186,30 @@ static struct gpu_grid flat_grid(const struct gpu *gpu, size_t elements) {
     return (struct gpu_grid){{(elements + items - 1) / items, 1, 1}, {items, 1, 1}};
 }
 
-/* The last arguments of the kernels of a gradient or an update: the scale, and whether to store the
- * sums. A gradient has no scale, so any view is given in its place. */
-#define ARGUMENTS_SCALE(kind, views)                                                               \
-    ARGUMENT_VIEW((kind) == GEMM_UPDATE ? (views)->rates : (views)->result),                       \
-        ARGUMENT_NUMBER((kind) == GEMM_GRADIENT)
+/* What kernels/optimizer.h calls STORE_GRADIENT. */
+enum { STORE_GRADIENT = OPTIMIZERS };
+_Static_assert(STORE_GRADIENT == 3, "optimizer.h has the number of each optimiser, and this one");
+
+/* Appends the arguments that say how parameters take a step with their gradient: the rates, which
+ * optimiser, and its states for the weights and for the bias. A gradient that is to be stored has
+ * neither rates nor states; any view is given in their place. */
+static void add_step(struct gpu_argument *arguments, size_t *count, enum gemm_kind kind,
+    const struct gemm_views *views, bool of_weights) {
+    const bool store = kind == GEMM_GRADIENT;
+    const struct view rates = store ? views->result : views->rates;
+    struct view weights[OPTIMIZER_STATES_MAX], bias[OPTIMIZER_STATES_MAX];
+    for (size_t s = 0; s < OPTIMIZER_STATES_MAX; s++) {
+        weights[s] = views->states[s].weights;
+        bias[s] = views->states[s].bias;
+    }
+    arguments[(*count)++] = (struct gpu_argument)ARGUMENT_BUFFER(rates.buffer);
+    arguments[(*count)++] = (struct gpu_argument)ARGUMENT_OFFSET(rates.offset);
+    arguments[(*count)++] =
+        (struct gpu_argument)ARGUMENT_NUMBER(store ? STORE_GRADIENT : (int)views->optimizer);
+    if (of_weights)
+        gpu_add_states(arguments, count, views->optimizer, weights, views->result);
+    gpu_add_states(arguments, count, views->optimizer, bias, views->result);
+}
 
 /* Adds the epilogue of a gemm to the list `to`. If that is NULL, it is enqueued. The gemm's sums
  * are `count` splits in `splits`, which may be the result itself. */
@@ -216,11 +231,15 @@ static enum status enqueue_epilogue(struct gemms *gemms, struct gpu_commands *to
             ARGUMENT_NUMBER(count), ARGUMENT_VIEW(views->x), ARGUMENT_VIEW(result),
             ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns),
             ARGUMENT_NUMBER(views->activation));
-    default:
-        return GPU_LAUNCH(gpu, to, kernel, flat_grid(gpu, elements + result.columns), error,
-            ARGUMENT_BUFFER(splits.buffer), ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result),
-            ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(result.rows),
-            ARGUMENT_NUMBER(result.columns), ARGUMENTS_SCALE(kind, views));
+    default: {
+        struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_BUFFER(splits.buffer),
+            ARGUMENT_NUMBER(count), ARGUMENT_VIEW(result), ARGUMENT_VIEW(views->bias),
+            ARGUMENT_NUMBER(result.rows), ARGUMENT_NUMBER(result.columns)};
+        size_t arguments_count = 8;
+        add_step(arguments, &arguments_count, kind, views, true);
+        return gpu_launch(gpu, to, kernel, flat_grid(gpu, elements + result.columns), arguments,
+            arguments_count, error);
+    }
     }
 }
 
@@ -234,8 +253,7 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
     const struct view result = views->result;
     struct view splits = result; /* any view: one split needs none */
     if (plan.splits > 1) {
-        const enum status status =
-            get_workspace(gpu, &gemms->workspace, plan.elements, &splits, error);
+        const enum status status = get_workspace(gemms, plan.elements, &splits, error);
         if (status != STATUS_OK)
             return status;
     }
@@ -246,10 +264,9 @@ static enum status compute_own(struct gemms *gemms, struct gpu_commands *to,
         ARGUMENT_BUFFER(splits.buffer), ARGUMENT_NUMBER(shape.batch), ARGUMENT_NUMBER(shape.in),
         ARGUMENT_NUMBER(shape.out), ARGUMENT_NUMBER(plan.terms_each)};
     size_t count = 13;
-    const struct gpu_argument scale[] = {ARGUMENTS_SCALE(kind, views)};
-    for (size_t a = 0; batch && a < sizeof scale / sizeof *scale; a++)
-        arguments[count++] = scale[a];
-    if (!batch)
+    if (batch)
+        add_step(arguments, &count, kind, views, true);
+    else
         arguments[count++] = (struct gpu_argument)ARGUMENT_NUMBER(views->activation);
     if (fused_reduction)
         arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(gemms->arrivals);
@@ -266,19 +283,23 @@ static enum status sum_columns(struct gemms *gemms, struct gpu_commands *to, enu
     const size_t columns = views->bias.columns;
     const struct gpu_grid grid = {
         {(columns + BIAS_COLUMNS - 1) / BIAS_COLUMNS, 1, 1}, {BIAS_COLUMNS, BIAS_ROWS, 1}};
-    return GPU_LAUNCH(gemms->gpu, to, &gemms->bias_update, grid, error, ARGUMENT_VIEW(views->right),
-        ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows), ARGUMENT_NUMBER(columns),
-        ARGUMENTS_SCALE(kind, views));
+    struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_VIEW(views->right),
+        ARGUMENT_VIEW(views->bias), ARGUMENT_NUMBER(views->right.rows), ARGUMENT_NUMBER(columns)};
+    size_t count = 6;
+    add_step(arguments, &count, kind, views, false);
+    return gpu_launch(gemms->gpu, to, &gemms->bias_update, grid, arguments, count, error);
 }
 
 /* Computes a gemm by the driver's library. Where the library can't read a scale from the device's
- * memory, it computes the gradient of an update to workspace, and our kernel takes the step. */
+ * memory, and where the step is not plain gradient descent's, it computes the gradient of an update
+ * to workspace, and our kernel takes the step. */
 static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *to,
     enum gemm_kind kind, const struct gemm_views *views, struct error *error) {
     struct gpu *gpu = gemms->gpu;
     const struct view result = views->result;
     const bool batch = gemm_sums_batch(kind);
-    const bool apart = kind == GEMM_UPDATE && !gpu->driver->library_scales;
+    const bool apart = kind == GEMM_UPDATE && (!gpu->driver->library_scales ||
+                                                  views->optimizer != OPTIMIZER_GRADIENT_DESCENT);
     const size_t gradient = apart ? result.rows * result.columns : 0;
     struct gpu_gemm gemm = {
         .a = views->left,
@@ -292,59 +313,27 @@ static enum status compute_by_library(struct gemms *gemms, struct gpu_commands *
     };
     if (kind == GEMM_UPDATE && !apart)
         gemm.scale = views->rates;
+    const struct view states[OPTIMIZER_STATES_MAX] = {
+        views->states[0].weights, views->states[1].weights};
     size_t elements;
     enum status status = gpu->driver->gemm_workspace(gpu, &gemm, &elements, error);
     if (status == STATUS_OK && elements + gradient > 0)
-        status = get_workspace(gpu, &gemms->workspace, elements + gradient, &gemm.workspace, error);
+        status = get_workspace(gemms, elements + gradient, &gemm.workspace, error);
     if (apart)
         gemm.c = (struct view){gemm.workspace.buffer, elements, result.rows, result.columns};
     if (status == STATUS_OK)
         status = gpu_gemm(gpu, to, &gemm, error);
     if (status == STATUS_OK && apart)
-        status = gpu_take_step(
-            gpu, to, OPTIMIZER_GRADIENT_DESCENT, gemm.c, views->rates, result, NULL, error);
+        status =
+            gpu_take_step(gpu, to, views->optimizer, gemm.c, views->rates, result, states, error);
     if (status != STATUS_OK)
         return status;
     return batch ? sum_columns(gemms, to, kind, views, error)
                  : enqueue_epilogue(gemms, to, kind, views, result, 1, error);
 }
 
-/* An update by an optimiser that needs the whole gradient of a parameter: it is computed to
- * workspace, and then the step is taken. */
-static enum status update_apart(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
-    const struct operation *update, struct error *error) {
-    const struct view weights = update->dense_update.weights, bias = update->dense_update.bias;
-    struct operation gradient = {.kind = OPERATION_DENSE_GRADIENT,
-        .dense_gradient = {update->dense_update.x, update->dense_update.d_y, weights, bias}};
-    struct view states[2][OPTIMIZER_STATES_MAX], memory;
-    for (size_t s = 0; s < optimizer_states[update->optimizer]; s++) {
-        states[0][s] = update->dense_update.states[s].weights;
-        states[1][s] = update->dense_update.states[s].bias;
-    }
-    enum status status = get_workspace(
-        gemms->gpu, &gemms->gradients, (weights.rows + 1) * weights.columns, &memory, error);
-    if (status != STATUS_OK)
-        return status;
-    struct view *const d_weights = &gradient.dense_gradient.d_weights;
-    struct view *const d_bias = &gradient.dense_gradient.d_bias;
-    d_weights->buffer = d_bias->buffer = memory.buffer;
-    d_weights->offset = 0;
-    d_bias->offset = weights.rows * weights.columns;
-    status = gemms_compute(gemms, to, algorithm, &gradient, error);
-    if (status == STATUS_OK)
-        status = gpu_take_step(gemms->gpu, to, update->optimizer, *d_weights,
-            update->dense_update.rates, weights, states[0], error);
-    if (status == STATUS_OK)
-        status = gpu_take_step(gemms->gpu, to, update->optimizer, *d_bias,
-            update->dense_update.rates, bias, states[1], error);
-    return status;
-}
-
 enum status gemms_compute(struct gemms *gemms, struct gpu_commands *to, size_t algorithm,
     const struct operation *operation, struct error *error) {
-    if (operation->kind == OPERATION_DENSE_UPDATE &&
-        operation->optimizer != OPTIMIZER_GRADIENT_DESCENT)
-        return update_apart(gemms, to, algorithm, operation, error);
     struct gemm_views views;
     const enum gemm_kind kind = gemm_kind_of(operation, &views);
     return gemms->algorithms[algorithm].library

@@ -36,7 +36,6 @@ struct gemms {
     struct gemm_algorithm algorithms[ALGORITHMS_MAX];
     size_t algorithms_count;
     struct gemm_workspace *workspace; /* the newest, which is the largest */
-    struct gemm_workspace *gradients; /* likewise, of gradients whose step is a launch of its own */
     /* With the driver's fused_reduction: for each tile of a split gemm, how many of its groups have
      * written their split (uint32). It is 0 again when a gemm is done. Else NULL. */
     struct buffer *arrivals;

@@ -1,5 +1,7 @@
 #include "device/gpu/gemm_plan.h"
 
+#include <string.h>
+
 /* --- Gemms as data --- */
 
 bool gemm_sums_batch(enum gemm_kind kind) {
@@ -37,7 +39,9 @@ enum gemm_kind gemm_kind_of(const struct operation *operation, struct gemm_views
             .right = operation->dense_update.d_y,
             .bias = operation->dense_update.bias,
             .result = operation->dense_update.weights,
-            .rates = operation->dense_update.rates};
+            .rates = operation->dense_update.rates,
+            .optimizer = operation->optimizer};
+        memcpy(views->states, operation->dense_update.states, sizeof views->states);
         return GEMM_UPDATE;
     }
 }

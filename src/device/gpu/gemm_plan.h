@@ -13,11 +13,13 @@ enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD, GEMM_GRADIENT, GEMM_UPDATE, GEMM_K
 
 /* A gemm's shape and its operands. It computes result = left * right and its epilogue. Besides
  * `result`, a gradient and an update write `bias`. Only GEMM_BACKWARD has `x`, the values of the
- * activation. Only an update has `rates`. */
+ * activation. Only an update has an optimiser, `rates` and states. */
 struct gemm_views {
     struct gemm_shape shape;
     struct view left, right, bias, result, x, rates;
     enum activation activation;
+    enum optimizer optimizer;
+    struct dense_parameters states[OPTIMIZER_STATES_MAX];
 };
 
 /* Whether the gemm adds up over the batch, as a gradient and an update do. Such a gemm also has

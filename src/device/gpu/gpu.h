@@ -73,7 +73,7 @@ struct gpu_argument {
         }                                                                                          \
     }
 
-enum { GPU_ARGUMENTS_MAX = 20 };
+enum { GPU_ARGUMENTS_MAX = 26 };
 
 /* How a kernel is launched, in three dimensions: the number of groups, and the number of items in
  * each group (CUDA: blocks and threads; OpenCL: work-groups and work-items). */
@@ -161,7 +161,6 @@ struct gpu {
     /* For each kind of operation that has a kernel of its own: this kernel. The first kind of each
      * file of kernels also has the file's program, which the others share. (operations.c) */
     struct gpu_kernel kernels[OPERATION_KINDS];
-    struct gpu_kernel optimizers[OPTIMIZERS];
     struct gpu_program *programs[OPERATION_KINDS];
     struct buffer *staged[2];          /* bytes of images, until a kernel converts them */
     size_t sent;                       /* parts of images that were sent, to these two in turn */
@@ -306,6 +305,11 @@ void gpu_operations_free(struct gpu *gpu);
 /* Makes gpu->algorithms and gpu->choices of gpu->gemms. The latter is ended by gemm_choices_free.
  */
 enum status gpu_choices_create(struct gpu *gpu, struct error *error);
+
+/* Appends the states of an optimiser to a kernel's arguments, as STATES of kernels/optimizer.h has
+ * them. `none` stands for a state that the optimiser does not have, which is not looked at. */
+void gpu_add_states(struct gpu_argument *arguments, size_t *count, enum optimizer optimizer,
+    const struct view states[OPTIMIZER_STATES_MAX], struct view none);
 
 /* Adds a step of an optimiser, as device_optimize takes it, to the list `to`. If that is NULL, it
  * is enqueued. */

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define OPTIMIZE_KERNELS "optimize.cl"
-
 /* The number of items in a group of kernels/samples.cl and kernels/optimize.cl, where the device
  * allows as many. */
 enum { GROUP = 64 };
@@ -102,20 +100,26 @@ static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *t
         ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(operation->scale));
 }
 
+void gpu_add_states(struct gpu_argument *arguments, size_t *count, enum optimizer optimizer,
+    const struct view states[OPTIMIZER_STATES_MAX], struct view none) {
+    for (size_t s = 0; s < OPTIMIZER_STATES_MAX; s++) {
+        const struct view state = s < optimizer_states[optimizer] ? states[s] : none;
+        arguments[(*count)++] = (struct gpu_argument)ARGUMENT_BUFFER(state.buffer);
+        arguments[(*count)++] = (struct gpu_argument)ARGUMENT_OFFSET(state.offset);
+    }
+}
+
 enum status gpu_take_step(struct gpu *gpu, struct gpu_commands *to, enum optimizer optimizer,
     struct view gradient, struct view rates, struct view parameters,
     const struct view states[OPTIMIZER_STATES_MAX], struct error *error) {
     const size_t elements = parameters.rows * parameters.columns;
-    struct gpu_argument arguments[2 * (3 + OPTIMIZER_STATES_MAX) + 1] = {
-        ARGUMENT_VIEW(gradient), ARGUMENT_VIEW(rates), ARGUMENT_VIEW(parameters)};
-    size_t count = 6;
-    for (size_t s = 0; s < optimizer_states[optimizer]; s++) {
-        arguments[count++] = (struct gpu_argument)ARGUMENT_BUFFER(states[s].buffer);
-        arguments[count++] = (struct gpu_argument)ARGUMENT_OFFSET(states[s].offset);
-    }
-    arguments[count++] = (struct gpu_argument)ARGUMENT_OFFSET(elements);
-    return gpu_launch(
-        gpu, to, &gpu->optimizers[optimizer], grid_of(gpu, elements, 1), arguments, count, error);
+    struct gpu_argument arguments[GPU_ARGUMENTS_MAX] = {ARGUMENT_VIEW(gradient),
+        ARGUMENT_VIEW(rates), ARGUMENT_VIEW(parameters), ARGUMENT_OFFSET(elements),
+        ARGUMENT_NUMBER(optimizer)};
+    size_t count = 8;
+    gpu_add_states(arguments, &count, optimizer, states, parameters);
+    return gpu_launch(gpu, to, &gpu->kernels[OPERATION_OPTIMIZE], grid_of(gpu, elements, 1),
+        arguments, count, error);
 }
 
 static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
@@ -134,14 +138,8 @@ static enum status dense(struct gpu *gpu, struct gpu_commands *to,
                                : status;
 }
 
-/* Their kernels are in OPTIMIZE_KERNELS. */
-static const char *const optimizer_kernels[OPTIMIZERS] = {
-    [OPTIMIZER_GRADIENT_DESCENT] = "gradient_descent",
-    [OPTIMIZER_MOMENTUM] = "momentum",
-    [OPTIMIZER_ADAMW] = "adamw"};
-
 /* How each kind of operation is done, and by which kernel of kernels/`file`. The names are NULL
- * where it needs no kernel, one of the optimisers', or one of those that gemm.c makes. */
+ * where it needs no kernel, or one of those that gemm.c makes. */
 static const struct {
     const char *file, *kernel;
     enum status (*run)(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
@@ -153,7 +151,7 @@ static const struct {
     [OPERATION_DENSE_FORWARD] = {NULL, NULL, dense},
     [OPERATION_DENSE_BACKWARD] = {NULL, NULL, dense},
     [OPERATION_DENSE_GRADIENT] = {NULL, NULL, dense},
-    [OPERATION_OPTIMIZE] = {NULL, NULL, optimize},
+    [OPERATION_OPTIMIZE] = {"optimize.cl", "optimize", optimize},
     [OPERATION_DENSE_UPDATE] = {NULL, NULL, dense},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"samples.cl", "softmax_cross_entropy",
         softmax_cross_entropy},
@@ -215,9 +213,6 @@ static enum status run_kernels(struct gpu *gpu, struct error *error) {
         if (operations[kind].kernel)
             status =
                 run_smallest(gpu, (struct operation){.kind = kind, .host = zeros}, memory, error);
-    for (int optimizer = 0; optimizer < OPTIMIZERS && status == STATUS_OK; optimizer++)
-        status = run_smallest(gpu,
-            (struct operation){.kind = OPERATION_OPTIMIZE, .optimizer = optimizer}, memory, error);
     const enum status waited = device_synchronise(&gpu->base, status == STATUS_OK ? error : NULL);
     buffer_free(buffer);
     return status == STATUS_OK ? waited : status;
@@ -236,20 +231,12 @@ enum status gpu_operations_create(struct gpu *gpu, struct error *error) {
             status = gpu_kernel_create(
                 gpu, program, operations[kind].kernel, &gpu->kernels[kind], error);
     }
-    struct gpu_program **optimize = &gpu->programs[OPERATION_OPTIMIZE];
-    if (status == STATUS_OK)
-        status = gpu_program_create(gpu, OPTIMIZE_KERNELS, "", optimize, error);
-    for (int optimizer = 0; optimizer < OPTIMIZERS && status == STATUS_OK; optimizer++)
-        status = gpu_kernel_create(
-            gpu, *optimize, optimizer_kernels[optimizer], &gpu->optimizers[optimizer], error);
     return status == STATUS_OK ? run_kernels(gpu, error) : status;
 }
 
 void gpu_operations_free(struct gpu *gpu) {
     for (int kind = 0; kind < OPERATION_KINDS; kind++)
         gpu_kernel_free(gpu, &gpu->kernels[kind]);
-    for (int optimizer = 0; optimizer < OPTIMIZERS; optimizer++)
-        gpu_kernel_free(gpu, &gpu->optimizers[optimizer]);
     for (int kind = 0; kind < OPERATION_KINDS; kind++)
         gpu_program_free(gpu, gpu->programs[kind]);
     buffer_free(gpu->staged[0]);

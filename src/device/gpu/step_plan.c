@@ -157,6 +157,31 @@ static bool lie_together(const struct step *step) {
     return true;
 }
 
+/* How far the first state of a step's first weights is behind them. */
+static size_t states_apart(const struct step *step) {
+    const struct step_layer *first = &step->layers[0];
+    return optimizer_states[step->optimizer] > 0
+               ? first->states[0].weights.offset - first->weights.offset
+               : 0;
+}
+
+/* Whether a parameter's state number `state` is as far behind it as that of any other. */
+static bool is_behind(struct view parameter, struct view of_state, size_t state, size_t apart) {
+    return of_state.buffer == parameter.buffer &&
+           of_state.offset == parameter.offset + (state + 1) * apart;
+}
+
+static bool states_lie_behind(const struct step *step) {
+    for (size_t l = 0; l < step->layers_count; l++)
+        for (size_t s = 0; s < optimizer_states[step->optimizer]; s++) {
+            const struct step_layer *layer = &step->layers[l];
+            if (!is_behind(layer->weights, layer->states[s].weights, s, states_apart(step)) ||
+                !is_behind(layer->bias, layer->states[s].bias, s, states_apart(step)))
+                return false;
+        }
+    return true;
+}
+
 /* Whether what a step reads, and what it writes, is in different buffers: its inputs, its labels,
  * its index, its rates, and the rest. */
 static bool lie_apart(const struct step *step) {
@@ -206,7 +231,8 @@ static void write_options(
         {"-DNEXT_M", s->next_m}, {"-DNEXT_N", s->next_n}, {"-DWEIGHTS_MEMORY", weights_memory(s)},
         {"-DSAMPLES_ITEMS", s->samples_items}, {"-DEACH", s->each}, {"-DLAYER_M", s->layer_m},
         {"-DLAYER_N", s->layer_n}, {"-DROW_PAD", s->row_pad}, {"-DROW_UNIT", s->row_unit},
-        {"-DROW_MAX", s->row_max}, {"-DSAMPLES_MEMORY", s->samples_memory}};
+        {"-DROW_MAX", s->row_max}, {"-DSAMPLES_MEMORY", s->samples_memory},
+        {"-DOPTIMIZER", step->optimizer}, {"-DSTATES_APART", states_apart(step)}};
     for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
         text_append(text, STEP_OPTIONS_SIZE, " %s=%zu", numbers[n].name, numbers[n].value);
     if (step->gathered)
@@ -215,12 +241,12 @@ static void write_options(
 
 const char *step_plan_make(const struct gpu *gpu, const struct step *step, struct step_plan *plan) {
     const bool cpu = strcmp(gpu->base.info.type, "cpu") == 0;
-    if (step->optimizer != OPTIMIZER_GRADIENT_DESCENT)
-        return "its optimiser is not plain gradient descent";
     if (step->layers_count > STEP_FUSED_LAYERS)
         return "too many layers";
     if (!lie_together(step))
         return "its parameters or values are not in one buffer";
+    if (!states_lie_behind(step))
+        return "what its optimiser remembers is not behind its parameters";
     if (!lie_apart(step))
         return "what it reads is in a buffer with what it writes";
     struct sizes sizes = cpu ? sizes_of_cpu(gpu, step) : sizes_of_gpu(gpu, step);
@@ -255,7 +281,7 @@ static bool is_same_place(struct view a, struct view b) {
 
 bool step_plan_goes_on(const struct step *step, const struct step *next) {
     if (next->layers_count != step->layers_count || next->gathered != step->gathered ||
-        next->loss_scale != step->loss_scale)
+        next->loss_scale != step->loss_scale || next->optimizer != step->optimizer)
         return false;
     for (size_t l = 0; l < step->layers_count; l++) {
         const struct step_layer *a = &step->layers[l], *b = &next->layers[l];
@@ -263,6 +289,10 @@ bool step_plan_goes_on(const struct step *step, const struct step *next) {
             !is_same_place(a->bias, b->bias) || !is_same_place(a->y, b->y) ||
             !is_same_place(a->d_y, b->d_y) || a->activation != b->activation)
             return false;
+        for (size_t s = 0; s < optimizer_states[step->optimizer]; s++)
+            if (!is_same_place(a->states[s].weights, b->states[s].weights) ||
+                !is_same_place(a->states[s].bias, b->states[s].bias))
+                return false;
     }
     /* All that is read of the next step is its x, in place or by the index. */
     const struct view x = step->gathered ? step->all_x : step->layers[0].x;
@@ -290,16 +320,16 @@ static bool lies_behind(struct view a, size_t rows, struct view b) {
            b.offset == a.offset + rows * a.columns;
 }
 
-size_t step_plan_scale_step(const struct step *step, const struct step *next) {
+size_t step_plan_rates_step(const struct step *step, const struct step *next) {
     return next->rates.offset - step->rates.offset;
 }
 
 bool step_plan_follows(
     const struct step *first, const struct step *step, size_t steps, const struct step *next) {
-    const size_t batch = first->labels.rows, apart = step_plan_scale_step(step, next);
+    const size_t batch = first->labels.rows, apart = step_plan_rates_step(step, next);
     if (step->labels.rows != batch || next->labels.rows > batch ||
-        step->rates.buffer != next->rates.buffer || apart > 1 ||
-        step_plan_scale_step(first, next) != steps * apart ||
+        step->rates.buffer != next->rates.buffer || (apart != 0 && apart != first->rates.columns) ||
+        step_plan_rates_step(first, next) != steps * apart ||
         !lies_behind(step->score, batch, next->score))
         return false;
     return step->gathered ? lies_behind(step->index, batch, next->index) &&

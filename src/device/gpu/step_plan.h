@@ -22,8 +22,8 @@ struct step_plan {
 
 /* Makes the plan of a step. NULL, or a few words that say why it does not fit: the kernels want all
  * parameters in one buffer, all values and all gradients likewise, and what is only read in others;
- * few layers; and a first layer that has nearly all of the weights, because the others must fit in
- * a group's shared memory. */
+ * the states of all parameters as far behind them; few layers; and a first layer that has nearly
+ * all of the weights, because the others must fit in a group's shared memory. */
 const char *step_plan_make(const struct gpu *gpu, const struct step *step, struct step_plan *plan);
 
 /* The floats of the sums that step_weights hands to step_samples, for a batch of so many samples.
@@ -36,10 +36,10 @@ bool step_plan_goes_on(const struct step *step, const struct step *next);
 
 /* Whether `next`, which can follow `step`, can also be a step of a launch that has `steps` from
  * `first` to `step`. That reads each batch right after the one before it, and all but the last are
- * as large as the first. Its scales are as far apart as step_plan_scale_step says of two of its
- * steps, one after the other: 0 elements or 1. */
+ * as large as the first. Its rates are as far apart as step_plan_rates_step says of two of its
+ * steps, one after the other: they are the same ones, or rows of a matrix. */
 bool step_plan_follows(
     const struct step *first, const struct step *step, size_t steps, const struct step *next);
-size_t step_plan_scale_step(const struct step *step, const struct step *next);
+size_t step_plan_rates_step(const struct step *step, const struct step *next);
 
 #endif

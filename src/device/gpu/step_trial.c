@@ -11,7 +11,19 @@
 /* --- Memory of their own --- */
 
 /* What a buffer is filled with. */
-enum content { CONTENT_NUMBERS, CONTENT_LABELS, CONTENT_INDEX, CONTENT_SCALE };
+enum content {
+    CONTENT_NUMBERS,
+    CONTENT_PARAMETERS, /* and the states behind them */
+    CONTENT_LABELS,
+    CONTENT_INDEX,
+    CONTENT_RATES
+};
+
+/* Rates as a training may have them. */
+static const float usual_rates[OPTIMIZERS][OPTIMIZER_RATES_MAX] = {
+    [OPTIMIZER_GRADIENT_DESCENT] = {-0.01f},
+    [OPTIMIZER_MOMENTUM] = {-0.01f, 0.01f, 0.9f, 1.0f, 0.9f},
+    [OPTIMIZER_ADAMW] = {0.999f, -0.01f, 1.0f, 0.1f, 0.01f, 0.001f}};
 
 enum { CLONES_MAX = 10 };
 
@@ -38,16 +50,23 @@ static enum status fill(
     const size_t count = buffer->elements;
     const size_t classes = step->layers[step->layers_count - 1].y.columns;
     const size_t rows = step->gathered ? step->all_x.rows : 1;
+    const size_t rates = optimizer_rates[step->optimizer];
+    /* Means of squares are not negative. */
+    const size_t squares =
+        step->optimizer == OPTIMIZER_ADAMW ? step->layers[0].states[1].weights.offset : count;
     float *numbers = malloc(count * sizeof *numbers);
     uint32_t *indices = (uint32_t *)numbers;
     if (!numbers)
         return error_memory(error, "the trial of a step", count * sizeof *numbers);
-    if (content == CONTENT_NUMBERS)
+    if (content == CONTENT_NUMBERS || content == CONTENT_PARAMETERS)
         random_uniform(0, RANDOM_CHECK, 0, numbers, count);
     for (size_t i = 0; i < count; i++)
         switch (content) {
         case CONTENT_NUMBERS:
             numbers[i] *= 0.25f;
+            break;
+        case CONTENT_PARAMETERS:
+            numbers[i] = 0.25f * (i < squares ? numbers[i] : fabsf(numbers[i]));
             break;
         case CONTENT_LABELS:
             indices[i] = (uint32_t)(i % classes);
@@ -56,7 +75,7 @@ static enum status fill(
             indices[i] = (uint32_t)(i * 7919 % rows);
             break;
         default:
-            numbers[i] = -0.01f;
+            numbers[i] = usual_rates[step->optimizer][i % rates];
         }
     enum status status =
         device_upload(&trial->gpu->base, (struct view){buffer, 0, 1, count}, numbers, error);
@@ -86,10 +105,10 @@ static enum status clone_all(struct trial *trial, struct error *error) {
     const struct {
         struct buffer *buffer;
         enum content content;
-    } buffers[] = {{step->layers[0].weights.buffer, CONTENT_NUMBERS},
+    } buffers[] = {{step->layers[0].weights.buffer, CONTENT_PARAMETERS},
         {step->layers[0].y.buffer, CONTENT_NUMBERS}, {step->layers[0].d_y.buffer, CONTENT_NUMBERS},
         {step->score.buffer, CONTENT_NUMBERS}, {step->labels.buffer, CONTENT_LABELS},
-        {step->rates.buffer, CONTENT_SCALE},
+        {step->rates.buffer, CONTENT_RATES},
         {step->gathered ? step->layers[0].x.buffer : step->score.buffer, CONTENT_NUMBERS},
         {step->gathered ? step->all_labels.buffer : step->labels.buffer, CONTENT_LABELS},
         {step->gathered ? step->index.buffer : step->labels.buffer, CONTENT_INDEX}};
