@@ -8,8 +8,10 @@
  * - the states of the optimiser, as tensors with a prefix before the names of the weights:
  *   "trainer.momentum_buffer." of sgd with momentum or weight decay, "trainer.exp_avg." and
  *   "trainer.exp_avg_sq." of adamw, which are torch.optim's names;
+ * - the best parameters so far, where a run keeps them: "trainer.best." before those names;
  * - the tensor "trainer.epochs", F64 [epochs done, 3]: seconds, loss and accuracy of each epoch;
- *   none when no epoch is done;
+ *   none when no epoch is done; and "trainer.validation", F64 [epochs done, 3], the same of the
+ *   images that are held back, in runs with such;
  * - the tensor "trainer.scores", F32 [samples done, 2]: the scores, as of network_train, of the
  *   epoch that was interrupted; none when no epoch was;
  * - metadata, all of it text: "trainer.epochs", the number of epochs done; "trainer.batches" and
@@ -49,16 +51,17 @@ struct checkpoint_run {
  * end. */
 struct reservation;
 
-/* Reserves a place at `path` for the weights of a network, and for a run of up to `epochs` epochs
- * with up to `samples` samples of an interrupted one. With 0 and 0 there is room for weights alone.
+/* Reserves a place at `path` for the weights of a network, and for a run by this plan, with up to
+ * `samples` samples of an interrupted epoch. Without a plan there is room for weights alone.
  * Everything that saving will do is tried now: taking the room, making a temporary file in the same
  * folder, renaming it. Until checkpoint_close_place the path belongs to this reservation: no other
  * process can reserve it, nor this one again. Temporary files of processes that were killed while
  * they saved to `path` are removed. STATUS_USAGE, naming the process, when another process has the
  * path; STATUS_FAILED, naming the path and why, when it can't be written. The caller ends the place
  * with checkpoint_close_place (NULL is fine). */
-enum status checkpoint_reserve(const char *path, const struct network_shape *shape, size_t epochs,
-    size_t samples, struct reservation **place, struct error *error);
+enum status checkpoint_reserve(const char *path, const struct network_shape *shape,
+    const struct training_plan *plan, size_t samples, struct reservation **place,
+    struct error *error);
 void checkpoint_close_place(struct reservation *place);
 
 /* Writes the parameters (see network.h), and the states and the run unless `run` is NULL, to the

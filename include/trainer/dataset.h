@@ -76,9 +76,10 @@ struct images {
 
 struct dataset {
     struct images train, test;
-    const char *origin; /* "files" or "synthetic" */
-    char path[1024];    /* the folder of the files; empty for the synthetic set */
-    double seconds;     /* time from opening the first file to the last pixel and label in memory */
+    struct images validation; /* of the training set's images, those that are held back; or none */
+    const char *origin;       /* "files" or "synthetic" */
+    char path[1024];          /* the folder of the files; empty for the synthetic set */
+    double seconds; /* time from opening the first file to the last pixel and label in memory */
 };
 
 struct dataset_options {
@@ -105,6 +106,10 @@ enum status dataset_load(
     const struct dataset_options *options, struct dataset **dataset, struct error *error);
 void dataset_free(struct dataset *dataset);
 
+/* Holds the last `count` images of the training set back: they become the validation set. `count`
+ * is less than the training set has. Of a data set that is only planned, too. */
+void dataset_hold_back(struct dataset *dataset, size_t count);
+
 /* As dataset_load, but without reading the images: the arrays `pixels` and `labels` stay NULL, and
  * only the files' sizes are looked at. The errors are the same, as far as the sizes show them. The
  * caller ends the data set with dataset_free. */
@@ -116,7 +121,7 @@ enum status dataset_plan(
 size_t dataset_bytes(const struct dataset *dataset);
 
 /* A number that tells data sets apart: a hash (FNV-1a, 64 bits) of all labels and of every 4,093rd
- * byte of the pixels of both sets. */
+ * byte of the pixels of both sets. Images that are held back count as what they were. */
 uint64_t dataset_fingerprint(const struct dataset *dataset);
 
 #ifdef __cplusplus

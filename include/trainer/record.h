@@ -54,6 +54,11 @@ struct record_summary {
     double samples_per_second;
     /* 10^9 operations per second of the mean epoch, as network_flops counts operations. */
     double gflops;
+    /* Where the plan has a target that was reached: the number of the first epoch after which it
+     * was, from 1 on; the seconds of the epochs up to that one; and these with the loading, opening
+     * and batching before them. Else 0. */
+    size_t target_epoch;
+    double target_epochs, target_all;
 };
 struct record_summary record_summarise(const struct record *record);
 
@@ -80,6 +85,12 @@ enum status record_write_json(const struct record *record, FILE *file, struct er
 enum status record_write_csv(const struct record *record, FILE *file, struct error *error);
 enum status record_write_markdown(const struct record *record, FILE *file, struct error *error);
 
+/* Writes an epoch that is done, counted from 0, as one JSON object on one line: what a log has of
+ * it.
+ */
+enum status record_write_epoch_json(
+    const struct record *record, size_t epoch, FILE *file, struct error *error);
+
 /* Write the peak of a device, as one JSON object on one line or as text for people. Of `record`
  * they use the time, commit, host, spec, device and variables only. */
 enum status record_write_peak_json(
@@ -88,10 +99,12 @@ void record_print_peak(const struct record *record, const struct device_peak *pe
 
 /* Print the table for people as the run goes on: the plan, the head of the list of epochs, a row as
  * each epoch ends (`epoch` counts from 0), and the summary. With `bold` the head is in a terminal's
- * bold type. */
+ * bold type. With `validated` it has the columns of the validation, which is NULL where there is
+ * none. */
 void record_print_plan(const struct record *record, FILE *file);
-void record_print_epochs_head(bool bold, FILE *file);
-void record_print_epoch(size_t epoch, const struct training_epoch *result, FILE *file);
+void record_print_epochs_head(bool bold, bool validated, FILE *file);
+void record_print_epoch(size_t epoch, const struct training_epoch *result,
+    const struct training_validation *validation, FILE *file);
 void record_print_summary(const struct record *record, FILE *file);
 
 #ifdef __cplusplus

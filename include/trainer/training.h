@@ -45,7 +45,18 @@ struct training_plan {
     enum batches batches;
     bool shuffle;  /* take the samples in a new order each epoch, else in the order of the files */
     uint64_t seed; /* of that order */
+
+    /* Images of the training set that are held back (dataset_hold_back), and scored after every
+     * epoch; 0: none, and then none of what follows is asked for. */
+    size_t validation;
+    double target_accuracy; /* of them, at which the training ends; 0: none */
+    size_t patience;        /* epochs without a better accuracy, after which it ends; 0: none */
+    bool keep_best; /* the parameters of the epoch with the best accuracy are kept and tested */
 };
+
+/* What a training came to its end by. */
+enum training_end { ENDED_NOT, ENDED_EPOCHS, ENDED_TARGET, ENDED_PATIENCE };
+extern const char *const training_end_names[]; /* "", "epochs", "target", "patience" */
 
 /* Means over the samples of a pass. Each sample is scored before the step of its batch. */
 struct score {
@@ -59,6 +70,12 @@ struct training_epoch {
     struct score score;
 };
 
+/* The score on the images that are held back, after an epoch, and the time that it took. */
+struct training_validation {
+    double seconds;
+    struct score score;
+};
+
 /* Where a run stands between two of its steps. Together with the parameters and the states of the
  * optimiser, it is all that is needed to continue as if the run had never stopped. The order of the
  * samples is not in it, because it follows from the seed and the number of the epoch. */
@@ -68,8 +85,19 @@ struct training_position {
     size_t batches_done, samples_done; /* done of the next epoch */
     float *scores;                     /* [samples_done, 2], as of network_train */
     double seconds;                    /* the time that those batches took */
+    size_t validated; /* as epochs_done where images are held back, unless a loss was not finite */
+    struct training_validation *validations; /* [validated] */
+    /* With keep_best: an array of network_length, of which the parameters are those of the best
+     * epoch, once one is validated. */
+    float *best;
 };
 void training_position_free(struct training_position *position);
+
+/* The index of the epoch with the best accuracy in validation, the first of equals; and of the
+ * first one that has come to the plan's target, `validated` if none has. */
+size_t training_best_epoch(const struct training_position *position);
+size_t training_target_epoch(
+    const struct training_plan *plan, const struct training_position *position);
 
 /* Whether `position` can occur in plan->epochs epochs over `samples` samples: STATUS_USAGE if
  * not. */
@@ -91,9 +119,12 @@ struct training_result {
     double recording;
     double batching, warm_up, release, evaluate; /* seconds of these phases */
     double unfinished; /* seconds that this run spent in an epoch that did not end */
+    double validate;   /* seconds that this run spent on validation */
+    enum training_end ended;
     struct training_clocks clocks;
     struct training_position reached;
-    /* `test` is filled: the score of the test set, with the parameters after the last epoch. */
+    /* `test` is filled: the score of the test set, with the parameters after the last epoch, or
+     * with the best. */
     bool tested;
     struct score test; /* if `tested` */
 };
@@ -144,9 +175,10 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const struct dataset *dataset, const struct training_plan *plan);
 
 /* Makes the batches on the network's device, trains until plan->epochs epochs are done, and
- * computes the test score. The run begins at `start`, for which the network must have the right
- * parameters; NULL: at the first batch. `result` is filled as far as the run came, whatever is
- * returned, and the caller ends it with training_result_free.
+ * computes the test score. Where images are held back, they are scored between the epochs, and the
+ * training may end before its last one. The run begins at `start`, for which the network must have
+ * the right parameters; NULL: at the first batch. `result` is filled as far as the run came,
+ * whatever is returned, and the caller ends it with training_result_free.
  *
  * STATUS_USAGE when the plan leaves no batch, the network has fewer classes than the data, or
  * `start` is no position of this plan. STATUS_DIVERGED, naming epoch and batch, when a loss is not

@@ -44,19 +44,27 @@ static void append_layers(
     }
 }
 
-bool layout_create(const struct network_shape *shape, enum optimizer optimizer, size_t epochs,
-    size_t samples, struct layout *layout) {
-    const size_t arrays = 1 + optimizer_states[optimizer];
+size_t layout_arrays(const struct contents *contents) {
+    return 1 + optimizer_states[contents->optimizer] + contents->best;
+}
+
+bool layout_create(
+    const struct network_shape *shape, const struct contents *contents, struct layout *layout) {
+    enum { OTHERS = 3 }; /* epochs, validations, scores */
+    const size_t arrays = layout_arrays(contents), own = arrays - contents->best;
     *layout = (struct layout){
-        .tensors = calloc(layout_weight(shape, arrays, 0) + 2, sizeof *layout->tensors)};
+        .tensors = calloc(layout_weight(shape, arrays, 0) + OTHERS, sizeof *layout->tensors)};
     if (!layout->tensors)
         return false;
     for (size_t a = 0; a < arrays; a++)
-        append_layers(layout, shape, layout_prefix(optimizer, a));
-    if (epochs > 0)
-        append(layout, (struct tensor){EPOCHS_NAME, true, epochs, EPOCH_COLUMNS, 0});
-    if (samples > 0)
-        append(layout, (struct tensor){SCORES_NAME, false, samples, SCORE_COLUMNS, 0});
+        append_layers(layout, shape, a < own ? layout_prefix(contents->optimizer, a) : BEST_PREFIX);
+    if (contents->epochs > 0)
+        append(layout, (struct tensor){EPOCHS_NAME, true, contents->epochs, EPOCH_COLUMNS, 0});
+    if (contents->validated > 0)
+        append(layout,
+            (struct tensor){VALIDATION_NAME, true, contents->validated, VALIDATION_COLUMNS, 0});
+    if (contents->samples > 0)
+        append(layout, (struct tensor){SCORES_NAME, false, contents->samples, SCORE_COLUMNS, 0});
     return true;
 }
 

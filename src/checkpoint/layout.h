@@ -16,10 +16,15 @@ enum { LENGTH_BYTES = 8, HEADER_LIMIT = 100000000 }; /* both are the format's */
 #define SECONDS_NAME "trainer.seconds"
 #define GENERATOR_NAME "trainer.generator"
 #define GENERATOR "Philox4x32-10"
-#define SCORES_NAME "trainer.scores" /* the name of a tensor */
+/* Names of tensors. */
+#define SCORES_NAME "trainer.scores"
+#define VALIDATION_NAME "trainer.validation"
+#define BEST_PREFIX "trainer.best."
 
-enum { EPOCH_COLUMNS = 3, SCORE_COLUMNS = 2 };
+enum { EPOCH_COLUMNS = 3, SCORE_COLUMNS = 2, VALIDATION_COLUMNS = 3 };
 _Static_assert(sizeof(struct training_epoch) == EPOCH_COLUMNS * sizeof(double), "a row of F64");
+_Static_assert(
+    sizeof(struct training_validation) == VALIDATION_COLUMNS * sizeof(double), "a row of F64");
 
 struct tensor {
     char name[48];
@@ -28,24 +33,33 @@ struct tensor {
     uint64_t begin;       /* where it starts, in bytes from the start of the data */
 };
 
-/* The tensors of a file: weights and bias of each layer; of a run, the states of its optimiser,
- * likewise, each under its prefix, and the epochs and scores. */
+/* What is in a file, of a network whose shape is known. Weights alone have none of it. */
+struct contents {
+    enum optimizer optimizer; /* whose states are there */
+    bool best;                /* so are the best parameters */
+    size_t epochs, validated, samples;
+};
+
+/* The tensors of a file: weights and bias of each layer; of a run, the states of its optimiser and
+ * the best parameters, likewise, each under its prefix, and the epochs, validations and scores. */
 struct layout {
     struct tensor *tensors;
     size_t count;
     uint64_t bytes; /* bytes of the data, which has no holes */
 };
 
-/* The prefix of array number `array`: 0 are the parameters, which have none, and the states of the
- * optimiser come after them. The names of the states are those of torch.optim. */
+/* The prefix of array number `array` of a network's: 0 are the parameters, which have none, and the
+ * states of the optimiser come after them. The names of the states are those of torch.optim. */
 const char *layout_prefix(enum optimizer optimizer, size_t array);
 
-/* Makes the layout of a file with a network of this shape, and with a run of an optimiser that has
- * `epochs` epochs and `samples` samples of an interrupted one. 0 epochs or samples have no tensor.
- * Weights alone are as of OPTIMIZER_GRADIENT_DESCENT, which has no state. Each tensor begins where
- * the one before it ends. False when memory is refused. The caller frees layout->tensors. */
-bool layout_create(const struct network_shape *shape, enum optimizer optimizer, size_t epochs,
-    size_t samples, struct layout *layout);
+/* The number of such arrays in a file. The best parameters are the last. */
+size_t layout_arrays(const struct contents *contents);
+
+/* Makes the layout of a file with a network of this shape. Of what there are 0, there is no tensor.
+ * Each tensor begins where the one before it ends. False when memory is refused. The caller frees
+ * layout->tensors. */
+bool layout_create(
+    const struct network_shape *shape, const struct contents *contents, struct layout *layout);
 
 /* The most bytes that the file will have. The header is not written yet, so its size is estimated,
  * with room for the settings of a run if `is_run`. */

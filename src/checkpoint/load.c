@@ -166,13 +166,21 @@ static enum status check_order(
     return status;
 }
 
+static struct contents contents_of(
+    const struct checkpoint *checkpoint, const struct training_position *position) {
+    return (struct contents){checkpoint_optimizer(checkpoint), checkpoint_has_best(checkpoint),
+        position->epochs_done,
+        json_object_get(checkpoint->header, VALIDATION_NAME) ? position->epochs_done : 0,
+        position->samples_done};
+}
+
 /* Finds all tensors. Checks that nothing else is there and that they fill the data together. The
  * caller frees layout->tensors, whatever is returned. */
 static enum status find_tensors(const struct checkpoint *checkpoint,
     const struct network_shape *shape, const struct training_position *position,
     struct layout *layout, struct error *error) {
-    if (!layout_create(shape, checkpoint_optimizer(checkpoint), position->epochs_done,
-            position->samples_done, layout))
+    const struct contents contents = contents_of(checkpoint, position);
+    if (!layout_create(shape, &contents, layout))
         return error_memory(error, "reading the weights", sizeof *layout->tensors);
     enum status status = STATUS_OK;
     for (size_t t = 0; t < layout->count && status == STATUS_OK; t++)
@@ -261,11 +269,40 @@ enum status checkpoint_load_states(struct checkpoint *checkpoint, const struct n
     return status;
 }
 
-/* The tensors that come after those of the layers; NULL without a layout. */
-static const struct tensor *tensors_of_run(const struct checkpoint *checkpoint,
-    const struct network_shape *shape, const struct layout *layout) {
-    const size_t arrays = 1 + optimizer_states[checkpoint_optimizer(checkpoint)];
-    return layout->tensors ? layout->tensors + layout_weight(shape, arrays, 0) : NULL;
+/* Reads the tensor *next to new memory, and goes on to the one after it. */
+static enum status read_new(const struct checkpoint *checkpoint, const struct tensor **next,
+    const char *what, void **values, struct error *error) {
+    const struct tensor *tensor = (*next)++;
+    *values = malloc(tensor_bytes(tensor));
+    return *values ? read_tensor(checkpoint, tensor, *values, error)
+                   : error_memory(error, what, tensor_bytes(tensor));
+}
+
+/* Reads what of a position is in tensors. */
+static enum status read_position(const struct checkpoint *checkpoint,
+    const struct network_shape *shape, const struct layout *layout,
+    struct training_position *position, struct error *error) {
+    const struct contents contents = contents_of(checkpoint, position);
+    const size_t arrays = layout_arrays(&contents);
+    const struct tensor *next = layout->tensors + layout_weight(shape, arrays, 0);
+    void *epochs = NULL, *validations = NULL, *scores = NULL;
+    enum status status = STATUS_OK;
+    if (contents.epochs > 0)
+        status = read_new(checkpoint, &next, "the epochs", &epochs, error);
+    if (status == STATUS_OK && contents.validated > 0)
+        status = read_new(checkpoint, &next, "the validations", &validations, error);
+    if (status == STATUS_OK && contents.samples > 0)
+        status = read_new(checkpoint, &next, "the scores", &scores, error);
+    position->epochs = epochs;
+    position->validations = validations;
+    position->scores = scores;
+    position->validated = contents.validated;
+    if (status != STATUS_OK || !contents.best)
+        return status;
+    position->best = calloc(network_length(shape), sizeof *position->best);
+    return position->best
+               ? read_weights(checkpoint, layout, shape, arrays - 1, position->best, error)
+               : error_memory(error, "the best weights", network_length(shape) * sizeof(float));
 }
 
 enum status checkpoint_load_position(struct checkpoint *checkpoint,
@@ -278,17 +315,8 @@ enum status checkpoint_load_position(struct checkpoint *checkpoint,
             checkpoint->path);
     if (status == STATUS_OK)
         status = find_tensors(checkpoint, shape, position, &layout, error);
-    const struct tensor *next = tensors_of_run(checkpoint, shape, &layout);
-    if (status == STATUS_OK && position->epochs_done > 0) {
-        position->epochs = malloc(tensor_bytes(next));
-        status = position->epochs ? read_tensor(checkpoint, next++, position->epochs, error)
-                                  : error_memory(error, "the epochs", tensor_bytes(next));
-    }
-    if (status == STATUS_OK && position->samples_done > 0) {
-        position->scores = malloc(tensor_bytes(next));
-        status = position->scores ? read_tensor(checkpoint, next, position->scores, error)
-                                  : error_memory(error, "the scores", tensor_bytes(next));
-    }
+    if (status == STATUS_OK)
+        status = read_position(checkpoint, shape, &layout, position, error);
     free(layout.tensors);
     return status;
 }

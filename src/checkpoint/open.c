@@ -167,12 +167,25 @@ enum optimizer checkpoint_optimizer(const struct checkpoint *checkpoint) {
     return OPTIMIZER_GRADIENT_DESCENT;
 }
 
-/* "2.weight", "2.bias", and the states of the same names */
+static bool is_of_best(const char *name) {
+    return strncmp(name, BEST_PREFIX, strlen(BEST_PREFIX)) == 0;
+}
+
+bool checkpoint_has_best(const struct checkpoint *checkpoint) {
+    const char *name;
+    json_t *entry;
+    json_object_foreach(checkpoint->header, name, entry) if (is_of_best(name)) return true;
+    return false;
+}
+
+/* "2.weight", "2.bias", and the states and the best of the same names */
 static bool is_of_layer(const char *name) {
     enum optimizer optimizer;
     size_t array;
     if (find_array(name, &optimizer, &array))
         name += strlen(layout_prefix(optimizer, array));
+    else if (is_of_best(name))
+        name += strlen(BEST_PREFIX);
     const char *rest = name + strspn(name, "0123456789");
     return rest > name && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0);
 }
@@ -182,7 +195,8 @@ bool checkpoint_is_ours(const struct checkpoint *checkpoint) {
     json_t *entry;
     json_object_foreach(checkpoint->header, name, entry) {
         const bool known = is_of_layer(name) || strcmp(name, METADATA_NAME) == 0 ||
-                           strcmp(name, EPOCHS_NAME) == 0 || strcmp(name, SCORES_NAME) == 0;
+                           strcmp(name, EPOCHS_NAME) == 0 || strcmp(name, SCORES_NAME) == 0 ||
+                           strcmp(name, VALIDATION_NAME) == 0;
         if (!known)
             return false;
     }

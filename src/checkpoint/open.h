@@ -19,7 +19,8 @@ struct checkpoint {
 enum status checkpoint_read_at(const struct checkpoint *checkpoint, uint64_t offset, void *to,
     size_t bytes, struct error *error);
 
-/* The optimiser whose states are in the file. */
+/* The optimiser whose states are in the file, and whether the best parameters are. */
 enum optimizer checkpoint_optimizer(const struct checkpoint *checkpoint);
+bool checkpoint_has_best(const struct checkpoint *checkpoint);
 
 #endif

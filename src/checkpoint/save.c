@@ -88,20 +88,29 @@ static enum status make_header(const struct layout *layout, const struct checkpo
                      (unsigned long long)*length, HEADER_LIMIT);
 }
 
-/* Makes the weights and biases of so many arrays, in `bytes` bytes, as the file has them. The
- * caller frees them. NULL when memory is refused. */
+/* Puts the weights and biases of an array into the data, as the file has them. */
+static void arrange_array(const struct layout *layout, const struct network_shape *shape,
+    size_t array, const float *parameters, float *data) {
+    for (size_t l = 0; l < shape->layers; l++) {
+        const struct tensor *weight = &layout->tensors[layout_weight(shape, array, l)];
+        const struct tensor *bias = weight + 1;
+        layout_transpose(parameters + network_weights_offset(shape, l), weight->columns,
+            weight->rows, data + weight->begin / sizeof *data);
+        memcpy(data + bias->begin / sizeof *data, parameters + network_bias_offset(shape, l),
+            tensor_bytes(bias));
+    }
+}
+
+/* Makes the weights and biases of all arrays, in `bytes` bytes. The caller frees them. NULL when
+ * memory is refused. */
 static float *arrange_weights(const struct layout *layout, const struct network_shape *shape,
-    size_t arrays, const float *parameters, size_t bytes) {
+    const struct contents *contents, const float *parameters, const float *best, size_t bytes) {
+    const size_t own = layout_arrays(contents) - contents->best;
     float *data = malloc(bytes);
-    for (size_t a = 0; a < arrays && data; a++, parameters += network_parameters_length(shape))
-        for (size_t l = 0; l < shape->layers; l++) {
-            const struct tensor *weight = &layout->tensors[layout_weight(shape, a, l)];
-            const struct tensor *bias = weight + 1;
-            layout_transpose(parameters + network_weights_offset(shape, l), weight->columns,
-                weight->rows, data + weight->begin / sizeof *data);
-            memcpy(data + bias->begin / sizeof *data, parameters + network_bias_offset(shape, l),
-                tensor_bytes(bias));
-        }
+    for (size_t a = 0; a < own && data; a++)
+        arrange_array(layout, shape, a, parameters + a * network_parameters_length(shape), data);
+    if (contents->best && data)
+        arrange_array(layout, shape, own, best, data);
     return data;
 }
 
@@ -123,16 +132,19 @@ static enum status save(struct reservation *place, writer *write_parts,
     struct error *error) {
     const struct training_position none = {0};
     const struct training_position *position = run ? run->position : &none;
-    const enum optimizer optimizer = run ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT;
-    const size_t arrays = 1 + optimizer_states[optimizer];
+    const struct contents contents = {run ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT,
+        position->best && position->validated > 0, position->epochs_done, position->validated,
+        position->samples_done};
     struct layout layout;
-    if (!layout_create(shape, optimizer, position->epochs_done, position->samples_done, &layout))
+    if (!layout_create(shape, &contents, &layout))
         return error_memory(error, "saving the weights", sizeof *layout.tensors);
-    const struct tensor *last = &layout.tensors[layout_weight(shape, arrays, 0) - 1];
+    const struct tensor *last =
+        &layout.tensors[layout_weight(shape, layout_arrays(&contents), 0) - 1];
     const size_t weights_bytes = last->begin + tensor_bytes(last);
     char *header = NULL;
     uint64_t length = 0;
-    float *weights = arrange_weights(&layout, shape, arrays, parameters, weights_bytes);
+    float *weights =
+        arrange_weights(&layout, shape, &contents, parameters, position->best, weights_bytes);
     const size_t count = weights_bytes / sizeof *weights;
     enum status status = weights ? make_header(&layout, run, &header, &length, error)
                                  : error_memory(error, "saving the weights", weights_bytes);
@@ -144,6 +156,7 @@ static enum status save(struct reservation *place, writer *write_parts,
     const struct file_part parts[] = {{&length, LENGTH_BYTES}, {header, length},
         {weights, weights_bytes},
         {position->epochs, position->epochs_done * sizeof *position->epochs},
+        {position->validations, position->validated * sizeof *position->validations},
         {position->scores, position->samples_done * SCORE_COLUMNS * sizeof *position->scores}};
     if (status == STATUS_OK)
         status = write_parts(place, parts, sizeof parts / sizeof *parts, error);
@@ -163,15 +176,18 @@ enum status checkpoint_save_last(struct reservation *place, const struct network
     return save(place, reservation_finish, shape, parameters, run, error);
 }
 
-enum status checkpoint_reserve(const char *path, const struct network_shape *shape, size_t epochs,
-    size_t samples, struct reservation **place, struct error *error) {
+enum status checkpoint_reserve(const char *path, const struct network_shape *shape,
+    const struct training_plan *plan, size_t samples, struct reservation **place,
+    struct error *error) {
     struct layout layout;
+    struct contents contents = {0};
     *place = NULL;
-    const bool is_run = epochs > 0 || samples > 0;
-    const enum optimizer optimizer = is_run ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT;
-    if (!layout_create(shape, optimizer, epochs, samples, &layout))
+    if (plan)
+        contents = (struct contents){shape->optimizer, plan->keep_best, plan->epochs,
+            plan->validation > 0 ? plan->epochs : 0, samples};
+    if (!layout_create(shape, &contents, &layout))
         return error_memory(error, "saving the weights", sizeof *layout.tensors);
-    const uint64_t bytes = layout_file_bytes(&layout, is_run);
+    const uint64_t bytes = layout_file_bytes(&layout, plan != NULL);
     free(layout.tensors);
     return reservation_open(path, bytes, place, error);
 }

@@ -110,8 +110,26 @@ enum status dataset_plan(
     return give(status, dataset);
 }
 
+void dataset_hold_back(struct dataset *dataset, size_t count) {
+    struct images *train = &dataset->train, *held = &dataset->validation;
+    *held = *train;
+    held->count = count;
+    train->count -= count;
+    if (train->pixels) {
+        held->pixels += train->count * image_bytes(train->format);
+        held->labels += train->count;
+    }
+}
+
+/* The training set with the images that are held back, which lie behind it. */
+static struct images whole_training_set(const struct dataset *dataset) {
+    struct images whole = dataset->train;
+    whole.count += dataset->validation.count;
+    return whole;
+}
+
 size_t dataset_bytes(const struct dataset *dataset) {
-    return dataset->train.count * image_record(dataset->train.format) +
+    return whole_training_set(dataset).count * image_record(dataset->train.format) +
            dataset->test.count * image_record(dataset->test.format);
 }
 
@@ -123,7 +141,8 @@ static uint64_t mix(uint64_t hash, const uint8_t *bytes, size_t count, size_t st
 
 uint64_t dataset_fingerprint(const struct dataset *dataset) {
     enum { STRIDE = 4093 }; /* a prime, and so no multiple of a row or a plane */
-    const struct images *const sets[] = {&dataset->train, &dataset->test};
+    const struct images whole = whole_training_set(dataset);
+    const struct images *const sets[] = {&whole, &dataset->test};
     uint64_t hash = hash_start;
     for (size_t s = 0; s < 2; s++) {
         hash = mix(hash, sets[s]->labels, sets[s]->count, 1);

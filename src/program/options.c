@@ -86,6 +86,16 @@ static const struct option_row rows[] = {
         .names = schedule_names},
     {"warmup-epochs", OPTION_SIZE, KEPT_FIRM, AT(plan.warm_up_epochs), "N",
         "the learning rate rises to its value in the first N epochs", 0, 1000000},
+    {"validation", OPTION_SIZE, KEPT_FIRM, AT(plan.validation), "N",
+        "hold the last N images of the training set back, and score them after every epoch", 0,
+        CIFAR10_TRAIN - 1},
+    {"target-accuracy", OPTION_REAL, KEPT_FREE, AT(plan.target_accuracy), "X",
+        "end once the share of held-back images that are classified rightly is X; 0: at no share",
+        0, 1},
+    {"patience", OPTION_SIZE, KEPT_FREE, AT(plan.patience), "N",
+        "end after N epochs in which that share was not better than before; 0: never", 0, 1000000},
+    {"keep-best", OPTION_FLAG, KEPT_FIRM, AT(plan.keep_best), NULL,
+        "test and save the weights of the epoch in which that share was best"},
     {"color", OPTION_CHOICE, KEPT_FIRM, AT(plan.color), NULL, "1024 grey or 3072 coloured inputs",
         .names = color_names},
     {"tail", OPTION_CHOICE, KEPT_FIRM, AT(plan.tail), NULL,
@@ -110,6 +120,8 @@ static const struct option_row rows[] = {
     {"resume", OPTION_TEXT, KEPT_NOT, AT(resume), "FILE",
         "go on from a checkpoint, with its options, and keep it up to date\n"
         "(or --checkpoint, if that is given)"},
+    {"log", OPTION_TEXT, KEPT_NOT, AT(log), "FILE",
+        "append a line of JSON to FILE for each epoch, as it ends"},
     {"format", OPTION_CHOICE, KEPT_NOT, AT(format), NULL, "what is printed on standard output",
         .names = format_names},
     {"dry-run", OPTION_FLAG, KEPT_NOT, AT(dry_run), NULL,
@@ -151,8 +163,12 @@ bool options_choose_device(const struct options *options) {
     return strcmp(options->device, "auto") == 0 || strcmp(options->device, "gpu") == 0;
 }
 
-size_t options_training_images(const struct options *options) {
+size_t options_images(const struct options *options) {
     return options->samples > 0 ? options->samples : CIFAR10_TRAIN;
+}
+
+size_t options_training_images(const struct options *options) {
+    return options_images(options) - options->plan.validation;
 }
 
 /* Checks the options of the optimiser and the schedule. */
@@ -180,17 +196,35 @@ static enum status check_optimizer(const struct options *options, struct error *
     return STATUS_OK;
 }
 
+/* Checks the options of the validation. */
+static enum status check_validation(const struct options *options, struct error *error) {
+    const struct training_plan *plan = &options->plan;
+    const char *needs = plan->target_accuracy > 0.0 ? "target-accuracy"
+                        : plan->patience > 0        ? "patience"
+                        : plan->keep_best           ? "keep-best"
+                                                    : NULL;
+    if (plan->validation == 0 && needs)
+        return error_set(error, STATUS_USAGE,
+            "--%s needs --validation N: images that are held back, by which to judge", needs);
+    if (plan->validation >= options_images(options))
+        return error_set(error, STATUS_USAGE,
+            "--validation %zu leaves none of %zu images to train with", plan->validation,
+            options_images(options));
+    return STATUS_OK;
+}
+
 /* Checks options that depend on each other, and fills in what follows from several of them. */
 static enum status check_together(struct options *options, struct error *error) {
     if (options->action == ACTION_PEAK && options->format > FORMAT_JSON)
         return error_set(error, STATUS_USAGE, "--peak: --format is table or json");
     if (options->dry_run && options->format > FORMAT_JSON)
         return error_set(error, STATUS_USAGE, "--dry-run: --format is table or json");
-    if (options->action == ACTION_PEAK && (options->dry_run || options->init || options->save ||
-                                              options->checkpoint || options->resume))
+    if (options->action == ACTION_PEAK &&
+        (options->dry_run || options->init || options->save || options->checkpoint ||
+            options->resume || options->log))
         return error_set(error, STATUS_USAGE,
-            "--peak trains nothing: leave out --dry-run, --init, --save, --checkpoint and "
-            "--resume");
+            "--peak trains nothing: leave out --dry-run, --init, --save, --checkpoint, --resume "
+            "and --log");
     if (options->resume && !options->checkpoint)
         options->checkpoint = options->resume;
     if (!options->checkpoint && options->checkpoint_every != defaults.checkpoint_every)
@@ -200,7 +234,13 @@ static enum status check_together(struct options *options, struct error *error) 
             (options->resume && file_is_same(options->save, options->resume))))
         return error_set(error, STATUS_USAGE,
             "--save %s: the checkpoint is there; name another file", options->save);
-    if (check_optimizer(options, error) != STATUS_OK)
+    if (options->log &&
+        ((options->save && file_is_same(options->log, options->save)) ||
+            (options->checkpoint && file_is_same(options->log, options->checkpoint))))
+        return error_set(error, STATUS_USAGE,
+            "--log %s: it is also to have the weights; name another file", options->log);
+    if (check_optimizer(options, error) != STATUS_OK ||
+        check_validation(options, error) != STATUS_OK)
         return STATUS_USAGE;
     options->shape.optimizer = optimizer_of(&options->plan.optimizer);
     options->shape.widths[0] = options->plan.color == COLOR_GREY ? CIFAR10_PLANE : CIFAR10_PIXELS;

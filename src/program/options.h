@@ -16,7 +16,8 @@ struct options {
     char device[DEVICE_SPEC_MAX]; /* the spec, with its kind in lower case */
     /* NULL: not given. These texts live as long as argv, or as the checkpoint that the run
      * continues from. */
-    const char *gemm, *precision, *step, *submission, *data, *init, *save, *checkpoint, *resume;
+    const char *gemm, *precision, *step, *submission, *data, *init, *save, *checkpoint, *resume,
+        *log;
     struct network_shape shape;
     struct training_plan plan;
     size_t samples;          /* images of each set; 0: all of them */
@@ -32,7 +33,7 @@ struct options {
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error);
 
 /* The most options that are stored in a checkpoint. */
-enum { OPTIONS_STORED_MAX = 40 };
+enum { OPTIONS_STORED_MAX = 60 };
 
 /* Fills settings[OPTIONS_STORED_MAX] with the options that a checkpoint keeps, as they would be
  * typed: names with their "--", and values. Returns their number. */
@@ -47,7 +48,9 @@ enum status options_restore(
 /* Whether --device leaves the choice of the device to the program (auto, gpu). */
 bool options_choose_device(const struct options *options);
 
-/* The number of images of the training set that are used. */
+/* The number of images of the training set that are used, and how many of those are trained with:
+ * not those that are held back. */
+size_t options_images(const struct options *options);
 size_t options_training_images(const struct options *options);
 
 /* Prints --help: every option with its default. */

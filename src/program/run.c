@@ -6,6 +6,7 @@
 #include "program/quote.h"
 #include "program/version.h"
 #include "system/clock.h"
+#include "system/locale.h"
 #include "system/text.h"
 
 #include <inttypes.h>
@@ -29,7 +30,7 @@ static struct device_options device_wanted(const struct run *run) {
 
 /* The number of images of both sets together. */
 static size_t count_images(const struct options *options) {
-    const size_t limit = options_training_images(options);
+    const size_t limit = options_images(options);
     return limit + (limit < CIFAR10_TEST ? limit : CIFAR10_TEST);
 }
 
@@ -79,6 +80,8 @@ enum status run_load_dataset(struct run *run, struct error *error) {
     run_print_synthetic(run);
     if (!options->dry_run)
         identify_dataset(run);
+    if (options->plan.validation > 0)
+        dataset_hold_back(run->dataset, options->plan.validation);
     return STATUS_OK;
 }
 
@@ -139,12 +142,27 @@ static void on_batch(void *context, size_t epoch, size_t batch, size_t batches) 
     progress_show(&run->progress, epoch, batch, batches);
 }
 
+/* Writes an epoch to the log. Of lines that can't be written, the first is a warning. */
+static void write_log(struct run *run, size_t epoch) {
+    const int before = run->log.unwritten;
+    if (!run->log.path)
+        return;
+    const double start = clock_seconds();
+    log_write(&run->log, &run->record, epoch);
+    if (run->log.unwritten != before)
+        message_print("warning: --log %s: no line of epoch %zu: %s", run->log.path, epoch + 1,
+            locale_reason(run->log.unwritten));
+    run->record.checkpoint += clock_seconds() - start;
+}
+
 static void on_epoch(void *context, size_t epoch, const struct training_result *result) {
     struct run *run = context;
     const struct options *options = run->options;
     struct error error;
     progress_hide(&run->progress);
-    run_print_epoch(run, epoch, &result->reached.epochs[epoch]);
+    (void)result; /* it is run->result */
+    run_print_epoch(run, epoch);
+    write_log(run, epoch);
     /* A checkpoint that fails is only a warning: the disk may have room again after the next epoch.
      * Only the last one counts. */
     if (((epoch + 1) % options->checkpoint_every == 0 || epoch + 1 == options->plan.epochs) &&
@@ -225,7 +243,9 @@ enum status run_conclude(struct run *run, enum status status, struct error *erro
     /* This error may say where the weights are instead. */
     if (status != STATUS_OK && saved != STATUS_OK)
         text_append(error->message, sizeof error->message, "; %s", later.message);
-    return status == STATUS_OK ? saved : status;
+    status = status == STATUS_OK ? saved : status;
+    const enum status logged = log_close(&run->log, status == STATUS_OK ? error : &later);
+    return status == STATUS_OK ? logged : status;
 }
 
 enum status run_measure_peak(struct run *run, struct error *error) {
@@ -240,6 +260,7 @@ void run_free(struct run *run) {
     training_result_free(&run->result);
     training_position_free(&run->start);
     run_close_files(run);
+    (void)log_close(&run->log, NULL);
     network_free(run->network);
     device_close(run->device);
     dataset_free(run->dataset);

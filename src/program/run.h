@@ -3,6 +3,7 @@
 #ifndef PROGRAM_RUN_H
 #define PROGRAM_RUN_H
 
+#include "program/log.h"
 #include "program/options.h"
 #include "program/output.h"
 #include "program/progress.h"
@@ -19,6 +20,7 @@ struct run {
     mode_t mask;      /* the umask that the program was started with */
     char **variables; /* environment variables as the user has set them (device_variables) */
     struct reservation *weights_place, *checkpoint_place; /* NULL: no such file is wanted */
+    struct log log;
     struct dataset *dataset;
     struct device *device;
     struct network *network;
@@ -81,13 +83,14 @@ void run_print_synthetic(struct run *run);
  * and each epoch as it ends; with another format they print nothing. run_print_record and
  * run_print_peak print in each format. */
 void run_print_plan(struct run *run);
-void run_print_epoch(struct run *run, size_t epoch, const struct training_epoch *result);
+void run_print_epoch(struct run *run, size_t epoch);
 enum status run_print_record(struct run *run, struct error *error);
 enum status run_print_peak(struct run *run, const struct device_peak *peak, struct error *error);
 
 /* --- Weights and checkpoints (run_files.c) --- */
 
-/* Reserves the paths of the files that the run will write, until run_close_files. Checks that these
+/* Opens the log. Reserves the paths of the other files that the run will write, until
+ * run_close_files. Checks that these
  * would not replace something else. Fills run->parameters and run->start: from a checkpoint, from a
  * file of weights, or from the seed. */
 enum status run_begin_files(struct run *run, struct error *error);

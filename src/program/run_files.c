@@ -115,8 +115,8 @@ static enum status reserve(const struct options *options, const char *path, bool
     const struct training_plan *plan = &options->plan;
     const size_t batches = training_batches(plan, options_training_images(options));
     const size_t samples = batches * plan->batch_size;
-    const enum status status = checkpoint_reserve(
-        path, &options->shape, for_run ? plan->epochs : 0, for_run ? samples : 0, place, error);
+    const enum status status =
+        checkpoint_reserve(path, &options->shape, for_run ? plan : NULL, samples, place, error);
     if (status == STATUS_OK) {
         interrupt_remove(reservation_partial(*place));
         interrupt_remove(reservation_lock(*place));
@@ -147,7 +147,9 @@ enum status run_begin_files(struct run *run, struct error *error) {
     const double start = clock_seconds();
     restore_mask(run);
     /* The places are reserved first, so that what is found afterwards can't change. */
-    enum status status = reserve(options, save, false, &run->weights_place, error);
+    enum status status = log_open(options->dry_run ? NULL : options->log, &run->log, error);
+    if (status == STATUS_OK)
+        status = reserve(options, save, false, &run->weights_place, error);
     if (status == STATUS_OK)
         status = reserve(options, checkpoint, true, &run->checkpoint_place, error);
     if (status == STATUS_OK && save)
@@ -186,7 +188,7 @@ enum status run_describe(struct run *run, struct error *error) {
     if (options_choose_device(&options))
         snprintf(options.device, sizeof options.device, "%s", device->kind);
     options.threads = device->threads;
-    options.samples = dataset->train.count;
+    options.samples = dataset->train.count + dataset->validation.count;
     options.data = folder ? folder : dataset->path[0] ? dataset->path : "synthetic";
     run->settings_count = options_store(&options, run->settings);
     free(folder);
@@ -248,8 +250,11 @@ enum status run_save_last_checkpoint(struct run *run, enum status status, struct
 enum status run_save_weights(struct run *run, struct error *error) {
     if (!run->options->save)
         return STATUS_OK;
-    const enum status status = network_download(run->network, run->parameters, error);
+    const struct training_position *reached = &run->result.reached;
+    const bool best = run->options->plan.keep_best && reached->validated > 0;
+    const enum status status =
+        best ? STATUS_OK : network_download(run->network, run->parameters, error);
     return status == STATUS_OK ? checkpoint_save_last(run->weights_place, &run->options->shape,
-                                     run->parameters, NULL, error)
+                                     best ? reached->best : run->parameters, NULL, error)
                                : status;
 }

@@ -38,6 +38,11 @@ void run_print_synthetic(struct run *run) {
 
 /* --- The table, as the run goes on --- */
 
+static void print_epoch(const struct training_position *position, size_t epoch, FILE *file) {
+    record_print_epoch(epoch, &position->epochs[epoch],
+        epoch < position->validated ? &position->validations[epoch] : NULL, file);
+}
+
 void run_print_plan(struct run *run) {
     const char *no_color = getenv("NO_COLOR");
     FILE *file = run->output.file;
@@ -46,16 +51,17 @@ void run_print_plan(struct run *run) {
     record_print_plan(&run->record, file);
     if (!run->options->dry_run)
         record_print_epochs_head(
-            terminal_has_codes(run->output.descriptor) && !(no_color && *no_color), file);
+            terminal_has_codes(run->output.descriptor) && !(no_color && *no_color),
+            run->options->plan.validation > 0, file);
     for (size_t e = 0; e < run->start.epochs_done && !run->options->dry_run; e++)
-        record_print_epoch(e, &run->start.epochs[e], file);
+        print_epoch(&run->start, e, file);
     output_flush(&run->output);
 }
 
-void run_print_epoch(struct run *run, size_t epoch, const struct training_epoch *result) {
+void run_print_epoch(struct run *run, size_t epoch) {
     if (run->options->format != FORMAT_TABLE)
         return;
-    record_print_epoch(epoch, result, run->output.file);
+    print_epoch(&run->result.reached, epoch, run->output.file);
     output_flush(&run->output);
 }
 

@@ -77,6 +77,11 @@ static json_t *with(json_t *array, json_t *value) {
     return NULL;
 }
 
+/* A number; null when there is none, which is 0 here. */
+static json_t *rate(double value) {
+    return value > 0.0 ? json_real(value) : json_null();
+}
+
 static json_t *describe_config(const struct record *record) {
     const struct training_plan *plan = record->plan;
     const struct optimizer_plan *optimizer = &plan->optimizer;
@@ -84,7 +89,7 @@ static json_t *describe_config(const struct record *record) {
     for (size_t l = 0; l <= record->shape->layers && layers; l++)
         layers = with(layers, json_integer((json_int_t)record->shape->widths[l]));
     return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:s, s:I, s:b, s:s, s:f, s:b, s:f, s:f, "
-                     "s:f, s:f, s:s, s:I}",
+                     "s:f, s:f, s:s, s:I, s:I, s:o, s:I, s:b}",
         "epochs", (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers",
         layers, "activation", activation_names[record->shape->activation], "learning_rate",
         plan->learning_rate, "color", color_names[plan->color], "tail", tail_names[plan->tail],
@@ -92,15 +97,18 @@ static json_t *describe_config(const struct record *record) {
         "optimizer", optimizer_names[optimizer->method], "momentum", optimizer->momentum,
         "nesterov", optimizer->nesterov, "weight_decay", optimizer->weight_decay, "beta1",
         optimizer->beta1, "beta2", optimizer->beta2, "epsilon", optimizer->epsilon, "schedule",
-        schedule_names[plan->schedule], "warmup_epochs", (json_int_t)plan->warm_up_epochs);
+        schedule_names[plan->schedule], "warmup_epochs", (json_int_t)plan->warm_up_epochs,
+        "validation", (json_int_t)plan->validation, "target_accuracy", rate(plan->target_accuracy),
+        "patience", (json_int_t)plan->patience, "keep_best", plan->keep_best);
 }
 
 static json_t *describe_dataset(const struct record *record) {
     const struct dataset *dataset = record->dataset;
-    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "name",
+    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:o}", "name",
         dataset->path[0] ? "CIFAR-10" : "synthetic", "source", dataset->origin, "path",
-        text_or_null(dataset->path), "train", (json_int_t)dataset->train.count, "test",
-        (json_int_t)dataset->test.count, "fingerprint", text_or_null(record->fingerprint));
+        text_or_null(dataset->path), "train", (json_int_t)dataset->train.count, "validation",
+        (json_int_t)dataset->validation.count, "test", (json_int_t)dataset->test.count,
+        "fingerprint", text_or_null(record->fingerprint));
 }
 
 static json_t *seconds_of_epochs(const struct training_position *reached) {
@@ -113,21 +121,31 @@ static json_t *seconds_of_epochs(const struct training_position *reached) {
 static json_t *describe_seconds(const struct record *record) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:o, s:f}", "setup",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:f}", "setup",
         record->setup, "load", record->dataset->seconds, "open", summary.open, "batching",
         result->batching, "warm_up", result->warm_up, "epochs", seconds_of_epochs(&result->reached),
         "mean_epoch", result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(),
-        "unfinished", result->unfinished, "checkpoint", record->checkpoint, "release",
-        result->release, "evaluate",
+        "unfinished", result->unfinished, "validate", result->validate, "checkpoint",
+        record->checkpoint, "release", result->release, "evaluate",
         result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall", record->wall);
+}
+
+/* The score of an epoch on the images that are held back; null where none are. */
+static json_t *describe_validation(const struct training_position *reached, size_t epoch) {
+    if (epoch >= reached->validated)
+        return json_null();
+    const struct training_validation *validation = &reached->validations[epoch];
+    return json_pack("{s:f, s:f, s:f}", "seconds", validation->seconds, "loss",
+        validation->score.loss, "accuracy", validation->score.accuracy);
 }
 
 static json_t *describe_epochs(const struct training_position *reached) {
     json_t *epochs = json_array();
     for (size_t e = 0; e < reached->epochs_done && epochs; e++) {
         const struct training_epoch *epoch = &reached->epochs[e];
-        epochs = with(epochs, json_pack("{s:f, s:f, s:f}", "seconds", epoch->seconds, "loss",
-                                  epoch->score.loss, "accuracy", epoch->score.accuracy));
+        epochs = with(epochs,
+            json_pack("{s:f, s:f, s:f, s:o}", "seconds", epoch->seconds, "loss", epoch->score.loss,
+                "accuracy", epoch->score.accuracy, "validation", describe_validation(reached, e)));
     }
     return epochs;
 }
@@ -162,11 +180,6 @@ static json_t *describe_resumed(const struct record *record) {
                ? json_pack("{s:I, s:I, s:f}", "epochs", (json_int_t)resumed->epochs_done, "batches",
                      (json_int_t)resumed->batches_done, "seconds", record_resumed_seconds(record))
                : json_null();
-}
-
-/* A rate; null when there is none, which is 0 here. */
-static json_t *rate(double value) {
-    return value > 0.0 ? json_real(value) : json_null();
 }
 
 static json_t *describe_test(const struct training_result *result) {
@@ -216,17 +229,60 @@ enum status record_write_peak_json(
         file, error);
 }
 
+/* The best epoch in validation; null where no images are held back. */
+static json_t *describe_best(const struct training_position *reached) {
+    const size_t best = training_best_epoch(reached);
+    return reached->validated > 0 ? json_pack("{s:I, s:f, s:f}", "epoch", (json_int_t)(best + 1),
+                                        "loss", reached->validations[best].score.loss, "accuracy",
+                                        reached->validations[best].score.accuracy)
+                                  : json_null();
+}
+
+/* When the target was reached; null where there is none. What was not reached has nulls. */
+static json_t *describe_target(const struct record *record, const struct record_summary *summary) {
+    const bool reached = summary->target_epoch > 0;
+    if (record->plan->target_accuracy <= 0.0)
+        return json_null();
+    return json_pack("{s:f, s:o, s:o, s:o}", "accuracy", record->plan->target_accuracy, "epoch",
+        reached ? json_integer((json_int_t)summary->target_epoch) : json_null(), "epochs_seconds",
+        reached ? json_real(summary->target_epochs) : json_null(), "seconds",
+        reached ? json_real(summary->target_all) : json_null());
+}
+
+/* The learning rate of an epoch's last step. */
+static double last_rate(const struct record *record, size_t epoch) {
+    const struct training_plan *plan = record->plan;
+    const size_t batches = record->result->batches;
+    return plan->learning_rate * schedule_factor(plan->schedule, plan->warm_up_epochs * batches,
+                                     plan->epochs * batches, (epoch + 1) * batches - 1);
+}
+
+enum status record_write_epoch_json(
+    const struct record *record, size_t epoch, FILE *file, struct error *error) {
+    const struct training_position *reached = &record->result->reached;
+    const struct training_epoch *done = &reached->epochs[epoch];
+    return write_line(
+        json_pack("{s:i, s:s, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:o}", "schema", 1, "time",
+            record->time, "device", text(record->spec), "epoch", (json_int_t)(epoch + 1), "epochs",
+            (json_int_t)record->plan->epochs, "learning_rate", last_rate(record, epoch), "seconds",
+            done->seconds, "loss", done->score.loss, "accuracy", done->score.accuracy, "validation",
+            describe_validation(reached, epoch)),
+        file, error);
+}
+
 enum status record_write_json(const struct record *record, FILE *file, struct error *error) {
     const struct record_summary summary = record_summarise(record);
-    json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
+    json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                             "s:o, s:o, s:o, s:o, s:o, s:s}",
         "schema", 1, "time", record->time, "commit", record->commit, "host",
         describe_host(&record->host), "device", describe_device(record), "config",
         describe_config(record), "dataset", describe_dataset(record), "memory",
         describe_memory(&record->memory), "resumed", describe_resumed(record), "clocks",
         describe_clocks(&record->result->clocks), "seconds", describe_seconds(record), "epochs",
-        describe_epochs(&record->result->reached), "test", describe_test(record->result),
-        "samples_per_second", rate(summary.samples_per_second), "gflops", rate(summary.gflops),
-        "status", record->status);
+        describe_epochs(&record->result->reached), "best", describe_best(&record->result->reached),
+        "target", describe_target(record, &summary), "ended",
+        text_or_null(training_end_names[record->result->ended]), "test",
+        describe_test(record->result), "samples_per_second", rate(summary.samples_per_second),
+        "gflops", rate(summary.gflops), "status", record->status);
     return write_line(root, file, error);
 }

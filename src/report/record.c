@@ -41,6 +41,18 @@ double record_resumed_seconds(const struct record *record) {
     return seconds;
 }
 
+static void summarise_target(const struct record *record, struct record_summary *summary) {
+    const struct training_position *reached = &record->result->reached;
+    const size_t epoch = training_target_epoch(record->plan, reached);
+    if (epoch == reached->validated)
+        return;
+    summary->target_epoch = epoch + 1;
+    for (size_t e = 0; e <= epoch; e++)
+        summary->target_epochs += reached->epochs[e].seconds;
+    summary->target_all = record->dataset->seconds + summary->open + record->result->batching +
+                          summary->target_epochs;
+}
+
 struct record_summary record_summarise(const struct record *record) {
     const struct training_result *result = record->result;
     struct record_summary summary = {.open = record->open + result->recording};
@@ -58,6 +70,7 @@ struct record_summary record_summarise(const struct record *record) {
     if (summary.mean_epoch > 0.0)
         summary.samples_per_second = (double)result->samples / summary.mean_epoch;
     summary.gflops = summary.samples_per_second * network_flops(record->shape) / 1e9;
+    summarise_target(record, &summary);
     return summary;
 }
 

@@ -16,6 +16,15 @@ struct budget_row budget_epochs(const struct training_plan *plan) {
     return (struct budget_row){plan->epochs, 0, sizeof(struct training_epoch)};
 }
 
+struct budget_row budget_validations(const struct training_plan *plan) {
+    const size_t epochs = plan->validation > 0 ? plan->epochs : 0;
+    return (struct budget_row){epochs, 0, sizeof(struct training_validation)};
+}
+
+struct budget_row budget_best(const struct training_plan *plan, const struct network_shape *shape) {
+    return (struct budget_row){plan->keep_best ? network_length(shape) : 0, 0, sizeof(float)};
+}
+
 /* --- What there is --- */
 
 /* Whether the device's buffers are in host memory. */
@@ -44,8 +53,9 @@ static size_t absent_bytes(const struct network_shape *shape, const struct datas
  * changes them, and later while a checkpoint is written. */
 static size_t own_bytes(
     const struct network_shape *shape, const struct training_plan *plan, size_t samples) {
-    const struct budget_row position[] = {budget_epochs(plan), budget_scores(samples)};
-    return 2 * budget_bytes(position, 2, 0) + parameters_bytes(shape);
+    const struct budget_row position[] = {budget_epochs(plan), budget_scores(samples),
+        budget_validations(plan), budget_best(plan, shape)};
+    return 2 * budget_bytes(position, 4, 0) + parameters_bytes(shape);
 }
 
 size_t budget_beside(const struct training_plan *plan, const struct device *device,
@@ -93,6 +103,23 @@ static struct height find_highest(const struct height heights[PHASES], bool shar
     return highest;
 }
 
+/* The bytes that images which are held back take. */
+struct held {
+    size_t device, host;
+};
+
+static struct held budget_held(struct device *device, const struct dataset *dataset,
+    const struct training_plan *plan, size_t network) {
+    const struct loader_options options = plan_test_loader(plan, &dataset->validation);
+    const struct budget_row row = budget_scores(dataset->validation.count);
+    if (dataset->validation.count == 0)
+        return (struct held){0, 0};
+    const size_t scores = budget_bytes(&row, 1, 0);
+    const bool streamed = loader_is_streamed(device, &options, network);
+    return (struct held){loader_device_bytes(&options, streamed) + scores,
+        loader_host_bytes(&options, streamed) + scores};
+}
+
 struct training_memory training_memory(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan) {
     const size_t trained = dataset->train.count, tested = dataset->test.count;
@@ -106,8 +133,9 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const struct loader_options epoch =
         plan_epoch_loader(plan, &dataset->train, budget_beside(plan, device, shape, trained));
     const bool test_streamed = loader_is_streamed(device, &test, network);
-    const bool streamed =
-        loader_is_streamed(device, &epoch, network + (shared ? absent_bytes(shape, dataset) : 0));
+    const struct held held = budget_held(device, dataset, plan, network);
+    const bool streamed = loader_is_streamed(
+        device, &epoch, network + held.device + (shared ? absent_bytes(shape, dataset) : 0));
     /* Host memory that is freed may stay with the process, so on the host it counts to the end. */
     const struct line lines[] = {
         {HOST, CHECK | EPOCHS | EVALUATION, first_bytes(shape, dataset)},
@@ -118,6 +146,8 @@ struct training_memory training_memory(struct device *device, const struct netwo
         {HOST, EPOCHS | EVALUATION, loader_host_bytes(&epoch, streamed)},
         {DEVICE, EPOCHS, budget_bytes(&scores, 1, 0)},
         {DEVICE, EPOCHS, budget_bytes(&rates, 1, 0)},
+        {DEVICE, EPOCHS, held.device},
+        {HOST, EPOCHS | EVALUATION, held.host},
         {HOST, EPOCHS | EVALUATION, own_bytes(shape, plan, samples)},
         {DEVICE, EVALUATION, loader_device_bytes(&test, test_streamed)},
         {DEVICE, EVALUATION, budget_bytes(&test_scores, 1, 0)},

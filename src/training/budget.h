@@ -11,8 +11,11 @@ struct budget_row budget_scores(size_t samples);
 /* The rates of `batches` steps, [batches, R], on the host or on the device. */
 struct budget_row budget_rates(const struct training_plan *plan, size_t batches);
 
-/* The seconds and scores of all epochs, on the host. */
+/* The seconds and scores of all epochs, on the host; those of their validations; and the best
+ * parameters. */
 struct budget_row budget_epochs(const struct training_plan *plan);
+struct budget_row budget_validations(const struct training_plan *plan);
+struct budget_row budget_best(const struct training_plan *plan, const struct network_shape *shape);
 
 /* Bytes that a training on `count` images takes on the host, where that is the device's memory,
  * too; else 0. A loader counts them as memory of the device that it can't have. */

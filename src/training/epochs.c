@@ -7,6 +7,7 @@
 #include "training/observer.h"
 #include "training/plan.h"
 #include "training/score.h"
+#include "training/validation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static enum status make_batches(
     if (status == STATUS_OK)
         status = make_rates(epochs, error);
     result->streamed = epochs->loader.streamed;
-    result->batching = clock_seconds() - start;
+    result->batching += clock_seconds() - start;
     return status;
 }
 
@@ -289,28 +290,42 @@ enum status epochs_warm_up(struct epochs *epochs, struct error *error) {
 
 /* --- All epochs --- */
 
-enum status epochs_run(struct epochs *epochs, struct error *error) {
-    const struct training_position *reached = &epochs->result->reached;
+/* Runs an epoch and its validation, and tells the observer. */
+static enum status advance(struct epochs *epochs, double *clocks_read, struct error *error) {
+    struct training_result *result = epochs->result;
     const struct training_observer *observer = epochs->observer;
-    const size_t count = epochs->plan->epochs;
+    const size_t epoch = result->reached.epochs_done;
+    enum status status = run_epoch(epochs, error);
+    if (status != STATUS_OK)
+        return status;
+    clocks_note(epochs->device, result->reached.epochs_done == epochs->plan->epochs, clocks_read,
+        &result->clocks);
+    if (result->reached.epochs_done == epoch)
+        return STATUS_OK;
+    if (epochs->validation)
+        status = validation_score(epochs->validation, result, error);
+    if (status == STATUS_OK && observer && observer->epoch)
+        observer->epoch(observer->context, epoch, result);
+    return status;
+}
+
+enum status epochs_run(struct epochs *epochs, struct error *error) {
+    struct training_result *result = epochs->result;
+    const struct training_position *reached = &result->reached;
     double clocks_read = 0.0;
-    clocks_note(epochs->device, true, &clocks_read, &epochs->result->clocks);
-    while (reached->epochs_done < count && !observer_stops(observer)) {
-        const size_t epoch = reached->epochs_done;
-        const enum status status = run_epoch(epochs, error);
+    clocks_note(epochs->device, true, &clocks_read, &result->clocks);
+    for (;;) {
+        result->ended = validation_end(epochs->plan, reached);
+        if (result->ended)
+            return STATUS_OK;
+        if (observer_stops(epochs->observer))
+            return error_set(error, STATUS_INTERRUPTED,
+                "interrupted in epoch %zu of %zu, after batch %zu of %zu", reached->epochs_done + 1,
+                epochs->plan->epochs, reached->batches_done, result->batches);
+        const enum status status = advance(epochs, &clocks_read, error);
         if (status != STATUS_OK)
             return status;
-        clocks_note(
-            epochs->device, reached->epochs_done == count, &clocks_read, &epochs->result->clocks);
-        if (reached->epochs_done > epoch && observer && observer->epoch)
-            observer->epoch(observer->context, epoch, epochs->result);
     }
-    return reached->epochs_done == count
-               ? STATUS_OK
-               : error_set(error, STATUS_INTERRUPTED,
-                     "interrupted in epoch %zu of %zu, after batch %zu of %zu",
-                     reached->epochs_done + 1, count, reached->batches_done,
-                     epochs->result->batches);
 }
 
 void epochs_free(struct epochs *epochs) {

@@ -2,7 +2,7 @@
 #ifndef TRAINING_EPOCHS_H
 #define TRAINING_EPOCHS_H
 
-#include "training/loader.h"
+#include "training/evaluation.h"
 
 struct epochs {
     struct network *network;
@@ -10,6 +10,7 @@ struct epochs {
     const struct training_plan *plan;
     const struct training_observer *observer; /* NULL: there is none */
     struct training_result *result; /* its `batches` and `samples` are filled by the caller */
+    struct evaluation *validation;  /* of the images that are held back; NULL: there are none */
     struct loader loader;
     struct view scores;       /* [samples of an epoch, 2] */
     bool pinned;              /* so is the host's memory that they are fetched to */
@@ -32,7 +33,8 @@ enum status epochs_prepare(struct epochs *epochs, const struct images *images, s
  * changed. */
 enum status epochs_warm_up(struct epochs *epochs, struct error *error);
 
-/* Runs the epochs that are left from result->reached on, and updates that on the way. */
+/* Runs the epochs that are left from result->reached on, each followed by its validation, and
+ * updates that on the way. */
 enum status epochs_run(struct epochs *epochs, struct error *error);
 
 void epochs_free(struct epochs *epochs);

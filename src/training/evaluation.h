@@ -2,13 +2,31 @@
 #ifndef TRAINING_EVALUATION_H
 #define TRAINING_EVALUATION_H
 
-#include "trainer/training.h"
+#include "training/loader.h"
 
-/* *score = the network's score on these images, which are sent to its device in batches of the
- * plan's size. STATUS_DIVERGED when a loss is not finite, STATUS_INTERRUPTED when the observer
- * stops it. */
-enum status evaluation_run(struct network *network, const struct images *images,
-    const struct training_plan *plan, const struct training_observer *observer, struct score *score,
+struct evaluation {
+    struct network *network;
+    const struct training_plan *plan;
+    const char *what; /* the set, for messages: "test" */
+    struct loader loader;
+    struct view device_scores;   /* [images, 2] */
+    float *scores;               /* [images, 2] */
+    struct recording *recording; /* of all batches; NULL: they are enqueued one by one */
+    const struct training_observer *observer;
+};
+
+/* Makes the batches of these images, of the plan's size, ready on the network's device. With
+ * `again`, they will be scored more than once, and so are recorded where that can be. The caller
+ * ends it with evaluation_free, whatever is returned. */
+enum status evaluation_create(struct evaluation *evaluation, struct network *network,
+    const struct images *images, const struct training_plan *plan, const char *what, bool again,
     struct error *error);
+
+/* *score = the network's present score on the images. STATUS_DIVERGED when a loss is not finite,
+ * STATUS_INTERRUPTED when the observer (NULL: there is none) stops it. */
+enum status evaluation_score(struct evaluation *evaluation,
+    const struct training_observer *observer, struct score *score, struct error *error);
+
+void evaluation_free(struct evaluation *evaluation);
 
 #endif

@@ -38,7 +38,11 @@ enum status training_check_position(const struct training_plan *plan, size_t sam
     const bool within = position->epochs_done < plan->epochs
                             ? position->batches_done < batches
                             : position->epochs_done == plan->epochs && position->batches_done == 0;
-    return within && position->samples_done == position->batches_done * plan->batch_size
+    const bool validated =
+        position->validated == (plan->validation > 0 ? position->epochs_done : 0) &&
+        (!plan->keep_best || position->validated == 0 || position->best);
+    return within && validated &&
+                   position->samples_done == position->batches_done * plan->batch_size
                ? STATUS_OK
                : error_set(error, STATUS_USAGE,
                      "%zu epochs and %zu batches with %zu samples are no position in %zu epochs of "

@@ -18,7 +18,7 @@ enum status training_check(struct device *device, const struct network_shape *sh
     if (batch == 0)
         return error_set(error, STATUS_USAGE, "batches of 0 samples");
     const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
-        dataset->test.count % batch};
+        dataset->test.count % batch, dataset->validation.count % batch};
     enum status status = budget_check(device, shape, dataset, plan, error);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
         bool checked = sizes[s] == 0;
@@ -35,20 +35,30 @@ enum status training_check(struct device *device, const struct network_shape *sh
 
 /* Makes result->reached a copy of the position at which the run starts (NULL: the first batch of
  * all). This takes the host memory for all epochs, because nothing is allocated within an epoch. */
-static enum status begin_at(const struct training_plan *plan, const struct training_position *start,
-    struct training_result *result, struct error *error) {
+static enum status begin_at(const struct training_plan *plan, const struct network_shape *shape,
+    const struct training_position *start, struct training_result *result, struct error *error) {
     struct training_position *reached = &result->reached;
-    const struct budget_row arrays[] = {budget_epochs(plan), budget_scores(result->samples)};
+    const struct budget_row arrays[] = {budget_epochs(plan), budget_scores(result->samples),
+        budget_validations(plan), budget_best(plan, shape)};
     reached->epochs = memory_allocate(budget_bytes(&arrays[0], 1, 0));
     reached->scores = memory_allocate(budget_bytes(&arrays[1], 1, 0));
-    if (!reached->epochs || !reached->scores)
-        return error_memory(error, "the scores of the epochs", budget_bytes(arrays, 2, 0));
+    reached->validations = memory_allocate(budget_bytes(&arrays[2], 1, 0));
+    reached->best = plan->keep_best ? memory_allocate(budget_bytes(&arrays[3], 1, 0)) : NULL;
+    if (!reached->epochs || !reached->scores || !reached->validations ||
+        (plan->keep_best && !reached->best))
+        return error_memory(error, "the scores of the epochs", budget_bytes(arrays, 4, 0));
     if (!start)
         return STATUS_OK;
     if (start->epochs_done > 0)
         memcpy(reached->epochs, start->epochs, start->epochs_done * sizeof *start->epochs);
     if (start->samples_done > 0)
         memcpy(reached->scores, start->scores, start->samples_done * 2 * sizeof *start->scores);
+    if (start->validated > 0)
+        memcpy(reached->validations, start->validations,
+            start->validated * sizeof *start->validations);
+    if (reached->best && start->best)
+        memcpy(reached->best, start->best, network_length(shape) * sizeof *start->best);
+    reached->validated = start->validated;
     reached->epochs_done = start->epochs_done;
     reached->batches_done = start->batches_done;
     reached->samples_done = start->samples_done;
@@ -59,38 +69,89 @@ static enum status begin_at(const struct training_plan *plan, const struct train
 void training_position_free(struct training_position *position) {
     free(position->epochs);
     free(position->scores);
+    free(position->validations);
+    free(position->best);
     *position = (struct training_position){0};
 }
 
 /* --- A training --- */
 
+/* Makes the images that are held back ready to be scored; its time belongs to the batching. */
+static enum status prepare_validation(struct epochs *epochs, struct evaluation *validation,
+    const struct images *images, struct error *error) {
+    if (images->count == 0)
+        return STATUS_OK;
+    const double start = clock_seconds();
+    const enum status status = evaluation_create(
+        validation, epochs->network, images, epochs->plan, "validation", true, error);
+    epochs->validation = validation;
+    epochs->result->batching += clock_seconds() - start;
+    return status;
+}
+
 /* Runs all epochs, and frees their memory at the end. */
-static enum status train(struct network *network, const struct images *images,
+static enum status train(struct network *network, const struct dataset *dataset,
     const struct training_plan *plan, const struct training_observer *observer,
     struct training_result *result, struct error *error) {
+    struct evaluation validation = {0};
     struct epochs epochs = {.network = network,
         .device = network_device(network),
         .plan = plan,
         .observer = observer,
         .result = result};
-    enum status status = epochs_prepare(&epochs, images, error);
+    enum status status = prepare_validation(&epochs, &validation, &dataset->validation, error);
+    if (status == STATUS_OK)
+        status = epochs_prepare(&epochs, &dataset->train, error);
     if (status == STATUS_OK)
         status = epochs_warm_up(&epochs, error);
     if (status == STATUS_OK)
         status = epochs_run(&epochs, error);
     const double start = clock_seconds();
     epochs_free(&epochs);
+    if (epochs.validation)
+        evaluation_free(&validation);
     result->release = clock_seconds() - start;
     return status;
+}
+
+static enum status score_test(struct network *network, const struct images *images,
+    const struct training_plan *plan, const struct training_observer *observer,
+    struct training_result *result, struct error *error) {
+    struct evaluation evaluation;
+    enum status status =
+        evaluation_create(&evaluation, network, images, plan, "test", false, error);
+    if (status == STATUS_OK)
+        status = evaluation_score(&evaluation, observer, &result->test, error);
+    evaluation_free(&evaluation);
+    result->tested = status == STATUS_OK;
+    return status;
+}
+
+/* The same with the best parameters, after which the network has its own again. */
+static enum status score_best(struct network *network, const struct images *images,
+    const struct training_plan *plan, const struct training_observer *observer,
+    struct training_result *result, struct error *error) {
+    const size_t bytes = network_length(network_shape(network)) * sizeof(float);
+    float *last = memory_allocate(bytes);
+    if (!last)
+        return error_memory(error, "the last weights", bytes);
+    enum status status = network_download(network, last, error);
+    if (status == STATUS_OK)
+        status = network_upload(network, result->reached.best, error);
+    if (status == STATUS_OK)
+        status = score_test(network, images, plan, observer, result, error);
+    const enum status restored = network_upload(network, last, status == STATUS_OK ? error : NULL);
+    free(last);
+    return status == STATUS_OK ? restored : status;
 }
 
 static enum status evaluate(struct network *network, const struct images *images,
     const struct training_plan *plan, const struct training_observer *observer,
     struct training_result *result, struct error *error) {
+    const bool best = plan->keep_best && result->reached.validated > 0;
     const double start = clock_seconds();
     const enum status status =
-        evaluation_run(network, images, plan, observer, &result->test, error);
-    result->tested = status == STATUS_OK;
+        (best ? score_best : score_test)(network, images, plan, observer, result, error);
     result->evaluate = clock_seconds() - start;
     return status;
 }
@@ -107,9 +168,9 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         return status;
     result->batches = training_batches(plan, count);
     result->samples = plan_samples(plan, count);
-    status = begin_at(plan, start, result, error);
+    status = begin_at(plan, network_shape(network), start, result, error);
     if (status == STATUS_OK)
-        status = train(network, &dataset->train, plan, observer, result, error);
+        status = train(network, dataset, plan, observer, result, error);
     if (status == STATUS_OK)
         status = evaluate(network, &dataset->test, plan, observer, result, error);
     return status;

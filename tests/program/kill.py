@@ -26,7 +26,8 @@ KILLS, TERMS = (1000, 100) if LONG else (40, 10)
 SEED = int(os.environ.get("TRAINER_TEST_SEED", "1"))
 EPOCHS = 20
 SHAPE = ("--data", "synthetic", "--samples", 90, "--batch-size", 20, "--layers", 16, "--shuffle",
-         "--tail", "short", "--epochs", EPOCHS)
+         "--tail", "short", "--epochs", EPOCHS, "--optimizer", "adamw", "--schedule", "cosine", "--validation", 20,
+         "--keep-best")
 DEVICES = [device for device in devices() if device in ("reference", "cpu")]
 
 
@@ -56,7 +57,9 @@ class Killed(unittest.TestCase):
 
     @staticmethod
     def results(found):
-        return [(one["loss"], one["accuracy"]) for one in found["epochs"]], found["test"]
+        validations = [one["validation"] for one in found["epochs"]]
+        return ([(one["loss"], one["accuracy"]) for one in found["epochs"]],
+                [(one["loss"], one["accuracy"]) for one in validations], found["best"], found["test"])
 
     def start(self, device, env=None):
         """A run that begins, or goes on where the last one was ended."""

@@ -152,7 +152,7 @@ class Facts(Folder):
         self.assertEqual(set(said) - {"epoch"}, set(seconds) - {"epochs", "mean_epoch"})
 
     def test_record(self):
-        """Of one run, and of another that went on with it."""
+        """Of one run, of another that went on with it, and of one with all that there may be besides."""
         def keys(value, before=""):
             for name, inner in value.items():
                 inner = inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], dict) else inner
@@ -165,10 +165,12 @@ class Facts(Folder):
         first = record(*SMALL, "--epochs", 1, "--checkpoint", path)
         self.assertIsNone(first.pop("resumed"))
         second = record("--resume", path, "--epochs", 2)
+        third = record(*SMALL, "--validation", 5, "--target-accuracy", 0.01)
         said = [re.sub(r"^clocks\..*", "clocks", key) for key in documented.record_keys()  # which are a GPU's
                 if not key.startswith("peak.")]
         said = list(dict.fromkeys(said))
-        self.assertEqual(sorted(said), sorted({*keys(first), *keys(second)}))
+        absent = {"best", "target", "epochs.validation"}  # as a whole, in the first two
+        self.assertEqual(sorted(said), sorted(({*keys(first), *keys(second)} - absent) | {*keys(third)} - {"resumed"}))
         example = re.search(r"(?s)```json\n(.*?)```", documented.text("src", "report", "README.md")).group(1)
         first["resumed"] = None
         self.assertEqual(list(keys(json.loads(example))), list(keys({**second, "resumed": None})))

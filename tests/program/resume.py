@@ -54,14 +54,15 @@ class Resuming(Folder):
                     self.assertEqual(found["config"], {**begun["config"], "epochs": 3})
 
     def test_optimizers(self):
-        """What an optimiser remembers, and where a schedule has come to, goes on, too."""
+        """What an optimiser remembers, where a schedule has come to, and what was best, goes on, too."""
         for device in DEVICES:
             for names, more in (
                     (["momentum_buffer"], ("--momentum", 0.9, "--nesterov", "--weight-decay", 0.01,
                                            "--schedule", "cosine")),
                     (["exp_avg", "exp_avg_sq"], ("--optimizer", "adamw", "--learning-rate", 0.001,
                                                  "--weight-decay", 0.1, "--schedule", "linear",
-                                                 "--warmup-epochs", 1))):
+                                                 "--warmup-epochs", 1)),
+                    ([], ("--validation", 100, "--keep-best", "--target-accuracy", 0.99, "--patience", 9))):
                 with self.subTest(device=device, options=more):
                     shape = ("--device", device, *SMALL, "--tail", "short", *more, "--epochs", 3)
                     whole = record(*shape, "--save", self.path("whole"), "--checkpoint", self.path("all"))
@@ -70,13 +71,19 @@ class Resuming(Folder):
                     found = record("--resume", self.checkpoint, "--save", self.path("parts"))
                     self.assertGreater(found["resumed"]["epochs"], 0)
                     self.assertEqual(self.bytes_of("parts"), self.bytes_of("whole"))
-                    self.assertEqual(found["test"], whole["test"])
-                    self.assertEqual(found["config"], whole["config"])
+                    for key in ("test", "config", "best", "ended"):
+                        self.assertEqual(found[key], whole[key])
+                    if not names:
+                        names = ["best"]
+                        self.assertEqual([(epoch["validation"]["loss"], epoch["validation"]["accuracy"])
+                                          for epoch in found["epochs"]],
+                                         [(epoch["validation"]["loss"], epoch["validation"]["accuracy"])
+                                          for epoch in whole["epochs"]])
                     weights, tensors = read_safetensors(self.path("whole")), read_safetensors(self.path("all"))
-                    self.assertEqual(set(tensors) - set(weights) - {"trainer.epochs"},
+                    self.assertEqual(set(tensors) - set(weights) - {"trainer.epochs", "trainer.validation"},
                                      {f"trainer.{name}.{weight}" for name in names for weight in weights})
                     for name, (shape_of, *_) in tensors.items():
-                        if name != "trainer.epochs":
+                        if name not in ("trainer.epochs", "trainer.validation"):
                             self.assertEqual(shape_of, weights[re.sub(r"^trainer\.\w+\.", "", name)][0])
                     os.remove(self.checkpoint)
                     os.remove(self.path("all"))

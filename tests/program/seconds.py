@@ -31,7 +31,7 @@ class Seconds(Folder):
     def check(self, found, **expected):
         """All of them; what is not expected otherwise is as it is in a run that keeps nothing."""
         seconds = {"setup": SETUP, "load": LOAD, "open": OPEN, "batching": BATCHING, "warm_up": 0,
-                   "unfinished": 0, "checkpoint": 0, "release": RELEASE, "evaluate": EVALUATE, **expected}
+                   "unfinished": 0, "validate": 0, "checkpoint": 0, "release": RELEASE, "evaluate": EVALUATE, **expected}
         done = seconds["epochs"]
         seconds["mean_epoch"] = float(f"{sum(done) / len(done):.9g}") if done else None  # as a record has it
         self.assertEqual(found["seconds"], seconds)
@@ -121,6 +121,16 @@ class Seconds(Folder):
                                  "--checkpoint", self.checkpoint)
         self.check(found, setup=10, warm_up=211.5, epochs=[], checkpoint=24, evaluate=None,
                    wall=10 + 6 + 70 + 100 + 211.5 + 24 + 3000)
+
+    def test_validation(self):
+        """A pass of its own after each epoch, which fetches the weights where it is the best so far. At the end the
+        last weights are fetched, too, and put back."""
+        found = record(*RUN, "--epochs", 2, "--validation", 125, "--keep-best")
+        accuracies = [epoch["validation"]["accuracy"] for epoch in found["epochs"]]
+        self.assertGreater(accuracies[0], accuracies[1])
+        self.assertEqual([epoch["validation"]["seconds"] for epoch in found["epochs"]], [5 + 11, 5])
+        self.check(found, batching=100 + 140, epochs=[200.75, 400.75], validate=16 + 5, release=5000,
+                   evaluate=EVALUATE + 11, wall=8 + 6 + 70 + 240 + 601.5 + 21 + 5000 + 2131)
 
     def test_planned(self):
         self.check(record(*RUN, "--dry-run"), setup=1, load=0, open=NO_RECORDING, batching=0, epochs=[], release=0,

@@ -89,7 +89,7 @@ int support_remove_folder(void **state) {
 enum status support_save(const char *path, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error) {
     struct reservation *place;
-    enum status status = checkpoint_reserve(path, shape, 0, 0, &place, error);
+    enum status status = checkpoint_reserve(path, shape, NULL, 0, &place, error);
     if (status == STATUS_OK)
         status = checkpoint_save_last(place, shape, parameters, run, error);
     checkpoint_close_place(place);

@@ -417,6 +417,55 @@ static void test_states(void **state) {
     }
 }
 
+/* What a run keeps of images that are held back: the score after each epoch, and the best weights.
+ */
+static void test_validations(void **state) {
+    (void)state;
+    struct training_validation validations[EPOCHS] = {{0.5, {2.0, 0.25}}, {1e-9, {1.0 / 3.0, 0.5}}};
+    for (enum optimizer optimizer = 0; optimizer < OPTIMIZERS; optimizer++)
+        for (int keeps = 0; keeps < 2; keeps++) {
+            struct network_shape of = shape;
+            of.optimizer = optimizer;
+            const size_t length = network_length(&of);
+            float *saved = calloc(length, sizeof *saved), *best = calloc(length, sizeof *best);
+            network_first_parameters(&shape, 1, saved);
+            network_first_parameters(&shape, 2, best);
+            struct training_position at = position, found = {0};
+            at.validated = EPOCHS;
+            at.validations = validations;
+            at.best = keeps ? best : NULL;
+            const struct checkpoint_run run = {settings, 1, &at, NULL};
+            struct checkpoint *checkpoint;
+            assert_ok(support_save(path, &of, saved, &run, &error));
+            assert_ok(checkpoint_open(path, &checkpoint, &error));
+            assert_true(checkpoint_is_ours(checkpoint));
+            assert_ok(checkpoint_load_position(checkpoint, &of, &found, &error));
+            assert_int_equal(found.validated, EPOCHS);
+            assert_memory_equal(found.validations, validations, sizeof validations);
+            assert_memory_equal(found.epochs, epochs, sizeof epochs);
+            assert_memory_equal(found.scores, scores, sizeof scores);
+            assert_int_equal(found.best != NULL, keeps);
+            if (keeps)
+                assert_memory_equal(found.best, best, length_of(&shape) * sizeof *best);
+            training_position_free(&found);
+            float *loaded = malloc(length * sizeof *loaded);
+            assert_ok(checkpoint_load(checkpoint, &of, loaded, &error));
+            assert_memory_equal(loaded, saved, length_of(&shape) * sizeof *saved);
+            checkpoint_close(checkpoint);
+            edit("\"trainer.validation\"", "\"trainer.validatiom\"");
+            assert_fails(load(&of, loaded), STATUS_CHECKPOINT, "is not of this network");
+            edit("\"trainer.validatiom\"", "\"trainer.validation\"");
+            if (keeps) {
+                edit("\"trainer.best.2.bias\"", "\"trainer.best.4.bias\"");
+                assert_fails(
+                    load(&of, loaded), STATUS_CHECKPOINT, "\"trainer.best.2.bias\": is missing");
+            }
+            free(saved);
+            free(best);
+            free(loaded);
+        }
+}
+
 /* The choices of a net of as many layers as there may be, three for each and for two sizes of
  * batches: as long as they are, or not there. */
 static void test_choices(void **state) {
@@ -538,6 +587,7 @@ int main(void) {
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_validations),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_weights_are_no_run),
         cmocka_unit_test(test_bad_runs),

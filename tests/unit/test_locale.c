@@ -57,7 +57,7 @@ static char *written(const char *name, size_t *length) {
     char *text = NULL;
     FILE *file = open_memstream(&text, length);
     for (size_t e = 0; e < 2; e++)
-        record_print_epoch(e, &epochs[e], file);
+        record_print_epoch(e, &epochs[e], NULL, file);
     error_set(&error, STATUS_FAILED, "%.3f of %g", 0.5, 1e-7);
     fprintf(file, "%s\n", error.message);
     end();

@@ -77,6 +77,10 @@ static void test_refused(void **state) {
         {"epsilon", "-1e-8", "a number from 0 to 1"},
         {"schedule", "cos", "constant, step, cosine or linear"},
         {"warmup-epochs", "0.5", "a whole number from 0 to 1000000"},
+        {"validation", "-1", "a whole number from 0 to 49999"},
+        {"validation", "50000", "a whole number from 0 to 49999"},
+        {"target-accuracy", "1.5", "a number from 0 to 1"},
+        {"patience", "x", "a whole number from 0 to 1000000"},
         {"color", "red", "grey or rgb"},
         {"tail", "cut", "wrap, short or drop"},
         {"batches", "some", "auto, resident or streamed"},
@@ -138,6 +142,30 @@ static void test_optimizers(void **state) {
         "--warmup-epochs 3: there are only 2 --epochs");
 }
 
+static void test_validation(void **state) {
+    (void)state;
+    assert_ok(PARSE(
+        "--validation", "5000", "--target-accuracy", "0.5", "--patience", "3", "--keep-best"));
+    assert_int_equal(options_images(&options), 50000);
+    assert_int_equal(options_training_images(&options), 45000);
+    assert_ok(PARSE("--validation", "99", "--samples", "100", "--batch-size", "1"));
+    assert_int_equal(options_training_images(&options), 1);
+    assert_fails(PARSE("--validation", "100", "--samples", "100"), STATUS_USAGE,
+        "--validation 100 leaves none of 100 images to train with");
+    assert_fails(
+        PARSE("--validation", "30", "--samples", "100", "--tail", "drop", "--batch-size", "71"),
+        STATUS_USAGE, "batches of 71 leave none of 70 samples");
+    assert_fails(
+        PARSE("--target-accuracy", "0.5"), STATUS_USAGE, "--target-accuracy needs --validation N");
+    assert_fails(PARSE("--patience", "2"), STATUS_USAGE, "--patience needs --validation N");
+    assert_fails(PARSE("--keep-best"), STATUS_USAGE, "--keep-best needs --validation N");
+    assert_fails(PARSE("--peak", "--log", "a"), STATUS_USAGE, "--peak trains nothing");
+    assert_fails(PARSE("--log", "a", "--save", "a"), STATUS_USAGE,
+        "--log a: it is also to have the weights");
+    assert_fails(PARSE("--log", "a", "--checkpoint", "a"), STATUS_USAGE,
+        "--log a: it is also to have the weights");
+}
+
 /* The benchmark. */
 static void test_defaults(void **state) {
     (void)state;
@@ -160,6 +188,10 @@ static void test_defaults(void **state) {
     assert_int_equal(options.shape.optimizer, OPTIMIZER_GRADIENT_DESCENT);
     assert_int_equal(options.plan.schedule, SCHEDULE_CONSTANT);
     assert_int_equal(options.plan.warm_up_epochs, 0);
+    assert_int_equal(options.plan.validation, 0);
+    assert_true(options.plan.target_accuracy == 0.0 && options.plan.patience == 0);
+    assert_false(options.plan.keep_best);
+    assert_null(options.log);
     assert_int_equal(options.plan.color, COLOR_GREY);
     assert_int_equal(options.plan.tail, TAIL_WRAP);
     assert_int_equal(options.plan.batches, BATCHES_AUTO);
@@ -267,9 +299,10 @@ static void test_stored(void **state) {
         {"--layers", "9,8"}, {"--activation", "sigmoid"}, {"--optimizer", "sgd"},
         {"--momentum", "0.9"}, {"--nesterov", "true"}, {"--weight-decay", "0"}, {"--beta1", "0.9"},
         {"--beta2", "0.999"}, {"--epsilon", "1e-08"}, {"--learning-rate", "0.012345678901234568"},
-        {"--schedule", "constant"}, {"--warmup-epochs", "0"}, {"--color", "grey"},
-        {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"}, {"--seed", "1"},
-        {"--checkpoint-every", "1"}};
+        {"--schedule", "constant"}, {"--warmup-epochs", "0"}, {"--validation", "0"},
+        {"--target-accuracy", "0"}, {"--patience", "0"}, {"--keep-best", "false"},
+        {"--color", "grey"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
+        {"--seed", "1"}, {"--checkpoint-every", "1"}};
     struct checkpoint_setting settings[OPTIONS_STORED_MAX];
     assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
         "--learning-rate=0.012345678901234568", "--save=file", "--quiet", "--momentum=0.9",
@@ -308,10 +341,11 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
     {"--momentum X", "0"}, {"--nesterov", NULL}, {"--weight-decay X", "0"}, {"--beta1 X", "0.9"},
     {"--beta2 X", "0.999"}, {"--epsilon X", "1e-08"}, {"--learning-rate X", "0.01"},
     {"--schedule constant|step|cosine|linear", "constant"}, {"--warmup-epochs N", "0"},
-    {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
+    {"--validation N", "0"}, {"--target-accuracy X", "0"}, {"--patience N", "0"},
+    {"--keep-best", NULL}, {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
     {"--batches auto|resident|streamed", "auto"}, {"--shuffle", NULL}, {"--seed N", "1"},
     {"--init FILE", NULL}, {"--save FILE", NULL}, {"--checkpoint FILE", NULL},
-    {"--checkpoint-every N", "1"}, {"--resume FILE", NULL},
+    {"--checkpoint-every N", "1"}, {"--resume FILE", NULL}, {"--log FILE", NULL},
     {"--format table|json|csv|markdown", "table"}, {"--dry-run", NULL}, {"--quiet", NULL},
     {"--peak", NULL}, {"--list-devices", NULL}, {"--version", NULL}, {"--help", NULL}};
 
@@ -347,6 +381,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_optimizers),
+        cmocka_unit_test(test_validation),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_places),

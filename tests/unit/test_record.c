@@ -162,9 +162,11 @@ static void test_json(void **state) {
         "\"activation\":\"tanh\",\"learning_rate\":0.03,\"color\":\"grey\",\"tail\":\"short\","
         "\"batches\":\"resident\",\"seed\":77,\"shuffle\":true,\"optimizer\":\"sgd\","
         "\"momentum\":0.875,\"nesterov\":true,\"weight_decay\":0.0625,\"beta1\":0.75,"
-        "\"beta2\":0.5,\"epsilon\":0.125,\"schedule\":\"linear\",\"warmup_epochs\":2},"
+        "\"beta2\":0.5,\"epsilon\":0.125,\"schedule\":\"linear\",\"warmup_epochs\":2,"
+        "\"validation\":0,"
+        "\"target_accuracy\":null,\"patience\":0,\"keep_best\":false},"
         "\"dataset\":{\"name\":\"CIFAR-10\",\"source\":\"files\",\"path\":\"/data/cifar\","
-        "\"train\":4321,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
+        "\"train\":4321,\"validation\":0,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
         "\"resumed\":{\"epochs\":2,\"batches\":5,\"seconds\":0.78125},"
         "\"clocks\":{\"processor_mhz\":[1755,1980],\"memory_mhz\":[2600,2619],"
@@ -172,11 +174,13 @@ static void test_json(void **state) {
         "\"seconds\":{\"setup\":0.0625,\"load\":0.75,\"open\":3.5,\"batching\":0.6875,"
         "\"warm_up\":1.0625,"
         "\"epochs\":[0.25,0.5,0.125,0.375],\"mean_epoch\":0.3125,\"unfinished\":0.0469,"
-        "\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0.8125,\"wall\":12.375},"
-        "\"epochs\":[{\"seconds\":0.25,\"loss\":2.25,\"accuracy\":0.1},"
-        "{\"seconds\":0.5,\"loss\":2.125,\"accuracy\":0.2},"
-        "{\"seconds\":0.125,\"loss\":2.0625,\"accuracy\":0.3},"
-        "{\"seconds\":0.375,\"loss\":1.9375,\"accuracy\":0.4}],"
+        "\"validate\":0.0,\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0.8125,\"wall\":12."
+        "375},"
+        "\"epochs\":[{\"seconds\":0.25,\"loss\":2.25,\"accuracy\":0.1,\"validation\":null},"
+        "{\"seconds\":0.5,\"loss\":2.125,\"accuracy\":0.2,\"validation\":null},"
+        "{\"seconds\":0.125,\"loss\":2.0625,\"accuracy\":0.3,\"validation\":null},"
+        "{\"seconds\":0.375,\"loss\":1.9375,\"accuracy\":0.4,\"validation\":null}],"
+        "\"best\":null,\"target\":null,\"ended\":null,"
         "\"test\":{\"loss\":1.625,\"accuracy\":0.4375},"
         "\"samples_per_second\":14208.0,\"gflops\":0.948867072,\"status\":\"complete\"}\n");
 }
@@ -204,11 +208,15 @@ static void test_csv(void **state) {
         {"max_memory_mhz", "2619"}, {"clock_limits", "power setting"}, {"setup", "0.0625"},
         {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"}, {"warm_up", "1.0625"},
         {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"}, {"max_epoch", "0.5"},
-        {"unfinished", "0.0469"}, {"checkpoint", "0.9375"}, {"release", "0.0195"},
-        {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"}, {"accuracy", "0.4"},
-        {"test_loss", "1.625"}, {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"},
-        {"gflops", "0.948867072"}, {"status", "complete"}};
-    char expected[4096];
+        {"unfinished", "0.0469"}, {"validate", "0"}, {"checkpoint", "0.9375"},
+        {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"},
+        {"accuracy", "0.4"}, {"test_loss", "1.625"}, {"test_accuracy", "0.4375"},
+        {"samples_per_second", "14208"}, {"gflops", "0.948867072"}, {"validation", "0"},
+        {"target_accuracy", ""}, {"patience", "0"}, {"keep_best", "false"}, {"validation_loss", ""},
+        {"validation_accuracy", ""}, {"best_epoch", ""}, {"best_accuracy", ""},
+        {"target_epoch", ""}, {"target_epochs_seconds", ""}, {"target_seconds", ""}, {"ended", ""},
+        {"status", "complete"}};
+    char expected[8192];
     size_t used = 0;
     for (int line = 0; line < 2; line++)
         for (size_t f = 0, count = sizeof fields / sizeof *fields; f < count; f++)
@@ -346,10 +354,10 @@ static void test_epochs(void **state) {
     (void)state;
     FILE *file = fmemopen(text, sizeof text, "w");
     assert_non_null(file);
-    record_print_epochs_head(false, file);
-    record_print_epoch(0, &whole.epochs[0], file);
-    record_print_epoch(11, &whole.epochs[3], file);
-    record_print_epochs_head(true, file);
+    record_print_epochs_head(false, false, file);
+    record_print_epoch(0, &whole.epochs[0], NULL, file);
+    record_print_epoch(11, &whole.epochs[3], NULL, file);
+    record_print_epochs_head(true, false, file);
     fclose(file);
     assert_string_equal(text, "\nepoch     seconds        loss   accuracy\n"
                               "    1      0.2500    2.250000     0.1000\n"
@@ -399,14 +407,16 @@ static void test_no_epochs(void **state) {
     whole.device.submission = NULL;
     assert_says(JSON, "\"resumed\":null,\"clocks\":null,");
     assert_says(JSON, "\"step\":null,\"submission\":null,\"environment\":");
-    assert_says(JSON, "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
-                      "\"unfinished\":0.0469,\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":"
-                      "null,\"wall\":12.375},"
-                      "\"epochs\":[],\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
-                      "\"status\":\"interrupted\"}\n");
+    assert_says(JSON,
+        "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
+        "\"unfinished\":0.0469,\"validate\":0.0,\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":"
+        "null,\"wall\":12.375},"
+        "\"epochs\":[],\"best\":null,\"target\":null,\"ended\":null,"
+        "\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
+        "\"status\":\"interrupted\"}\n");
     assert_says(CSV, ",tf32,,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
-    assert_says(CSV,
-        ",false,0,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0.0195,,12.375,,,,,,,interrupted\n");
+    assert_says(CSV, ",false,0,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0,0.0195,,12.375,,,,,,,0,,"
+                     "0,false,,,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
         "\n"
         "load      0.7500 s\n"
@@ -480,7 +490,7 @@ static void test_no_time(void **state) {
         whole.epochs[e].seconds = 0.0;
     assert_says(JSON, "\"mean_epoch\":0.0,");
     assert_says(JSON, "\"samples_per_second\":null,\"gflops\":null,");
-    assert_says(CSV, ",0.4375,,,complete\n");
+    assert_says(CSV, ",0.4375,,,0,,0,false,,,,,,,,,complete\n");
 }
 
 /* Foreign text is there as it is, but for what is not UTF-8. */

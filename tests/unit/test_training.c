@@ -344,6 +344,10 @@ static void test_foretold_epochs(void **state) {
     plan.epochs += 1000000;
     assert_int_equal(training_memory(device, &shape, dataset, &plan).host - few,
         2 * 1000000 * sizeof(struct training_epoch));
+    plan.validation = 1;
+    assert_int_equal(training_memory(device, &shape, dataset, &plan).host - few,
+        2 * 1000000 * sizeof(struct training_epoch) +
+            2 * 2000000 * sizeof(struct training_validation));
 }
 
 static const struct device_type *counted;
@@ -371,12 +375,16 @@ static void test_foretold_is_allocated(void **state) {
     counting.allocate = count_allocated;
     counting.free_buffer = count_released;
     counted = device->type;
-    for (int n = 0; n < 12; n++) {
+    struct dataset *const whole = dataset, held = *dataset;
+    dataset_hold_back(&held, 30);
+    for (int n = 0; n < 24; n++) {
         struct training_plan plan = basic;
+        plan.validation = n < 12 ? 0 : 30;
+        dataset = n < 12 ? whole : &held;
         plan.batch_size = 10; /* whose self-check is smaller, at least than all samples */
         plan.tail = n % 2 ? TAIL_SHORT : TAIL_WRAP;
         plan.shuffle = n / 2 % 2;
-        plan.batches = (enum batches)(n / 4);
+        plan.batches = (enum batches)(n / 4 % 3);
         const struct training_memory foretold = training_memory(device, &shape, dataset, &plan);
         struct training_result result;
         now_bytes = most_bytes = 0;
@@ -389,6 +397,7 @@ static void test_foretold_is_allocated(void **state) {
         assert_int_equal(now_bytes, 0);
         training_result_free(&result);
     }
+    dataset = whole;
 }
 
 /* The self-check, too, takes what is foretold, but for what a device times gemms with. */
