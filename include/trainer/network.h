@@ -20,6 +20,16 @@ extern "C" {
 
 enum { NETWORK_MAX_LAYERS = 128, NETWORK_MAX_WIDTH = 65536 };
 
+/* How the first parameters are distributed. In a layer of `in` inputs and `out` outputs they are
+ * normal(0, deviation), and the biases 0 but with INITIAL_NORMAL. */
+enum initial {
+    INITIAL_NORMAL, /* 0.1, biases, too */
+    INITIAL_GLOROT, /* sqrt(2 / (in + out)): Glorot and Bengio, "Understanding the difficulty of
+                     * training deep feedforward neural networks", 2010 */
+    INITIAL_HE,     /* sqrt(2 / in): He et al., "Delving deep into rectifiers", 2015 */
+};
+extern const char *const initial_names[]; /* "normal", "glorot", "he", NULL */
+
 /* The shape of a network: 1 to NETWORK_MAX_LAYERS layers, and widths of 1 to NETWORK_MAX_WIDTH.
  * Whoever fills it must keep to that, because no function checks it. */
 struct network_shape {
@@ -27,6 +37,7 @@ struct network_shape {
     size_t widths[NETWORK_MAX_LAYERS + 1]; /* [layers + 1]: inputs, hidden widths, classes */
     enum activation activation;            /* of the hidden layers */
     enum optimizer optimizer;              /* that trains it, with states of its own */
+    enum initial initial;                  /* of its first parameters */
 };
 
 /* Where the parameters of layer `layer`, counted from 0, are in the array, in elements.
@@ -41,8 +52,8 @@ size_t network_parameters_length(const struct network_shape *shape);
  * out as the parameters are. */
 size_t network_length(const struct network_shape *shape);
 
-/* Fills parameters[network_length] with the first weights and biases of a seed. They are
- * normal(0, 0.1), and the same for every device; unused elements and the states are 0. For layer l
+/* Fills parameters[network_length] with the first weights and biases of a seed, as shape->initial
+ * says. They are the same for every device; unused elements and the states are 0. For layer l
  * the weights are the numbers of random_normal for RANDOM_PARAMETERS, part 2 l, in the order of the
  * array; the biases are those of part 2 l + 1. */
 void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters);

@@ -2,7 +2,11 @@
 
 #include "trainer/random.h"
 
+#include <math.h>
 #include <string.h>
+
+const char *const initial_names[] = {
+    [INITIAL_NORMAL] = "normal", [INITIAL_GLOROT] = "glorot", [INITIAL_HE] = "he", NULL};
 
 static size_t padded(size_t elements) {
     return (elements + NETWORK_UNIT - 1) / NETWORK_UNIT * NETWORK_UNIT;
@@ -35,14 +39,27 @@ size_t network_values_offset(const struct network_shape *shape, size_t layer) {
     return offset;
 }
 
+static double deviation_of(enum initial initial, size_t in, size_t out) {
+    switch (initial) {
+    case INITIAL_GLOROT:
+        return sqrt(2.0 / (double)(in + out));
+    case INITIAL_HE:
+        return sqrt(2.0 / (double)in);
+    default:
+        return 0.1;
+    }
+}
+
 void network_first_parameters(const struct network_shape *shape, uint64_t seed, float *parameters) {
-    const double deviation = 0.1;
     memset(parameters, 0, network_length(shape) * sizeof *parameters);
     for (size_t l = 0; l < shape->layers; l++) {
+        const size_t in = shape->widths[l], out = shape->widths[l + 1];
+        const double deviation = deviation_of(shape->initial, in, out);
         random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l), deviation,
-            parameters + network_weights_offset(shape, l), shape->widths[l] * shape->widths[l + 1]);
-        random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l + 1), deviation,
-            parameters + network_bias_offset(shape, l), shape->widths[l + 1]);
+            parameters + network_weights_offset(shape, l), in * out);
+        if (shape->initial == INITIAL_NORMAL)
+            random_normal(seed, RANDOM_PARAMETERS, (uint32_t)(2 * l + 1), deviation,
+                parameters + network_bias_offset(shape, l), shape->widths[l + 1]);
     }
 }
 

@@ -60,6 +60,10 @@ static const struct option_row rows[] = {
     {"activation", OPTION_CHOICE, KEPT_FIRM, AT(shape.activation), NULL,
         "what the hidden layers apply to their sums", .names = activation_names,
         .first_name = ACTIVATION_SIGMOID},
+    {"initial", OPTION_CHOICE, KEPT_FIRM, AT(shape.initial), NULL,
+        "how the first weights are distributed: normal(0, 0.1), biases, too; or with a deviation\n"
+        "of sqrt(2 / (inputs + outputs)) of a layer (glorot) or sqrt(2 / inputs) (he), biases 0",
+        .names = initial_names},
     {"optimizer", OPTION_CHOICE, KEPT_FIRM, AT(plan.optimizer.method), NULL,
         "how a step follows from the gradient: as torch.optim.SGD and AdamW have it",
         .names = optimizer_names},
@@ -225,6 +229,9 @@ static enum status check_together(struct options *options, struct error *error) 
         return error_set(error, STATUS_USAGE,
             "--peak trains nothing: leave out --dry-run, --init, --save, --checkpoint, --resume "
             "and --log");
+    if (options->init && options->shape.initial != INITIAL_NORMAL)
+        return error_set(error, STATUS_USAGE,
+            "--init %s: the first weights are there; leave out --initial", options->init);
     if (options->resume && !options->checkpoint)
         options->checkpoint = options->resume;
     if (!options->checkpoint && options->checkpoint_every != defaults.checkpoint_every)

@@ -145,6 +145,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "batches", record_batches(record));
     csv_whole(&csv, "seed", plan->seed);
     csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
+    csv_text(&csv, "initial", initial_names[record->shape->initial]);
     csv_optimizer(&csv, plan);
     csv_text(&csv, "source", record->dataset->origin);
     csv_text(&csv, "path", record->dataset->path);

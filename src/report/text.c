@@ -157,9 +157,11 @@ void record_print_plan(const struct record *record, FILE *file) {
     else
         print_row(file, "data", "SYNTHETIC, not CIFAR-10: %zu training%s, %zu test images",
             dataset->train.count, held, dataset->test.count);
-    print_row(file, "network", "%s, %s, %s", layers_text(record->shape, layers, sizeof layers),
+    print_row(file, "network", "%s, %s, %s%s%s", layers_text(record->shape, layers, sizeof layers),
         record->shape->layers > 1 ? activation_names[record->shape->activation] : "no hidden layer",
-        color_names[plan->color]);
+        color_names[plan->color],
+        record->shape->initial != INITIAL_NORMAL ? ", first weights: " : "",
+        record->shape->initial != INITIAL_NORMAL ? initial_names[record->shape->initial] : "");
     print_row(file, "training",
         "%zu epoch%s, batches of %zu (tail: %s), learning rate %g, seed %llu%s", plan->epochs,
         plan->epochs == 1 ? "" : "s", plan->batch_size, tail_names[plan->tail], plan->learning_rate,

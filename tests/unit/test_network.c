@@ -203,11 +203,38 @@ static void test_shape(void **state) {
     free(first);
 }
 
+/* The same random numbers with other deviations, and no biases. */
+static void test_initial(void **state) {
+    (void)state;
+    struct network_shape of = {3, {512 - 12, 12, 20, 2}, ACTIVATION_RELU};
+    static const double glorot[3] = {0.0625, 0.25, 0.30151134457776363}; /* sqrt(2 / 22) */
+    static const double he[3] = {0.063245553203367583, 0.40824829046386302, 0.31622776601683794};
+    float *normal = malloc(network_length(&of) * sizeof *normal);
+    float *other = malloc(network_length(&of) * sizeof *other);
+    network_first_parameters(&of, 5, normal);
+    for (of.initial = INITIAL_GLOROT; of.initial <= INITIAL_HE; of.initial++) {
+        network_first_parameters(&of, 5, other);
+        for (size_t l = 0; l < of.layers; l++) {
+            const double deviation = (of.initial == INITIAL_HE ? he : glorot)[l];
+            const size_t weights = network_weights_offset(&of, l),
+                         bias = network_bias_offset(&of, l);
+            for (size_t i = weights; i < weights + of.widths[l] * of.widths[l + 1]; i++)
+                assert_true(fabs(other[i] - deviation * 10.0 * normal[i]) <=
+                            1e-6 * deviation * fabs(10.0 * normal[i]));
+            for (size_t i = bias; i < bias + of.widths[l + 1]; i++)
+                assert_true(other[i] == 0.0f && normal[i] != 0.0f);
+        }
+    }
+    free(normal);
+    free(other);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_evaluate),
         cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_initial),
     };
     spec = argc > 1 ? argv[1] : "reference";
     const int missing = support_open(spec, NULL, 2, &device);

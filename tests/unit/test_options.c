@@ -67,6 +67,7 @@ static void test_refused(void **state) {
         {"learning-rate", "1e400", "a number from 0 to 1e+06"},
         {"learning-rate", "1e-400", "a number from 0 to 1e+06"},
         {"learning-rate", "1000001", "a number from 0 to 1e+06"},
+        {"initial", "xavier", "normal, glorot or he"},
         {"optimizer", "adam", "sgd or adamw"},
         {"momentum", "-0.1", "a number from 0 to 1"},
         {"momentum", "1.1", "a number from 0 to 1"},
@@ -125,6 +126,9 @@ static void test_optimizers(void **state) {
     assert_ok(PARSE("--optimizer", "adamw", "--beta1", "0", "--beta2", "0.9", "--epsilon", "0"));
     assert_int_equal(options.shape.optimizer, OPTIMIZER_ADAMW);
     assert_ok(PARSE("--schedule", "cosine", "--warmup-epochs", "5"));
+    assert_ok(PARSE("--initial", "he"));
+    assert_int_equal(options.shape.initial, INITIAL_HE);
+    assert_fails(PARSE("--initial", "he", "--init", "a"), STATUS_USAGE, "leave out --initial");
     assert_fails(PARSE("--nesterov"), STATUS_USAGE, "--nesterov needs a --momentum of more than 0");
     assert_fails(PARSE("--momentum", "1"), STATUS_USAGE, "--momentum 1: it is less than 1");
     assert_fails(PARSE("--optimizer", "adamw", "--beta1", "1"), STATUS_USAGE,
@@ -296,13 +300,14 @@ static void test_stored(void **state) {
     static const char *const kept[][2] = {{"--device", "cpu"}, {"--gemm", "auto"},
         {"--precision", "fp32"}, {"--step", "auto"}, {"--submission", "auto"}, {"--threads", "3"},
         {"--data", "folder"}, {"--epochs", "5"}, {"--warm-up", "0"}, {"--batch-size", "300"},
-        {"--layers", "9,8"}, {"--activation", "sigmoid"}, {"--optimizer", "sgd"},
-        {"--momentum", "0.9"}, {"--nesterov", "true"}, {"--weight-decay", "0"}, {"--beta1", "0.9"},
-        {"--beta2", "0.999"}, {"--epsilon", "1e-08"}, {"--learning-rate", "0.012345678901234568"},
-        {"--schedule", "constant"}, {"--warmup-epochs", "0"}, {"--validation", "0"},
-        {"--target-accuracy", "0"}, {"--patience", "0"}, {"--keep-best", "false"},
-        {"--color", "grey"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
-        {"--seed", "1"}, {"--checkpoint-every", "1"}};
+        {"--layers", "9,8"}, {"--activation", "sigmoid"}, {"--initial", "normal"},
+        {"--optimizer", "sgd"}, {"--momentum", "0.9"}, {"--nesterov", "true"},
+        {"--weight-decay", "0"}, {"--beta1", "0.9"}, {"--beta2", "0.999"}, {"--epsilon", "1e-08"},
+        {"--learning-rate", "0.012345678901234568"}, {"--schedule", "constant"},
+        {"--warmup-epochs", "0"}, {"--validation", "0"}, {"--target-accuracy", "0"},
+        {"--patience", "0"}, {"--keep-best", "false"}, {"--color", "grey"}, {"--tail", "wrap"},
+        {"--batches", "auto"}, {"--shuffle", "false"}, {"--seed", "1"},
+        {"--checkpoint-every", "1"}};
     struct checkpoint_setting settings[OPTIONS_STORED_MAX];
     assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
         "--learning-rate=0.012345678901234568", "--save=file", "--quiet", "--momentum=0.9",
@@ -337,9 +342,10 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
                              "      or its like in $XDG_CACHE_HOME, else synthetic"},
     {"--samples N", "all"}, {"--epochs N", "5"}, {"--warm-up SECONDS", "0"},
     {"--batch-size N", "300"}, {"--layers N,N,...|none", "64,32"},
-    {"--activation sigmoid|tanh|relu", "sigmoid"}, {"--optimizer sgd|adamw", "sgd"},
-    {"--momentum X", "0"}, {"--nesterov", NULL}, {"--weight-decay X", "0"}, {"--beta1 X", "0.9"},
-    {"--beta2 X", "0.999"}, {"--epsilon X", "1e-08"}, {"--learning-rate X", "0.01"},
+    {"--activation sigmoid|tanh|relu", "sigmoid"}, {"--initial normal|glorot|he", "normal"},
+    {"--optimizer sgd|adamw", "sgd"}, {"--momentum X", "0"}, {"--nesterov", NULL},
+    {"--weight-decay X", "0"}, {"--beta1 X", "0.9"}, {"--beta2 X", "0.999"},
+    {"--epsilon X", "1e-08"}, {"--learning-rate X", "0.01"},
     {"--schedule constant|step|cosine|linear", "constant"}, {"--warmup-epochs N", "0"},
     {"--validation N", "0"}, {"--target-accuracy X", "0"}, {"--patience N", "0"},
     {"--keep-best", NULL}, {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},

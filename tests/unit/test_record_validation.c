@@ -88,7 +88,7 @@ static void assert_silent(writer *write, const char *part) {
 static void test_json(void **state) {
     (void)state;
     assert_says(record_write_json,
-        "\"validation\":100,\"target_accuracy\":0.375,\"patience\":2,\"keep_best\":true}");
+        "\"validation\":100,\"target_accuracy\":0.375,\"patience\":2,\"keep_best\":true,");
     assert_says(record_write_json, "\"train\":900,\"validation\":100,\"test\":50,");
     assert_says(record_write_json, "\"validate\":0.0625,");
     assert_says(record_write_json,
