@@ -3,11 +3,12 @@
 
 /* With p = the softmax of a row of logits[batch, classes], and label = that row's entry of
  * labels[batch]: the row of score[batch, 2] becomes -log p[label], and 1 if the first largest p is
- * the label's, else 0. Then the row of logits becomes scale * (p - one-hot(label)). Each item does
- * one row. */
+ * the label's, else 0. Then the row of logits becomes scale * (p - target), where the target is `on`
+ * for the label and `off` for other classes. Each item does one row. */
 KERNEL(softmax_cross_entropy)
 (GLOBAL float *logits, ulong logits_at, GLOBAL const uint *labels, ulong labels_at,
-    GLOBAL float *score, ulong score_at, uint batch, uint classes, float scale) {
+    GLOBAL float *score, ulong score_at, uint batch, uint classes, float scale,
+    float on, float off) {
     const uint i = get_global_id(0);
     if (i >= batch)
         return;
@@ -24,7 +25,7 @@ KERNEL(softmax_cross_entropy)
     score[score_at + 2 * (ulong)i] = log(sum) - (of_label - largest);
     score[score_at + 2 * (ulong)i + 1] = best == label ? 1.0f : 0.0f;
     for (uint j = 0; j < classes; j++)
-        z[j] = scale * (exp(z[j] - largest) / sum - (j == label ? 1.0f : 0.0f));
+        z[j] = scale * (exp(z[j] - largest) / sum - (j == label ? on : off));
 }
 
 /* Row i of destination[rows, columns] = row index[i] of source[N, columns]. Each item copies one

@@ -314,12 +314,14 @@ enum status device_dense_update(struct device *device, struct view x, struct vie
 /* The loss, and its gradient in the place of the logits. Let p be the softmax of a row of logits[B,
  * C], and label its element of labels[B, 1], a uint32 below C. For each row:
  *     score[B, 2] = (-log p[label], correct)
- *     logits = scale * (p - one-hot(label))
- * `correct` is 1 if the first largest p is the label's, else 0. The logits become the gradient of
- * scale * the sum over the batch of -log p[label]. A label of C or more is not noticed: the device
- * then reads outside of the row. */
+ *     logits = scale * (p - target)
+ * `correct` is 1 if the first largest p is the label's, else 0. The target is one-hot(label), of
+ * which the share `smoothing`, from 0 to 1, is divided among all classes alike (Szegedy et al.,
+ * "Rethinking the Inception architecture for computer vision", 2016). The logits become the
+ * gradient of scale * the sum over batch and classes of -target log p. A label of C or more is not
+ * noticed: the device then reads outside of the row. */
 enum status device_softmax_cross_entropy(struct device *device, struct view logits,
-    struct view labels, float scale, struct view score, struct error *error);
+    struct view labels, float scale, float smoothing, struct view score, struct error *error);
 
 /* Row i of destination[B, columns] = row index[i] of source[N, columns]. index[B, 1] is uint32,
  * each element below N. A larger one is not noticed: the device then reads outside of the

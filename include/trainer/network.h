@@ -38,6 +38,8 @@ struct network_shape {
     enum activation activation;            /* of the hidden layers */
     enum optimizer optimizer;              /* that trains it, with states of its own */
     enum initial initial;                  /* of its first parameters */
+    double
+        label_smoothing; /* of the labels that it is trained with: device_softmax_cross_entropy */
 };
 
 /* Where the parameters of layer `layer`, counted from 0, are in the array, in elements.
@@ -104,9 +106,10 @@ enum status network_download(struct network *network, float *parameters, struct 
 size_t network_operations(const struct network_shape *shape);
 
 /* Enqueues one step of the optimiser on the batch x[B, inputs], labels[B, 1]. The objective is the
- * sum over the batch of -log p[label] / classes. The optimiser's rates[1, R] are on the device
- * (trainer/optimizer.h). score[B, 2] becomes (-log p[label], correct) of each sample, before the
- * step. STATUS_FAILED when the batch has more samples than the network was created for. */
+ * sum over the batch of -log p[label] / classes, or with smoothed labels that of the same weighted
+ * by the targets. The optimiser's rates[1, R] are on the device (trainer/optimizer.h). score[B, 2]
+ * becomes (-log p[label], correct) of each sample, before the step. STATUS_FAILED when the batch
+ * has more samples than the network was created for. */
 enum status network_train(struct network *network, struct view x, struct view labels,
     struct view rates, struct view score, struct error *error);
 

@@ -176,10 +176,11 @@ enum status device_dense_update(struct device *device, struct view x, struct vie
 }
 
 enum status device_softmax_cross_entropy(struct device *device, struct view logits,
-    struct view labels, float scale, struct view score, struct error *error) {
+    struct view labels, float scale, float smoothing, struct view score, struct error *error) {
     return operation_enqueue(device,
         &(struct operation){.kind = OPERATION_SOFTMAX_CROSS_ENTROPY,
             .softmax_cross_entropy = {logits, labels, score},
-            .scale = scale},
+            .scale = scale,
+            .smoothing = smoothing},
         error);
 }

@@ -60,7 +60,7 @@ struct operation {
     enum activation activation;
     struct pixel_format pixels;
     enum optimizer optimizer;
-    float scale; /* of softmax_cross_entropy only */
+    float scale, smoothing; /* of softmax_cross_entropy only */
 };
 
 /* What an operation does with an operand: it reads it, overwrites all of it, or reads and changes

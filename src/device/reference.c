@@ -289,6 +289,8 @@ static void dense_update(const struct operation *operation, int threads) {
 static void softmax_cross_entropy(const struct operation *operation, int threads) {
     const struct view logits = operation->softmax_cross_entropy.logits;
     const size_t classes = logits.columns;
+    const double off = (double)operation->smoothing / (double)classes;
+    const double on = 1.0 - (double)operation->smoothing + off;
     const uint32_t *labels = host_integers(operation->softmax_cross_entropy.labels);
     float *score = host_floats(operation->softmax_cross_entropy.score);
 #pragma omp parallel for num_threads(team_whole(threads))
@@ -306,7 +308,8 @@ static void softmax_cross_entropy(const struct operation *operation, int threads
         score[2 * i] = (float)(log(sum) - (of_label - largest));
         score[2 * i + 1] = best == label;
         for (size_t j = 0; j < classes; j++)
-            z[j] = (float)(operation->scale * (exp(z[j] - largest) / sum - (j == label)));
+            z[j] =
+                (float)(operation->scale * (exp(z[j] - largest) / sum - (j == label ? on : off)));
     }
 }
 

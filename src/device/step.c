@@ -69,6 +69,7 @@ static bool read_loss(struct reader *reader, struct step *step) {
     step->labels = o->softmax_cross_entropy.labels;
     step->score = o->softmax_cross_entropy.score;
     step->loss_scale = o->scale;
+    step->smoothing = o->smoothing;
     return true;
 }
 

@@ -26,6 +26,7 @@ struct step {
     struct step_layer layers[STEP_LAYERS_MAX];
     struct view labels, score; /* [B, 1], [B, 2] */
     float loss_scale;          /* of softmax_cross_entropy */
+    float smoothing;           /* likewise */
     enum optimizer optimizer;  /* the same in every update, */
     struct view rates;         /* [1, R], and so are these */
     /* Whether the batch is gathered first: x and labels are the rows index[B, 1] of all_x[N, I] and

@@ -140,11 +140,11 @@ static enum status forward(struct network *network, struct view x, struct error 
 
 /* Computes the scores, and replaces the logits by their gradient. */
 static enum status loss(struct network *network, struct view x, struct view labels,
-    struct view score, struct error *error) {
+    struct view score, float smoothing, struct error *error) {
     const size_t last = network->shape.layers - 1;
     const float scale = 1.0f / (float)network->shape.widths[last + 1];
     return device_softmax_cross_entropy(network->device,
-        rows_of(network, network->values, last, x.rows), labels, scale, score, error);
+        rows_of(network, network->values, last, x.rows), labels, scale, smoothing, score, error);
 }
 
 static enum status backward(struct network *network, struct view x, struct error *error) {
@@ -189,7 +189,7 @@ enum status network_train(struct network *network, struct view x, struct view la
     if (status == STATUS_OK)
         status = forward(network, x, error);
     if (status == STATUS_OK)
-        status = loss(network, x, labels, score, error);
+        status = loss(network, x, labels, score, (float)network->shape.label_smoothing, error);
     if (status == STATUS_OK)
         status = backward(network, x, error);
     if (status == STATUS_OK)
@@ -203,6 +203,6 @@ enum status network_evaluate(struct network *network, struct view x, struct view
     if (status == STATUS_OK)
         status = forward(network, x, error);
     if (status == STATUS_OK)
-        status = loss(network, x, labels, score, error);
+        status = loss(network, x, labels, score, 0.0f, error);
     return status;
 }

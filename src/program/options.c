@@ -81,6 +81,8 @@ static const struct option_row rows[] = {
         "adamw: what is left of the mean of their squares before, less than 1", 0, 1},
     {"epsilon", OPTION_REAL, KEPT_FIRM, AT(plan.optimizer.epsilon), "X",
         "adamw: is added to the root of that mean", 0, 1},
+    {"label-smoothing", OPTION_REAL, KEPT_FIRM, AT(shape.label_smoothing), "X",
+        "train with labels of which the share X is divided among all classes alike", 0, 1},
     {"learning-rate", OPTION_REAL, KEPT_FIRM, AT(plan.learning_rate), "X",
         "each step takes X times the gradient off the weights", 0, 1e6},
     {"schedule", OPTION_CHOICE, KEPT_FIRM, AT(plan.schedule), NULL,

@@ -142,6 +142,15 @@ static void print_optimizer(const struct training_plan *plan, FILE *file) {
         print_row(file, "optimizer", "%s", line);
 }
 
+/* What else makes a net train better than plainly; no line where nothing does. */
+static void print_ingredients(const struct record *record, FILE *file) {
+    char line[256] = "";
+    if (record->shape->label_smoothing > 0.0)
+        text_append(line, sizeof line, "labels smoothed by %g", record->shape->label_smoothing);
+    if (line[0])
+        print_row(file, "with", "%s", line);
+}
+
 void record_print_plan(const struct record *record, FILE *file) {
     const struct training_plan *plan = record->plan;
     const struct dataset *dataset = record->dataset;
@@ -167,6 +176,7 @@ void record_print_plan(const struct record *record, FILE *file) {
         plan->epochs == 1 ? "" : "s", plan->batch_size, tail_names[plan->tail], plan->learning_rate,
         (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
     print_optimizer(plan, file);
+    print_ingredients(record, file);
     const struct training_memory *memory = &record->memory;
     const char *streamed = memory->streamed ? "; batches are streamed" : "";
     const double host = (double)memory->host / 1e6, own = (double)memory->device / 1e6;

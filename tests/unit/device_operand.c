@@ -39,7 +39,7 @@ double sum_tolerance(size_t depth) {
 /* --- Making --- */
 
 const float some_rates[OPTIMIZERS][OPTIMIZER_RATES_MAX] = {
-    {0.3f}, {-0.05f, 0.1f, 0.9f, 0.75f, 0.5f}, {0.9f, -0.2f, 1.5f, 0.3f, 0.01f, 0.1f}};
+    {0.3f}, {-0.05f, 0.1f, 0.9f, 0.75f, 0.5f}, {0.9f, -0.1f, 1.5f, 0.3f, 0.01f, 0.2f}};
 
 /* NaN before it and a huge number after it, so that reading outside shows in the result, and so
  * does writing what was made of it. */

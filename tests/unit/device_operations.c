@@ -53,7 +53,7 @@ static void plain_update(const struct operation *o, void *const *of) {
 
 static void plain_softmax(const struct operation *o, void *const *of) {
     plain_softmax_cross_entropy(o->softmax_cross_entropy.logits.rows,
-        o->softmax_cross_entropy.logits.columns, of[0], of[1], o->scale, of[2]);
+        o->softmax_cross_entropy.logits.columns, of[0], of[1], o->scale, o->smoothing, of[2]);
 }
 
 /* depth: the size, by its letter, of the sums that a result is; 0: it is none. Those that send are
@@ -215,19 +215,22 @@ void test_large_gemms(void **state) {
     check_update(300, large_side + 1, large_side + 3);
 }
 
-static void check_softmax(size_t batch, uint32_t classes, float spread) {
-    print_message("logits to %g: ", (double)spread);
-    check((struct operation){.kind = OPERATION_SOFTMAX_CROSS_ENTROPY, .scale = 0.1f},
+static void check_softmax(size_t batch, uint32_t classes, float spread, float smoothing) {
+    print_message("logits to %g, smoothed by %g: ", (double)spread, (double)smoothing);
+    check(
+        (struct operation){
+            .kind = OPERATION_SOFTMAX_CROSS_ENTROPY, .scale = 0.1f, .smoothing = smoothing},
         (struct sizes){.of = {['B'] = batch, ['C'] = classes}}, spread);
 }
 
 void test_softmax_cross_entropy(void **state) {
     (void)state;
     for (int n = 0; n < cases; n++)
-        check_softmax(draw_side(), 1 + draw() % 40, n % 2 ? 1.0f : 20.0f);
-    check_softmax(1, 10, 1.0f);
-    check_softmax(cases * 5, 10, 1.0f);
-    check_softmax(cases * 7, 10, 80.0f);
+        check_softmax(draw_side(), 1 + draw() % 40, n % 2 ? 1.0f : 20.0f, n % 3 ? 0.0f : 0.25f);
+    check_softmax(1, 10, 1.0f, 0.0f);
+    check_softmax(1, 10, 1.0f, 1.0f);
+    check_softmax(cases * 5, 10, 1.0f, 0.1f);
+    check_softmax(cases * 7, 10, 80.0f, 0.0f);
 }
 
 /* Of several largest, the first counts. */
@@ -239,10 +242,10 @@ void test_softmax_ties(void **state) {
     struct operand score = random_operand(3, 2);
     float found[6];
     assert_ok(device_softmax_cross_entropy(
-        tested, view_of(&logits), view_of(&label), 1.0f, view_of(&score), &error));
+        tested, view_of(&logits), view_of(&label), 1.0f, 0.0f, view_of(&score), &error));
     assert_ok(device_download(tested, view_of(&score), found, &error));
     assert_true(found[1] == 1.0f && found[3] == 0.0f && found[5] == 1.0f);
-    plain_softmax_cross_entropy(3, 5, logits.expected, label.expected, 1.0, score.expected);
+    plain_softmax_cross_entropy(3, 5, logits.expected, label.expected, 1.0, 0.0, score.expected);
     finish_written("gradient", &logits, TOLERANCE);
     finish_written("score", &score, TOLERANCE);
     finish_read(&label);
@@ -259,7 +262,7 @@ void test_softmax_not_finite(void **state) {
         struct operand logits = make_operand(1, 3, values), labels = make_operand(1, 1, &label);
         struct operand score = random_operand(1, 2);
         assert_ok(device_softmax_cross_entropy(
-            tested, view_of(&logits), view_of(&labels), 1.0f, view_of(&score), &error));
+            tested, view_of(&logits), view_of(&labels), 1.0f, 0.0f, view_of(&score), &error));
         assert_ok(device_download(tested, view_of(&score), found, &error));
         if (n < 2) /* the loss of a label that is impossible may be large instead of infinite */
             assert_false(isfinite(found[0]));

@@ -173,7 +173,7 @@ static enum status enqueue_step(
         status = device_dense_forward(tested, v.y[l], v.parameters[l].weights, v.parameters[l].bias,
             l < last ? net->activation : ACTIVATION_NONE, v.y[l + 1], problem);
     if (status == STATUS_OK)
-        status = device_softmax_cross_entropy(tested, v.y[last + 1], v.labels, 0.25f,
+        status = device_softmax_cross_entropy(tested, v.y[last + 1], v.labels, 0.25f, 0.0f,
             view_rows(view_of(&at->score), first, net->batches[s]), problem);
     for (size_t l = last; l > 0 && status == STATUS_OK; l--)
         status = device_dense_backward(tested, v.d_y[l], v.parameters[l].weights, v.y[l],
@@ -226,7 +226,7 @@ static void plain_step(const struct net *net, const struct operands *at, size_t 
             parameters + bias_at(net, l), l < last ? net->activation : ACTIVATION_NONE,
             values + values_at(net, l));
     plain_softmax_cross_entropy(batch, net->widths[last + 1], values + values_at(net, last), labels,
-        0.25, (float *)at->score.expected + 2 * first);
+        0.25, 0.0, (float *)at->score.expected + 2 * first);
     for (size_t l = last; l > 0; l--)
         plain_dense_backward(batch, net->widths[l], net->widths[l + 1],
             (l == last ? values : gradients) + values_at(net, l), parameters + weights_at(net, l),

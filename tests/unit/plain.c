@@ -94,7 +94,7 @@ void plain_optimize(size_t count, enum optimizer optimizer, const float *gradien
 }
 
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
-    const uint32_t *labels, double scale, float *score) {
+    const uint32_t *labels, double scale, double smoothing, float *score) {
     for (size_t i = 0; i < batch; i++) {
         float *z = logits + i * classes;
         size_t first = 0; /* of the largest */
@@ -108,7 +108,8 @@ void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
         score[2 * i] = (float)(log(sum) + largest - of_label);
         score[2 * i + 1] = first == labels[i];
         for (size_t j = 0; j < classes; j++)
-            z[j] = (float)(scale * (exp(z[j] - largest) / sum - (j == labels[i])));
+            z[j] = (float)(scale * (exp(z[j] - largest) / sum - smoothing / (double)classes -
+                                       (j == labels[i] ? 1.0 - smoothing : 0.0)));
     }
 }
 

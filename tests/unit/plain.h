@@ -29,7 +29,7 @@ void plain_optimize(size_t count, enum optimizer optimizer, const float *gradien
 
 /* score[batch, 2], and logits[batch, classes] become the gradient */
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
-    const uint32_t *labels, double scale, float *score);
+    const uint32_t *labels, double scale, double smoothing, float *score);
 
 /* destination[rows, columns] */
 void plain_gather_rows(

@@ -202,7 +202,7 @@ static void test_first_runs(void **state) {
                       score = {buffer, 7, 1, 2};
     assert_ok(device_upload_pixels(device, pixels, &format, row, &error));
     assert_ok(device_gather_rows(device, logits, label, gathered, &error));
-    assert_ok(device_softmax_cross_entropy(device, logits, label, 0.1f, score, &error));
+    assert_ok(device_softmax_cross_entropy(device, logits, label, 0.1f, 0.0f, score, &error));
     assert_ok(device_check(device, 2, 3, 4, &error));
     assert_true(before > 0);
     assert_int_equal(emulated_cuda_state.first_runs, before);

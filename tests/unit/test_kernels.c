@@ -58,7 +58,7 @@ static void check_exponential(const struct cpu_kernels *kernels) {
     const uint32_t label = 0;
     for (float x = 0.0f; x < 87.0f; x += 0.0003f) {
         float logits[2] = {0.0f, -x}, score[2];
-        kernels->softmax_cross_entropy(logits, &label, 1, 2, 1.0f, score);
+        kernels->softmax_cross_entropy(logits, &label, 1, 2, 1.0f, 0.0f, score);
         /* gradient: (p0 - 1, p1); p1 = e / (1 + e) */
         const double e = exp(-(double)x), expected = e / (1.0 + e);
         const double error = fabs((double)logits[1] - expected) / expected;
@@ -134,7 +134,7 @@ static void softmax(const struct cpu_kernels *kernels, float *values, size_t fir
     for (uint32_t i = 0; i < ROWS; i++)
         labels[i] = i;
     kernels->softmax_cross_entropy(
-        values + first * COLUMNS, labels + first, end - first, COLUMNS, 0.7f, score);
+        values + first * COLUMNS, labels + first, end - first, COLUMNS, 0.7f, 0.2f, score);
 }
 
 /* The same bits by parts as of the whole, wherever they begin. */

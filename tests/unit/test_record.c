@@ -164,7 +164,8 @@ static void test_json(void **state) {
         "\"momentum\":0.875,\"nesterov\":true,\"weight_decay\":0.0625,\"beta1\":0.75,"
         "\"beta2\":0.5,\"epsilon\":0.125,\"schedule\":\"linear\",\"warmup_epochs\":2,"
         "\"validation\":0,"
-        "\"target_accuracy\":null,\"patience\":0,\"keep_best\":false,\"initial\":\"normal\"},"
+        "\"target_accuracy\":null,\"patience\":0,\"keep_best\":false,\"initial\":\"normal\","
+        "\"label_smoothing\":0.0},"
         "\"dataset\":{\"name\":\"CIFAR-10\",\"source\":\"files\",\"path\":\"/data/cifar\","
         "\"train\":4321,\"validation\":0,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
@@ -198,10 +199,11 @@ static void test_csv(void **state) {
         {"submission", "graph"}, {"environment", "POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2"},
         {"epochs", "6"}, {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
         {"learning_rate", "0.03"}, {"color", "grey"}, {"tail", "short"}, {"batches", "resident"},
-        {"seed", "77"}, {"shuffle", "true"}, {"initial", "normal"}, {"optimizer", "sgd"},
-        {"momentum", "0.875"}, {"nesterov", "true"}, {"weight_decay", "0.0625"}, {"beta1", "0.75"},
-        {"beta2", "0.5"}, {"epsilon", "0.125"}, {"schedule", "linear"}, {"warmup_epochs", "2"},
-        {"source", "files"}, {"path", "/data/cifar"}, {"train", "4321"}, {"test", "987"},
+        {"seed", "77"}, {"shuffle", "true"}, {"initial", "normal"}, {"label_smoothing", "0"},
+        {"optimizer", "sgd"}, {"momentum", "0.875"}, {"nesterov", "true"},
+        {"weight_decay", "0.0625"}, {"beta1", "0.75"}, {"beta2", "0.5"}, {"epsilon", "0.125"},
+        {"schedule", "linear"}, {"warmup_epochs", "2"}, {"source", "files"},
+        {"path", "/data/cifar"}, {"train", "4321"}, {"test", "987"},
         {"fingerprint", "fedcba9876543210"}, {"host_bytes", "123456789"},
         {"device_bytes", "987654321"}, {"resumed", "true"}, {"resumed_seconds", "0.78125"},
         {"min_processor_mhz", "1755"}, {"max_processor_mhz", "1980"}, {"min_memory_mhz", "2600"},

@@ -199,7 +199,7 @@ static enum status enqueue_steps(void *context, struct error *problem) {
         const enum status all[] = {
             device_dense_forward(device, x, w1, b1, ACTIVATION_SIGMOID, y1, problem),
             device_dense_forward(device, y1, w2, b2, ACTIVATION_NONE, y2, problem),
-            device_softmax_cross_entropy(device, y2, labels, 0.5f, score, problem),
+            device_softmax_cross_entropy(device, y2, labels, 0.5f, 0.0f, score, problem),
             device_dense_backward(device, y2, w2, y1, ACTIVATION_SIGMOID, d1, problem),
             device_dense_update(device, x, d1, scale, w1, b1, problem),
             device_dense_update(device, y1, y2, scale, w2, b2, problem)};

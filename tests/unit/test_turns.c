@@ -96,7 +96,7 @@ static enum status enqueue_one(struct draws *draws) {
         return device_optimize(
             device, OPTIMIZER_GRADIENT_DESCENT, of[0], scale, of[1], NULL, &error);
     case 3:
-        return device_softmax_cross_entropy(device, of[0], index, 0.1f, start, &error);
+        return device_softmax_cross_entropy(device, of[0], index, 0.1f, 0.0f, start, &error);
     case 4:
         return device_gather_rows(device, of[0], index, of[1], &error);
     case 10: /* another order */

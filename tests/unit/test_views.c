@@ -55,7 +55,7 @@ static enum status compute(enum called operation, const struct view *v) {
     case UPDATE:
         return device_dense_update(device, v[0], v[1], v[2], v[3], v[4], &error);
     case SOFTMAX:
-        return device_softmax_cross_entropy(device, v[0], v[1], 1.0f, v[2], &error);
+        return device_softmax_cross_entropy(device, v[0], v[1], 1.0f, 0.0f, v[2], &error);
     case GATHER:
         return device_gather_rows(device, v[0], v[1], v[2], &error);
     default:

@@ -161,7 +161,8 @@ static void take_step(enum optimizer optimizer, const float *rates, const float 
 }
 
 static void softmax_cross_entropy(float *restrict logits, const uint32_t *restrict labels,
-    size_t rows, size_t classes, float scale, float *restrict score) {
+    size_t rows, size_t classes, float scale, float smoothing, float *restrict score) {
+    const float off = scale * smoothing / (float)classes, on = scale * (1.0f - smoothing);
     for (size_t i = 0; i < rows; i++) {
         float *z = logits + i * classes;
         size_t best = 0;
@@ -183,8 +184,8 @@ static void softmax_cross_entropy(float *restrict logits, const uint32_t *restri
         score[2 * i] = logf(sum) - score[2 * i];
         const float factor = scale / sum;
         for (size_t j = 0; j < classes; j++)
-            e[j] *= factor;
-        e[labels[i]] -= scale;
+            e[j] = e[j] * factor - off;
+        e[labels[i]] -= on;
     }
 }
 

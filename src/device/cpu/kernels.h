@@ -32,7 +32,7 @@ struct cpu_kernels {
     /* As device_softmax_cross_entropy, for `rows` samples. The error of exp is less than 2 units in
      * the last place. */
     void (*softmax_cross_entropy)(float *logits, const uint32_t *labels, size_t rows,
-        size_t classes, float scale, float *score);
+        size_t classes, float scale, float smoothing, float *score);
 
     /* Turns pixels[rows, channels * plane] into numbers, as device_upload_pixels says. destination
      * is [rows, plane] where channels are mixed, else [rows, channels * plane]. */

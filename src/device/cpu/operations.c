@@ -266,7 +266,7 @@ static void softmax_cross_entropy(const struct share *share) {
     const struct slice slice = slice_rows(logits.rows, share->entry->division, share->part);
     share->cpu->kernels->softmax_cross_entropy(host_floats(logits) + slice.first * logits.columns,
         host_integers(operation->softmax_cross_entropy.labels) + slice.first,
-        slice.end - slice.first, logits.columns, operation->scale,
+        slice.end - slice.first, logits.columns, operation->scale, operation->smoothing,
         host_floats(operation->softmax_cross_entropy.score) + slice.first * 2);
 }
 

@@ -241,6 +241,8 @@ static void write_options(
 
 const char *step_plan_make(const struct gpu *gpu, const struct step *step, struct step_plan *plan) {
     const bool cpu = strcmp(gpu->base.info.type, "cpu") == 0;
+    if (step->smoothing != 0.0f)
+        return "its labels are smoothed";
     if (step->layers_count > STEP_FUSED_LAYERS)
         return "too many layers";
     if (!lie_together(step))
