@@ -43,21 +43,26 @@ KERNEL(gather_rows)
  * after another, and becomes a row of destination[rows, columns]. Without `mixed`, destination =
  * pixels / 255, and `columns` is the size of an image. With `mixed`, the planes of an image become
  * one, and `columns` is the size of a plane: destination = (first * the first channel + second *
- * the second + third * the third) / 255. The weight of a channel that an image lacks is 0. Each
+ * the second + third * the third) / 255. The weight of a channel that an image lacks is 0. A
+ * number of channel c is then multiplied by factor c, and less c is taken off it; 1 and 0 leave it as
+ * it is. Each
  * item computes one element. No item tests whether it is inside: with such a test some compilers
  * use no vectors, and the kernel takes half as long again. So the host must launch exactly one item
  * for each element, in groups whose size divides `columns`. */
 KERNEL(convert_pixels)
 (GLOBAL const uchar *pixels, GLOBAL float *destination, ulong destination_at, uint columns,
-    uint channels, uint mixed, float first, float second, float third) {
+    uint channels, uint mixed, float first, float second, float third, float factor0,
+    float factor1, float factor2, float less0, float less1, float less2) {
     const ulong j = get_global_id(0), row = get_global_id(1);
     GLOBAL float *to = destination + destination_at + row * columns;
     if (mixed) {
         GLOBAL const uchar *red = pixels + row * channels * columns;
         GLOBAL const uchar *green = channels > 1 ? red + columns : red;
         GLOBAL const uchar *blue = channels > 2 ? green + columns : red;
-        to[j] = (first * red[j] + second * green[j] + third * blue[j]) / 255.0f;
+        to[j] = (first * red[j] + second * green[j] + third * blue[j]) / 255.0f * factor0 - less0;
     } else {
-        to[j] = pixels[row * columns + j] / 255.0f;
+        const uint plane = columns / channels, c = (uint)j / plane;
+        to[j] = pixels[row * columns + j] / 255.0f * (c == 0 ? factor0 : c == 1 ? factor1 : factor2) -
+                (c == 0 ? less0 : c == 1 ? less1 : less2);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "trainer/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -73,6 +74,19 @@ struct images {
     uint8_t *labels; /* [count], each below the number of classes */
     const struct image_format *format;
 };
+
+/* The mean and the deviation of each channel of some images, of values from 0 to 1; of grey values
+ * those are of channel 0. `used`: values are to become (value - mean) / deviation. */
+enum { IMAGE_SCALED_CHANNELS = 3 };
+struct image_scaling {
+    bool used;
+    double means[IMAGE_SCALED_CHANNELS], deviations[IMAGE_SCALED_CHANNELS];
+};
+
+/* The scaling of these images, to which they have the mean 0 and the deviation 1. Their sums are of
+ * whole numbers, so it is the same for any number of threads. The deviation of images that are all
+ * alike is 1. */
+struct image_scaling images_scaling(const struct images *images, enum color color, int threads);
 
 struct dataset {
     struct images train, test;

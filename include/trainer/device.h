@@ -340,6 +340,10 @@ struct pixel_format {
      * used. */
     bool mixed;
     double weights[PIXELS_CHANNELS_MAX];
+    /* True: a number v of channel c then becomes (v - means[c]) / deviations[c]. Mixed channels are
+     * channel 0. There are at most PIXELS_CHANNELS_MAX. */
+    bool normalized;
+    double means[PIXELS_CHANNELS_MAX], deviations[PIXELS_CHANNELS_MAX];
 };
 
 /* destination[rows, columns] = the images at host[rows, channels * plane], as numbers. `columns` is

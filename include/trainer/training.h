@@ -41,6 +41,7 @@ struct training_plan {
      * of a device may rise only under load. 0: none. */
     double warm_up;
     enum color color;
+    bool normalize; /* scale the images by images_scaling of the training set */
     enum tail tail;
     enum batches batches;
     bool shuffle;  /* take the samples in a new order each epoch, else in the order of the files */
@@ -121,6 +122,7 @@ struct training_result {
     double unfinished; /* seconds that this run spent in an epoch that did not end */
     double validate;   /* seconds that this run spent on validation */
     enum training_end ended;
+    struct image_scaling scaling;
     struct training_clocks clocks;
     struct training_position reached;
     /* `test` is filled: the score of the test set, with the parameters after the last epoch, or

@@ -138,11 +138,16 @@ static void upload_pixels(const struct operation *operation, int threads) {
         const uint8_t *green = channels > 1 ? red + plane : red;
         const uint8_t *blue = channels > 2 ? red + 2 * plane : red;
         float *row = host_floats(destination) + i * columns;
-        for (size_t j = 0; j < columns; j++)
-            row[j] =
-                format->mixed
-                    ? (float)((weights[0] * red[j] + second * green[j] + third * blue[j]) / 255.0)
-                    : (float)(red[j] / 255.0);
+        for (size_t j = 0; j < columns; j++) {
+            const double value =
+                (format->mixed ? weights[0] * red[j] + second * green[j] + third * blue[j]
+                               : red[j]) /
+                255.0;
+            const size_t channel = j / plane;
+            row[j] = (float)(format->normalized
+                                 ? (value - format->means[channel]) / format->deviations[channel]
+                                 : value);
+        }
     }
 }
 

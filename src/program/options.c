@@ -104,6 +104,8 @@ static const struct option_row rows[] = {
         "test and save the weights of the epoch in which that share was best"},
     {"color", OPTION_CHOICE, KEPT_FIRM, AT(plan.color), NULL, "1024 grey or 3072 coloured inputs",
         .names = color_names},
+    {"normalize", OPTION_FLAG, KEPT_FIRM, AT(plan.normalize), NULL,
+        "scale each channel so that over the training set its mean is 0 and its deviation 1"},
     {"tail", OPTION_CHOICE, KEPT_FIRM, AT(plan.tail), NULL,
         "complete the last batch from the start of the data, take it short, or drop it",
         .names = tail_names},

@@ -147,6 +147,8 @@ static void print_ingredients(const struct record *record, FILE *file) {
     char line[256] = "";
     if (record->shape->label_smoothing > 0.0)
         text_append(line, sizeof line, "labels smoothed by %g", record->shape->label_smoothing);
+    if (record->plan->normalize)
+        text_append(line, sizeof line, "%simages normalised", line[0] ? ", " : "");
     if (line[0])
         print_row(file, "with", "%s", line);
 }

@@ -114,7 +114,8 @@ static enum status make_batches(
     const double start = clock_seconds();
     const size_t others =
         budget_beside(epochs->plan, epochs->device, network_shape(epochs->network), images->count);
-    const struct loader_options options = plan_epoch_loader(epochs->plan, images, others);
+    struct loader_options options = plan_epoch_loader(epochs->plan, images, others);
+    options.scaling = result->scaling;
     const struct budget_row scores = budget_scores(result->samples);
     struct buffer *buffer = NULL;
     enum status status = loader_create(epochs->device, &options, &epochs->loader, error);

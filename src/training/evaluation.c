@@ -28,11 +28,12 @@ static enum status enqueue_batches(void *context, struct error *error) {
 }
 
 enum status evaluation_create(struct evaluation *evaluation, struct network *network,
-    const struct images *images, const struct training_plan *plan, const char *what, bool again,
-    struct error *error) {
+    const struct images *images, const struct image_scaling *scaling,
+    const struct training_plan *plan, const char *what, bool again, struct error *error) {
     struct device *device = network_device(network);
     const struct budget_row scores = budget_scores(images->count);
-    const struct loader_options options = plan_test_loader(plan, images);
+    struct loader_options options = plan_test_loader(plan, images);
+    options.scaling = *scaling;
     struct buffer *buffer = NULL;
     *evaluation = (struct evaluation){.network = network, .plan = plan, .what = what};
     evaluation->scores = malloc(budget_bytes(&scores, 1, 0));

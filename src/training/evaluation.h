@@ -15,12 +15,12 @@ struct evaluation {
     const struct training_observer *observer;
 };
 
-/* Makes the batches of these images, of the plan's size, ready on the network's device. With
- * `again`, they will be scored more than once, and so are recorded where that can be. The caller
- * ends it with evaluation_free, whatever is returned. */
+/* Makes the batches of these images, of the plan's size and so scaled, ready on the network's
+ * device. With `again`, they will be scored more than once, and so are recorded where that can be.
+ * The caller ends it with evaluation_free, whatever is returned. */
 enum status evaluation_create(struct evaluation *evaluation, struct network *network,
-    const struct images *images, const struct training_plan *plan, const char *what, bool again,
-    struct error *error);
+    const struct images *images, const struct image_scaling *scaling,
+    const struct training_plan *plan, const char *what, bool again, struct error *error);
 
 /* *score = the network's present score on the images. STATUS_DIVERGED when a loss is not finite,
  * STATUS_INTERRUPTED when the observer (NULL: there is none) stops it. */

@@ -134,10 +134,14 @@ static enum status allocate(struct loader *loader, struct error *error) {
 static enum status send_images(
     struct loader *loader, const uint8_t *pixels, struct view destination, struct error *error) {
     const struct image_format *format = loader->options.images->format;
-    const struct pixel_format pixel = {.channels = format->channels,
+    const struct image_scaling *scaling = &loader->options.scaling;
+    struct pixel_format pixel = {.channels = format->channels,
         .plane = image_plane(format),
         .mixed = loader->options.color == COLOR_GREY,
-        .weights = {format->grey[0], format->grey[1], format->grey[2]}};
+        .weights = {format->grey[0], format->grey[1], format->grey[2]},
+        .normalized = scaling->used};
+    memcpy(pixel.means, scaling->means, sizeof pixel.means);
+    memcpy(pixel.deviations, scaling->deviations, sizeof pixel.deviations);
     return device_upload_pixels(loader->device, pixels, &pixel, destination, error);
 }
 

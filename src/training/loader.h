@@ -17,6 +17,7 @@ enum { LOADER_OPERATIONS = 2 };
 struct loader_options {
     const struct images *images; /* they must outlive the loader */
     enum color color;
+    struct image_scaling scaling;
     /* Samples of a pass: from the first image on, and after the last one from the first again. */
     size_t samples;
     size_t batch_size; /* the most samples that loader_take will be asked for */

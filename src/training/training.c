@@ -2,6 +2,7 @@
 
 #include "system/clock.h"
 #include "system/memory.h"
+#include "trainer/host.h"
 #include "training/budget.h"
 #include "training/epochs.h"
 #include "training/evaluation.h"
@@ -82,8 +83,8 @@ static enum status prepare_validation(struct epochs *epochs, struct evaluation *
     if (images->count == 0)
         return STATUS_OK;
     const double start = clock_seconds();
-    const enum status status = evaluation_create(
-        validation, epochs->network, images, epochs->plan, "validation", true, error);
+    const enum status status = evaluation_create(validation, epochs->network, images,
+        &epochs->result->scaling, epochs->plan, "validation", true, error);
     epochs->validation = validation;
     epochs->result->batching += clock_seconds() - start;
     return status;
@@ -118,8 +119,8 @@ static enum status score_test(struct network *network, const struct images *imag
     const struct training_plan *plan, const struct training_observer *observer,
     struct training_result *result, struct error *error) {
     struct evaluation evaluation;
-    enum status status =
-        evaluation_create(&evaluation, network, images, plan, "test", false, error);
+    enum status status = evaluation_create(
+        &evaluation, network, images, &result->scaling, plan, "test", false, error);
     if (status == STATUS_OK)
         status = evaluation_score(&evaluation, observer, &result->test, error);
     evaluation_free(&evaluation);
@@ -156,6 +157,16 @@ static enum status evaluate(struct network *network, const struct images *images
     return status;
 }
 
+/* The scaling of the images; its time belongs to the batching. */
+static void find_scaling(const struct network *network, const struct dataset *dataset,
+    const struct training_plan *plan, struct training_result *result) {
+    const double start = clock_seconds();
+    const int threads = device_info(network_device(network))->threads;
+    result->scaling =
+        images_scaling(&dataset->train, plan->color, threads > 0 ? threads : host_usable_threads());
+    result->batching += clock_seconds() - start;
+}
+
 enum status training_run(struct network *network, const struct dataset *dataset,
     const struct training_plan *plan, const struct training_position *start,
     const struct training_observer *observer, struct training_result *result, struct error *error) {
@@ -168,6 +179,8 @@ enum status training_run(struct network *network, const struct dataset *dataset,
         return status;
     result->batches = training_batches(plan, count);
     result->samples = plan_samples(plan, count);
+    if (plan->normalize)
+        find_scaling(network, dataset, plan, result);
     status = begin_at(plan, network_shape(network), start, result, error);
     if (status == STATUS_OK)
         status = train(network, dataset, plan, observer, result, error);

@@ -130,6 +130,10 @@ void plain_upload_pixels(
                 value += format->weights[c] * pixels[i * bytes + c * plane + j];
             if (!format->mixed)
                 value = pixels[i * bytes + j];
-            *destination++ = (float)(value / 255.0);
+            const size_t channel = j / plane;
+            value /= 255.0;
+            if (format->normalized)
+                value = (value - format->means[channel]) / format->deviations[channel];
+            *destination++ = (float)value;
         }
 }

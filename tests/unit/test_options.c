@@ -307,8 +307,8 @@ static void test_stored(void **state) {
         {"--label-smoothing", "0"}, {"--learning-rate", "0.012345678901234568"},
         {"--schedule", "constant"}, {"--warmup-epochs", "0"}, {"--validation", "0"},
         {"--target-accuracy", "0"}, {"--patience", "0"}, {"--keep-best", "false"},
-        {"--color", "grey"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
-        {"--seed", "1"}, {"--checkpoint-every", "1"}};
+        {"--color", "grey"}, {"--normalize", "false"}, {"--tail", "wrap"}, {"--batches", "auto"},
+        {"--shuffle", "false"}, {"--seed", "1"}, {"--checkpoint-every", "1"}};
     struct checkpoint_setting settings[OPTIONS_STORED_MAX];
     assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
         "--learning-rate=0.012345678901234568", "--save=file", "--quiet", "--momentum=0.9",
@@ -349,12 +349,13 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
     {"--epsilon X", "1e-08"}, {"--label-smoothing X", "0"}, {"--learning-rate X", "0.01"},
     {"--schedule constant|step|cosine|linear", "constant"}, {"--warmup-epochs N", "0"},
     {"--validation N", "0"}, {"--target-accuracy X", "0"}, {"--patience N", "0"},
-    {"--keep-best", NULL}, {"--color grey|rgb", "grey"}, {"--tail wrap|short|drop", "wrap"},
-    {"--batches auto|resident|streamed", "auto"}, {"--shuffle", NULL}, {"--seed N", "1"},
-    {"--init FILE", NULL}, {"--save FILE", NULL}, {"--checkpoint FILE", NULL},
-    {"--checkpoint-every N", "1"}, {"--resume FILE", NULL}, {"--log FILE", NULL},
-    {"--format table|json|csv|markdown", "table"}, {"--dry-run", NULL}, {"--quiet", NULL},
-    {"--peak", NULL}, {"--list-devices", NULL}, {"--version", NULL}, {"--help", NULL}};
+    {"--keep-best", NULL}, {"--color grey|rgb", "grey"}, {"--normalize", NULL},
+    {"--tail wrap|short|drop", "wrap"}, {"--batches auto|resident|streamed", "auto"},
+    {"--shuffle", NULL}, {"--seed N", "1"}, {"--init FILE", NULL}, {"--save FILE", NULL},
+    {"--checkpoint FILE", NULL}, {"--checkpoint-every N", "1"}, {"--resume FILE", NULL},
+    {"--log FILE", NULL}, {"--format table|json|csv|markdown", "table"}, {"--dry-run", NULL},
+    {"--quiet", NULL}, {"--peak", NULL}, {"--list-devices", NULL}, {"--version", NULL},
+    {"--help", NULL}};
 
 static void test_help(void **state) {
     (void)state;

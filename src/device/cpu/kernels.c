@@ -208,15 +208,27 @@ static void mix_channels(float *restrict destination, const uint8_t *restrict pi
     }
 }
 
+/* Of planes, each of one of `channels` channels in turn. */
+static void normalize(
+    float *values, size_t planes, size_t channels, const struct pixel_format *format) {
+    for (size_t p = 0; p < planes; p++, values += format->plane) {
+        const double deviation = format->deviations[p % channels];
+        const float factor = (float)(1.0 / deviation);
+        const float less = (float)(format->means[p % channels] / deviation);
+        for (size_t j = 0; j < format->plane; j++)
+            values[j] = values[j] * factor - less;
+    }
+}
+
 static void convert_pixels(float *restrict destination, const uint8_t *restrict pixels, size_t rows,
     const struct pixel_format *format) {
-    if (format->mixed) {
+    const size_t channels = format->mixed ? 1 : format->channels;
+    if (format->mixed)
         mix_channels(destination, pixels, rows, format);
-        return;
-    }
-    const size_t count = rows * format->channels * format->plane;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < rows * channels * format->plane && !format->mixed; i++)
         destination[i] = (float)pixels[i] * (1.0f / 255);
+    if (format->normalized)
+        normalize(destination, rows * channels, channels, format);
 }
 
 gemm_function OF_SET(gemm);

@@ -48,14 +48,21 @@ static enum status stage(
 /* Makes numbers of the images in one of the two buffers. */
 static enum status convert_pixels(struct gpu *gpu, const struct pixel_format *format, size_t half,
     struct view rows, struct error *error) {
-    float weights[PIXELS_CHANNELS_MAX] = {0};
+    float weights[PIXELS_CHANNELS_MAX] = {0}, factors[PIXELS_CHANNELS_MAX] = {1.0f, 1.0f, 1.0f},
+          less[PIXELS_CHANNELS_MAX] = {0};
     for (size_t c = 0; c < format->channels && format->mixed; c++)
         weights[c] = (float)format->weights[c];
+    for (size_t c = 0; c < (format->mixed ? 1 : format->channels) && format->normalized; c++) {
+        factors[c] = (float)(1.0 / format->deviations[c]);
+        less[c] = (float)(format->means[c] / format->deviations[c]);
+    }
     const enum status status = GPU_LAUNCH(gpu, NULL, &gpu->kernels[OPERATION_UPLOAD_PIXELS],
         exact_grid_of(gpu, rows.columns, rows.rows), error, ARGUMENT_BUFFER(gpu->staged[half]),
         ARGUMENT_VIEW(rows), ARGUMENT_NUMBER(rows.columns), ARGUMENT_NUMBER(format->channels),
         ARGUMENT_NUMBER(format->mixed), ARGUMENT_REAL(weights[0]), ARGUMENT_REAL(weights[1]),
-        ARGUMENT_REAL(weights[2]));
+        ARGUMENT_REAL(weights[2]), ARGUMENT_REAL(factors[0]), ARGUMENT_REAL(factors[1]),
+        ARGUMENT_REAL(factors[2]), ARGUMENT_REAL(less[0]), ARGUMENT_REAL(less[1]),
+        ARGUMENT_REAL(less[2]));
     return status == STATUS_OK && gpu->driver->staged_is_read
                ? gpu->driver->staged_is_read(gpu, half, error)
                : status;
@@ -189,7 +196,7 @@ static enum status get_program(
 /* Does an operation once, on operands that are as small as can be and all zeros. */
 static enum status run_smallest(
     struct gpu *gpu, struct operation operation, struct view memory, struct error *error) {
-    operation.pixels = (struct pixel_format){1, GROUP, false, {0}};
+    operation.pixels = (struct pixel_format){.channels = 1, .plane = GROUP};
     for (size_t v = 0; v < operation_operands(&operation); v++) {
         const char letter = operation_types[operation.kind].operands[v].columns;
         const size_t size = operation_size(&operation, letter);
