@@ -46,6 +46,7 @@ DEVICE void LET_NEXT_BEGIN() {
 #define LOAD_PUBLISHED(from) __ldcg(from)
 #define ATOMIC_ADD(count, more) atomicAdd(count, more) /* gives the count before */
 #define ATOMIC_READ(count) (*(volatile const uint *)(count))
+#define MULTIPLY_HIGH(a, b) __umulhi(a, b) /* the upper 32 bits of the product of two uints */
 DEVICE uint get_local_id(int dimension) {
     return dimension == 0 ? threadIdx.x : dimension == 1 ? threadIdx.y : threadIdx.z;
 }
@@ -82,6 +83,7 @@ DEVICE ulong get_global_id(int dimension) {
 #define LOAD_PUBLISHED(from) (*(volatile GLOBAL const float *)(from))
 #define ATOMIC_ADD(count, more) atomic_add(count, more)
 #define ATOMIC_READ(count) (*(volatile GLOBAL const uint *)(count))
+#define MULTIPLY_HIGH(a, b) mul_hi(a, b)
 
 #endif
 

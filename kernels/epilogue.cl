@@ -49,7 +49,8 @@ KERNEL(dense_update_epilogue)
     if (i >= elements)
         return;
     const float sum = add_splits(splits + i, count, elements);
-    const struct rates loaded = load_rates(rates + rates_at, optimizer);
+    struct rates loaded;
+    load_rates(&loaded, rates + rates_at, optimizer);
     if (i < inside)
         TAKE_STEP(weights, i, sum, loaded, optimizer, 1);
     else
@@ -77,6 +78,8 @@ KERNEL_OF_GROUP(bias_update, BIAS_COLUMNS, BIAS_ROWS)
         if (r < left)
             *own += own[left * BIAS_COLUMNS];
     }
+    struct rates loaded;
+    load_rates(&loaded, rates + rates_at, optimizer);
     if (r == 0 && column < columns)
-        TAKE_STEP(bias, column, *own, load_rates(rates + rates_at, optimizer), optimizer, 1);
+        TAKE_STEP(bias, column, *own, loaded, optimizer, 1);
 }

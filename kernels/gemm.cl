@@ -433,7 +433,8 @@ KERNEL_OF_GROUPS(dense_update, GROUP_N, GROUP_M, 2)
     REDUCE_SPLITS(sums, part, (ulong)(in + 1) * out)
     REDUCE_BIAS(sums, part, (ulong)(in + 1) * out, (ulong)in * out)
     GLOBAL float *const to = weights + weights_at;
-    const struct rates loaded = load_rates(rates + rates_at, optimizer);
+    struct rates loaded;
+    load_rates(&loaded, rates + rates_at, optimizer);
     if (optimizer == STORE_GRADIENT) {
         FOR_EACH_SUM(sums, part, store_some(value, to + (ulong)m * out + n, count);)
     } else if (optimizer == GRADIENT_DESCENT) {

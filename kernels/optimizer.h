@@ -11,13 +11,11 @@ struct rates {
     float at[6];
 };
 
-DEVICE struct rates load_rates(GLOBAL const float *from, uint optimizer) {
+DEVICE void load_rates(struct rates *rates, GLOBAL const float *from, uint optimizer) {
     const uint count = optimizer == ADAMW ? 6 : optimizer == MOMENTUM ? 5 : 1;
-    struct rates rates;
     UNROLL
     for (uint r = 0; r < 6; r++)
-        rates.at[r] = r < count && optimizer != STORE_GRADIENT ? from[r] : 0.0f;
-    return rates;
+        rates->at[r] = r < count && optimizer != STORE_GRADIENT ? from[r] : 0.0f;
 }
 
 /* What a vector of parameters, of which the first `count` are in use, becomes by a step with its

@@ -326,7 +326,9 @@ DEVICE void do_weights(struct tile tile, struct batch now, struct batch next, GL
         }
         store_parts(gradient, memory, part, lane);
         BARRIER();
-        step_tile(tile, parameters, load_rates(rates, OPTIMIZER), memory, weights, item);
+        struct rates loaded;
+        load_rates(&loaded, rates, OPTIMIZER);
+        step_tile(tile, parameters, loaded, memory, weights, item);
         BARRIER();
     }
 

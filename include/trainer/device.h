@@ -323,6 +323,45 @@ enum status device_dense_update(struct device *device, struct view x, struct vie
 enum status device_softmax_cross_entropy(struct device *device, struct view logits,
     struct view labels, float scale, float smoothing, struct view score, struct error *error);
 
+/* What random numbers an operation draws. Its first sample is number `first` of a pass, and the
+ * others follow. The number of the pass, pass[1, 1], is a uint32 that the device reads from its own
+ * memory when it does the operation: so a recording can be run for one pass after another. The
+ * numbers depend on nothing else, and are the same on every device (trainer/random.h). */
+struct draws {
+    uint64_t seed;
+    size_t first; /* first + B is at most 2^32 */
+    struct view pass;
+};
+
+/* destination[B, S] = source[B, S], of which each element becomes 0 with the probability `share`,
+ * below 1, and else is multiplied by 1 / (1 - share) (Srivastava et al., "Dropout: a simple way to
+ * prevent neural networks from overfitting", 2014). destination may be source. Element (i, j)
+ * becomes 0 where word j % 4 of random_bits for RANDOM_DROPOUT, the pass, and block
+ *     2^32 (first + i) + 2^16 layer + j / 4
+ * is less than 2^32 share. `layer` is less than 2^16, and S at most 2^18. */
+enum { DROPOUT_COLUMNS_MAX = 1 << 18 };
+enum status device_dropout(struct device *device, struct view source, const struct draws *draws,
+    uint32_t layer, double share, struct view destination, struct error *error);
+
+/* Turns images[B, S] the other way round, each with the probability 1/2: an image is lines of
+ * `width` elements, one after another, and S a multiple of that; its lines are reversed. Image i is
+ * turned where the highest bit of word 0 of random_bits for RANDOM_FLIP, the pass, and block first
+ * + i is 1. */
+enum status device_flip(struct device *device, struct view images, const struct draws *draws,
+    size_t width, struct error *error);
+
+/* Sums of squares, of which device_clip makes a norm: element k of sums[1, SQUARE_SUMS] = the sum
+ * of the squares of rows k R / SQUARE_SUMS to (k + 1) R / SQUARE_SUMS - 1 of values[R, S]. */
+enum { SQUARE_SUMS = 256 };
+enum status device_square_sums(
+    struct device *device, struct view values, struct view sums, struct error *error);
+
+/* values[R, S] *= min(1, largest / (norm + 1e-6)), where norm = sqrt(the sum of sums[1,
+ * SQUARE_SUMS]): as torch.nn.utils.clip_grad_norm_ has it. A norm that is no number makes all
+ * values none. */
+enum status device_clip(struct device *device, struct view sums, float largest, struct view values,
+    struct error *error);
+
 /* Row i of destination[B, columns] = row index[i] of source[N, columns]. index[B, 1] is uint32,
  * each element below N. A larger one is not noticed: the device then reads outside of the
  * source. */

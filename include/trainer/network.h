@@ -38,8 +38,11 @@ struct network_shape {
     enum activation activation;            /* of the hidden layers */
     enum optimizer optimizer;              /* that trains it, with states of its own */
     enum initial initial;                  /* of its first parameters */
-    double
-        label_smoothing; /* of the labels that it is trained with: device_softmax_cross_entropy */
+    /* How it is trained; 0: without. The smoothing of the labels (device_softmax_cross_entropy);
+     * the share of the hidden layers' outputs that each step drops (device_dropout); and the
+     * largest norm of the gradient of all parameters, to which a larger one is made shorter
+     * (device_clip). */
+    double label_smoothing, dropout, clip_norm;
 };
 
 /* Where the parameters of layer `layer`, counted from 0, are in the array, in elements.
@@ -107,13 +110,14 @@ size_t network_operations(const struct network_shape *shape);
 
 /* Enqueues one step of the optimiser on the batch x[B, inputs], labels[B, 1]. The objective is the
  * sum over the batch of -log p[label] / classes, or with smoothed labels that of the same weighted
- * by the targets. The optimiser's rates[1, R] are on the device (trainer/optimizer.h). score[B, 2]
- * becomes (-log p[label], correct) of each sample, before the step. STATUS_FAILED when the batch
- * has more samples than the network was created for. */
+ * by the targets. The optimiser's rates[1, R] are on the device (trainer/optimizer.h). What is
+ * dropped is drawn as `draws` say, with the number of the hidden layer, from 0, as the layer; NULL
+ * where nothing is dropped. score[B, 2] becomes (-log p[label], correct) of each sample, before the
+ * step. STATUS_FAILED when the batch has more samples than the network was created for. */
 enum status network_train(struct network *network, struct view x, struct view labels,
-    struct view rates, struct view score, struct error *error);
+    struct view rates, const struct draws *draws, struct view score, struct error *error);
 
-/* Enqueues the score[B, 2] of a batch. The parameters stay as they are. */
+/* Enqueues the score[B, 2] of a batch. The parameters stay as they are, and nothing is dropped. */
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
     struct view score, struct error *error);
 

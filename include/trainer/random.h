@@ -26,6 +26,8 @@ enum random_stream {
     RANDOM_PROTOTYPES = 3, /* the synthetic set's classes; `part` is the class */
     RANDOM_NOISE = 4,      /* the synthetic set's noise; `part` is 0 for training, 1 for test */
     RANDOM_CHECK = 5,      /* matrices of the self-check; `part` is the number of the matrix */
+    RANDOM_DROPOUT = 6,    /* which values are dropped; `part` is the epoch (device_dropout) */
+    RANDOM_FLIP = 7,       /* which images are turned; `part` is the epoch (device_flip) */
 };
 
 /* bits[4] = block number `block` of the stream: random_philox of the counter (block's low word, its

@@ -45,7 +45,8 @@ struct training_plan {
     enum tail tail;
     enum batches batches;
     bool shuffle;  /* take the samples in a new order each epoch, else in the order of the files */
-    uint64_t seed; /* of that order */
+    bool flip;     /* turn each image left to right, or not, by chance, anew in each epoch */
+    uint64_t seed; /* of that order, and of chance: of what the network drops, too */
 
     /* Images of the training set that are held back (dataset_hold_back), and scored after every
      * epoch; 0: none, and then none of what follows is asked for. */

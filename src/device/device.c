@@ -184,3 +184,35 @@ enum status device_softmax_cross_entropy(struct device *device, struct view logi
             .smoothing = smoothing},
         error);
 }
+
+enum status device_dropout(struct device *device, struct view source, const struct draws *draws,
+    uint32_t layer, double share, struct view destination, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_DROPOUT,
+            .dropout = {source, draws->pass, destination},
+            .drawn = {draws->seed, (uint32_t)draws->first, layer, share}},
+        error);
+}
+
+enum status device_flip(struct device *device, struct view images, const struct draws *draws,
+    size_t width, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_FLIP,
+            .flip = {draws->pass, images},
+            .drawn = {draws->seed, (uint32_t)draws->first, 0, 0.0},
+            .width = width},
+        error);
+}
+
+enum status device_square_sums(
+    struct device *device, struct view values, struct view sums, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_SQUARE_SUMS, .square_sums = {values, sums}}, error);
+}
+
+enum status device_clip(struct device *device, struct view sums, float largest, struct view values,
+    struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_CLIP, .clip = {sums, values}, .largest = largest},
+        error);
+}

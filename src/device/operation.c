@@ -39,6 +39,16 @@ const struct operation_type operation_types[OPERATION_KINDS] = {
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"softmax_cross_entropy",
         {{"logits", 'B', 'C', OPERAND_CHANGED, 0}, {"labels", 'B', '1', OPERAND_READ, 'C'},
             {"score", 'B', '2', OPERAND_WRITTEN, 0}}},
+    [OPERATION_DROPOUT] = {"dropout",
+        {{"source", 'B', 'S', OPERAND_READ, 0}, {"pass", '1', '1', OPERAND_READ, '*'},
+            {"destination", 'B', 'S', OPERAND_WRITTEN, 0}},
+        .in_place = true},
+    [OPERATION_FLIP] = {"flip",
+        {{"pass", '1', '1', OPERAND_READ, '*'}, {"images", 'B', 'S', OPERAND_CHANGED, 0}}},
+    [OPERATION_SQUARE_SUMS] = {"square_sums",
+        {{"values", 'R', 'S', OPERAND_READ, 0}, {"sums", '1', 'q', OPERAND_WRITTEN, 0}}},
+    [OPERATION_CLIP] = {"clip",
+        {{"sums", '1', 'q', OPERAND_READ, 0}, {"values", 'R', 'S', OPERAND_CHANGED, 0}}},
 };
 
 const size_t optimizer_states[OPTIMIZERS] = {[OPTIMIZER_MOMENTUM] = 1, [OPTIMIZER_ADAMW] = 2};
@@ -58,6 +68,7 @@ size_t operation_size(const struct operation *operation, char letter) {
     const struct pixel_format *format = &operation->pixels;
     return letter == 'p'   ? format->plane * (format->mixed ? 1 : format->channels)
            : letter == 'r' ? optimizer_rates[operation->optimizer]
+           : letter == 'q' ? SQUARE_SUMS
                            : 0;
 }
 
@@ -93,16 +104,41 @@ static bool is_format(const struct pixel_format *format) {
            (!format->mixed || channels <= PIXELS_CHANNELS_MAX);
 }
 
+/* What the table can't say of the numbers of an operation. */
+static bool has_numbers(const struct operation *operation) {
+    const struct view images = operation->flip.images, dropped = operation->dropout.destination;
+    switch (operation->kind) {
+    case OPERATION_UPLOAD_PIXELS:
+        return is_format(&operation->pixels);
+    case OPERATION_FLIP:
+        return operation->width > 0 && images.columns % operation->width == 0;
+    case OPERATION_DROPOUT:
+        return dropped.columns <= DROPOUT_COLUMNS_MAX && operation->drawn.layer < 1 << 16 &&
+               operation->drawn.share >= 0.0 && operation->drawn.share < 1.0;
+    default:
+        return true;
+    }
+}
+
 static bool has_shapes(const struct operation *operation) {
     const struct operation_type *type = &operation_types[operation->kind];
     size_t sizes[CHAR_MAX + 1] = {0};
     sizes['p'] = operation_size(operation, 'p');
     sizes['r'] = operation_size(operation, 'r');
+    sizes['q'] = operation_size(operation, 'q');
     for (size_t v = 0; v < operation_operands(operation); v++)
         if (!is_side(type->operands[v].rows, operation->views[v].rows, sizes) ||
             !is_side(type->operands[v].columns, operation->views[v].columns, sizes))
             return false;
     return true;
+}
+
+/* Whether these two operands are one, as they may be. */
+static bool is_in_place(const struct operation *operation, size_t a, size_t b) {
+    const size_t last = operation_operands(operation) - 1;
+    const struct view first = operation->views[0], other = operation->views[last];
+    return operation_types[operation->kind].in_place && a + b == last && a * b == 0 &&
+           first.buffer == other.buffer && first.offset == other.offset;
 }
 
 /* The first operand that is written and overlaps another one; OPERATION_VIEWS when there is
@@ -112,7 +148,8 @@ static size_t find_overlap(const struct operation *operation) {
     const size_t count = operation_operands(operation);
     for (size_t v = 0; v < count; v++)
         for (size_t other = 0; type->operands[v].use != OPERAND_READ && other < count; other++)
-            if (other != v && view_overlaps(operation->views[v], operation->views[other]))
+            if (other != v && !is_in_place(operation, v, other) &&
+                view_overlaps(operation->views[v], operation->views[other]))
                 return v;
     return OPERATION_VIEWS;
 }
@@ -135,11 +172,9 @@ enum status operation_check(
     const struct device *device, const struct operation *operation, struct error *error) {
     const struct operation_type *type = &operation_types[operation->kind];
     bool fit = !type->sends || operation->host;
-    if (operation->kind == OPERATION_UPLOAD_PIXELS)
-        fit = fit && is_format(&operation->pixels);
     for (size_t v = 0; v < operation_operands(operation); v++)
         fit = fit && view_fits(device, operation->views[v]);
-    if (!fit || !has_shapes(operation))
+    if (!fit || !has_numbers(operation) || !has_shapes(operation))
         return refuse(device, operation, "that don't fit", error);
     return find_overlap(operation) == OPERATION_VIEWS
                ? STATUS_OK

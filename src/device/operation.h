@@ -19,6 +19,10 @@ enum operation_kind {
     OPERATION_OPTIMIZE,
     OPERATION_DENSE_UPDATE,
     OPERATION_SOFTMAX_CROSS_ENTROPY,
+    OPERATION_DROPOUT,
+    OPERATION_FLIP,
+    OPERATION_SQUARE_SUMS,
+    OPERATION_CLIP,
     OPERATION_KINDS
 };
 
@@ -55,12 +59,31 @@ struct operation {
         struct {
             struct view logits, labels, score;
         } softmax_cross_entropy;
+        struct {
+            struct view source, pass, destination;
+        } dropout;
+        struct {
+            struct view pass, images;
+        } flip;
+        struct {
+            struct view values, sums;
+        } square_sums;
+        struct {
+            struct view sums, values;
+        } clip;
     };
     const void *host; /* the host memory that is sent; it is read until the next wait */
     enum activation activation;
     struct pixel_format pixels;
     enum optimizer optimizer;
     float scale, smoothing; /* of softmax_cross_entropy only */
+    struct {                /* of what is drawn: of dropout and flip only */
+        uint64_t seed;
+        uint32_t first, layer;
+        double share;
+    } drawn;
+    size_t width;  /* of flip only */
+    float largest; /* of clip only */
 };
 
 /* What an operation does with an operand: it reads it, overwrites all of it, or reads and changes
@@ -70,18 +93,21 @@ enum operand_use { OPERAND_READ, OPERAND_WRITTEN, OPERAND_CHANGED };
 struct operand_type {
     const char *name; /* NULL: the operation has no more operands */
     /* Its shape. The same letter is the same size wherever it occurs in the operation, and a digit
-     * is that number. 'p' is the number of values of an image (upload_pixels), and 'r' that of the
-     * optimiser's rates. */
+     * is that number. 'p' is the number of values of an image (upload_pixels), 'r' that of the
+     * optimiser's rates, and 'q' SQUARE_SUMS. */
     char rows, columns;
     enum operand_use use;
-    char below; /* a letter: the elements are uint32, each below that size; 0: they are float32 */
+    /* A letter: the elements are uint32, each below that size; '*': any uint32; 0: they are
+     * float32. */
+    char below;
     size_t states; /* it is an operand of optimisers with so many states and more */
 };
 
 struct operation_type {
     const char *name;
     struct operand_type operands[OPERATION_VIEWS];
-    bool sends; /* it reads host memory, so it can't be recorded */
+    bool sends;    /* it reads host memory, so it can't be recorded */
+    bool in_place; /* its first operand may be its last one, too */
 };
 
 extern const struct operation_type operation_types[OPERATION_KINDS];
@@ -89,7 +115,7 @@ extern const struct operation_type operation_types[OPERATION_KINDS];
 /* The number of operands of an operation, by its kind and its optimiser. */
 size_t operation_operands(const struct operation *operation);
 
-/* The size that a letter which the views don't say stands for: 'p' or 'r'; 0: any. */
+/* The size that a letter which the views don't say stands for: 'p', 'r' or 'q'; 0: any. */
 size_t operation_size(const struct operation *operation, char letter);
 
 /* view_fits: whether a view has sides from 1 to INT_MAX and lies inside its buffer, which must be

@@ -5,6 +5,7 @@
 #include "device/matrix.h"
 #include "system/strict_math.h"
 #include "system/team.h"
+#include "trainer/random.h"
 
 #include <limits.h>
 #include <math.h>
@@ -318,6 +319,71 @@ static void softmax_cross_entropy(const struct operation *operation, int threads
     }
 }
 
+static void dropout(const struct operation *operation, int threads) {
+    const struct view to = operation->dropout.destination;
+    const uint32_t pass = *host_integers(operation->dropout.pass);
+    const uint32_t layer = operation->drawn.layer;
+    const uint64_t seed = operation->drawn.seed;
+    const double share = operation->drawn.share, limit = share * 0x1p32;
+#pragma omp parallel for num_threads(team_whole(threads))
+    for (size_t i = 0; i < to.rows; i++) {
+        const float *source = host_floats(operation->dropout.source) + i * to.columns;
+        float *destination = host_floats(to) + i * to.columns;
+        const uint64_t sample = operation->drawn.first + i;
+        uint32_t bits[4];
+        for (size_t j = 0; j < to.columns; j++) {
+            if (j % 4 == 0)
+                random_bits(seed, RANDOM_DROPOUT, pass, sample << 32 | layer << 16 | j / 4, bits);
+            destination[j] = (float)(bits[j % 4] < (uint32_t)limit ? 0.0 : source[j] / (1 - share));
+        }
+    }
+}
+
+static void flip(const struct operation *operation, int threads) {
+    const struct view images = operation->flip.images;
+    const uint32_t pass = *host_integers(operation->flip.pass);
+    const size_t width = operation->width;
+    (void)threads;
+    for (size_t i = 0; i < images.rows; i++) {
+        float *image = host_floats(images) + i * images.columns;
+        uint32_t bits[4];
+        random_bits(
+            operation->drawn.seed, RANDOM_FLIP, pass, operation->drawn.first + (uint64_t)i, bits);
+        for (size_t line = 0; bits[0] >> 31 && line < images.columns; line += width)
+            for (size_t left = line, right = line + width - 1; left < right; left++, right--) {
+                const float kept = image[left];
+                image[left] = image[right];
+                image[right] = kept;
+            }
+    }
+}
+
+static void square_sums(const struct operation *operation, int threads) {
+    const struct view values = operation->square_sums.values;
+    const float *from = host_floats(values);
+    float *sums = host_floats(operation->square_sums.sums);
+#pragma omp parallel for num_threads(team_whole(threads))
+    for (size_t k = 0; k < SQUARE_SUMS; k++) {
+        const size_t end = (k + 1) * values.rows / SQUARE_SUMS * values.columns;
+        double sum = 0.0;
+        for (size_t i = k * values.rows / SQUARE_SUMS * values.columns; i < end; i++)
+            sum += (double)from[i] * from[i];
+        sums[k] = (float)sum;
+    }
+}
+
+static void clip(const struct operation *operation, int threads) {
+    const struct view values = operation->clip.values;
+    const float *sums = host_floats(operation->clip.sums);
+    double sum = 0.0;
+    (void)threads;
+    for (size_t k = 0; k < SQUARE_SUMS; k++)
+        sum += sums[k];
+    const double factor = operation->largest / (sqrt(sum) + 1e-6);
+    for (size_t i = 0; i < values.rows * values.columns; i++)
+        host_floats(values)[i] *= (float)(factor > 1.0 ? 1.0 : factor);
+}
+
 static operate *const operations[OPERATION_KINDS] = {
     [OPERATION_UPLOAD] = upload,
     [OPERATION_UPLOAD_PIXELS] = upload_pixels,
@@ -328,6 +394,10 @@ static operate *const operations[OPERATION_KINDS] = {
     [OPERATION_OPTIMIZE] = optimize,
     [OPERATION_DENSE_UPDATE] = dense_update,
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = softmax_cross_entropy,
+    [OPERATION_DROPOUT] = dropout,
+    [OPERATION_FLIP] = flip,
+    [OPERATION_SQUARE_SUMS] = square_sums,
+    [OPERATION_CLIP] = clip,
 };
 
 static enum status reference_enqueue(

@@ -10,6 +10,9 @@ enum network_array {
     NETWORK_VALUES,     /* the outputs [batch, width] of each layer, one layer after another */
     /* The gradients of the objective by each hidden layer's values before its activation. */
     NETWORK_GRADIENTS,
+    NETWORK_DROPPED, /* the hidden layers' outputs after dropout; no elements where there is none */
+    NETWORK_GRADIENT, /* the gradient of all parameters, to be clipped; likewise */
+    NETWORK_SUMS,     /* [SQUARE_SUMS]: of its norm; likewise */
     /* The number of arrays that the network has itself; those of a batch come from its caller. */
     NETWORK_OWN,
     NETWORK_X = NETWORK_OWN, /* [batch, inputs] */

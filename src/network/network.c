@@ -8,10 +8,27 @@ struct network {
     struct device *device;
     struct network_shape shape;
     size_t batch;
-    struct buffer *parameters, *values, *gradients; /* see network/budget.h */
+    struct buffer *arrays[NETWORK_OWN]; /* NULL: those that have no elements */
 };
 
 /* --- Creating --- */
+
+/* The gradient has elements between weights and biases, which must not count in its norm. */
+static enum status clear_gradient(struct network *network, struct error *error) {
+    struct buffer *gradient = network->arrays[NETWORK_GRADIENT];
+    if (!gradient)
+        return STATUS_OK;
+    const size_t length = network_parameters_length(&network->shape);
+    float *zeros = calloc(length, sizeof *zeros);
+    if (!zeros)
+        return error_memory(error, "the gradient", length * sizeof *zeros);
+    const enum status status =
+        device_upload(network->device, device_view(gradient, 1, length), zeros, error);
+    const enum status waited =
+        device_synchronise(network->device, status == STATUS_OK ? error : NULL);
+    free(zeros);
+    return status == STATUS_OK ? waited : status;
+}
 
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,
     struct network **network, struct error *error) {
@@ -22,14 +39,16 @@ enum status network_create(struct device *device, const struct network_shape *sh
     created->device = device;
     created->shape = *shape;
     created->batch = batch;
-    struct buffer **const buffers[NETWORK_OWN] = {[NETWORK_PARAMETERS] = &created->parameters,
-        [NETWORK_VALUES] = &created->values,
-        [NETWORK_GRADIENTS] = &created->gradients};
     struct budget_row arrays[NETWORK_ARRAYS];
     network_list(shape, arrays);
     enum status status = network_check_budget(device, shape, batch, 0, 0, error);
-    for (size_t a = 0; a < NETWORK_OWN && status == STATUS_OK; a++)
-        status = device_allocate(device, budget_elements(&arrays[a], batch), buffers[a], error);
+    for (size_t a = 0; a < NETWORK_OWN && status == STATUS_OK; a++) {
+        const size_t elements = budget_elements(&arrays[a], batch);
+        if (elements > 0)
+            status = device_allocate(device, elements, &created->arrays[a], error);
+    }
+    if (status == STATUS_OK)
+        status = clear_gradient(created, error);
     if (status != STATUS_OK) {
         network_free(created);
         return status;
@@ -41,9 +60,8 @@ enum status network_create(struct device *device, const struct network_shape *sh
 void network_free(struct network *network) {
     if (!network)
         return;
-    buffer_free(network->parameters);
-    buffer_free(network->values);
-    buffer_free(network->gradients);
+    for (size_t a = 0; a < NETWORK_OWN; a++)
+        buffer_free(network->arrays[a]);
     free(network);
 }
 
@@ -57,45 +75,59 @@ struct device *network_device(const struct network *network) {
 
 /* --- Views --- */
 
-/* The parameters of layer `layer`, which are array number 0 of their layout, or what is laid out so
- * after them. */
-static struct dense_parameters array_of(const struct network *network, size_t array, size_t layer) {
+/* What belongs to layer `layer` in an array that is laid out as the parameters are, or several
+ * times so: in that number `number`. */
+static struct dense_parameters part_of(
+    const struct network *network, enum network_array array, size_t number, size_t layer) {
     const struct network_shape *shape = &network->shape;
-    const size_t first = array * network_parameters_length(shape), *widths = shape->widths + layer;
-    struct buffer *buffer = network->parameters;
+    const size_t first = number * network_parameters_length(shape), *widths = shape->widths + layer;
+    struct buffer *buffer = network->arrays[array];
     return (struct dense_parameters){
         {buffer, first + network_weights_offset(shape, layer), widths[0], widths[1]},
         {buffer, first + network_bias_offset(shape, layer), 1, widths[1]}};
 }
 
 static struct dense_parameters parameters_of(const struct network *network, size_t layer) {
-    return array_of(network, 0, layer);
+    return part_of(network, NETWORK_PARAMETERS, 0, layer);
 }
 
-/* The first `rows` rows of layer `layer` in a buffer that holds [batch, width] for each layer. */
+/* What follows the parameters, and is laid out as they are: the states of the optimiser. */
+static void states_of(const struct network *network, size_t layer,
+    struct dense_parameters states[OPTIMIZER_STATES_MAX]) {
+    for (size_t s = 0; s < optimizer_states[network->shape.optimizer]; s++)
+        states[s] = part_of(network, NETWORK_PARAMETERS, 1 + s, layer);
+}
+
+/* The first `rows` rows of layer `layer` in an array that holds [batch, width] for each layer. */
 static struct view rows_of(
-    const struct network *network, struct buffer *buffer, size_t layer, size_t rows) {
+    const struct network *network, enum network_array array, size_t layer, size_t rows) {
     const size_t offset = network->batch * network_values_offset(&network->shape, layer);
-    return (struct view){buffer, offset, rows, network->shape.widths[layer + 1]};
+    return (struct view){network->arrays[array], offset, rows, network->shape.widths[layer + 1]};
 }
 
-/* The inputs of layer `layer`: the batch, or the outputs of the layer before it. */
-static struct view input_of(const struct network *network, struct view x, size_t layer) {
-    return layer == 0 ? x : rows_of(network, network->values, layer - 1, x.rows);
+/* The inputs of layer `layer`: the batch, or the outputs of the layer before it, which are in
+ * `array`. */
+static struct view input_of(
+    const struct network *network, struct view x, enum network_array array, size_t layer) {
+    return layer == 0 ? x : rows_of(network, array, layer - 1, x.rows);
 }
 
 /* The gradient by the values of layer `layer` before its activation. The last layer's gradient is
  * where its logits were. */
 static struct view gradient_of(const struct network *network, struct view x, size_t layer) {
     const bool last = layer + 1 == network->shape.layers;
-    return rows_of(network, last ? network->values : network->gradients, layer, x.rows);
+    return rows_of(network, last ? NETWORK_VALUES : NETWORK_GRADIENTS, layer, x.rows);
+}
+
+/* All of an array that is laid out as the parameters are, with so many elements. */
+static struct view all_of(const struct network *network, enum network_array array, size_t length) {
+    return device_view(network->arrays[array], length / NETWORK_UNIT, NETWORK_UNIT);
 }
 
 /* --- Parameters --- */
 
 static struct view all_parameters(const struct network *network) {
-    return device_view(
-        network->parameters, network_length(&network->shape) / NETWORK_UNIT, NETWORK_UNIT);
+    return all_of(network, NETWORK_PARAMETERS, network_length(&network->shape));
 }
 
 enum status network_upload(struct network *network, const float *parameters, struct error *error) {
@@ -126,54 +158,100 @@ enum status network_check(
 
 /* --- A batch --- */
 
-static enum status forward(struct network *network, struct view x, struct error *error) {
+/* `draws`: what the hidden layers drop; NULL: nothing. */
+static enum status forward(
+    struct network *network, struct view x, const struct draws *draws, struct error *error) {
     const struct network_shape *shape = &network->shape;
+    const enum network_array inputs = draws ? NETWORK_DROPPED : NETWORK_VALUES;
     enum status status = STATUS_OK;
     for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
         const struct dense_parameters layer = parameters_of(network, l);
-        status = device_dense_forward(network->device, input_of(network, x, l), layer.weights,
-            layer.bias, l + 1 < shape->layers ? shape->activation : ACTIVATION_NONE,
-            rows_of(network, network->values, l, x.rows), error);
+        const bool hidden = l + 1 < shape->layers;
+        const struct view y = rows_of(network, NETWORK_VALUES, l, x.rows);
+        status = device_dense_forward(network->device, input_of(network, x, inputs, l),
+            layer.weights, layer.bias, hidden ? shape->activation : ACTIVATION_NONE, y, error);
+        if (status == STATUS_OK && hidden && draws)
+            status = device_dropout(network->device, y, draws, (uint32_t)l, shape->dropout,
+                rows_of(network, NETWORK_DROPPED, l, x.rows), error);
     }
     return status;
 }
 
 /* Computes the scores, and replaces the logits by their gradient. */
 static enum status loss(struct network *network, struct view x, struct view labels,
-    struct view score, float smoothing, struct error *error) {
+    struct view score, double smoothing, struct error *error) {
     const size_t last = network->shape.layers - 1;
     const float scale = 1.0f / (float)network->shape.widths[last + 1];
     return device_softmax_cross_entropy(network->device,
-        rows_of(network, network->values, last, x.rows), labels, scale, smoothing, score, error);
+        rows_of(network, NETWORK_VALUES, last, x.rows), labels, scale, (float)smoothing, score,
+        error);
 }
 
-static enum status backward(struct network *network, struct view x, struct error *error) {
+/* What a layer has dropped passes no gradient on, either. */
+static enum status backward(
+    struct network *network, struct view x, const struct draws *draws, struct error *error) {
+    const struct network_shape *shape = &network->shape;
     enum status status = STATUS_OK;
-    for (size_t l = network->shape.layers - 1; l > 0 && status == STATUS_OK; l--)
+    for (size_t l = shape->layers - 1; l > 0 && status == STATUS_OK; l--) {
+        const struct view d_x = gradient_of(network, x, l - 1);
         status = device_dense_backward(network->device, gradient_of(network, x, l),
-            parameters_of(network, l).weights, input_of(network, x, l), network->shape.activation,
-            gradient_of(network, x, l - 1), error);
+            parameters_of(network, l).weights, input_of(network, x, NETWORK_VALUES, l),
+            shape->activation, d_x, error);
+        if (status == STATUS_OK && draws)
+            status = device_dropout(
+                network->device, d_x, draws, (uint32_t)(l - 1), shape->dropout, d_x, error);
+    }
     return status;
 }
 
 /* Updates every layer. This comes after all of backward, which needs the weights of before the
  * step. */
-static enum status step(
-    struct network *network, struct view x, struct view rates, struct error *error) {
-    const enum optimizer optimizer = network->shape.optimizer;
+static enum status update(struct network *network, struct view x, enum network_array inputs,
+    struct view rates, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t l = 0; l < network->shape.layers && status == STATUS_OK; l++) {
         struct dense_parameters states[OPTIMIZER_STATES_MAX];
-        for (size_t s = 0; s < optimizer_states[optimizer]; s++)
-            states[s] = array_of(network, 1 + s, l);
-        status = device_dense_update_by(network->device, optimizer, input_of(network, x, l),
-            gradient_of(network, x, l), rates, parameters_of(network, l), states, error);
+        states_of(network, l, states);
+        status = device_dense_update_by(network->device, network->shape.optimizer,
+            input_of(network, x, inputs, l), gradient_of(network, x, l), rates,
+            parameters_of(network, l), states, error);
     }
     return status;
 }
 
+/* The same where the norm of the gradient has a limit: it takes the whole gradient first. */
+static enum status update_clipped(struct network *network, struct view x, enum network_array inputs,
+    struct view rates, struct error *error) {
+    const struct network_shape *shape = &network->shape;
+    struct device *device = network->device;
+    const size_t length = network_parameters_length(shape);
+    const struct view all = all_of(network, NETWORK_GRADIENT, length);
+    const struct view sums = device_view(network->arrays[NETWORK_SUMS], 1, SQUARE_SUMS);
+    enum status status = STATUS_OK;
+    for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
+        const struct dense_parameters gradient = part_of(network, NETWORK_GRADIENT, 0, l);
+        status = device_dense_gradient(device, input_of(network, x, inputs, l),
+            gradient_of(network, x, l), gradient.weights, gradient.bias, error);
+    }
+    if (status == STATUS_OK)
+        status = device_square_sums(device, all, sums, error);
+    if (status == STATUS_OK)
+        status = device_clip(device, sums, (float)shape->clip_norm, all, error);
+    struct view parameters = all, states[OPTIMIZER_STATES_MAX];
+    parameters.buffer = network->arrays[NETWORK_PARAMETERS];
+    for (size_t s = 0; s < optimizer_states[shape->optimizer]; s++) {
+        states[s] = parameters;
+        states[s].offset = (1 + s) * length;
+    }
+    return status == STATUS_OK
+               ? device_optimize(device, shape->optimizer, all, rates, parameters, states, error)
+               : status;
+}
+
 size_t network_operations(const struct network_shape *shape) {
-    return 3 * shape->layers; /* forward and an update of each, backward of all but one, the loss */
+    /* forward and an update of each, backward of all but one, the loss */
+    const size_t dropping = shape->dropout > 0.0 ? 2 * (shape->layers - 1) : 0;
+    return 3 * shape->layers + dropping + (shape->clip_norm > 0.0 ? 3 : 0);
 }
 
 static enum status check_batch(const struct network *network, size_t samples, struct error *error) {
@@ -184,16 +262,20 @@ static enum status check_batch(const struct network *network, size_t samples, st
 }
 
 enum status network_train(struct network *network, struct view x, struct view labels,
-    struct view rates, struct view score, struct error *error) {
+    struct view rates, const struct draws *draws, struct view score, struct error *error) {
+    const struct network_shape *shape = &network->shape;
+    const struct draws *dropped = shape->dropout > 0.0 ? draws : NULL;
+    const enum network_array inputs = dropped ? NETWORK_DROPPED : NETWORK_VALUES;
     enum status status = check_batch(network, x.rows, error);
     if (status == STATUS_OK)
-        status = forward(network, x, error);
+        status = forward(network, x, dropped, error);
     if (status == STATUS_OK)
-        status = loss(network, x, labels, score, (float)network->shape.label_smoothing, error);
+        status = loss(network, x, labels, score, shape->label_smoothing, error);
     if (status == STATUS_OK)
-        status = backward(network, x, error);
+        status = backward(network, x, dropped, error);
     if (status == STATUS_OK)
-        status = step(network, x, rates, error);
+        status =
+            (shape->clip_norm > 0.0 ? update_clipped : update)(network, x, inputs, rates, error);
     return status;
 }
 
@@ -201,8 +283,8 @@ enum status network_evaluate(struct network *network, struct view x, struct view
     struct view score, struct error *error) {
     enum status status = check_batch(network, x.rows, error);
     if (status == STATUS_OK)
-        status = forward(network, x, error);
+        status = forward(network, x, NULL, error);
     if (status == STATUS_OK)
-        status = loss(network, x, labels, score, 0.0f, error);
+        status = loss(network, x, labels, score, 0.0, error);
     return status;
 }

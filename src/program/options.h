@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
-enum { DEVICE_SPEC_MAX = 160 };
+enum {
+    OPTIONS_MAX = 64, /* the most options that there may be: each is a bit of options.given */
+    DEVICE_SPEC_MAX = 160
+};
 
 enum action { ACTION_TRAIN, ACTION_PEAK, ACTION_LIST_DEVICES, ACTION_VERSION, ACTION_HELP };
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MARKDOWN };
@@ -32,10 +35,7 @@ struct options {
  * STATUS_USAGE, saying what is accepted, at the first thing that is not. */
 enum status options_parse(int argc, char **argv, struct options *options, struct error *error);
 
-/* The most options that are stored in a checkpoint. */
-enum { OPTIONS_STORED_MAX = 60 };
-
-/* Fills settings[OPTIONS_STORED_MAX] with the options that a checkpoint keeps, as they would be
+/* Fills settings[OPTIONS_MAX] with the options that a checkpoint keeps, as they would be
  * typed: names with their "--", and values. Returns their number. */
 size_t options_store(const struct options *options, struct checkpoint_setting *settings);
 

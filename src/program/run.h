@@ -30,7 +30,7 @@ struct run {
     /* Record.status is NULL before the run is planned, and after a failure in training. */
     struct record record;
     struct progress progress;
-    struct checkpoint_setting settings[OPTIONS_STORED_MAX + 3]; /* written to each checkpoint */
+    struct checkpoint_setting settings[OPTIONS_MAX + 3]; /* written to each checkpoint */
     size_t settings_count;
     size_t saved_epochs, saved_batches;                   /* position of the last checkpoint */
     bool saved;                                           /* this run has written a checkpoint */

@@ -147,7 +147,10 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_text(&csv, "shuffle", plan->shuffle ? "true" : "false");
     csv_text(&csv, "initial", initial_names[record->shape->initial]);
     csv_real(&csv, "label_smoothing", true, record->shape->label_smoothing);
+    csv_real(&csv, "dropout", true, record->shape->dropout);
+    csv_real(&csv, "clip_norm", record->shape->clip_norm > 0.0, record->shape->clip_norm);
     csv_text(&csv, "normalize", plan->normalize ? "true" : "false");
+    csv_text(&csv, "flip", plan->flip ? "true" : "false");
     csv_optimizer(&csv, plan);
     csv_text(&csv, "source", record->dataset->origin);
     csv_text(&csv, "path", record->dataset->path);

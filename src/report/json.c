@@ -89,7 +89,7 @@ static json_t *describe_config(const struct record *record) {
     for (size_t l = 0; l <= record->shape->layers && layers; l++)
         layers = with(layers, json_integer((json_int_t)record->shape->widths[l]));
     return json_pack("{s:I, s:I, s:o, s:s, s:f, s:s, s:s, s:s, s:I, s:b, s:s, s:f, s:b, s:f, s:f, "
-                     "s:f, s:f, s:s, s:I, s:I, s:o, s:I, s:b, s:s, s:f, s:b}",
+                     "s:f, s:f, s:s, s:I, s:I, s:o, s:I, s:b, s:s, s:f, s:f, s:o, s:b, s:b}",
         "epochs", (json_int_t)plan->epochs, "batch_size", (json_int_t)plan->batch_size, "layers",
         layers, "activation", activation_names[record->shape->activation], "learning_rate",
         plan->learning_rate, "color", color_names[plan->color], "tail", tail_names[plan->tail],
@@ -101,7 +101,8 @@ static json_t *describe_config(const struct record *record) {
         "validation", (json_int_t)plan->validation, "target_accuracy", rate(plan->target_accuracy),
         "patience", (json_int_t)plan->patience, "keep_best", plan->keep_best, "initial",
         initial_names[record->shape->initial], "label_smoothing", record->shape->label_smoothing,
-        "normalize", plan->normalize);
+        "dropout", record->shape->dropout, "clip_norm", rate(record->shape->clip_norm), "normalize",
+        plan->normalize, "flip", plan->flip);
 }
 
 static json_t *describe_dataset(const struct record *record) {

@@ -144,13 +144,20 @@ static void print_optimizer(const struct training_plan *plan, FILE *file) {
 
 /* What else makes a net train better than plainly; no line where nothing does. */
 static void print_ingredients(const struct record *record, FILE *file) {
+    const struct network_shape *shape = record->shape;
     char line[256] = "";
-    if (record->shape->label_smoothing > 0.0)
-        text_append(line, sizeof line, "labels smoothed by %g", record->shape->label_smoothing);
+    if (shape->label_smoothing > 0.0)
+        text_append(line, sizeof line, ", labels smoothed by %g", shape->label_smoothing);
+    if (shape->dropout > 0.0)
+        text_append(line, sizeof line, ", dropout %g", shape->dropout);
+    if (shape->clip_norm > 0.0)
+        text_append(line, sizeof line, ", gradient up to %g", shape->clip_norm);
     if (record->plan->normalize)
-        text_append(line, sizeof line, "%simages normalised", line[0] ? ", " : "");
+        text_append(line, sizeof line, ", images normalised");
+    if (record->plan->flip)
+        text_append(line, sizeof line, ", images flipped");
     if (line[0])
-        print_row(file, "with", "%s", line);
+        print_row(file, "with", "%s", line + 2);
 }
 
 void record_print_plan(const struct record *record, FILE *file) {

@@ -130,8 +130,8 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const struct budget_row rates = budget_rates(plan, training_batches(plan, trained));
     const bool shared = shares_host(device);
     const struct loader_options test = plan_test_loader(plan, &dataset->test);
-    const struct loader_options epoch =
-        plan_epoch_loader(plan, &dataset->train, budget_beside(plan, device, shape, trained));
+    const struct loader_options epoch = plan_epoch_loader(
+        plan, shape, &dataset->train, budget_beside(plan, device, shape, trained));
     const bool test_streamed = loader_is_streamed(device, &test, network);
     const struct held held = budget_held(device, dataset, plan, network);
     const bool streamed = loader_is_streamed(
@@ -176,7 +176,8 @@ enum status training_check_host(const struct network_shape *shape,
 
 enum status budget_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error) {
-    /* For each sample at most: two scores, an index of the order, and the rates of a step. */
+    /* For each sample at most: two scores, an index of the order (and one of the pass), and the
+     * rates of a step. */
     const size_t scored = dataset->train.count + plan->batch_size;
     const size_t scores = (3 + optimizer_rates[shape->optimizer]) * scored * sizeof(float),
                  absent = absent_bytes(shape, dataset);

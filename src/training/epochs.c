@@ -42,9 +42,11 @@ struct step {
 static enum status train_step(void *context, struct error *error) {
     const struct step *step = context;
     struct epochs *epochs = step->epochs;
+    const size_t first = samples_in(epochs, step->b);
+    const struct draws draws = loader_draws(&epochs->loader, first);
     return network_train(epochs->network, step->batch.x, step->batch.labels,
-        view_rows(epochs->device_rates, step->b, 1),
-        view_rows(epochs->scores, samples_in(epochs, step->b), step->batch.x.rows), error);
+        view_rows(epochs->device_rates, step->b, 1), &draws,
+        view_rows(epochs->scores, first, step->batch.x.rows), error);
 }
 
 static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *error) {
@@ -114,7 +116,8 @@ static enum status make_batches(
     const double start = clock_seconds();
     const size_t others =
         budget_beside(epochs->plan, epochs->device, network_shape(epochs->network), images->count);
-    struct loader_options options = plan_epoch_loader(epochs->plan, images, others);
+    struct loader_options options =
+        plan_epoch_loader(epochs->plan, network_shape(epochs->network), images, others);
     options.scaling = result->scaling;
     const struct budget_row scores = budget_scores(result->samples);
     struct buffer *buffer = NULL;
@@ -138,7 +141,7 @@ static enum status make_batches(
 static enum status record_each_step(struct epochs *epochs, struct error *error) {
     const size_t batches = epochs->result->batches;
     const size_t operations = network_operations(network_shape(epochs->network)) +
-                              (epochs->plan->shuffle ? LOADER_OPERATIONS : 0);
+                              (epochs->plan->shuffle || epochs->plan->flip ? LOADER_OPERATIONS : 0);
     if (!device_info(epochs->device)->step ||
         batches > device_recordable(epochs->device) / operations)
         return STATUS_OK;

@@ -13,14 +13,21 @@ static size_t inputs_of(const struct loader_options *options) {
     return image_inputs(options->images->format, options->color);
 }
 
+/* Whether batches are gathered from all images, by an order: so that it is a new one, or that a
+ * batch is a copy, of which images may be turned. */
+static bool is_gathered(const struct loader_options *options) {
+    return options->shuffle || options->flip;
+}
+
 /* The arrays of a loader: first those on the device, then those on the host. An array that a loader
  * does without has no elements. */
 enum array {
-    ALL_X,      /* [samples, inputs]: every sample of a pass; if passes are shuffled, every image */
+    ALL_X, /* [samples, inputs]: every sample of a pass; if batches are gathered, every image */
     ALL_LABELS, /* [samples, 1]: their labels */
     ONE_X,      /* [batch_size, inputs]: the batch that was taken last */
     ONE_LABELS, /* [batch_size, 1]: its labels */
     ORDER,      /* [samples of a pass, 1]: the index of the image that each sample is */
+    PASS,       /* [1, 1]: the number of the pass, by which others draw */
     DEVICE_ARRAYS,
     HOST_LABELS =
         DEVICE_ARRAYS, /* the labels to be sent; freed after that, unless batches are streamed */
@@ -32,15 +39,17 @@ enum array {
 static void list_arrays(
     const struct loader_options *options, bool streamed, struct budget_row arrays[ARRAYS]) {
     const size_t images = options->images->count, samples = options->samples;
-    const size_t resident = streamed ? 0 : options->shuffle ? images : samples;
-    const size_t one = streamed || options->shuffle ? options->batch_size : 0;
-    const size_t ordered = options->shuffle ? (images > samples ? images : samples) : 0;
+    const bool gathered = is_gathered(options);
+    const size_t resident = streamed ? 0 : gathered ? images : samples;
+    const size_t one = streamed || gathered ? options->batch_size : 0;
+    const size_t ordered = gathered ? (images > samples ? images : samples) : 0;
     const size_t inputs = inputs_of(options), number = sizeof(float), index = sizeof(uint32_t);
     arrays[ALL_X] = (struct budget_row){resident * inputs, 0, number};
     arrays[ALL_LABELS] = (struct budget_row){resident, 0, index};
     arrays[ONE_X] = (struct budget_row){one * inputs, 0, number};
     arrays[ONE_LABELS] = (struct budget_row){one, 0, index};
-    arrays[ORDER] = (struct budget_row){options->shuffle && !streamed ? samples : 0, 0, index};
+    arrays[ORDER] = (struct budget_row){gathered && !streamed ? samples : 0, 0, index};
+    arrays[PASS] = (struct budget_row){options->flip || options->draws, 0, index};
     arrays[HOST_LABELS] = (struct budget_row){streamed ? samples : resident, 0, index};
     arrays[HOST_ORDER] = (struct budget_row){ordered, 0, index};
     const size_t copied = options->shuffle && streamed ? samples : 0;
@@ -115,7 +124,8 @@ static enum status allocate(struct loader *loader, struct error *error) {
         [ALL_LABELS] = {1, &loader->all.labels},
         [ONE_X] = {inputs, &loader->one.x},
         [ONE_LABELS] = {1, &loader->one.labels},
-        [ORDER] = {1, &loader->order}};
+        [ORDER] = {1, &loader->order},
+        [PASS] = {1, &loader->pass}};
     struct budget_row arrays[ARRAYS];
     enum status status = STATUS_OK;
     list_arrays(&loader->options, loader->streamed, arrays);
@@ -201,6 +211,7 @@ void loader_free(struct loader *loader) {
     buffer_free(loader->one.x.buffer);
     buffer_free(loader->one.labels.buffer);
     buffer_free(loader->order.buffer);
+    buffer_free(loader->pass.buffer);
     free(loader->host_order);
     free(loader->labels);
     free(loader->pixels);
@@ -208,19 +219,35 @@ void loader_free(struct loader *loader) {
 
 /* --- A pass --- */
 
-/* If passes are shuffled, makes a new order of the images. Where a pass has more samples than
+/* Makes the order of a pass, a new one if passes are shuffled. Where a pass has more samples than
  * images, the order continues from its own start. */
+static void make_order(struct loader *loader, size_t pass) {
+    const struct loader_options *options = &loader->options;
+    const size_t images = options->images->count;
+    uint32_t *order = loader->host_order;
+    if (options->shuffle)
+        random_permutation(options->seed, RANDOM_ORDER, (uint32_t)pass, order, images);
+    for (size_t i = 0; i < images && !options->shuffle; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = images; i < options->samples; i++)
+        order[i] = order[i - images];
+}
+
 enum status loader_begin(struct loader *loader, size_t pass, struct error *error) {
     const struct loader_options *options = &loader->options;
     const struct images *images = options->images;
-    uint32_t *order = loader->host_order;
-    if (!options->shuffle)
-        return STATUS_OK;
-    random_permutation(options->seed, RANDOM_ORDER, (uint32_t)pass, order, images->count);
-    for (size_t i = images->count; i < options->samples; i++)
-        order[i] = order[i - images->count];
+    const uint32_t *order = loader->host_order;
+    enum status status = STATUS_OK;
+    loader->host_pass = (uint32_t)pass;
+    if (loader->pass.buffer)
+        status = device_upload(loader->device, loader->pass, &loader->host_pass, error);
+    if (status != STATUS_OK || !is_gathered(options))
+        return status;
+    make_order(loader, pass);
     if (!loader->streamed)
         return device_upload(loader->device, loader->order, order, error);
+    if (!options->shuffle)
+        return STATUS_OK;
     const size_t bytes = image_bytes(images->format);
     for (size_t i = 0; i < options->samples; i++) {
         loader->labels[i] = images->labels[order[i]];
@@ -258,15 +285,25 @@ static enum status send(
 }
 
 struct batch loader_batch(const struct loader *loader, size_t first, size_t count) {
-    return loader->streamed || loader->options.shuffle ? rows_of(&loader->one, 0, count)
-                                                       : rows_of(&loader->all, first, count);
+    return loader->streamed || is_gathered(&loader->options) ? rows_of(&loader->one, 0, count)
+                                                             : rows_of(&loader->all, first, count);
+}
+
+struct draws loader_draws(const struct loader *loader, size_t first) {
+    return (struct draws){loader->options.seed, first, loader->pass};
 }
 
 enum status loader_take(
     struct loader *loader, size_t first, size_t count, struct batch *batch, struct error *error) {
+    const struct loader_options *options = &loader->options;
+    enum status status = STATUS_OK;
     *batch = loader_batch(loader, first, count);
-    if (!loader->streamed && !loader->options.shuffle)
-        return STATUS_OK;
-    return loader->streamed ? send(loader, first, batch, error)
-                            : gather(loader, first, batch, error);
+    if (loader->streamed)
+        status = send(loader, first, batch, error);
+    else if (is_gathered(options))
+        status = gather(loader, first, batch, error);
+    if (status != STATUS_OK || !options->flip)
+        return status;
+    const struct draws draws = loader_draws(loader, first);
+    return device_flip(loader->device, batch->x, &draws, options->images->format->side, error);
 }

@@ -11,8 +11,9 @@ struct batch {
     struct view labels; /* [samples, 1] */
 };
 
-/* Operations by which a shuffled batch is gathered. */
-enum { LOADER_OPERATIONS = 2 };
+/* The most operations by which a batch is made: its images and labels are gathered, and images are
+ * turned. */
+enum { LOADER_OPERATIONS = 3 };
 
 struct loader_options {
     const struct images *images; /* they must outlive the loader */
@@ -24,7 +25,9 @@ struct loader_options {
     enum batches batches;
     size_t others; /* bytes of the device's memory that others will take while the loader exists */
     bool shuffle;  /* a new order for each pass */
-    uint64_t seed; /* of the orders */
+    bool flip;     /* each pass turns half of the images, by chance (device_flip) */
+    bool draws;    /* others draw, too (loader_draws) */
+    uint64_t seed; /* of the orders, and what is drawn */
 };
 
 struct loader {
@@ -33,8 +36,9 @@ struct loader {
     bool streamed;
     /* The arrays of the loader, as loader.c lists them. */
     struct batch all, one; /* every sample (unless streamed); the batch that was taken last */
-    struct view order;
+    struct view order, pass;
     uint32_t *host_order, *labels;
+    uint32_t host_pass; /* what is sent to `pass`: the number of the pass */
     uint8_t *pixels;
     const uint8_t *pinned; /* what device_pin holds; NULL: nothing */
 };
@@ -59,6 +63,10 @@ enum status loader_begin(struct loader *loader, size_t pass, struct error *error
 /* The batch that loader_take will give for samples from `first` to first + count - 1. Nothing is
  * brought there. */
 struct batch loader_batch(const struct loader *loader, size_t first, size_t count);
+
+/* What is drawn for samples of the pass from `first` on, where the options say that something is.
+ */
+struct draws loader_draws(const struct loader *loader, size_t first);
 
 /* Gives the samples from `first` to first + count - 1 of the pass. What it takes to bring them
  * there is enqueued. The batch is valid until the next call. */

@@ -53,8 +53,8 @@ enum status training_check_position(const struct training_plan *plan, size_t sam
 
 /* --- Loaders --- */
 
-struct loader_options plan_epoch_loader(
-    const struct training_plan *plan, const struct images *images, size_t others) {
+struct loader_options plan_epoch_loader(const struct training_plan *plan,
+    const struct network_shape *shape, const struct images *images, size_t others) {
     return (struct loader_options){.images = images,
         .color = plan->color,
         .samples = plan_samples(plan, images->count),
@@ -62,6 +62,8 @@ struct loader_options plan_epoch_loader(
         .batches = plan->batches,
         .others = others,
         .shuffle = plan->shuffle,
+        .flip = plan->flip,
+        .draws = shape->dropout > 0.0,
         .seed = plan->seed};
 }
 

@@ -13,11 +13,11 @@ enum status plan_check(const struct training_plan *plan, const struct network_sh
  * again. */
 size_t plan_samples(const struct training_plan *plan, size_t count);
 
-/* The options of the loader of an epoch's batches, where others take `others` bytes of the device's
- * memory besides; and those of the loader of the test set, which is always taken whole and in
- * order. */
-struct loader_options plan_epoch_loader(
-    const struct training_plan *plan, const struct images *images, size_t others);
+/* The options of the loader of the batches of an epoch of this network, where others take `others`
+ * bytes of the device's memory besides; and those of the loader of the test set, which is always
+ * taken whole and in order. */
+struct loader_options plan_epoch_loader(const struct training_plan *plan,
+    const struct network_shape *shape, const struct images *images, size_t others);
 struct loader_options plan_test_loader(
     const struct training_plan *plan, const struct images *images);
 

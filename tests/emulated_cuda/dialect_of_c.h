@@ -23,6 +23,7 @@ struct group_host group_host;
 #define LOAD_PUBLISHED(from) group_host.load_published(from)
 #define ATOMIC_ADD(count, more) group_host.atomic_add(count, more)
 #define ATOMIC_READ(count) group_host.atomic_read(count)
+#define MULTIPLY_HIGH(a, b) ((uint)((ulong)(a) * (b) >> 32))
 
 DEVICE uint get_local_id(int dimension) {
     return group_host.at->item[dimension];

@@ -267,7 +267,7 @@ static bool is_stored(const char *text) {
 static void check_stored(const struct options *options) {
     static char name[] = "trainer", resume[] = "--resume", path[] = "a checkpoint of its own";
     char *arguments[] = {name, resume, path, NULL};
-    static struct checkpoint_setting settings[OPTIONS_STORED_MAX];
+    static struct checkpoint_setting settings[OPTIONS_MAX];
     struct options again;
     struct error error;
     if (!is_stored(options->data))

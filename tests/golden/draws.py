@@ -8,7 +8,7 @@ import math
 import struct
 
 WORD = 2 ** 32
-PARAMETERS, ORDER, PROTOTYPES, NOISE = 1, 2, 3, 4  # streams
+PARAMETERS, ORDER, PROTOTYPES, NOISE, DROPOUT, FLIP = 1, 2, 3, 4, 6, 7  # streams
 
 SIDE, COLOURS, CLASSES = 32, 3, 10
 CELL = 8                    # pixels between two corners of a prototype
@@ -75,14 +75,28 @@ def permutation(seed, stream, part, count):
     return order
 
 
-def first_parameters(seed, widths):
+def first_parameters(seed, widths, initial="normal"):
     """[(weights, bias)] of each layer; weights[out] are a list of the inputs'."""
     layers = []
     for number, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
-        drawn = normal(seed, PARAMETERS, 2 * number, 0.1, inputs * outputs)  # [inputs, outputs]
-        layers.append(([drawn[output::outputs] for output in range(outputs)],
-                       normal(seed, PARAMETERS, 2 * number + 1, 0.1, outputs)))
+        deviation = {"normal": 0.1, "glorot": math.sqrt(2 / (inputs + outputs)), "he": math.sqrt(2 / inputs)}[initial]
+        drawn = normal(seed, PARAMETERS, 2 * number, deviation, inputs * outputs)  # [inputs, outputs]
+        bias = normal(seed, PARAMETERS, 2 * number + 1, 0.1, outputs) if initial == "normal" else [0.0] * outputs
+        layers.append(([drawn[output::outputs] for output in range(outputs)], bias))
     return layers
+
+
+def is_flipped(seed, epoch, sample):
+    """Sample number `sample` of the epoch's pass."""
+    return block(seed, FLIP, epoch, sample)[0] >= WORD // 2
+
+
+def kept(seed, epoch, sample, layer, width, share):
+    """Of each output of a hidden layer, what dropout multiplies it by."""
+    drawn = []
+    for number in range((width + 3) // 4):
+        drawn += block(seed, DROPOUT, epoch, sample * WORD + layer * 2 ** 16 + number)
+    return [0.0 if word < math.floor(share * WORD) else 1 / (1 - share) for word in drawn[:width]]
 
 
 def prototype(seed, label):

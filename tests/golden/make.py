@@ -13,7 +13,7 @@ DEFAULT = {"samples": 50, "epochs": 3, "batch-size": 16, "layers": "12", "activa
 
 # The benchmark's net at its own batch size; every activation, color and tail, shuffled and not; many layers,
 # one and none; batches of one, and of the data more than twice over; a seed of more than 32 bits; every optimiser and
-# schedule.
+# schedule; and whatever else makes a net train.
 RUNS = [{**DEFAULT, **options} for options in (
     {"samples": 400, "epochs": 2, "batch-size": 300, "layers": "64,32"},
     {"samples": 45, "batch-size": 20, "layers": "none", "learning-rate": 0.002, "seed": 4},
@@ -39,6 +39,14 @@ RUNS = [{**DEFAULT, **options} for options in (
     {"optimizer": "adamw", "learning-rate": 0.003, "seed": 18},
     {"optimizer": "adamw", "weight-decay": 0.2, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "learning-rate": 0.01,
      "schedule": "cosine", "warmup-epochs": 1, "activation": "relu", "layers": "20,10", "color": "rgb", "seed": 19},
+    {"label-smoothing": 0.2, "initial": "glorot", "activation": "tanh", "seed": 20},
+    {"normalize": True, "initial": "he", "activation": "tanh", "color": "rgb", "learning-rate": 0.002, "seed": 21},
+    {"normalize": True, "flip": True, "layers": "9,7", "seed": 22},
+    {"flip": True, "shuffle": True, "color": "rgb", "tail": "short", "seed": 23},
+    {"dropout": 0.3, "layers": "30,21", "activation": "tanh", "seed": 2 ** 33 + 24},
+    {"clip-norm": 0.05, "momentum": 0.9, "layers": "10,6", "seed": 25},
+    {"dropout": 0.2, "clip-norm": 0.2, "flip": True, "shuffle": True, "normalize": True, "label-smoothing": 0.1,
+     "initial": "he", "optimizer": "adamw", "learning-rate": 0.002, "activation": "tanh", "layers": "18,11", "seed": 26},
 )]
 
 

@@ -56,6 +56,25 @@ static void plain_softmax(const struct operation *o, void *const *of) {
         o->softmax_cross_entropy.logits.columns, of[0], of[1], o->scale, o->smoothing, of[2]);
 }
 
+static void plain_drop(const struct operation *o, void *const *of) {
+    const struct view to = o->dropout.destination;
+    plain_dropout(to.rows, to.columns, of[0], *(uint32_t *)of[1], o->drawn.seed, o->drawn.first,
+        o->drawn.layer, o->drawn.share, of[2]);
+}
+
+static void plain_turn(const struct operation *o, void *const *of) {
+    plain_flip(o->flip.images.rows, o->flip.images.columns, *(uint32_t *)of[0], o->drawn.seed,
+        o->drawn.first, o->width, of[1]);
+}
+
+static void plain_sums(const struct operation *o, void *const *of) {
+    plain_square_sums(o->square_sums.values.rows, o->square_sums.values.columns, of[0], of[1]);
+}
+
+static void plain_limit(const struct operation *o, void *const *of) {
+    plain_clip(o->clip.values.rows * o->clip.values.columns, of[0], o->largest, of[1]);
+}
+
 /* depth: the size, by its letter, of the sums that a result is; 0: it is none. Those that send are
  * tested by themselves. */
 static const struct {
@@ -69,6 +88,10 @@ static const struct {
     [OPERATION_OPTIMIZE] = {plain_step, 0},
     [OPERATION_DENSE_UPDATE] = {plain_update, 'B'},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {plain_softmax, 'C'},
+    [OPERATION_DROPOUT] = {plain_drop, 0},
+    [OPERATION_FLIP] = {plain_turn, 0},
+    [OPERATION_SQUARE_SUMS] = {plain_sums, 'S'},
+    [OPERATION_CLIP] = {plain_limit, 0},
 };
 
 /* --- An operation of random operands --- */
@@ -78,7 +101,7 @@ static struct operand draw_operand(const struct operation *operation, const char
     size_t columns, float spread) {
     if (strcmp(name, "rates") == 0)
         return make_operand(rows, columns, some_rates[operation->optimizer]);
-    if (!strstr(name, "state 1"))
+    if (!strstr(name, "state 1") && operation->kind != OPERATION_CLIP)
         return spread_operand(rows, columns, spread);
     float *squares = malloc(rows * columns * sizeof *squares);
     draw_values(squares, rows * columns);
@@ -98,6 +121,11 @@ static size_t side_of(char said, const struct sizes *sizes) {
     return said >= '0' && said <= '9' ? (size_t)(said - '0') : sizes->of[(int)said];
 }
 
+/* Whether an operation only moves numbers. */
+static bool is_moved(enum operation_kind kind) {
+    return kind == OPERATION_GATHER_ROWS || kind == OPERATION_FLIP;
+}
+
 /* Does it, on operands of these sizes, and compares all of them with what they should be. Logits
  * are up to `spread`. */
 static void check(struct operation operation, struct sizes sizes, float spread) {
@@ -106,11 +134,13 @@ static void check(struct operation operation, struct sizes sizes, float spread) 
     struct operand operands[OPERATION_VIEWS];
     void *expected[OPERATION_VIEWS] = {NULL};
     sizes.of['r'] = operation_size(&operation, 'r');
+    sizes.of['q'] = SQUARE_SUMS;
     print_message("%s", type->name);
     for (size_t v = 0; v < count; v++) {
         const struct operand_type *of = &type->operands[v];
         const size_t rows = side_of(of->rows, &sizes), columns = side_of(of->columns, &sizes);
-        operands[v] = of->below ? random_indices(rows, (uint32_t)sizes.of[(int)of->below])
+        const uint32_t below = of->below == '*' ? UINT32_MAX : (uint32_t)sizes.of[(int)of->below];
+        operands[v] = of->below ? random_indices(rows, below)
                                 : draw_operand(&operation, of->name, rows, columns, spread);
         operation.views[v] = view_of(&operands[v]);
         expected[v] = operands[v].expected;
@@ -134,8 +164,7 @@ static void check(struct operation operation, struct sizes sizes, float spread) 
             finish_read(&operands[v]);
         else
             finish_computed(type->operands[v].name, &operands[v],
-                operation.kind == OPERATION_GATHER_ROWS ? 0.0 : size * sum_tolerance((size_t)depth),
-                least);
+                is_moved(operation.kind) ? 0.0 : size * sum_tolerance((size_t)depth), least);
 }
 
 static struct sizes layer_sizes(size_t batch, size_t in, size_t out) {
@@ -174,9 +203,59 @@ void test_operations(void **state) {
             check((struct operation){.kind = (enum operation_kind)kind,
                       .activation = (enum activation)(n % ACTIVATIONS),
                       .optimizer = (enum optimizer)(n % OPTIMIZERS),
-                      .scale = n % 2 ? 0.1f : 1.0f},
+                      .scale = n % 2 ? 0.1f : 1.0f,
+                      .drawn = {(uint64_t)draw() << 32 | draw(), draw() >> 1, draw() >> 16,
+                          (double)(n % 4) / 4},
+                      .width = n % 2 ? sizes.of['S'] : 1,
+                      .largest = n % 3 ? 0.5f : 1e9f},
                 sizes, 1.0f);
         }
+}
+
+/* Chance that is of the size of CIFAR-10, where the values may stay where they are; and more
+ * columns than a group or a vector has. */
+void test_draws(void **state) {
+    (void)state;
+    const size_t batch = cases > 5 ? 50 : 3;
+    const uint32_t passes[] = {0, 3};
+    for (size_t n = 0; n < 2; n++) {
+        struct operand x = random_operand(batch, 1024), pass = make_operand(1, 1, &passes[n]);
+        const struct draws draws = {seed, n * 600, view_of(&pass)};
+        assert_ok(device_flip(tested, view_of(&x), &draws, 32, &error));
+        assert_ok(device_dropout(tested, view_of(&x), &draws, 1, 0.25, view_of(&x), &error));
+        plain_flip(batch, 1024, passes[n], seed, n * 600, 32, x.expected);
+        plain_dropout(batch, 1024, x.expected, passes[n], seed, n * 600, 1, 0.25, x.expected);
+        finish_written("flipped and dropped", &x, TOLERANCE);
+        finish_read(&pass);
+    }
+}
+
+/* A norm below the limit, above it, and one that is no number. */
+void test_clip(void **state) {
+    (void)state;
+    for (size_t n = 0; n < 3; n++) {
+        const size_t rows = n == 0 ? 1063 : 5;
+        struct operand values = random_operand(rows, 64), sums = random_operand(1, SQUARE_SUMS);
+        const float none = NAN, limit = n == 1 ? 1e6f : 0.5f;
+        float found[5 * 64];
+        if (n == 2)
+            assert_ok(device_upload(tested,
+                (struct view){values.buffer, view_of(&values).offset + 7, 1, 1}, &none, &error));
+        assert_ok(device_square_sums(tested, view_of(&values), view_of(&sums), &error));
+        assert_ok(device_clip(tested, view_of(&sums), limit, view_of(&values), &error));
+        if (n == 2) {
+            assert_ok(device_download(tested, view_of(&values), found, &error));
+            for (size_t i = 0; i < 5 * 64; i++)
+                assert_true(isnan(found[i]));
+            free_operand(&values);
+            free_operand(&sums);
+            continue;
+        }
+        plain_square_sums(rows, 64, values.expected, sums.expected);
+        plain_clip(rows * 64, sums.expected, limit, values.expected);
+        finish_written("clipped", &values, TOLERANCE);
+        finish_written("sums", &sums, sum_tolerance(64 * (rows / SQUARE_SUMS + 1)));
+    }
 }
 
 /* Few results of many terms, which a device may divide among several workers. */

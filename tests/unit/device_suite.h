@@ -65,6 +65,8 @@ void test_long_gemms(void **state);
 void test_several_tiles(void **state);
 void test_usual_gemms(void **state);
 void test_large_gemms(void **state);
+void test_draws(void **state);
+void test_clip(void **state);
 void test_softmax_cross_entropy(void **state);
 void test_softmax_ties(void **state);
 void test_softmax_not_finite(void **state);

@@ -62,6 +62,8 @@ void kernel_programs(void (*visit)(const struct kernel_program *program), int cu
             "bias_update", NULL},
         options, 0, 0, 0});
     visit(&(struct kernel_program){"optimize.cl", "", {"optimize", NULL}, "", 0, 0, 0});
+    visit(&(struct kernel_program){"draws.cl", "", {"dropout", "flip", NULL}, "", 0, 0, 0});
+    visit(&(struct kernel_program){"clip.cl", "", {"square_sums", "clip", NULL}, "", 0, 0, 0});
     visit(&(struct kernel_program){"samples.cl", "",
         {"softmax_cross_entropy", "gather_rows", "convert_pixels", NULL}, "", 0, 0, 0});
 }

@@ -1,7 +1,10 @@
 #include "plain.h"
 
+#include "trainer/random.h"
+
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 double plain_activate(enum activation activation, double z) {
     return activation == ACTIVATION_SIGMOID ? 1.0 / (1.0 + exp(-z))
@@ -111,6 +114,60 @@ void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
             z[j] = (float)(scale * (exp(z[j] - largest) / sum - smoothing / (double)classes -
                                        (j == labels[i] ? 1.0 - smoothing : 0.0)));
     }
+}
+
+/* Word `word` of a block of a stream. */
+static uint32_t draw_word(
+    uint64_t seed, enum random_stream stream, uint32_t pass, uint64_t block, size_t word) {
+    const uint32_t key[2] = {(uint32_t)(seed % 0x100000000), (uint32_t)(seed / 0x100000000)};
+    const uint32_t counter[4] = {
+        (uint32_t)(block % 0x100000000), (uint32_t)(block / 0x100000000), pass, (uint32_t)stream};
+    uint32_t words[4];
+    random_philox(counter, key, words);
+    return words[word];
+}
+
+void plain_dropout(size_t rows, size_t columns, const float *from, uint32_t pass, uint64_t seed,
+    size_t first, uint32_t layer, double share, float *to) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const uint64_t block = (first + i) * 0x100000000 + layer * 0x10000 + j / 4;
+            const uint32_t word = draw_word(seed, RANDOM_DROPOUT, pass, block, j % 4);
+            const bool dropped = word < floor(share * 4294967296.0);
+            to[i * columns + j] = dropped ? 0.0f : (float)(from[i * columns + j] / (1.0 - share));
+        }
+}
+
+void plain_flip(size_t rows, size_t columns, uint32_t pass, uint64_t seed, size_t first,
+    size_t width, float *images) {
+    for (size_t i = 0; i < rows; i++) {
+        float line[1 << 10];
+        if (draw_word(seed, RANDOM_FLIP, pass, first + i, 0) < 0x80000000)
+            continue;
+        for (size_t l = 0; l < columns; l += width) {
+            memcpy(line, images + i * columns + l, width * sizeof *line);
+            for (size_t j = 0; j < width; j++)
+                images[i * columns + l + j] = line[width - 1 - j];
+        }
+    }
+}
+
+void plain_square_sums(size_t rows, size_t columns, const float *values, float *sums) {
+    for (size_t k = 0; k < SQUARE_SUMS; k++) {
+        double sum = 0.0;
+        for (size_t r = k * rows / SQUARE_SUMS; r < (k + 1) * rows / SQUARE_SUMS; r++)
+            for (size_t j = 0; j < columns; j++)
+                sum += pow(values[r * columns + j], 2.0);
+        sums[k] = (float)sum;
+    }
+}
+
+void plain_clip(size_t count, const float *sums, double largest, float *values) {
+    double sum = 0.0;
+    for (size_t k = 0; k < SQUARE_SUMS; k++)
+        sum += sums[k];
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)(values[i] * fmin(1.0, largest / (sqrt(sum) + 1e-6)));
 }
 
 void plain_gather_rows(

@@ -31,6 +31,17 @@ void plain_optimize(size_t count, enum optimizer optimizer, const float *gradien
 void plain_softmax_cross_entropy(size_t batch, size_t classes, float *logits,
     const uint32_t *labels, double scale, double smoothing, float *score);
 
+/* to[rows, columns] of from[rows, columns], by what is drawn for `pass` */
+void plain_dropout(size_t rows, size_t columns, const float *from, uint32_t pass, uint64_t seed,
+    size_t first, uint32_t layer, double share, float *to);
+/* images[rows, columns] */
+void plain_flip(size_t rows, size_t columns, uint32_t pass, uint64_t seed, size_t first,
+    size_t width, float *images);
+
+/* sums[SQUARE_SUMS] of values[rows, columns]; and values by such sums */
+void plain_square_sums(size_t rows, size_t columns, const float *values, float *sums);
+void plain_clip(size_t count, const float *sums, double largest, float *values);
+
 /* destination[rows, columns] */
 void plain_gather_rows(
     size_t rows, size_t columns, const float *source, const uint32_t *index, float *destination);

@@ -89,7 +89,7 @@ static enum status enqueue_steps(void *context, struct error *problem) {
     enum status status = STATUS_OK;
     for (size_t s = 0; s < steps->count && status == STATUS_OK; s++)
         status = network_train(
-            steps->network, steps->x, steps->labels, steps->scale, steps->scores, problem);
+            steps->network, steps->x, steps->labels, steps->scale, NULL, steps->scores, problem);
     return status;
 }
 

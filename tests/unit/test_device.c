@@ -173,6 +173,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_long_gemms),
         cmocka_unit_test(test_several_tiles), /* the last of `gemms` */
+        cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_clip),
         cmocka_unit_test(test_softmax_cross_entropy),
         cmocka_unit_test(test_softmax_ties),
         cmocka_unit_test(test_softmax_not_finite),

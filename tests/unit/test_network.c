@@ -77,7 +77,7 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
     const struct view score_view = upload(scores, batch, 2);
     const float scale = -1.0f; /* the learning rate is 1 */
     const struct view scale_view = upload(&scale, 1, 1);
-    assert_ok(network_train(network, x_view, labels_view, scale_view, score_view, &error));
+    assert_ok(network_train(network, x_view, labels_view, scale_view, NULL, score_view, &error));
     assert_ok(network_download(network, after, &error));
     assert_ok(device_download(device, score_view, scores, &error));
 

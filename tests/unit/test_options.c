@@ -70,6 +70,10 @@ static void test_refused(void **state) {
         {"initial", "xavier", "normal, glorot or he"},
         {"optimizer", "adam", "sgd or adamw"},
         {"label-smoothing", "1.1", "a number from 0 to 1"},
+        {"dropout", "-0.1", "a number from 0 to 1"},
+        {"dropout", "half", "a number from 0 to 1"},
+        {"clip-norm", "-1", "a number from 0 to 1e+30"},
+        {"clip-norm", "nan", "a number from 0 to 1e+30"},
         {"momentum", "-0.1", "a number from 0 to 1"},
         {"momentum", "1.1", "a number from 0 to 1"},
         {"weight-decay", "-1", "a number from 0 to 1e+06"},
@@ -130,6 +134,16 @@ static void test_optimizers(void **state) {
     assert_ok(PARSE("--initial", "he"));
     assert_int_equal(options.shape.initial, INITIAL_HE);
     assert_fails(PARSE("--initial", "he", "--init", "a"), STATUS_USAGE, "leave out --initial");
+    assert_ok(PARSE("--dropout", "0.5", "--clip-norm", "1", "--flip"));
+    assert_true(options.shape.dropout == 0.5 && options.shape.clip_norm == 1.0);
+    assert_true(options.plan.flip);
+    assert_fails(PARSE("--dropout", "1"), STATUS_USAGE, "--dropout 1: it is less than 1");
+    assert_fails(PARSE("--dropout", "0.5", "--layers", "none"), STATUS_USAGE,
+        "--dropout needs --layers: there is no hidden one");
+    assert_fails(PARSE("--dropout", "0.5", "--step", "fused"), STATUS_USAGE,
+        "--step fused has no --dropout");
+    assert_fails(PARSE("--clip-norm", "5", "--step", "fused"), STATUS_USAGE,
+        "--step fused has no --clip-norm");
     assert_fails(PARSE("--nesterov"), STATUS_USAGE, "--nesterov needs a --momentum of more than 0");
     assert_fails(PARSE("--momentum", "1"), STATUS_USAGE, "--momentum 1: it is less than 1");
     assert_fails(PARSE("--optimizer", "adamw", "--beta1", "1"), STATUS_USAGE,
@@ -304,12 +318,13 @@ static void test_stored(void **state) {
         {"--layers", "9,8"}, {"--activation", "sigmoid"}, {"--initial", "normal"},
         {"--optimizer", "sgd"}, {"--momentum", "0.9"}, {"--nesterov", "true"},
         {"--weight-decay", "0"}, {"--beta1", "0.9"}, {"--beta2", "0.999"}, {"--epsilon", "1e-08"},
-        {"--label-smoothing", "0"}, {"--learning-rate", "0.012345678901234568"},
-        {"--schedule", "constant"}, {"--warmup-epochs", "0"}, {"--validation", "0"},
-        {"--target-accuracy", "0"}, {"--patience", "0"}, {"--keep-best", "false"},
-        {"--color", "grey"}, {"--normalize", "false"}, {"--tail", "wrap"}, {"--batches", "auto"},
-        {"--shuffle", "false"}, {"--seed", "1"}, {"--checkpoint-every", "1"}};
-    struct checkpoint_setting settings[OPTIONS_STORED_MAX];
+        {"--label-smoothing", "0"}, {"--dropout", "0"}, {"--clip-norm", "0"},
+        {"--learning-rate", "0.012345678901234568"}, {"--schedule", "constant"},
+        {"--warmup-epochs", "0"}, {"--validation", "0"}, {"--target-accuracy", "0"},
+        {"--patience", "0"}, {"--keep-best", "false"}, {"--color", "grey"},
+        {"--normalize", "false"}, {"--tail", "wrap"}, {"--batches", "auto"}, {"--shuffle", "false"},
+        {"--flip", "false"}, {"--seed", "1"}, {"--checkpoint-every", "1"}};
+    struct checkpoint_setting settings[OPTIONS_MAX];
     assert_ok(PARSE("--device=cpu", "--threads=3", "--data=folder", "--layers=9,8",
         "--learning-rate=0.012345678901234568", "--save=file", "--quiet", "--momentum=0.9",
         "--nesterov"));
@@ -346,16 +361,17 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
     {"--activation sigmoid|tanh|relu", "sigmoid"}, {"--initial normal|glorot|he", "normal"},
     {"--optimizer sgd|adamw", "sgd"}, {"--momentum X", "0"}, {"--nesterov", NULL},
     {"--weight-decay X", "0"}, {"--beta1 X", "0.9"}, {"--beta2 X", "0.999"},
-    {"--epsilon X", "1e-08"}, {"--label-smoothing X", "0"}, {"--learning-rate X", "0.01"},
+    {"--epsilon X", "1e-08"}, {"--label-smoothing X", "0"}, {"--dropout X", "0"},
+    {"--clip-norm X", "0"}, {"--learning-rate X", "0.01"},
     {"--schedule constant|step|cosine|linear", "constant"}, {"--warmup-epochs N", "0"},
     {"--validation N", "0"}, {"--target-accuracy X", "0"}, {"--patience N", "0"},
     {"--keep-best", NULL}, {"--color grey|rgb", "grey"}, {"--normalize", NULL},
     {"--tail wrap|short|drop", "wrap"}, {"--batches auto|resident|streamed", "auto"},
-    {"--shuffle", NULL}, {"--seed N", "1"}, {"--init FILE", NULL}, {"--save FILE", NULL},
-    {"--checkpoint FILE", NULL}, {"--checkpoint-every N", "1"}, {"--resume FILE", NULL},
-    {"--log FILE", NULL}, {"--format table|json|csv|markdown", "table"}, {"--dry-run", NULL},
-    {"--quiet", NULL}, {"--peak", NULL}, {"--list-devices", NULL}, {"--version", NULL},
-    {"--help", NULL}};
+    {"--shuffle", NULL}, {"--flip", NULL}, {"--seed N", "1"}, {"--init FILE", NULL},
+    {"--save FILE", NULL}, {"--checkpoint FILE", NULL}, {"--checkpoint-every N", "1"},
+    {"--resume FILE", NULL}, {"--log FILE", NULL}, {"--format table|json|csv|markdown", "table"},
+    {"--dry-run", NULL}, {"--quiet", NULL}, {"--peak", NULL}, {"--list-devices", NULL},
+    {"--version", NULL}, {"--help", NULL}};
 
 static void test_help(void **state) {
     (void)state;

@@ -165,7 +165,8 @@ static void test_json(void **state) {
         "\"beta2\":0.5,\"epsilon\":0.125,\"schedule\":\"linear\",\"warmup_epochs\":2,"
         "\"validation\":0,"
         "\"target_accuracy\":null,\"patience\":0,\"keep_best\":false,\"initial\":\"normal\","
-        "\"label_smoothing\":0.0,\"normalize\":false},"
+        "\"label_smoothing\":0.0,\"dropout\":0.0,\"clip_norm\":null,"
+        "\"normalize\":false,\"flip\":false},"
         "\"dataset\":{\"name\":\"CIFAR-10\",\"source\":\"files\",\"path\":\"/data/cifar\","
         "\"train\":4321,\"validation\":0,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
@@ -200,7 +201,8 @@ static void test_csv(void **state) {
         {"epochs", "6"}, {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
         {"learning_rate", "0.03"}, {"color", "grey"}, {"tail", "short"}, {"batches", "resident"},
         {"seed", "77"}, {"shuffle", "true"}, {"initial", "normal"}, {"label_smoothing", "0"},
-        {"normalize", "false"}, {"optimizer", "sgd"}, {"momentum", "0.875"}, {"nesterov", "true"},
+        {"dropout", "0"}, {"clip_norm", ""}, {"flip", "false"}, {"normalize", "false"},
+        {"optimizer", "sgd"}, {"momentum", "0.875"}, {"nesterov", "true"},
         {"weight_decay", "0.0625"}, {"beta1", "0.75"}, {"beta2", "0.5"}, {"epsilon", "0.125"},
         {"schedule", "linear"}, {"warmup_epochs", "2"}, {"source", "files"},
         {"path", "/data/cifar"}, {"train", "4321"}, {"test", "987"},

@@ -24,20 +24,20 @@ static struct view index_view(uint32_t number) {
 }
 
 /* Takes the next random numbers of a program. */
-struct draws {
+struct dice {
     uint32_t program;
     uint64_t used;
 };
 
-static uint32_t draw(struct draws *draws, uint32_t bound) {
+static uint32_t draw(struct dice *dice, uint32_t bound) {
     uint32_t bits[4];
-    random_bits(20261128, RANDOM_CHECK, draws->program, draws->used++, bits);
+    random_bits(20261128, RANDOM_CHECK, dice->program, dice->used++, bits);
     return bits[0] % bound;
 }
 
 /* The next random numbers for the entries of the program that is run: some are divided by columns,
  * and some take their rows in an order. The device does neither with matrices as small as these. */
-static struct draws planned;
+static struct dice planned;
 
 void __wrap_queue_append(struct queue *queue, const struct queue_entry *entry);
 void __real_queue_append(struct queue *queue, const struct queue_entry *entry);
@@ -67,21 +67,22 @@ static const float *values_of(uint32_t number) {
 
 /* One operation of different matrices. Of the third one it has all, one of the first rows as the
  * biases, or the start as the scores; pixels go to all of one as if it were an image. */
-static enum status enqueue_one(struct draws *draws) {
+static enum status enqueue_one(struct dice *dice) {
     static const struct pixel_format format = {3, ELEMENTS, true, {0.299, 0.587, 0.114}};
     static const uint8_t pixels[3 * ELEMENTS] = {9, 99, 199};
     uint32_t chosen[MATRICES];
-    random_permutation(draws->program, RANDOM_ORDER, draw(draws, 1 << 30), chosen, MATRICES);
+    random_permutation(dice->program, RANDOM_ORDER, draw(dice, 1 << 30), chosen, MATRICES);
     struct view of[5];
     for (int n = 0; n < 5; n++)
         of[n] = device_view(matrices[chosen[n]], SIDE, SIDE);
-    const struct view row = view_rows(of[2], draw(draws, 3), 1);
+    const struct view row = view_rows(of[2], draw(dice, 3), 1);
     const struct view start = device_view(of[2].buffer, SIDE, 2);
-    const struct view scale = {of[4].buffer, draw(draws, 2), 1, 1};
-    const uint32_t number = draw(draws, INDICES);
+    const struct view scale = {of[4].buffer, draw(dice, 2), 1, 1};
+    const uint32_t number = draw(dice, INDICES);
     const struct view index = index_view(number);
-    const enum activation activation = (enum activation)draw(draws, 4);
-    switch (draw(draws, 13)) {
+    const enum activation activation = (enum activation)draw(dice, 4);
+    const struct draws draws = {1, draw(dice, 9), view_rows(index, draw(dice, 3), 1)};
+    switch (draw(dice, 16)) {
     case 0:
         return device_dense_forward(device, of[0], of[1], row, activation, of[3], &error);
     case 1:
@@ -89,7 +90,7 @@ static enum status enqueue_one(struct draws *draws) {
     case 2:
         return device_dense_update(device, of[0], of[1], scale, of[3], row, &error);
     case 7:
-        return device_upload(device, scale, values_of(6 + draw(draws, 2)), &error);
+        return device_upload(device, scale, values_of(6 + draw(dice, 2)), &error);
     case 8:
         return device_dense_gradient(device, of[0], of[1], of[3], row, &error);
     case 9:
@@ -103,11 +104,21 @@ static enum status enqueue_one(struct draws *draws) {
         return device_gather_rows(
             device, index, index_view(number + 1), index_view(number + 2), &error);
     case 11:
-        return device_upload(device, index, numbers[draw(draws, INDICES)], &error);
+        return device_upload(device, index, numbers[draw(dice, INDICES)], &error);
     case 5:
-        return device_upload(device, of[0], values_of(6 + draw(draws, 2)), &error);
+        return device_upload(device, of[0], values_of(6 + draw(dice, 2)), &error);
     case 6:
-        return device_upload(device, row, values_of(6 + draw(draws, 2)), &error);
+        return device_upload(device, row, values_of(6 + draw(dice, 2)), &error);
+    case 12:
+        return device_dropout(
+            device, of[0], &draws, 1, 0.25, draw(dice, 2) ? of[1] : of[0], &error);
+    case 13:
+        return device_flip(device, of[0], &draws, SIDE / 2, &error);
+    case 14: { /* other sums might have no root */
+        const struct view sums = device_view(of[1].buffer, 1, SQUARE_SUMS);
+        const enum status status = device_square_sums(device, of[0], sums, &error);
+        return status == STATUS_OK ? device_clip(device, sums, 1.0f, of[2], &error) : status;
+    }
     default:
         return device_upload_pixels(
             device, pixels, &format, device_view(of[0].buffer, 1, ELEMENTS), &error);
@@ -116,8 +127,8 @@ static enum status enqueue_one(struct draws *draws) {
 
 /* What a program makes of the matrices. */
 static void run_program(uint32_t program, float results[MATRICES][ELEMENTS]) {
-    struct draws draws = {program, 0};
-    planned = (struct draws){PROGRAMS + program, 0};
+    struct dice dice = {program, 0};
+    planned = (struct dice){PROGRAMS + program, 0};
     for (uint32_t n = 0; n < INDICES; n++)
         assert_ok(device_upload(device, index_view(n), numbers[n], &error));
     for (uint32_t m = 0; m < MATRICES; m++)
@@ -125,7 +136,7 @@ static void run_program(uint32_t program, float results[MATRICES][ELEMENTS]) {
             device_upload(device, device_view(matrices[m], SIDE, SIDE), values_of(m), &error));
     assert_ok(device_synchronise(device, &error));
     for (int n = 0; n < OPERATIONS; n++)
-        assert_ok(enqueue_one(&draws));
+        assert_ok(enqueue_one(&dice));
     for (int m = 0; m < MATRICES; m++) {
         assert_ok(
             device_download(device, device_view(matrices[m], SIDE, SIDE), results[m], &error));

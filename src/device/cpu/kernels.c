@@ -4,6 +4,7 @@
 
 #include "device/instruction_set.h"
 #include "system/strict_math.h"
+#include "trainer/random.h"
 
 #include <math.h>
 #include <string.h>
@@ -189,6 +190,84 @@ static void softmax_cross_entropy(float *restrict logits, const uint32_t *restri
     }
 }
 
+/* Blocks of random numbers that are computed at once, so that vectors are full. */
+enum { BLOCKS = 16 };
+
+/* words[k][b] = word k of random_philox with counter[0] + b, for b < BLOCKS. Compilers make good
+ * vector code of loops over words of one kind. */
+static inline void draw_blocks(
+    const uint32_t counter[4], const uint32_t key[2], uint32_t words[4][BLOCKS]) {
+    uint32_t k0 = key[0], k1 = key[1];
+    for (uint32_t b = 0; b < BLOCKS; b++) {
+        words[0][b] = counter[0] + b;
+        words[1][b] = counter[1];
+        words[2][b] = counter[2];
+        words[3][b] = counter[3];
+    }
+    for (int round = 0; round < 10; round++) {
+        for (size_t b = 0; b < BLOCKS; b++) {
+            const uint64_t product0 = (uint64_t)0xD2511F53u * words[0][b];
+            const uint64_t product1 = (uint64_t)0xCD9E8D57u * words[2][b];
+            words[0][b] = (uint32_t)(product1 >> 32) ^ words[1][b] ^ k0;
+            words[2][b] = (uint32_t)(product0 >> 32) ^ words[3][b] ^ k1;
+            words[1][b] = (uint32_t)product1;
+            words[3][b] = (uint32_t)product0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
+static void dropout(const float *source, float *destination, size_t rows, size_t columns,
+    const struct dropout *dropout) {
+    const uint32_t key[2] = {(uint32_t)dropout->seed, (uint32_t)(dropout->seed >> 32)};
+    const uint32_t limit = (uint32_t)(dropout->share * 0x1p32);
+    const float factor = (float)(1.0 / (1.0 - dropout->share));
+    for (size_t i = 0; i < rows; i++)
+        for (size_t first = 0; first < columns; first += 4 * BLOCKS) {
+            const uint32_t counter[4] = {dropout->layer << 16 | (uint32_t)(first / 4),
+                dropout->first + (uint32_t)i, dropout->pass, RANDOM_DROPOUT};
+            const size_t count = columns - first < 4 * BLOCKS ? columns - first : 4 * BLOCKS;
+            const float *from = source + i * columns + first;
+            float *to = destination + i * columns + first;
+            uint32_t words[4][BLOCKS];
+            bool kept[4 * BLOCKS];
+            draw_blocks(counter, key, words);
+            for (size_t b = 0; b < BLOCKS; b++)
+                for (size_t k = 0; k < 4; k++)
+                    kept[4 * b + k] = words[k][b] >= limit;
+            for (size_t j = 0; j < count; j++)
+                to[j] = kept[j] ? from[j] * factor : 0.0f;
+        }
+}
+
+static void reverse(float *image, size_t lines, size_t width) {
+    for (size_t l = 0; l < lines; l++, image += width)
+        for (size_t left = 0; left < width / 2; left++) {
+            const float kept = image[left];
+            image[left] = image[width - 1 - left];
+            image[width - 1 - left] = kept;
+        }
+}
+
+static float square_sum(const float *values, size_t count) {
+    float sums[COLUMN_TILE] = {0}, sum = 0.0f;
+    size_t i = 0;
+    for (; i + COLUMN_TILE <= count; i += COLUMN_TILE)
+        for (size_t j = 0; j < COLUMN_TILE; j++)
+            sums[j] += values[i + j] * values[i + j];
+    for (; i < count; i++)
+        sum += values[i] * values[i];
+    for (size_t j = 0; j < COLUMN_TILE; j++)
+        sum += sums[j];
+    return sum;
+}
+
+static void multiply(float *values, size_t count, float factor) {
+    for (size_t i = 0; i < count; i++)
+        values[i] *= factor;
+}
+
 /* Mixes the channels of images. Compilers make good vector code of a single pass over three
  * channels. For a channel that an image lacks, the first channel is read, and counts 0 times. */
 static void mix_channels(float *restrict destination, const uint8_t *restrict pixels, size_t rows,
@@ -240,5 +319,9 @@ const struct cpu_kernels OF_SET(cpu_kernels) = {
     .add_column_sums = add_column_sums,
     .take_step = take_step,
     .softmax_cross_entropy = softmax_cross_entropy,
+    .dropout = dropout,
+    .reverse = reverse,
+    .square_sum = square_sum,
+    .multiply = multiply,
     .convert_pixels = convert_pixels,
 };

@@ -7,6 +7,13 @@
 #include "device/cpu/gemm.h"
 #include "trainer/device.h"
 
+/* What device_dropout draws. */
+struct dropout {
+    uint64_t seed;
+    uint32_t pass, first, layer;
+    double share;
+};
+
 struct cpu_kernels {
     gemm_function *gemm; /* (gemm.h) */
 
@@ -33,6 +40,17 @@ struct cpu_kernels {
      * the last place. */
     void (*softmax_cross_entropy)(float *logits, const uint32_t *labels, size_t rows,
         size_t classes, float scale, float smoothing, float *score);
+
+    /* As device_dropout, for `rows` samples. */
+    void (*dropout)(const float *source, float *destination, size_t rows, size_t columns,
+        const struct dropout *dropout);
+
+    /* Reverses each of image[lines, width]. */
+    void (*reverse)(float *image, size_t lines, size_t width);
+
+    /* The sum of the squares of values[count], and values[count] *= factor. */
+    float (*square_sum)(const float *values, size_t count);
+    void (*multiply)(float *values, size_t count, float factor);
 
     /* Turns pixels[rows, channels * plane] into numbers, as device_upload_pixels says. destination
      * is [rows, plane] where channels are mixed, else [rows, channels * plane]. */

@@ -2,6 +2,10 @@
  * operands the thread meets. */
 #include "device/cpu/cpu.h"
 
+#include "system/strict_math.h"
+#include "trainer/random.h"
+
+#include <math.h>
 #include <string.h>
 
 static void upload(const struct share *share) {
@@ -270,6 +274,58 @@ static void softmax_cross_entropy(const struct share *share) {
         host_floats(operation->softmax_cross_entropy.score) + slice.first * 2);
 }
 
+static void dropout(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
+    const struct view to = operation->dropout.destination;
+    const struct slice slice = slice_rows(to.rows, share->entry->division, share->part);
+    share->cpu->kernels->dropout(host_floats(operation->dropout.source) + slice.first * to.columns,
+        host_floats(to) + slice.first * to.columns, slice.end - slice.first, to.columns,
+        &(struct dropout){.seed = operation->drawn.seed,
+            .pass = *host_integers(operation->dropout.pass),
+            .first = operation->drawn.first + (uint32_t)slice.first,
+            .layer = operation->drawn.layer,
+            .share = operation->drawn.share});
+}
+
+static void flip(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
+    const struct view images = operation->flip.images;
+    const struct slice slice = slice_rows(images.rows, share->entry->division, share->part);
+    for (size_t i = slice.first; i < slice.end; i++) {
+        uint32_t bits[4];
+        random_bits(operation->drawn.seed, RANDOM_FLIP, *host_integers(operation->flip.pass),
+            operation->drawn.first + (uint64_t)i, bits);
+        if (bits[0] >> 31)
+            share->cpu->kernels->reverse(host_floats(images) + i * images.columns,
+                images.columns / operation->width, operation->width);
+    }
+}
+
+static void square_sums(const struct share *share) {
+    const struct view values = share->entry->operation.square_sums.values;
+    const struct slice slice = slice_rows(SQUARE_SUMS, share->entry->division, share->part);
+    float *sums = host_floats(share->entry->operation.square_sums.sums);
+    for (size_t k = slice.first; k < slice.end; k++) {
+        const size_t first = k * values.rows / SQUARE_SUMS * values.columns;
+        const size_t end = (k + 1) * values.rows / SQUARE_SUMS * values.columns;
+        sums[k] = share->cpu->kernels->square_sum(host_floats(values) + first, end - first);
+    }
+}
+
+static void clip(const struct share *share) {
+    const struct operation *operation = &share->entry->operation;
+    const struct view values = operation->clip.values;
+    const struct slice slice = slice_rows(values.rows, share->entry->division, share->part);
+    const float *sums = host_floats(operation->clip.sums);
+    double sum = 0.0;
+    for (size_t k = 0; k < SQUARE_SUMS; k++)
+        sum += sums[k];
+    const float factor = (float)((double)operation->largest / (sqrt(sum) + 1e-6));
+    if (!(factor >= 1.0f))
+        share->cpu->kernels->multiply(host_floats(values) + slice.first * values.columns,
+            (slice.end - slice.first) * values.columns, factor);
+}
+
 /* How each kind of operation is done, and what a thread meets of each operand, in the order of
  * struct operation. */
 const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
@@ -285,4 +341,8 @@ const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
     [OPERATION_DENSE_UPDATE] = {dense_update,
         {MET_ANY, MET_ANY, MET_ANY, MET_ROWS, MET_ANY, MET_ROWS, MET_ANY, MET_ROWS, MET_ANY}},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {softmax_cross_entropy, {MET_ROWS, MET_ROWS, MET_ROWS}},
+    [OPERATION_DROPOUT] = {dropout, {MET_ROWS, MET_ANY, MET_ROWS}},
+    [OPERATION_FLIP] = {flip, {MET_ANY, MET_ROWS}},
+    [OPERATION_SQUARE_SUMS] = {square_sums, {MET_ANY, MET_ANY}},
+    [OPERATION_CLIP] = {clip, {MET_ANY, MET_ROWS}},
 };

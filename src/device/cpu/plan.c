@@ -44,6 +44,8 @@ static struct division division_for(
         return divide(operation->dense_update.weights.rows, WEIGHTS, threads);
     if (operation->kind == OPERATION_DENSE_GRADIENT)
         return divide(operation->dense_gradient.d_weights.rows, WEIGHTS, threads);
+    if (operation->kind == OPERATION_SQUARE_SUMS)
+        return divide(SQUARE_SUMS, SAMPLES, threads);
     return divide(result.rows, SAMPLES, threads);
 }
 

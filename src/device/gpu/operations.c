@@ -3,10 +3,11 @@
 #include "device/gpu/gemm.h"
 #include "device/gpu/program.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* The number of items in a group of kernels/samples.cl and kernels/optimize.cl, where the device
- * allows as many. */
+/* The number of items in a group of the kernels that are named below, where the device allows as
+ * many. */
 enum { GROUP = 64 };
 
 /* Elements (of 4 bytes) of each of the two buffers to which the bytes of images are sent. As many
@@ -14,12 +15,17 @@ enum { GROUP = 64 };
 enum { STAGED_ELEMENTS = 3 << 19 };
 _Static_assert(STAGED_ELEMENTS * 4 >= PIXELS_IMAGE_MAX, "an image can be sent");
 
-/* A grid with an item for each column of each row. The size of its groups is a power of two, so
- * that some items may lie beyond the last column. */
-static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
+/* The number of items in a group: a power of two. */
+static size_t group_items(const struct gpu *gpu) {
     size_t items = GROUP;
     while (items > gpu->largest_group)
         items /= 2;
+    return items;
+}
+
+/* A grid with an item for each column of each row. Some items may lie beyond the last column. */
+static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
+    const size_t items = group_items(gpu);
     return (struct gpu_grid){{(columns + items - 1) / items, rows, 1}, {items, 1, 1}};
 }
 
@@ -138,6 +144,55 @@ static enum status optimize(struct gpu *gpu, struct gpu_commands *to,
         error);
 }
 
+/* What kernels/random.h draws by, besides the pass. */
+#define ARGUMENT_DRAWN(drawn)                                                                      \
+    ARGUMENT_NUMBER((drawn).seed), ARGUMENT_NUMBER((drawn).seed >> 32),                            \
+        ARGUMENT_NUMBER((drawn).first)
+
+static enum status dropout(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    const struct view destination = operation->dropout.destination;
+    const double share = operation->drawn.share;
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
+        grid_of(gpu, (destination.columns + 3) / 4, destination.rows), error,
+        ARGUMENT_VIEW(operation->dropout.source), ARGUMENT_VIEW(operation->dropout.pass),
+        ARGUMENT_VIEW(destination), ARGUMENT_NUMBER(destination.columns),
+        ARGUMENT_DRAWN(operation->drawn), ARGUMENT_NUMBER(operation->drawn.layer),
+        ARGUMENT_NUMBER(share * 0x1p32), ARGUMENT_REAL((float)(1.0 / (1.0 - share))));
+}
+
+static enum status flip(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
+    struct error *error) {
+    const struct view images = operation->flip.images;
+    const size_t pairs = images.columns / operation->width * (operation->width / 2);
+    if (pairs == 0)
+        return STATUS_OK;
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind], grid_of(gpu, pairs, images.rows),
+        error, ARGUMENT_VIEW(operation->flip.pass), ARGUMENT_VIEW(images),
+        ARGUMENT_NUMBER(images.columns), ARGUMENT_NUMBER(operation->width),
+        ARGUMENT_DRAWN(operation->drawn));
+}
+
+static enum status square_sums(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    const struct view values = operation->square_sums.values;
+    const struct gpu_grid grid = {{SQUARE_SUMS, 1, 1}, {group_items(gpu), 1, 1}};
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind], grid, error, ARGUMENT_VIEW(values),
+        ARGUMENT_VIEW(operation->square_sums.sums), ARGUMENT_OFFSET(values.rows),
+        ARGUMENT_OFFSET(values.columns));
+}
+
+static enum status clip(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
+    struct error *error) {
+    enum { EACH = 16 }; /* values of an item */
+    const struct view values = operation->clip.values;
+    const size_t count = values.rows * values.columns;
+    return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
+        grid_of(gpu, (count + EACH - 1) / EACH, 1), error, ARGUMENT_VIEW(operation->clip.sums),
+        ARGUMENT_VIEW(values), ARGUMENT_OFFSET(count), ARGUMENT_NUMBER(EACH),
+        ARGUMENT_REAL(operation->largest));
+}
+
 /* Computes a gemm of a dense layer, by the fastest algorithm for its shape. */
 static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
@@ -164,6 +219,10 @@ static const struct {
     [OPERATION_DENSE_UPDATE] = {NULL, NULL, dense},
     [OPERATION_SOFTMAX_CROSS_ENTROPY] = {"samples.cl", "softmax_cross_entropy",
         softmax_cross_entropy},
+    [OPERATION_DROPOUT] = {"draws.cl", "dropout", dropout},
+    [OPERATION_FLIP] = {"draws.cl", "flip", flip},
+    [OPERATION_SQUARE_SUMS] = {"clip.cl", "square_sums", square_sums},
+    [OPERATION_CLIP] = {"clip.cl", "clip", clip},
 };
 
 enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
@@ -188,19 +247,25 @@ static enum status get_program(
             *program = gpu->kernels[earlier].program;
             return STATUS_OK;
         }
-    const enum status status = gpu_program_create(gpu, file, "", &gpu->programs[kind], error);
+    char options[32];
+    snprintf(options, sizeof options, "-DGROUP=%zu", group_items(gpu));
+    const enum status status = gpu_program_create(gpu, file, options, &gpu->programs[kind], error);
     *program = gpu->programs[kind];
     return status;
 }
+
+/* Elements for each operand: as many as one has at least. */
+enum { SMALLEST = SQUARE_SUMS };
 
 /* Does an operation once, on operands that are as small as can be and all zeros. */
 static enum status run_smallest(
     struct gpu *gpu, struct operation operation, struct view memory, struct error *error) {
     operation.pixels = (struct pixel_format){.channels = 1, .plane = GROUP};
+    operation.width = 1;
     for (size_t v = 0; v < operation_operands(&operation); v++) {
         const char letter = operation_types[operation.kind].operands[v].columns;
         const size_t size = operation_size(&operation, letter);
-        operation.views[v] = (struct view){memory.buffer, v * GROUP, 1,
+        operation.views[v] = (struct view){memory.buffer, v * SMALLEST, 1,
             size > 0        ? size
             : letter == '2' ? 2
                             : 1};
@@ -212,10 +277,10 @@ static enum status run_smallest(
  * and that must not fall into an epoch, which is timed. The kernels of gemms are left out: the
  * self-check is the first to run them. */
 static enum status run_kernels(struct gpu *gpu, struct error *error) {
-    static const uint32_t zeros[OPERATION_VIEWS * GROUP];
+    static const uint32_t zeros[OPERATION_VIEWS * SMALLEST];
     struct buffer *buffer = NULL;
-    enum status status = device_allocate(&gpu->base, OPERATION_VIEWS * GROUP, &buffer, error);
-    const struct view memory = device_view(buffer, OPERATION_VIEWS, GROUP);
+    enum status status = device_allocate(&gpu->base, OPERATION_VIEWS * SMALLEST, &buffer, error);
+    const struct view memory = device_view(buffer, OPERATION_VIEWS, SMALLEST);
     if (status == STATUS_OK)
         status = device_upload(&gpu->base, memory, zeros, error);
     for (int kind = 0; kind < OPERATION_KINDS && status == STATUS_OK; kind++)
