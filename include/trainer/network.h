@@ -117,9 +117,11 @@ size_t network_operations(const struct network_shape *shape);
 enum status network_train(struct network *network, struct view x, struct view labels,
     struct view rates, const struct draws *draws, struct view score, struct error *error);
 
-/* Enqueues the score[B, 2] of a batch. The parameters stay as they are, and nothing is dropped. */
+/* Enqueues the score[B, 2] of a batch. The parameters stay as they are, and nothing is dropped.
+ * outputs[B, classes] become (p - one-hot(label)) / classes, the gradient of the objective by the
+ * last layer's values; with a NULL buffer they are not kept. */
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
-    struct view score, struct error *error);
+    struct view outputs, struct view score, struct error *error);
 
 #ifdef __cplusplus
 }

@@ -130,6 +130,9 @@ struct training_result {
      * with the best. */
     bool tested;
     struct score test; /* if `tested` */
+    /* [classes, classes], of the network's: how many test images with the label of the row were
+     * taken for the class of the column; NULL unless `tested`. */
+    uint32_t *confusion;
 };
 
 /* Functions that are told of the progress, on the calling thread; each may be NULL. When `epoch` is

@@ -72,7 +72,9 @@ struct image_scaling images_scaling(const struct images *images, enum color colo
         scaling.means[0] = grey;
         scaling.deviations[0] = sqrt(variance);
     }
-    for (size_t c = 0; c < CHANNELS; c++) /* of images that are all alike */
-        scaling.deviations[c] = scaling.deviations[c] > 0.0 ? scaling.deviations[c] : 1.0;
+    /* Of images that are all alike only rounding is left, of about 1e-8. One pixel of CIFAR-10 that
+     * is another by 1 comes to 5e-7. */
+    for (size_t c = 0; c < CHANNELS; c++)
+        scaling.deviations[c] = scaling.deviations[c] > 1e-7 ? scaling.deviations[c] : 1.0;
     return scaling;
 }

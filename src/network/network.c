@@ -158,16 +158,16 @@ enum status network_check(
 
 /* --- A batch --- */
 
-/* `draws`: what the hidden layers drop; NULL: nothing. */
-static enum status forward(
-    struct network *network, struct view x, const struct draws *draws, struct error *error) {
+/* To `outputs`. `draws`: what the hidden layers drop; NULL: nothing. */
+static enum status forward(struct network *network, struct view x, const struct draws *draws,
+    struct view outputs, struct error *error) {
     const struct network_shape *shape = &network->shape;
     const enum network_array inputs = draws ? NETWORK_DROPPED : NETWORK_VALUES;
     enum status status = STATUS_OK;
     for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
         const struct dense_parameters layer = parameters_of(network, l);
         const bool hidden = l + 1 < shape->layers;
-        const struct view y = rows_of(network, NETWORK_VALUES, l, x.rows);
+        const struct view y = hidden ? rows_of(network, NETWORK_VALUES, l, x.rows) : outputs;
         status = device_dense_forward(network->device, input_of(network, x, inputs, l),
             layer.weights, layer.bias, hidden ? shape->activation : ACTIVATION_NONE, y, error);
         if (status == STATUS_OK && hidden && draws)
@@ -177,14 +177,17 @@ static enum status forward(
     return status;
 }
 
-/* Computes the scores, and replaces the logits by their gradient. */
-static enum status loss(struct network *network, struct view x, struct view labels,
+/* Where the outputs of the last layer are, and then their gradient, unless somebody wants them. */
+static struct view own_outputs(const struct network *network, size_t rows) {
+    return rows_of(network, NETWORK_VALUES, network->shape.layers - 1, rows);
+}
+
+/* Computes the scores, and replaces the outputs by their gradient. */
+static enum status loss(struct network *network, struct view outputs, struct view labels,
     struct view score, double smoothing, struct error *error) {
-    const size_t last = network->shape.layers - 1;
-    const float scale = 1.0f / (float)network->shape.widths[last + 1];
-    return device_softmax_cross_entropy(network->device,
-        rows_of(network, NETWORK_VALUES, last, x.rows), labels, scale, (float)smoothing, score,
-        error);
+    const float scale = 1.0f / (float)outputs.columns;
+    return device_softmax_cross_entropy(
+        network->device, outputs, labels, scale, (float)smoothing, score, error);
 }
 
 /* What a layer has dropped passes no gradient on, either. */
@@ -266,11 +269,12 @@ enum status network_train(struct network *network, struct view x, struct view la
     const struct network_shape *shape = &network->shape;
     const struct draws *dropped = shape->dropout > 0.0 ? draws : NULL;
     const enum network_array inputs = dropped ? NETWORK_DROPPED : NETWORK_VALUES;
+    const struct view outputs = own_outputs(network, x.rows);
     enum status status = check_batch(network, x.rows, error);
     if (status == STATUS_OK)
-        status = forward(network, x, dropped, error);
+        status = forward(network, x, dropped, outputs, error);
     if (status == STATUS_OK)
-        status = loss(network, x, labels, score, shape->label_smoothing, error);
+        status = loss(network, outputs, labels, score, shape->label_smoothing, error);
     if (status == STATUS_OK)
         status = backward(network, x, dropped, error);
     if (status == STATUS_OK)
@@ -280,11 +284,12 @@ enum status network_train(struct network *network, struct view x, struct view la
 }
 
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
-    struct view score, struct error *error) {
+    struct view outputs, struct view score, struct error *error) {
+    const struct view to = outputs.buffer ? outputs : own_outputs(network, x.rows);
     enum status status = check_batch(network, x.rows, error);
     if (status == STATUS_OK)
-        status = forward(network, x, NULL, error);
+        status = forward(network, x, NULL, to, error);
     if (status == STATUS_OK)
-        status = loss(network, x, labels, score, 0.0, error);
+        status = loss(network, to, labels, score, 0.0, error);
     return status;
 }

@@ -185,9 +185,24 @@ static json_t *describe_resumed(const struct record *record) {
                : json_null();
 }
 
-static json_t *describe_test(const struct training_result *result) {
-    return result->tested ? json_pack("{s:f, s:f}", "loss", result->test.loss, "accuracy",
-                                result->test.accuracy)
+/* A row for each label, a column for each class that images were taken for. */
+static json_t *describe_confusion(const struct record *record) {
+    const size_t classes = record->shape->widths[record->shape->layers];
+    json_t *rows = json_array();
+    for (size_t label = 0; label < classes && rows; label++) {
+        json_t *row = json_array();
+        for (size_t c = 0; c < classes && row; c++)
+            row = with(row, json_integer(record->result->confusion[label * classes + c]));
+        rows = with(rows, row);
+    }
+    return rows;
+}
+
+static json_t *describe_test(const struct record *record) {
+    const struct training_result *result = record->result;
+    return result->tested ? json_pack("{s:f, s:f, s:o}", "loss", result->test.loss, "accuracy",
+                                result->test.accuracy, "confusion",
+                                result->confusion ? describe_confusion(record) : json_null())
                           : json_null();
 }
 
@@ -284,8 +299,8 @@ enum status record_write_json(const struct record *record, FILE *file, struct er
         describe_clocks(&record->result->clocks), "seconds", describe_seconds(record), "epochs",
         describe_epochs(&record->result->reached), "best", describe_best(&record->result->reached),
         "target", describe_target(record, &summary), "ended",
-        text_or_null(training_end_names[record->result->ended]), "test",
-        describe_test(record->result), "samples_per_second", rate(summary.samples_per_second),
-        "gflops", rate(summary.gflops), "status", record->status);
+        text_or_null(training_end_names[record->result->ended]), "test", describe_test(record),
+        "samples_per_second", rate(summary.samples_per_second), "gflops", rate(summary.gflops),
+        "status", record->status);
     return write_line(root, file, error);
 }

@@ -7,6 +7,10 @@ struct budget_row budget_scores(size_t samples) {
     return (struct budget_row){samples * 2, 0, sizeof(float)};
 }
 
+struct budget_row budget_outputs(size_t images, size_t classes) {
+    return (struct budget_row){images * classes, 0, sizeof(float)};
+}
+
 struct budget_row budget_rates(const struct training_plan *plan, size_t batches) {
     return (struct budget_row){
         batches * optimizer_rates[optimizer_of(&plan->optimizer)], 0, sizeof(float)};
@@ -128,6 +132,7 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const size_t check = network_check_bytes(shape, plan->batch_size);
     const struct budget_row scores = budget_scores(samples), test_scores = budget_scores(tested);
     const struct budget_row rates = budget_rates(plan, training_batches(plan, trained));
+    const struct budget_row outputs = budget_outputs(tested, shape->widths[shape->layers]);
     const bool shared = shares_host(device);
     const struct loader_options test = plan_test_loader(plan, &dataset->test);
     const struct loader_options epoch = plan_epoch_loader(
@@ -150,7 +155,8 @@ struct training_memory training_memory(struct device *device, const struct netwo
         {HOST, EPOCHS | EVALUATION, held.host},
         {HOST, EPOCHS | EVALUATION, own_bytes(shape, plan, samples)},
         {DEVICE, EVALUATION, loader_device_bytes(&test, test_streamed)},
-        {DEVICE, EVALUATION, budget_bytes(&test_scores, 1, 0)},
+        {DEVICE, EVALUATION, budget_bytes(&test_scores, 1, 0) + budget_bytes(&outputs, 1, 0)},
+        {HOST, EVALUATION, budget_bytes(&test_scores, 1, 0) + budget_bytes(&outputs, 1, 0)},
     };
     struct height heights[PHASES];
     add_up(lines, sizeof lines / sizeof *lines, heights);

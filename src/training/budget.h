@@ -8,6 +8,9 @@
 /* The scores of `samples` samples, [samples, 2], on the host or on the device. */
 struct budget_row budget_scores(size_t samples);
 
+/* The outputs of a network for so many images, [images, classes], likewise. */
+struct budget_row budget_outputs(size_t images, size_t classes);
+
 /* The rates of `batches` steps, [batches, R], on the host or on the device. */
 struct budget_row budget_rates(const struct training_plan *plan, size_t batches);
 

@@ -6,6 +6,18 @@
 #include "training/score.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+static size_t classes_of(const struct evaluation *evaluation) {
+    const struct network_shape *shape = network_shape(evaluation->network);
+    return shape->widths[shape->layers];
+}
+
+/* Where the outputs of these images are kept, if they are. */
+static struct view outputs_of(const struct evaluation *evaluation, size_t first, size_t count) {
+    return evaluation->outputs ? view_rows(evaluation->device_outputs, first, count)
+                               : (struct view){0};
+}
 
 /* A device_enqueue: one batch after another. Before each the observer is asked whether to stop. */
 static enum status enqueue_batches(void *context, struct error *error) {
@@ -22,8 +34,24 @@ static enum status enqueue_batches(void *context, struct error *error) {
         status = loader_take(&evaluation->loader, first, count, &batch, error);
         if (status == STATUS_OK)
             status = network_evaluate(evaluation->network, batch.x, batch.labels,
+                outputs_of(evaluation, first, count),
                 view_rows(evaluation->device_scores, first, count), error);
     }
+    return status;
+}
+
+/* Makes room for the outputs, on the host and on the device. */
+static enum status make_outputs(struct evaluation *evaluation, struct error *error) {
+    const struct budget_row row = budget_outputs(evaluation->images->count, classes_of(evaluation));
+    struct buffer *buffer;
+    evaluation->outputs = malloc(budget_bytes(&row, 1, 0));
+    if (!evaluation->outputs)
+        return error_memory(error, "the outputs of images", budget_bytes(&row, 1, 0));
+    const enum status status = device_allocate(
+        network_device(evaluation->network), budget_elements(&row, 0), &buffer, error);
+    if (status == STATUS_OK)
+        evaluation->device_outputs =
+            device_view(buffer, evaluation->images->count, classes_of(evaluation));
     return status;
 }
 
@@ -35,7 +63,8 @@ enum status evaluation_create(struct evaluation *evaluation, struct network *net
     struct loader_options options = plan_test_loader(plan, images);
     options.scaling = *scaling;
     struct buffer *buffer = NULL;
-    *evaluation = (struct evaluation){.network = network, .plan = plan, .what = what};
+    *evaluation =
+        (struct evaluation){.network = network, .plan = plan, .what = what, .images = images};
     evaluation->scores = malloc(budget_bytes(&scores, 1, 0));
     if (!evaluation->scores)
         return error_memory(error, "the scores of images", budget_bytes(&scores, 1, 0));
@@ -43,6 +72,8 @@ enum status evaluation_create(struct evaluation *evaluation, struct network *net
     if (status == STATUS_OK)
         status = device_allocate(device, budget_elements(&scores, 0), &buffer, error);
     evaluation->device_scores = device_view(buffer, images->count, 2);
+    if (status == STATUS_OK && !again)
+        status = make_outputs(evaluation, error);
     if (status == STATUS_OK && again && !evaluation->loader.streamed)
         status = device_record(device, enqueue_batches, evaluation, &evaluation->recording, error);
     return status;
@@ -57,6 +88,8 @@ enum status evaluation_score(struct evaluation *evaluation,
                                                : enqueue_batches(evaluation, error);
     if (status == STATUS_OK)
         status = device_download(device, evaluation->device_scores, evaluation->scores, error);
+    if (status == STATUS_OK && evaluation->outputs)
+        status = device_download(device, evaluation->device_outputs, evaluation->outputs, error);
     size_t sample;
     if (status == STATUS_OK &&
         !score_average(evaluation->scores, evaluation->device_scores.rows, score, &sample))
@@ -68,10 +101,33 @@ enum status evaluation_score(struct evaluation *evaluation,
     return status;
 }
 
+/* What an image is taken for. Where it is not its label, it is the first of the largest of the
+ * others, whose gradients are as their probabilities. */
+static size_t prediction_of(const struct evaluation *evaluation, size_t image) {
+    const size_t classes = classes_of(evaluation), label = evaluation->images->labels[image];
+    const float *outputs = evaluation->outputs + image * classes;
+    if (evaluation->scores[2 * image + 1] == 1.0f)
+        return label;
+    size_t best = label == 0;
+    for (size_t c = 0; c < classes; c++)
+        if (c != label && outputs[c] > outputs[best])
+            best = c;
+    return best;
+}
+
+void evaluation_confusion(const struct evaluation *evaluation, uint32_t *confusion) {
+    const size_t classes = classes_of(evaluation);
+    memset(confusion, 0, classes * classes * sizeof *confusion);
+    for (size_t i = 0; i < evaluation->images->count; i++)
+        confusion[evaluation->images->labels[i] * classes + prediction_of(evaluation, i)]++;
+}
+
 void evaluation_free(struct evaluation *evaluation) {
     if (evaluation->recording)
         recording_free(network_device(evaluation->network), evaluation->recording);
     buffer_free(evaluation->device_scores.buffer);
     loader_free(&evaluation->loader);
+    buffer_free(evaluation->device_outputs.buffer);
     free(evaluation->scores);
+    free(evaluation->outputs);
 }

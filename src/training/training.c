@@ -115,6 +115,17 @@ static enum status train(struct network *network, const struct dataset *dataset,
     return status;
 }
 
+static enum status count_confusion(
+    const struct evaluation *evaluation, struct training_result *result, struct error *error) {
+    const struct network_shape *shape = network_shape(evaluation->network);
+    const size_t classes = shape->widths[shape->layers], bytes = classes * classes * 4;
+    result->confusion = malloc(bytes);
+    if (!result->confusion)
+        return error_memory(error, "the confusion matrix", bytes);
+    evaluation_confusion(evaluation, result->confusion);
+    return STATUS_OK;
+}
+
 static enum status score_test(struct network *network, const struct images *images,
     const struct training_plan *plan, const struct training_observer *observer,
     struct training_result *result, struct error *error) {
@@ -123,6 +134,8 @@ static enum status score_test(struct network *network, const struct images *imag
         &evaluation, network, images, &result->scaling, plan, "test", false, error);
     if (status == STATUS_OK)
         status = evaluation_score(&evaluation, observer, &result->test, error);
+    if (status == STATUS_OK)
+        status = count_confusion(&evaluation, result, error);
     evaluation_free(&evaluation);
     result->tested = status == STATUS_OK;
     return status;
@@ -191,4 +204,6 @@ enum status training_run(struct network *network, const struct dataset *dataset,
 
 void training_result_free(struct training_result *result) {
     training_position_free(&result->reached);
+    free(result->confusion);
+    result->confusion = NULL;
 }

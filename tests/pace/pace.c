@@ -128,9 +128,9 @@ static double step(void) {
 }
 
 PACED(step(), network_train,
-    (struct network * network, struct view x, struct view labels, struct view scale,
-        struct view scores, struct error *error),
-    (network, x, labels, scale, scores, error))
+    (struct network * network, struct view x, struct view labels, struct view rates,
+        const struct draws *draws, struct view scores, struct error *error),
+    (network, x, labels, rates, draws, scores, error))
 
 /* --- Release; and in the test --- */
 
@@ -140,9 +140,9 @@ PACED_VOID(2000, loader_free, (struct loader * loader), (loader))
 /* --- Evaluate --- */
 
 PACED(5, network_evaluate,
-    (struct network * network, struct view x, struct view labels, struct view scores,
-        struct error *error),
-    (network, x, labels, scores, error))
+    (struct network * network, struct view x, struct view labels, struct view outputs,
+        struct view scores, struct error *error),
+    (network, x, labels, outputs, scores, error))
 
 /* --- Checkpoint --- */
 

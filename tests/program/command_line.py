@@ -252,13 +252,16 @@ class Formats(Command):
         header, row = csv.reader(io.StringIO(done.stdout))
         self.assertEqual(len(header), len(row))
         self.assertEqual(header, (
-            "time commit host os cpu cores spec device type device_name vendor library gemm kernels "
-            "platform driver threads precision step submission environment epochs batch_size layers activation "
-            "learning_rate color tail batches seed shuffle source path train test fingerprint host_bytes "
-            "device_bytes resumed resumed_seconds min_processor_mhz max_processor_mhz min_memory_mhz "
-            "max_memory_mhz clock_limits "
-            "setup load open batching warm_up mean_epoch min_epoch max_epoch unfinished checkpoint release evaluate "
-            "wall loss accuracy test_loss test_accuracy samples_per_second gflops status").split())
+            "time commit host os cpu cores spec device type device_name vendor library gemm kernels platform "
+            "driver threads precision step submission environment epochs batch_size layers activation "
+            "learning_rate color tail batches seed shuffle initial label_smoothing dropout clip_norm normalize "
+            "flip optimizer momentum nesterov weight_decay beta1 beta2 epsilon schedule warmup_epochs source "
+            "path train test fingerprint host_bytes device_bytes resumed resumed_seconds min_processor_mhz "
+            "max_processor_mhz min_memory_mhz max_memory_mhz clock_limits setup load open batching warm_up "
+            "mean_epoch min_epoch max_epoch unfinished validate checkpoint release evaluate wall loss accuracy "
+            "test_loss test_accuracy samples_per_second gflops validation target_accuracy patience keep_best "
+            "validation_loss validation_accuracy best_epoch best_accuracy target_epoch target_epochs_seconds "
+            "target_seconds ended status").split())
         found = dict(zip(header, row))
         self.assertEqual(found["spec"], DEVICES[0])
         self.assertEqual(found["layers"], "1024-64-32-10")

@@ -23,8 +23,10 @@ RUNS = 21 if LONG else 2
 # Seven batches, the last of which is completed from the start; none is a multiple of the threads.
 SAMPLES = ("--data", "synthetic", "--samples", 2000, "--batch-size", 300, "--epochs", 2)
 DEVICES = devices()
+# What else makes a net train, and draws.
+INGREDIENTS = ("--flip", "--dropout", 0.2, "--clip-norm", 0.5, "--normalize", "--optimizer", "adamw")
 # The last batch of each is completed from the start.
-OWN_SHAPES = (("--batch-size", 300), ("--batch-size", 2000, "--samples", 4100),
+OWN_SHAPES = (("--batch-size", 300), ("--batch-size", 2000, "--samples", 4100), INGREDIENTS,
               ("--batch-size", 50, "--samples", 430, "--layers", "300,300"))
 
 
@@ -78,6 +80,8 @@ class Determinism(unittest.TestCase):
                         print(f"no {threads} threads: {done.stderr.strip()}")
                         continue
                 self.check_ways(*given)
+                if threads == 2:
+                    self.check_ways(*given, *INGREDIENTS)
 
     def test_own_gemm(self):
         """The cpu device's own product gives the same for any number of threads, more than there are processors,

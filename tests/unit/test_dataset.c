@@ -1,9 +1,11 @@
 /* The data reader on good and bad files, and the synthetic set. */
 #include "support.h"
 #include "trainer/dataset.h"
+#include "trainer/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,6 +299,48 @@ static void test_out_of_memory(void **state) {
 
 #endif
 
+/* Means and deviations straight from their definition, in either colour; of images that are all
+ * alike; and the same bits for any number of threads. */
+static void test_scaling(void **state) {
+    (void)state;
+    enum { COUNT = 37, PLANE = 16 };
+    const struct image_format format = {.channels = 3, .side = 4, .grey = {0.5, 0.375, 0.125}};
+    uint8_t pixels[COUNT * 3 * PLANE];
+    for (size_t i = 0; i < sizeof pixels; i++) {
+        uint32_t bits[4];
+        random_bits(99, RANDOM_CHECK, 0, i, bits);
+        pixels[i] = (uint8_t)(i / PLANE % 3 == 1 ? bits[0] % 90 : bits[0]);
+    }
+    const struct images images = {.format = &format, .count = COUNT, .pixels = pixels};
+    for (enum color color = COLOR_GREY; color <= COLOR_RGB; color++) {
+        const struct image_scaling found = images_scaling(&images, color, 1);
+        for (size_t c = 0; c < (color == COLOR_GREY ? 1 : 3); c++) {
+            double values[COUNT * PLANE], mean = 0.0, variance = 0.0;
+            for (size_t v = 0; v < COUNT * PLANE; v++) {
+                const uint8_t *at = pixels + v / PLANE * 3 * PLANE + v % PLANE;
+                values[v] = color == COLOR_RGB
+                                ? at[c * PLANE] / 255.0
+                                : (0.5 * at[0] + 0.375 * at[PLANE] + 0.125 * at[2 * PLANE]) / 255.0;
+                mean += values[v] / (COUNT * PLANE);
+            }
+            for (size_t v = 0; v < COUNT * PLANE; v++)
+                variance += pow(values[v] - mean, 2.0) / (COUNT * PLANE);
+            assert_true(fabs(found.means[c] - mean) < 1e-12);
+            assert_true(fabs(found.deviations[c] - sqrt(variance)) < 1e-12);
+        }
+        for (int threads = 2; threads < 5; threads++) {
+            const struct image_scaling again = images_scaling(&images, color, threads);
+            assert_memory_equal(again.means, found.means, sizeof found.means);
+            assert_memory_equal(again.deviations, found.deviations, sizeof found.deviations);
+        }
+    }
+    for (int value = 0; value < 256; value++) {
+        memset(pixels, value, sizeof pixels);
+        const struct image_scaling alike = images_scaling(&images, COLOR_GREY, 2);
+        assert_true(fabs(alike.means[0] - value / 255.0) < 1e-12 && alike.deviations[0] == 1.0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_files),
@@ -311,6 +355,7 @@ int main(void) {
         cmocka_unit_test(test_long_path),
         cmocka_unit_test(test_default_path),
         cmocka_unit_test(test_synthetic),
+        cmocka_unit_test(test_scaling),
 #ifdef TEST_WRAPS_MEMORY
         cmocka_unit_test(test_out_of_memory),
 #endif

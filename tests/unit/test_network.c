@@ -15,7 +15,21 @@ static const char *spec;
 static struct device *device;
 static struct error error;
 
-/* The objective of a batch, straight from its definition: the sum of -log p[label] / classes. */
+/* What dropout draws by. */
+enum { SEED = 77, PASS = 3, FIRST = 40 };
+
+/* What dropout makes of output j of a hidden layer. */
+static double factor_of(const struct network_shape *shape, size_t sample, size_t layer, size_t j) {
+    uint32_t bits[4];
+    if (shape->dropout == 0.0)
+        return 1.0;
+    random_bits(
+        SEED, RANDOM_DROPOUT, PASS, (uint64_t)(FIRST + sample) << 32 | layer << 16 | j / 4, bits);
+    return bits[j % 4] < shape->dropout * 4294967296.0 ? 0.0 : 1.0 / (1.0 - shape->dropout);
+}
+
+/* The objective of a batch, straight from its definition: the sum of the cross-entropies / classes.
+ */
 static double objective(const struct network_shape *shape, const double *parameters, const float *x,
     const uint32_t *labels, size_t batch) {
     enum { WIDEST = 64 };
@@ -34,14 +48,18 @@ static double objective(const struct network_shape *shape, const double *paramet
                 for (size_t k = 0; k < in; k++)
                     next[j] += values[k] * weights[k * out + j];
                 if (l + 1 < shape->layers)
-                    next[j] = plain_activate(shape->activation, next[j]);
+                    next[j] =
+                        plain_activate(shape->activation, next[j]) * factor_of(shape, i, l, j);
             }
             memcpy(values, next, sizeof values);
         }
-        double sum = 0.0;
-        for (size_t j = 0; j < classes; j++)
+        double sum = 0.0, mean = 0.0;
+        for (size_t j = 0; j < classes; j++) {
             sum += exp(values[j]);
-        total += log(sum) - values[labels[i]];
+            mean += values[j] / (double)classes;
+        }
+        total += log(sum) - shape->label_smoothing * mean -
+                 (1.0 - shape->label_smoothing) * values[labels[i]];
     }
     return total / (double)classes;
 }
@@ -55,13 +73,57 @@ static struct view upload(const void *host, size_t rows, size_t columns) {
     return view;
 }
 
+/* The gradient by finite differences. */
+static void differentiate(const struct network_shape *shape, const float *at, const float *x,
+    const uint32_t *labels, size_t batch, double *gradient) {
+    const size_t length = network_parameters_length(shape);
+    const double step = 1e-6;
+    double *parameters = malloc(length * sizeof *parameters);
+    for (size_t i = 0; i < length; i++)
+        parameters[i] = at[i];
+    for (size_t i = 0; i < length; i++) {
+        parameters[i] = at[i] + step;
+        const double above = objective(shape, parameters, x, labels, batch);
+        parameters[i] = at[i] - step;
+        const double below = objective(shape, parameters, x, labels, batch);
+        parameters[i] = at[i];
+        gradient[i] = (above - below) / (2.0 * step);
+    }
+    free(parameters);
+}
+
+/* The factor that makes a gradient as short as it may be. */
+static double clipping(const double *gradient, size_t length, double largest) {
+    double square = 0.0;
+    for (size_t i = 0; i < length; i++)
+        square += gradient[i] * gradient[i];
+    const double factor = largest / sqrt(square);
+    return largest > 0.0 && factor < 1.0 ? factor : 1.0;
+}
+
+/* The loss of a batch, which no smoothing changes. */
+static double total_loss(const struct network_shape *shape, const float *parameters, const float *x,
+    const uint32_t *labels, size_t batch) {
+    const size_t length = network_parameters_length(shape);
+    struct network_shape unsmoothed = *shape;
+    double *exact = malloc(length * sizeof *exact);
+    unsmoothed.label_smoothing = 0.0;
+    for (size_t i = 0; i < length; i++)
+        exact[i] = parameters[i];
+    const double loss = objective(&unsmoothed, exact, x, labels, batch);
+    free(exact);
+    return loss * (double)shape->widths[shape->layers];
+}
+
 /* One step with learning rate 1 takes the gradient off each parameter. */
 static void check_gradient(const struct network_shape *shape, size_t batch, uint64_t seed) {
-    print_message("%zu layers from %zu inputs, %s, batch %zu, seed %llu\n", shape->layers,
-        shape->widths[0], activation_names[shape->activation], batch, (unsigned long long)seed);
+    print_message("%zu layers from %zu inputs, %s, smoothing %g, dropout %g, up to %g, batch %zu, "
+                  "seed %llu\n",
+        shape->layers, shape->widths[0], activation_names[shape->activation],
+        shape->label_smoothing, shape->dropout, shape->clip_norm, batch, (unsigned long long)seed);
     const size_t length = network_parameters_length(shape), inputs = shape->widths[0];
     float *before = malloc(length * sizeof *before), *after = malloc(length * sizeof *after);
-    double *parameters = malloc(length * sizeof *parameters);
+    double *gradient = malloc(length * sizeof *gradient);
     float *x = malloc(batch * inputs * sizeof *x);
     float *scores = calloc(batch * 2, sizeof *scores);
     uint32_t *labels = malloc(batch * sizeof *labels);
@@ -77,20 +139,20 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
     const struct view score_view = upload(scores, batch, 2);
     const float scale = -1.0f; /* the learning rate is 1 */
     const struct view scale_view = upload(&scale, 1, 1);
-    assert_ok(network_train(network, x_view, labels_view, scale_view, NULL, score_view, &error));
+    const uint32_t pass = PASS;
+    const struct draws draws = {SEED, FIRST, upload(&pass, 1, 1)};
+    assert_ok(network_train(network, x_view, labels_view, scale_view, &draws, score_view, &error));
     assert_ok(network_download(network, after, &error));
     assert_ok(device_download(device, score_view, scores, &error));
 
-    for (size_t i = 0; i < length; i++)
-        parameters[i] = before[i];
     double loss = 0.0;
     for (size_t i = 0; i < batch; i++)
         loss += scores[2 * i];
-    const double expected_loss =
-        objective(shape, parameters, x, labels, batch) * (double)shape->widths[shape->layers];
+    const double expected_loss = total_loss(shape, before, x, labels, batch);
     assert_true(fabs(loss - expected_loss) < 1e-5 * expected_loss);
 
-    const double step = 1e-6;
+    differentiate(shape, before, x, labels, batch, gradient);
+    const double factor = clipping(gradient, length, shape->clip_norm);
     double largest = 0.0;
     for (size_t l = 0; l < shape->layers; l++) {
         const size_t out = shape->widths[l + 1];
@@ -98,12 +160,7 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
         const size_t counts[] = {shape->widths[l] * out, out};
         for (int part = 0; part < 2; part++)
             for (size_t i = starts[part]; i < starts[part] + counts[part]; i++) {
-                parameters[i] = before[i] + step;
-                const double above = objective(shape, parameters, x, labels, batch);
-                parameters[i] = before[i] - step;
-                const double below = objective(shape, parameters, x, labels, batch);
-                parameters[i] = before[i];
-                const double expected = (above - below) / (2.0 * step);
+                const double expected = gradient[i] * factor;
                 const double found = (double)before[i] - (double)after[i];
                 const double off = fabs(found - expected);
                 if (!(off <= 1e-6 + 1e-5 * fabs(expected)))
@@ -118,9 +175,10 @@ static void check_gradient(const struct network_shape *shape, size_t batch, uint
     buffer_free(labels_view.buffer);
     buffer_free(score_view.buffer);
     buffer_free(scale_view.buffer);
+    buffer_free(draws.pass.buffer);
     free(before);
     free(after);
-    free(parameters);
+    free(gradient);
     free(x);
     free(scores);
     free(labels);
@@ -138,10 +196,34 @@ static void test_gradients(void **state) {
     }
 }
 
-/* Evaluating gives the scores, and leaves the parameters as they are. */
+/* With what makes nets train: each by itself, and all together. */
+static void test_ingredients(void **state) {
+    (void)state;
+    static const struct {
+        double smoothing, dropout, clip;
+    } of[] = {
+        {0.3, 0.0, 0.0}, {0.0, 0.4, 0.0}, {0.0, 0.0, 0.02}, {0.0, 0.0, 1e6}, {0.1, 0.25, 0.05}};
+    for (size_t n = 0; n < sizeof of / sizeof *of; n++)
+        for (enum activation a = ACTIVATION_SIGMOID; a <= ACTIVATION_RELU; a++)
+            check_gradient(&(struct network_shape){.layers = 4,
+                               .widths = {9, 17, 12, 7, 4},
+                               .activation = a,
+                               .label_smoothing = of[n].smoothing,
+                               .dropout = of[n].dropout,
+                               .clip_norm = of[n].clip},
+                11, 20 + n);
+}
+
+/* Evaluating gives the scores, without dropping or smoothing anything, and leaves the parameters as
+ * they are. */
 static void test_evaluate(void **state) {
     (void)state;
-    const struct network_shape shape = {2, {6, 5, 3}, ACTIVATION_TANH};
+    const struct network_shape shape = {2, {6, 5, 3}, ACTIVATION_TANH},
+                               dropping = {.layers = 2,
+                                   .widths = {6, 5, 3},
+                                   .activation = ACTIVATION_TANH,
+                                   .dropout = 0.5,
+                                   .label_smoothing = 0.5};
     const size_t length = network_parameters_length(&shape);
     float *before = malloc(length * sizeof *before), *after = malloc(length * sizeof *after);
     double exact[512];
@@ -149,13 +231,14 @@ static void test_evaluate(void **state) {
     const float x[12] = {0.5f, -1.0f, 0.25f, 0, 2.0f, 0, 1.0f};
     float scores[4] = {0};
     const uint32_t labels[2] = {2, 0};
+    const struct view none = {0};
     network_first_parameters(&shape, 5, before);
     struct network *network;
-    assert_ok(network_create(device, &shape, 2, &network, &error));
+    assert_ok(network_create(device, &dropping, 2, &network, &error));
     assert_ok(network_upload(network, before, &error));
     const struct view x_view = upload(x, 2, 6), labels_view = upload(labels, 2, 1);
     const struct view score_view = upload(scores, 2, 2);
-    assert_ok(network_evaluate(network, x_view, labels_view, score_view, &error));
+    assert_ok(network_evaluate(network, x_view, labels_view, none, score_view, &error));
     assert_ok(network_download(network, after, &error));
     assert_memory_equal(before, after, length * sizeof *before);
     assert_ok(device_download(device, score_view, scores, &error));
@@ -166,9 +249,22 @@ static void test_evaluate(void **state) {
         assert_true(fabs(scores[2 * i] - loss) < 1e-6 * loss);
         assert_true(scores[2 * i + 1] == 0.0f || scores[2 * i + 1] == 1.0f);
     }
+    /* The same scores where the outputs are wanted. */
+    const float zeros[6] = {0};
+    const struct view outputs_view = upload(zeros, 2, 3);
+    float again[4], outputs[6];
+    assert_ok(network_evaluate(network, x_view, labels_view, outputs_view, score_view, &error));
+    assert_ok(device_download(device, score_view, again, &error));
+    assert_ok(device_download(device, outputs_view, outputs, &error));
+    assert_memory_equal(again, scores, sizeof scores);
+    for (size_t i = 0; i < 2; i++) {
+        const double p = outputs[3 * i + labels[i]] * 3.0 + 1.0;
+        assert_true(fabs(-log(p) - scores[2 * i]) < 1e-5);
+    }
+    buffer_free(outputs_view.buffer);
     const struct view three = {x_view.buffer, 0, 3, 4};
-    assert_fails(network_evaluate(network, three, labels_view, score_view, &error), STATUS_FAILED,
-        "a batch of 3 samples; it has room for 2");
+    assert_fails(network_evaluate(network, three, labels_view, none, score_view, &error),
+        STATUS_FAILED, "a batch of 3 samples; it has room for 2");
     network_free(network);
     buffer_free(x_view.buffer);
     buffer_free(labels_view.buffer);
@@ -232,6 +328,7 @@ static void test_initial(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_ingredients),
         cmocka_unit_test(test_evaluate),
         cmocka_unit_test(test_shape),
         cmocka_unit_test(test_initial),

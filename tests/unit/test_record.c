@@ -25,6 +25,9 @@ static struct {
 
 static int make_record(void **state) {
     (void)state;
+    static uint32_t confusion[100];
+    for (uint32_t c = 0; c < 100; c++)
+        confusion[c] = c;
     const struct training_epoch epochs[4] = {
         {0.25, {2.25, 0.1}}, {0.5, {2.125, 0.2}}, {0.125, {2.0625, 0.3}}, {0.375, {1.9375, 0.4}}};
     memcpy(whole.epochs, epochs, sizeof epochs);
@@ -76,6 +79,7 @@ static int make_record(void **state) {
         .unfinished = 0.0469,
         .reached = {.epochs_done = 4, .epochs = whole.epochs, .seconds = 0.0009},
         .tested = true,
+        .confusion = confusion,
         .test = {1.625, 0.4375}};
     whole.record = (struct record){.time = "2026-03-04T05:06:07Z",
         .commit = "0123456789ab",
@@ -183,7 +187,12 @@ static void test_json(void **state) {
         "{\"seconds\":0.125,\"loss\":2.0625,\"accuracy\":0.3,\"validation\":null},"
         "{\"seconds\":0.375,\"loss\":1.9375,\"accuracy\":0.4,\"validation\":null}],"
         "\"best\":null,\"target\":null,\"ended\":null,"
-        "\"test\":{\"loss\":1.625,\"accuracy\":0.4375},"
+        "\"test\":{\"loss\":1.625,\"accuracy\":0.4375,\"confusion\":["
+        "[0,1,2,3,4,5,6,7,8,9],[10,11,12,13,14,15,16,17,18,19],"
+        "[20,21,22,23,24,25,26,27,28,29],[30,31,32,33,34,35,36,37,38,39],"
+        "[40,41,42,43,44,45,46,47,48,49],[50,51,52,53,54,55,56,57,58,59],"
+        "[60,61,62,63,64,65,66,67,68,69],[70,71,72,73,74,75,76,77,78,79],"
+        "[80,81,82,83,84,85,86,87,88,89],[90,91,92,93,94,95,96,97,98,99]]},"
         "\"samples_per_second\":14208.0,\"gflops\":0.948867072,\"status\":\"complete\"}\n");
 }
 
@@ -201,7 +210,7 @@ static void test_csv(void **state) {
         {"epochs", "6"}, {"batch_size", "120"}, {"layers", "1024-16-8-10"}, {"activation", "tanh"},
         {"learning_rate", "0.03"}, {"color", "grey"}, {"tail", "short"}, {"batches", "resident"},
         {"seed", "77"}, {"shuffle", "true"}, {"initial", "normal"}, {"label_smoothing", "0"},
-        {"dropout", "0"}, {"clip_norm", ""}, {"flip", "false"}, {"normalize", "false"},
+        {"dropout", "0"}, {"clip_norm", ""}, {"normalize", "false"}, {"flip", "false"},
         {"optimizer", "sgd"}, {"momentum", "0.875"}, {"nesterov", "true"},
         {"weight_decay", "0.0625"}, {"beta1", "0.75"}, {"beta2", "0.5"}, {"epsilon", "0.125"},
         {"schedule", "linear"}, {"warmup_epochs", "2"}, {"source", "files"},

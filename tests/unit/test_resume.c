@@ -136,6 +136,17 @@ static void test_interruption(void **state) {
             .batches = BATCHES_STREAMED}};
     for (size_t p = 0; p < sizeof plans / sizeof *plans; p++)
         interrupt_everywhere(&plans[p]);
+    shape.dropout = 0.3;
+    shape.clip_norm = 0.5;
+    for (size_t b = BATCHES_RESIDENT; b <= BATCHES_STREAMED; b++)
+        interrupt_everywhere(&(struct training_plan){.epochs = EPOCHS,
+            .batch_size = 50,
+            .learning_rate = 0.05,
+            .batches = b,
+            .normalize = true,
+            .flip = true,
+            .seed = 6});
+    shape.dropout = shape.clip_norm = 0.0;
 }
 
 /* Positions that are none of the plan, which has 5 batches. */

@@ -452,6 +452,52 @@ static void test_no_epochs(void **state) {
     training_result_free(&result);
 }
 
+/* What each test image is taken for, from the parameters, in double precision. */
+static void test_confusion(void **state) {
+    (void)state;
+    enum { CLASSES = 10, HIDDEN = 8 };
+    const struct image_format *format = dataset->test.format;
+    struct training_plan plan = basic;
+    plan.epochs = 41;
+    plan.learning_rate = 0.02;
+    struct training_result result;
+    float *parameters = malloc(network_parameters_length(&shape) * sizeof *parameters);
+    uint32_t expected[CLASSES * CLASSES] = {0}, right = 0, closest = 0;
+    assert_ok(train(&plan, &result, parameters));
+    for (size_t i = 0; i < dataset->test.count; i++) {
+        const uint8_t *pixels = dataset->test.pixels + i * image_bytes(format);
+        double hidden[HIDDEN], outputs[CLASSES];
+        for (size_t j = 0; j < HIDDEN; j++) {
+            double sum = parameters[network_bias_offset(&shape, 0) + j];
+            for (size_t k = 0; k < CIFAR10_PLANE; k++)
+                sum += parameters[k * HIDDEN + j] *
+                       (format->grey[0] * pixels[k] + format->grey[1] * pixels[CIFAR10_PLANE + k] +
+                           format->grey[2] * pixels[2 * CIFAR10_PLANE + k]) /
+                       255.0;
+            hidden[j] = tanh(sum);
+        }
+        size_t best = 0;
+        for (size_t j = 0; j < CLASSES; j++) {
+            outputs[j] = parameters[network_bias_offset(&shape, 1) + j];
+            for (size_t k = 0; k < HIDDEN; k++)
+                outputs[j] +=
+                    parameters[network_weights_offset(&shape, 1) + k * CLASSES + j] * hidden[k];
+            best = outputs[j] > outputs[best] ? j : best;
+        }
+        for (size_t j = 0; j < CLASSES; j++) /* none is so close that rounding decides */
+            closest += j != best && outputs[best] - outputs[j] < 1e-5;
+        expected[dataset->test.labels[i] * CLASSES + best]++;
+    }
+    assert_int_equal(closest, 0);
+    assert_memory_equal(result.confusion, expected, sizeof expected);
+    for (size_t c = 0; c < CLASSES; c++)
+        right += result.confusion[c * CLASSES + c];
+    assert_true(fabs((double)right / (double)dataset->test.count - result.test.accuracy) < 1e-9);
+    assert_true(right > dataset->test.count / 4 && right < dataset->test.count);
+    free(parameters);
+    training_result_free(&result);
+}
+
 /* What a run says of the synthetic set: it is learnt. */
 static void test_learning(void **state) {
     (void)state;
@@ -485,6 +531,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_foretold_is_checked),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_no_epochs),
+        cmocka_unit_test(test_confusion),
         cmocka_unit_test(test_learning),
     };
     spec = argc > 1 ? argv[1] : "reference";
