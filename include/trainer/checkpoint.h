@@ -4,6 +4,10 @@
  * ..., Linear): layer l has "2l.weight" [out, in] and "2l.bias" [out], float32. So
  * model.load_state_dict(load_file(path)) reads our files, and PyTorch's files can be loaded here.
  *
+ * The metadata of what the program saves has "trainer.activation" and "trainer.color", the
+ * names of the options; and "trainer.means" and "trainer.deviations" where images were scaled by
+ * them.
+ *
  * A checkpoint is a file from which a run can continue. Besides the weights it has
  * - the states of the optimiser, as tensors with a prefix before the names of the weights:
  *   "trainer.momentum_buffer." of sgd with momentum or weight decay, "trainer.exp_avg." and
@@ -43,7 +47,7 @@ struct checkpoint_setting {
 struct checkpoint_run {
     const struct checkpoint_setting *settings;
     size_t settings_count;
-    const struct training_position *position;
+    const struct training_position *position; /* NULL: it is no run, only settings beside weights */
     const char *choices; /* of the device (device_choices); NULL or empty: none */
 };
 
@@ -64,13 +68,13 @@ enum status checkpoint_reserve(const char *path, const struct network_shape *sha
     struct error *error);
 void checkpoint_close_place(struct reservation *place);
 
-/* Writes the parameters (see network.h), and the states and the run unless `run` is NULL, to the
- * reserved path. Then it reserves the place again for the next time. The data are written to the
- * temporary file and synced, that file is renamed over the path, and its folder is synced. So the
- * old file stays until the new one is whole. The new file has the mode of the old one, and its
- * group and owner where the system allows it. STATUS_FAILED, naming the path and why, when it can't
- * be written. STATUS_DIVERGED when a parameter is not finite: such a file could not be loaded, so
- * the old one is kept. */
+/* Writes the parameters (see network.h), and the states and the run unless `run` is NULL or has no
+ * position, to the reserved path. Then it reserves the place again for the next time. The data are
+ * written to the temporary file and synced, that file is renamed over the path, and its folder is
+ * synced. So the old file stays until the new one is whole. The new file has the mode of the old
+ * one, and its group and owner where the system allows it. STATUS_FAILED, naming the path and why,
+ * when it can't be written. STATUS_DIVERGED when a parameter is not finite: such a file could not
+ * be loaded, so the old one is kept. */
 enum status checkpoint_save(struct reservation *place, const struct network_shape *shape,
     const float *parameters, const struct checkpoint_run *run, struct error *error);
 

@@ -70,7 +70,7 @@ bool layout_create(
 
 uint64_t layout_file_bytes(const struct layout *layout, bool is_run) {
     /* Bytes of the header, at most. */
-    enum { OF_TENSOR = 128, OF_FORMAT = 256, OF_SETTINGS = 128 * 1024 };
+    enum { OF_TENSOR = 128, OF_FORMAT = 1024, OF_SETTINGS = 128 * 1024 };
     return LENGTH_BYTES + OF_FORMAT + (is_run ? OF_SETTINGS : 0) + layout->count * OF_TENSOR +
            layout->bytes;
 }

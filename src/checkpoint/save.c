@@ -30,17 +30,20 @@ static bool set_whole(json_t *metadata, const char *name, size_t value) {
     return set_text(metadata, name, text);
 }
 
-static bool describe_run(json_t *metadata, const struct checkpoint_run *run) {
-    const struct training_position *position = run->position;
+static bool describe_position(json_t *metadata, const struct training_position *position) {
     char seconds[32];
     const locale_t before = locale_begin();
     snprintf(seconds, sizeof seconds, "%.17g", position->seconds);
     locale_end(before);
-    bool done = set_text(metadata, GENERATOR_NAME, GENERATOR) &&
-                set_whole(metadata, EPOCHS_NAME, position->epochs_done) &&
-                set_whole(metadata, BATCHES_NAME, position->batches_done) &&
-                set_whole(metadata, SAMPLES_NAME, position->samples_done) &&
-                set_text(metadata, SECONDS_NAME, seconds);
+    return set_text(metadata, GENERATOR_NAME, GENERATOR) &&
+           set_whole(metadata, EPOCHS_NAME, position->epochs_done) &&
+           set_whole(metadata, BATCHES_NAME, position->batches_done) &&
+           set_whole(metadata, SAMPLES_NAME, position->samples_done) &&
+           set_text(metadata, SECONDS_NAME, seconds);
+}
+
+static bool describe_run(json_t *metadata, const struct checkpoint_run *run) {
+    bool done = !run->position || describe_position(metadata, run->position);
     for (size_t s = 0; s < run->settings_count && done; s++)
         if (utf8_is(run->settings[s].value))
             done = set_text(metadata, run->settings[s].name, run->settings[s].value);
@@ -131,8 +134,9 @@ static enum status save(struct reservation *place, writer *write_parts,
     const struct network_shape *shape, const float *parameters, const struct checkpoint_run *run,
     struct error *error) {
     const struct training_position none = {0};
-    const struct training_position *position = run ? run->position : &none;
-    const struct contents contents = {run ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT,
+    const struct training_position *position = run && run->position ? run->position : &none;
+    const struct contents contents = {
+        run && run->position ? shape->optimizer : OPTIMIZER_GRADIENT_DESCENT,
         position->best && position->validated > 0, position->epochs_done, position->validated,
         position->samples_done};
     struct layout layout;

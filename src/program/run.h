@@ -11,6 +11,8 @@
 
 #include <sys/types.h>
 
+enum { WEIGHTS_SETTINGS_MAX = 4 };
+
 struct run {
     const struct options *options;
     /* The open checkpoint that the run continues; NULL: it continues none. */
@@ -30,8 +32,10 @@ struct run {
     /* Record.status is NULL before the run is planned, and after a failure in training. */
     struct record record;
     struct progress progress;
-    struct checkpoint_setting settings[OPTIONS_MAX + 3]; /* written to each checkpoint */
+    /* Written to each checkpoint: options, what else is known of the run, what weights mean. */
+    struct checkpoint_setting settings[OPTIONS_MAX + 3 + WEIGHTS_SETTINGS_MAX];
     size_t settings_count;
+    bool weights_described;                               /* they have what weights mean */
     size_t saved_epochs, saved_batches;                   /* position of the last checkpoint */
     bool saved;                                           /* this run has written a checkpoint */
     char warned[sizeof((struct device_info){0}.warning)]; /* the device's last warning */

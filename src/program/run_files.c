@@ -5,7 +5,9 @@
 #include "program/version.h"
 #include "system/clock.h"
 #include "system/file.h"
+#include "system/locale.h"
 #include "system/reservation.h"
+#include "system/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +205,37 @@ enum status run_describe(struct run *run, struct error *error) {
                      options.resume, dataset->path[0] ? dataset->path : "the synthetic set");
 }
 
+/* Adds so many numbers as a setting. */
+static void keep_numbers(
+    struct checkpoint_setting *setting, const char *name, const double *numbers, size_t count) {
+    const locale_t before = locale_begin();
+    *setting = (struct checkpoint_setting){0};
+    snprintf(setting->name, sizeof setting->name, "%s", name);
+    for (size_t n = 0; n < count; n++)
+        text_append(setting->value, sizeof setting->value, "%s%.17g", n ? " " : "", numbers[n]);
+    locale_end(before);
+}
+
+/* What must be known of a net besides its weights, to use it on images elsewhere. It is known once
+ * the training has begun. */
+static size_t describe_weights(
+    const struct run *run, struct checkpoint_setting settings[WEIGHTS_SETTINGS_MAX]) {
+    const struct image_scaling *scaling = &run->result.scaling;
+    const bool grey = run->options->plan.color == COLOR_GREY;
+    size_t count = 0;
+    settings[count++] = (struct checkpoint_setting){.name = "trainer.activation"};
+    settings[count++] = (struct checkpoint_setting){.name = "trainer.color"};
+    snprintf(settings[0].value, sizeof settings[0].value, "%s",
+        activation_names[run->options->shape.activation]);
+    snprintf(settings[1].value, sizeof settings[1].value, "%s", color_names[!grey]);
+    if (scaling->used) {
+        const size_t channels = grey ? 1 : IMAGE_SCALED_CHANNELS;
+        keep_numbers(&settings[count++], "trainer.means", scaling->means, channels);
+        keep_numbers(&settings[count++], "trainer.deviations", scaling->deviations, channels);
+    }
+    return count;
+}
+
 static bool is_saved(const struct run *run, const struct training_position *position) {
     return run->saved && run->saved_epochs == position->epochs_done &&
            run->saved_batches == position->batches_done;
@@ -218,6 +251,9 @@ static enum status save_checkpoint(struct run *run, writer *write_file, struct e
     if (!options->checkpoint || is_saved(run, position))
         return STATUS_OK;
     const double start = clock_seconds();
+    if (!run->weights_described)
+        run->settings_count += describe_weights(run, run->settings + run->settings_count);
+    run->weights_described = true;
     char *choices = device_choices(run->device);
     const struct checkpoint_run state = {run->settings, run->settings_count, position, choices};
     enum status status = choices ? network_download(run->network, run->parameters, error)
@@ -254,7 +290,10 @@ enum status run_save_weights(struct run *run, struct error *error) {
     const bool best = run->options->plan.keep_best && reached->validated > 0;
     const enum status status =
         best ? STATUS_OK : network_download(run->network, run->parameters, error);
+    struct checkpoint_setting settings[WEIGHTS_SETTINGS_MAX];
+    const struct checkpoint_run about = {
+        .settings = settings, .settings_count = describe_weights(run, settings)};
     return status == STATUS_OK ? checkpoint_save_last(run->weights_place, &run->options->shape,
-                                     best ? reached->best : run->parameters, NULL, error)
+                                     best ? reached->best : run->parameters, &about, error)
                                : status;
 }

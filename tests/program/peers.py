@@ -8,7 +8,6 @@ A peer that is not here is skipped, by name; with none at all the exit status is
 import calendar
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -17,12 +16,12 @@ import time
 import unittest
 
 from common import CACHE, MOMENTS, PATIENCE, environment, moment, record, run
+from fixtures.cifar import RECORD_BYTES, make_folder
 from fixtures.interpreters import python_with
 
 PEERS = sys.argv.pop(1)
 PYTHON = python_with("numpy") or sys.executable
 SEED = 20261124  # of the images
-FILE_BYTES, RECORD_BYTES = 30730000, 3073
 TRAINING = ("--samples", "600", "--batch-size", "250", "--epochs", "3", "--layers", "64,32")
 SCRIPTS = ("numpy_blas.py", "pytorch.py", "jax_scan.py", "tinygrad_jit.py")
 FOLDER = tempfile.mkdtemp(prefix="trainer-peers-")
@@ -34,18 +33,9 @@ PHASES = ("setup", "load", "open", "batching", "warm_up", "release", "evaluate")
 
 
 def make_images():
-    """Files of CIFAR-10's form, of random images: the training files are one, the test file is another.
-    And a folder with the beginning of one, and one with a label that is none."""
+    """Random images; and a folder with the beginning of a file, and one with a label that is none."""
     print(f"seed {SEED}", file=sys.stderr)
-    source = random.Random(SEED)
-    training = [os.path.join(FOLDER, f"data_batch_{i}.bin") for i in range(1, 6)]
-    for path in (training[0], os.path.join(FOLDER, "test_batch.bin")):
-        images = bytearray(source.getrandbits(8 * FILE_BYTES).to_bytes(FILE_BYTES, "little"))
-        images[::RECORD_BYTES] = bytes(source.randrange(10) for _ in images[::RECORD_BYTES])
-        with open(path, "wb") as file:
-            file.write(images)
-    for path in training[1:]:
-        os.link(training[0], path)
+    images = bytearray(make_folder(FOLDER, SEED))
     os.mkdir(SHORT)
     with open(os.path.join(SHORT, "data_batch_1.bin"), "wb") as file:
         file.write(images[:-1])

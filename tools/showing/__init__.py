@@ -1,0 +1,1 @@
+"""The parts of tools/show: a net, images, and the page of both."""
