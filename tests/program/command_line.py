@@ -190,7 +190,10 @@ class Formats(Command):
         self.assertEqual(found["config"], {
             "epochs": 2, "batch_size": 64, "layers": [1024, 64, 32, 10], "activation": "sigmoid",
             "learning_rate": 0.01, "color": "grey", "tail": "wrap", "batches": "resident", "seed": 1,
-            "shuffle": False})
+            "shuffle": False, "optimizer": "sgd", "momentum": 0, "nesterov": False, "weight_decay": 0,
+            "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "schedule": "constant", "warmup_epochs": 0,
+            "validation": 0, "target_accuracy": None, "patience": 0, "keep_best": False, "initial": "normal",
+            "label_smoothing": 0, "dropout": 0, "clip_norm": None, "normalize": False, "flip": False})
         self.assertEqual((found["dataset"]["train"], found["dataset"]["test"]), (200, 200))
         self.assertEqual(found["status"], "complete")
         self.assertEqual(len(found["epochs"]), 2)

@@ -25,11 +25,19 @@ SEED = 20261124  # of the images
 TRAINING = ("--samples", "600", "--batch-size", "250", "--epochs", "3", "--layers", "64,32")
 SCRIPTS = ("numpy_blas.py", "pytorch.py", "jax_scan.py", "tinygrad_jit.py")
 FOLDER = tempfile.mkdtemp(prefix="trainer-peers-")
-SHORT, TEN, WEIGHTS, OTHER_WEIGHTS, WIDE_WEIGHTS = (os.path.join(FOLDER, name)
-                                                    for name in ("short", "ten", "first", "other", "wide"))
+SHORT, TEN, WEIGHTS, OTHER_WEIGHTS, WIDE_WEIGHTS, RECIPE_WEIGHTS = (os.path.join(FOLDER, name)
+                                                    for name in ("short", "ten", "first", "other", "wide", "recipe"))
 # Of losses; those of nine steps differ by less than 1e-6. Of accuracies: a hit or two may hang on rounding.
 CLOSE, CLOSE_HITS = 1e-5, 2 / 600
-PHASES = ("setup", "load", "open", "batching", "warm_up", "release", "evaluate")
+PHASES = ("setup", "load", "open", "batching", "warm_up", "validate", "release", "evaluate")
+RECIPES = (
+    ("--shuffle", "--flip", "--normalize", "--color", "rgb", "--activation", "tanh", "--seed", "7"),
+    ("--momentum", "0.9", "--nesterov", "--weight-decay", "0.001", "--schedule", "cosine", "--warmup-epochs", "1"),
+    ("--optimizer", "adamw", "--learning-rate", "0.001", "--weight-decay", "0.01", "--schedule", "linear", "--shuffle",
+     "--beta1", "0.8", "--beta2", "0.99", "--epsilon", "1e-6"),
+    ("--label-smoothing", "0.1", "--clip-norm", "5", "--schedule", "step"),
+    ("--validation", "100", "--target-accuracy", "0.02", "--normalize"),
+)
 
 
 def make_images():
@@ -45,9 +53,9 @@ def make_images():
         file.write(images)
 
 
-def make_weights(path, layers, seed):
+def make_weights(path, layers, seed, *more):
     done = run("--device", "reference", "--data", "synthetic", "--samples", 1, "--batch-size", 1, "--epochs",
-               0, "--layers", layers, "--seed", seed, "--quiet", "--save", path)
+               0, "--layers", layers, "--seed", seed, *more, "--quiet", "--save", path)
     assert done.returncode == 0, done.stderr
 
 
@@ -159,6 +167,29 @@ class Peers(unittest.TestCase):
                 wall = one["seconds"]["wall"]
                 self.assertTrue(close(phases_of(one), wall, 0.02 * wall + 0.01), one["seconds"])
 
+    def check_recipes(self, script):
+        """The trainer's own order, turned images, scaling, steps and end, in each mode."""
+        for options in RECIPES:
+            with self.subTest(options=options):
+                more = [word for word in options if word in ("--color", "rgb")]
+                seed = int(options[options.index("--seed") + 1]) if "--seed" in options else 1
+                make_weights(RECIPE_WEIGHTS, "64,32", seed, *more)
+                done = self.train(script, "--device", "cpu", "--threads", "1", *options, weights=RECIPE_WEIGHTS)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                expected = record("--device", "reference", "--data", FOLDER, *TRAINING, *options)
+                for one in records_of(done):
+                    self.assertEqual(differences(one, expected), [])
+                    self.assertEqual(missing(one, expected), [])
+                    self.assertEqual({**one["config"], "seed": seed}, expected["config"])
+                    self.assertEqual(one["dataset"], expected["dataset"])
+                    for key in ("ended", "status"):
+                        self.assertEqual(one[key], expected[key])
+                    if expected["target"]:
+                        self.assertEqual(one["target"]["epoch"], expected["target"]["epoch"])
+                        self.assertEqual(one["best"]["epoch"], expected["best"]["epoch"])
+                        self.assertGreater(one["target"]["seconds"], one["target"]["epochs_seconds"])
+                        self.assertGreater(one["seconds"]["validate"], 0)
+
     def check_refused(self, script):
         none = os.path.join(FOLDER, "none")
         for arguments, text in ((("--layers", "65,32"), r"--weights .*: no '0.weight' of the shape \[65, "),
@@ -177,10 +208,12 @@ class Peers(unittest.TestCase):
     def test_pytorch(self):
         self.check("pytorch.py", ["eager", "compile"])
         self.check_refused("pytorch.py")
+        self.check_recipes("pytorch.py")
 
     def test_jax(self):
         self.check("jax_scan.py", ["scan", "step"])
         self.check_refused("jax_scan.py")
+        self.check_recipes("jax_scan.py")
 
     def test_tinygrad(self):
         self.check("tinygrad_jit.py", ["jit"])
@@ -238,10 +271,32 @@ class Peers(unittest.TestCase):
             self.assertFalse(close(value, 2.3, 1e-3))
             self.assertFalse(close(2.3, value, 1e-3))
 
+    def test_generator(self):
+        """Its numbers are those of the golden values, which are written apart from it."""
+        script = ("import sys, types; sys.path[:0] = sys.argv[1:]; import draws, recipe; "
+                  "args = types.SimpleNamespace(seed=2**40 + 9, shuffle=True, training=257, steps=3, batch_size=100); "
+                  "order = draws.permutation(args.seed, draws.ORDER, 4, 257); "
+                  "assert recipe.order_of(args, 4).ravel().tolist() == order + order[:43]; "
+                  "turned = [draws.is_flipped(args.seed, 4, n) for n in range(300)]; "
+                  "assert recipe.turned_of(args, 4).ravel().tolist() == turned")
+        subprocess.run([PYTHON, "-B", "-c", script, PEERS, os.path.join(os.path.dirname(__file__), "..", "golden")],
+                       check=True, timeout=PATIENCE)
+
+    def test_recipe_usage(self):
+        """Only some peers have recipes; a value that makes no sense is refused."""
+        done = run_peer("numpy_blas.py", "--weights", WEIGHTS, "--device", "cpu", "--optimizer", "adamw")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        for script in ("pytorch.py", "jax_scan.py"):
+            for arguments in (("--dropout", "1"), ("--momentum", "nan"), ("--validation", "-1"),
+                              ("--samples", "100", "--validation", "100"), ("--target-accuracy", "0.5"),
+                              ("--optimizer", "lion"), ("--schedule", "onecycle")):
+                done = run_peer(script, "--weights", WEIGHTS, *arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), (script, arguments, done.stderr))
+
     def test_all(self):
         """No peer is without a test."""
         self.assertEqual(sorted(name for name in os.listdir(PEERS) if name.endswith(".py")),
-                         sorted([*SCRIPTS, "__init__.py", "common.py"]))
+                         sorted([*SCRIPTS, "__init__.py", "common.py", "recipe.py"]))
 
     def test_usage(self):
         fine = ("--weights", WEIGHTS)

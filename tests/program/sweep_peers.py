@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import types
 import unittest
 from unittest import mock
 
@@ -101,12 +102,32 @@ class Peers(Swept):
         """They are not run in the place of something else."""
         for more in (("--shuffle",), ("--color", "rgb"), ("--tail", "drop")):
             rows = self.run_sweep("--repeat", 1, *more)
-            self.assertIn("the peers can't do --device cpu", self.errors)
+            self.assertIn("numpy blas can't do --device cpu", self.errors)
             self.assertEqual([row["device"]["kind"] for row in rows], ["cpu"])
-        self.assertEqual(programs.peer_options({"device": "cpu", "shuffle": None}), None)
-        self.assertEqual(programs.peer_options({"device": "cpu", "batches": "streamed"}), None)
-        self.assertEqual(programs.peer_options({"device": "cuda:1", "gemm": "own", "tail": "wrap", "seed": "2"}),
-                         {"device": "cuda", "seed": "2"})
+        for peer, mode in (("numpy", "blas"), ("pytorch", "graph"), ("tinygrad", "jit")):
+            self.assertEqual(programs.peer_options({"device": "cpu", "shuffle": None}, peer, mode), None)
+        for peer, mode in (("numpy", "blas"), ("jax", "scan")):
+            self.assertEqual(programs.peer_options({"device": "cpu", "batches": "streamed"}, peer, mode), None)
+            self.assertEqual(programs.peer_options(
+                {"device": "cuda:1", "gemm": "own", "tail": "wrap", "seed": "2"}, peer, mode),
+                {"device": "cuda", "seed": "2"})
+        for other in ({"patience": "3"}, {"keep-best": None}, {"init": "weights"}, {"tail": "short"}):
+            self.assertEqual(programs.peer_options({"device": "cpu", **other}, "pytorch", "eager"), None)
+
+    def test_recipes(self):
+        """Peers that know them have them as they are, but for what a device does in its own way."""
+        options = {"device": "cpu", "shuffle": None, "optimizer": "adamw", "initial": "he", "seed": "3", "color": "rgb"}
+        for peer, mode in (("pytorch", "eager"), ("pytorch", "compile"), ("jax", "scan"), ("jax", "step")):
+            self.assertEqual(programs.peer_options({**options, "gemm": "own", "step": "fused"}, peer, mode), options)
+        asked = []
+        trainer = types.SimpleNamespace(data=lambda: "images", first_weights=lambda some: asked.append(some) or "first")
+        words = programs.peer_command(trainer, "jax", "scan", options, 2)
+        self.assertEqual(words[2:], ["--weights", "first", "--mode", "scan", "--device", "cpu", "--shuffle",
+                                     "--optimizer", "adamw", "--initial", "he", "--seed", "3", "--color", "rgb",
+                                     "--data", "images", "--threads", "2"])
+        self.assertEqual(asked, [options])
+        words = programs.peer_command(trainer, "jax", "scan", {"device": "cpu", "seed": "3"}, None)
+        self.assertNotIn("--seed", words)  # nothing is drawn
 
     def test_in_turn(self):
         """The trainer first, then each peer in each of its modes; and so again."""

@@ -90,22 +90,24 @@ class Comparison(unittest.TestCase):
     """Of losses: of one and the same training."""
 
     def test_first_weights(self):
-        """A file for each net and seed, made once."""
+        """A file for each net, seed and distribution, made once."""
         made, trainer = [], object.__new__(programs.Trainer)
         trainer.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, trainer.folder)
 
         def output(*words):
-            options = dict(zip(words[::2], words[1::2]))
-            made.append((options["--layers"], options["--seed"]))
+            at = words.index("--epochs") + 2
+            made.append(dict(zip(words[at:-3:2], words[at + 1:-3:2])))
             with open(words[-1], "w", encoding="utf-8"):
                 pass
 
         trainer.output = output
-        wanted = [("8", "1"), ("8", "2"), ("9", "1"), ("8", "1")]
-        paths = [trainer.first_weights(*one) for one in wanted]
-        self.assertEqual(made, wanted[:3])
-        self.assertEqual((len(set(paths)), paths[0]), (3, paths[3]))
+        wanted = [{"layers": "8", "seed": "1"}, {"layers": "8", "seed": "2"}, {"layers": "9"},
+                  {"layers": "8", "seed": "1", "color": "rgb"}, {"layers": "8", "seed": "1", "initial": "he"}, {},
+                  {"layers": "8", "seed": "1", "batch-size": "7"}]
+        paths = [trainer.first_weights(one) for one in wanted]
+        self.assertEqual(made, [{f"--{name}": value for name, value in one.items()} for one in wanted[:-1]])
+        self.assertEqual((len(set(paths)), paths[0]), (6, paths[-1]))
 
     def test_other_training(self):
         """Other losses are those of another training wherever that has another option."""
@@ -118,9 +120,29 @@ class Comparison(unittest.TestCase):
         for path, value in (("config.batch_size", 7), ("config.layers", [1024, 7, 10]), ("config.activation", "relu"),
                             ("config.learning_rate", 0.5), ("config.color", "rgb"), ("config.tail", "short"),
                             ("config.shuffle", True), ("dataset.name", "x"), ("dataset.train", 7),
-                            ("dataset.fingerprint", "00000000000000aa")):
+                            ("dataset.fingerprint", "00000000000000aa"), ("config.optimizer", "adamw"),
+                            ("config.dropout", 0.5), ("config.flip", True), ("config.validation", 9)):
             with self.subTest(path=path):
                 self.assertIsNone(runs.Sweep.disagreement(sweep, one, fake.changed(other, path, value)))
+        for path, value in (("config.epochs", 7), ("config.target_accuracy", 0.5), ("config.patience", 7)):
+            with self.subTest(path=path):
+                self.assertIsNotNone(runs.Sweep.disagreement(sweep, one, fake.changed(other, path, value)))
+
+    def test_own_draws(self):
+        """With dropout a peer's losses are its own; so are all losses after some epochs of a recipe."""
+        sweep = types.SimpleNamespace(losses={})
+        own, peer = (types.SimpleNamespace(peer=name, options={}) for name in (None, "jax"))
+        first = fake.changed(fake.run(), "config.optimizer", "adamw")
+        self.assertIsNone(runs.Sweep.disagreement(sweep, own, first))
+        later = json.loads(json.dumps(first))
+        for number, epoch in enumerate(later["epochs"]):
+            epoch["loss"] *= 1 if number < 2 else 2
+        self.assertIsNone(runs.Sweep.disagreement(sweep, peer, later))
+        later["epochs"][1]["loss"] *= 2
+        self.assertRegex(runs.Sweep.disagreement(sweep, peer, later), "^the loss of epoch 2 is ")
+        self.assertRegex(runs.Sweep.disagreement(sweep, peer, fake.changed(later, "config.dropout", 0.5)), "no run of")
+        self.assertIsNone(runs.Sweep.disagreement(sweep, own, fake.changed(first, "config.dropout", 0.5)))
+        self.assertIsNone(runs.Sweep.disagreement(sweep, peer, fake.changed(later, "config.dropout", 0.5)))
 
 
 class Sweep(unittest.TestCase):

@@ -6,6 +6,7 @@ A peer is a class, whose main program is run(START, __doc__, TheClass), START be
 script's first lines:
 
   kind              what the record calls it
+  recipes           whether it has the options of recipe.py
   modes, install    {device: its modes}, {device: what pip installs for it}, of the devices that it has
   __init__(args)    imports its libraries; only now, with the number of threads set
   library           the text of the record
@@ -15,7 +16,7 @@ script's first lines:
   training(mode, weights, batches)
                     an object that is compiled, with
     epoch()           a pass: the sums of its losses and of its hits, with the device idle again
-    restore()         puts the first weights back
+    restore()         puts the first weights back: the next pass is the first
     evaluate(images)  the same of images that are decoded host data
 """
 import argparse
@@ -33,10 +34,11 @@ import time
 from collections import namedtuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from peers import recipe  # noqa: E402
 from reporting import lines, records  # noqa: E402
 
-INPUTS, COLORS, CLASSES = 1024, 3, 10
-RECORD = 1 + COLORS * INPUTS  # bytes of an image in a file: its label, then red, green, blue
+PIXELS, COLORS, CLASSES = 1024, 3, recipe.CLASSES
+RECORD = 1 + COLORS * PIXELS  # bytes of an image in a file: its label, then red, green, blue
 FILE_RECORDS, TRAINING_FILES = 10000, 5
 SAMPLES = FILE_RECORDS * TRAINING_FILES
 GREY = [weight / 255 for weight in (0.299, 0.587, 0.114)]  # of red, green and blue
@@ -57,8 +59,9 @@ Images = namedtuple("Images", "pixels labels")  # uint8 [count, 3, 1024] and [co
 
 # --- Its command line ---
 
-def parse(text, modes):
-    """The command line; `text` is the script's docstring, `modes` those of each device."""
+def parse(text, modes, recipes):
+    """The command line; `text` is the script's docstring, `modes` those of each device, and `recipes` says whether
+    it has a recipe's options."""
     def count(word):
         value = int(word)
         if not 1 <= value <= 10**6:
@@ -81,7 +84,10 @@ def parse(text, modes):
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--warm-up", type=float, default=0.0)
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    if recipes:
+        recipe.add_options(parser)
     args = parser.parse_args()
+    recipe.set_defaults(args)
     if args.samples > SAMPLES:
         parser.error(f"argument --samples: there are {SAMPLES}")
     if args.threads and args.device == "cuda":
@@ -90,8 +96,14 @@ def parse(text, modes):
     args.mode = args.mode or list(known)
     if not set(args.mode) <= set(known):
         parser.error(f"argument --mode: {','.join(args.mode)}: of {', '.join(known)}")
-    args.widths = [INPUTS, *args.layers, CLASSES]
-    args.steps = -(-args.samples // args.batch_size)
+    wrong = recipe.check(args)
+    if wrong:
+        parser.error(wrong)
+    args.clip_norm = args.clip_norm or None
+    args.inputs = PIXELS * recipe.CHANNELS[args.color]
+    args.widths = [args.inputs, *args.layers, CLASSES]
+    args.training = args.samples - args.validation
+    args.steps = -(-args.training // args.batch_size)
     args.tests = min(args.samples, FILE_RECORDS)
     return args
 
@@ -152,7 +164,7 @@ def environment():
 def read_file(path, images, np):
     """Decodes a file's first records: the label and the pixels of each."""
     chunk = np.empty((200, RECORD), np.uint8)  # which stays in a core's cache on its way
-    pixels = images.pixels.reshape(-1, COLORS * INPUTS)
+    pixels = images.pixels.reshape(-1, COLORS * PIXELS)
     with open(path, "rb", buffering=0) as file:
         if os.fstat(file.fileno()).st_size != FILE_RECORDS * RECORD:
             sys.exit(f"--data: {path}: not CIFAR-10's binary version")
@@ -171,10 +183,10 @@ def load(args):
     import numpy as np
     if args.data == "synthetic":
         source = np.random.default_rng(1)
-        return [Images(source.integers(0, 256, (count, COLORS, INPUTS), np.uint8),
+        return [Images(source.integers(0, 256, (count, COLORS, PIXELS), np.uint8),
                        source.integers(0, CLASSES, count, np.uint8))
                 for count in (args.samples, args.tests)]
-    train, test = (Images(np.empty((count, COLORS, INPUTS), np.uint8), np.empty(count, np.uint8))
+    train, test = (Images(np.empty((count, COLORS, PIXELS), np.uint8), np.empty(count, np.uint8))
                    for count in (args.samples, args.tests))
     try:
         for i in range(TRAINING_FILES):
@@ -199,13 +211,18 @@ def fingerprint(sets):
 def black(count):
     """Images for a first use."""
     import numpy as np
-    return Images(np.zeros((count, COLORS, INPUTS), np.uint8), np.zeros(count, np.uint8))
+    return Images(np.zeros((count, COLORS, PIXELS), np.uint8), np.zeros(count, np.uint8))
 
 
 def batch_order(args):
     """The samples of a pass: in the files' order, the last batch completed from the data's start."""
     import numpy as np
-    return np.arange(args.steps * args.batch_size) % args.samples
+    return np.arange(args.steps * args.batch_size) % args.training
+
+
+def split(images, args):
+    """(those that are trained with, those that are held back)."""
+    return (Images(*(part[:args.training] for part in images)), Images(*(part[args.training:] for part in images)))
 
 
 def read_weights(args):
@@ -259,6 +276,7 @@ def describe(args, device, seconds, epochs, test):
     host, samples, mean = os.uname(), args.steps * args.batch_size, seconds["mean_epoch"]
     files = args.data != "synthetic"
     losses = [test["loss"], *(one["loss"] for one in epochs)]
+    best, target, ended = outcome(args, seconds, epochs)
     return {
         "schema": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": None,
         "host": {"name": host.nodename, "os": f"{host.sysname} {host.release} {host.machine}",
@@ -270,16 +288,36 @@ def describe(args, device, seconds, epochs, test):
                    "memory_bytes": None, "precision": "fp32", "step": None, "submission": None,
                    "environment": args.environment,
                    **device},
-        "config": {"epochs": len(epochs), "batch_size": args.batch_size, "layers": args.widths,
-                   "activation": "sigmoid", "learning_rate": args.learning_rate, "color": "grey",
-                   "tail": "wrap", "batches": "resident", "seed": None, "shuffle": False},
+        "config": {"epochs": args.epochs if ended == "target" else len(epochs), "batch_size": args.batch_size,
+                   "layers": args.widths, "learning_rate": args.learning_rate, "tail": "wrap", "batches": "resident",
+                   "seed": None if recipe.is_plain(args) else args.seed, **recipe.config(args)},
         "memory": None, "resumed": None, "clocks": None,
         "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
-                    "path": args.data if files else None, "train": args.samples, "test": args.tests,
-                    "fingerprint": args.fingerprint},
-        "seconds": seconds, "epochs": epochs, "test": None if test["loss"] is None else test,
+                    "path": args.data if files else None, "train": args.training, "validation": args.validation,
+                    "test": args.tests, "fingerprint": args.fingerprint},
+        "seconds": seconds, "epochs": epochs, "best": best, "target": target, "ended": ended,
+        "test": None if test["loss"] is None else test,
         "samples_per_second": samples / mean, "gflops": records.work_of(args.widths, samples) / mean / 1e9,
         "status": "diverged" if None in losses else "complete"}
+
+
+def is_target(args, epoch):
+    return args.target_accuracy is not None and epoch["validation"]["accuracy"] >= args.target_accuracy
+
+
+def outcome(args, seconds, epochs):
+    """(best, target, ended) of the record."""
+    if not args.validation:
+        return None, None, "epochs"
+    number = max(range(len(epochs)), key=lambda n: epochs[n]["validation"]["accuracy"])
+    best = {"epoch": number + 1, **{key: epochs[number]["validation"][key] for key in ("loss", "accuracy")}}
+    if args.target_accuracy is None:
+        return best, None, "epochs"
+    reached = is_target(args, epochs[-1])  # which ends it
+    spent = math.fsum(one["seconds"] for one in epochs) if reached else None
+    before = math.fsum(seconds[name] for name in ("load", "open", "batching"))
+    return best, {"accuracy": args.target_accuracy, "epoch": len(epochs) if reached else None, "epochs_seconds": spent,
+                  "seconds": spent + before if reached else None}, "target" if reached else "epochs"
 
 
 # --- A run ---
@@ -292,18 +330,30 @@ def warm_up(args, training):
         training.restore()
 
 
-def train(args, epoch):
-    """The epochs. None begins after --seconds, but for the first three."""
+def train(args, training, held_back, seconds):
+    """The epochs. None begins after --seconds, but for the first three, nor once the target is reached."""
     samples = args.steps * args.batch_size
     epochs, start = [], time.perf_counter()
     while len(epochs) < args.epochs:
         before = time.perf_counter()
         if len(epochs) >= 3 and before - start > args.seconds:
             break
-        loss, hits = epoch()
+        loss, hits = training.epoch()
         epochs.append({"seconds": time.perf_counter() - before, "loss": finite(loss / samples),
-                       "accuracy": hits / samples})
+                       "accuracy": hits / samples, "validation": None})
+        if args.validation:
+            epochs[-1]["validation"] = validate(training, held_back)
+            seconds["validate"] += epochs[-1]["validation"]["seconds"]
+            if is_target(args, epochs[-1]):
+                break
     return epochs
+
+
+def validate(training, images):
+    before = time.perf_counter()
+    loss, hits = training.evaluate(images)
+    count = len(images.labels)
+    return {"seconds": time.perf_counter() - before, "loss": finite(loss / count), "accuracy": hits / count}
 
 
 @contextlib.contextmanager
@@ -316,27 +366,29 @@ def phase(seconds, name):
 def run_mode(args, mode, peer, device, images, shared):
     """Trains and evaluates. `shared` are the seconds of what all modes begin with: each record is that of
     a process with this mode alone."""
+    args.passes = recipe.passes(args)  # before all times
     start, seconds = time.perf_counter(), dict(shared)
+    trained, held_back = split(images[0], args)
     with phase(seconds, "batching"):
-        batches = peer.batches(mode, images[0])
+        batches = peer.batches(mode, trained)
     with phase(seconds, "open"):
         training = peer.training(mode, read_weights(args), batches)
     with phase(seconds, "warm_up"):
         warm_up(args, training)
-    epochs = train(args, training.epoch)
+    epochs = train(args, training, held_back, seconds)
     with phase(seconds, "evaluate"):
         loss, hits = training.evaluate(images[1])
     seconds["wall"] += time.perf_counter() - start
     seconds["epochs"] = [one["seconds"] for one in epochs]
     seconds["mean_epoch"] = sum(seconds["epochs"]) / len(epochs)
-    test = {"loss": finite(loss / args.tests), "accuracy": hits / args.tests}
+    test = {"loss": finite(loss / args.tests), "accuracy": hits / args.tests, "confusion": None}
     record = describe(args, {**device, "submission": mode}, seconds, epochs, test)
     lines.print_record(record)
 
 
 def run(start, text, kind):
     """The main program of the peer that is the class `kind`."""
-    args = parse(text, kind.modes)
+    args = parse(text, kind.modes, getattr(kind, "recipes", False))
     install = kind.install.get(args.device, kind.install["cpu"])
     if args.device not in kind.modes:
         absent(f"{kind.kind} has no device {args.device}", install)
@@ -348,7 +400,7 @@ def run(start, text, kind):
     except Exception as problem:  # whatever a library ends with that is not here, or only half of it
         absent(one_line(problem), install)
     # Nothing is freed before the test set is used, nor kept of a run that does not end: those stay 0.
-    seconds = dict.fromkeys(("setup", "load", "open", "batching", "warm_up", "unfinished", "checkpoint",
+    seconds = dict.fromkeys(("setup", "load", "open", "batching", "warm_up", "unfinished", "validate", "checkpoint",
                              "release", "evaluate"), 0.0)
     seconds["setup"] = time.perf_counter() - start
     with phase(seconds, "load"):

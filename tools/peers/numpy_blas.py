@@ -68,9 +68,9 @@ class Numpy:
         """Pixels [steps, batch size, 1024] and labels [steps, 1, batch size], these also one-hot."""
         np, args = self.np, self.args
         order = common.batch_order(args)
-        x = np.empty((len(order), common.INPUTS), np.float32)
-        self.grey(images.pixels, x[:args.samples])
-        x[args.samples:] = x[order[args.samples:]]
+        x = np.empty((len(order), common.PIXELS), np.float32)
+        self.grey(images.pixels, x[:args.training])
+        x[args.training:] = x[order[args.training:]]
         labels = images.labels[order].reshape(args.steps, 1, args.batch_size)
         one_hot = labels == np.arange(common.CLASSES)[:, None]
         return (x.reshape(args.steps, args.batch_size, -1), labels.astype(np.intp),
@@ -161,7 +161,7 @@ class Training:
         """Batch after batch, in the arrays that are there."""
         np, size = self.np, len(self.ones)
         pixels, labels = images.pixels, images.labels[None].astype(np.intp)
-        x, scores = np.empty((size, common.INPUTS), np.float32), []
+        x, scores = np.empty((size, common.PIXELS), np.float32), []
         for first in range(0, len(pixels), size):
             count = min(size, len(pixels) - first)
             self.peer.grey(pixels[first:first + count], x[:count])

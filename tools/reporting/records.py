@@ -13,15 +13,22 @@ SCHEMA = 1
 # Epochs whose losses are compared: the benchmark's own. After hundreds of them rounding alone sets two
 # devices apart: `cpu` and `opencl` agree to 2e-8 for 25 epochs of the default net, to 1e-3 for 145.
 COMPARED = 5
+COMPARED_OF_RECIPES = 2  # other steps set them apart sooner: relu and adamw to 1e-4 in three, to 1e-2 in six
 LOSS_TOLERANCE = 1e-3  # relative
 WALL_TOLERANCE = 0.02
 MEAN_TOLERANCE = 0.01
 OWN_KINDS = ("cpu", "cuda", "opencl", "reference")
 PHASES = ("setup", "load", "open", "batching", "epochs", "release", "evaluate")
-BESIDE = ("warm_up", "checkpoint")  # with these they add up to "wall"
+BESIDE = ("warm_up", "validate", "checkpoint")  # with these they add up to "wall"
 MAY_LACK = ("setup", "release", "evaluate")  # a program may have nothing to do there
 OPTIONS = ("epochs", "batch_size", "layers", "activation", "learning_rate", "color", "tail", "batches")
 UNMEASURED = ("failed", "absent")
+# What else there is to how a net is trained, and what it is in the benchmark and in records of before.
+RECIPE = {"optimizer": "sgd", "momentum": 0, "nesterov": False, "weight_decay": 0, "beta1": 0.9, "beta2": 0.999,
+          "epsilon": 1e-8, "schedule": "constant", "warmup_epochs": 0, "initial": "normal", "normalize": False,
+          "flip": False, "dropout": 0, "label_smoothing": 0, "clip_norm": None, "validation": 0,
+          "target_accuracy": None, "patience": 0, "keep_best": False}
+EARLY = ("target", "patience")  # ends of a run, before its last epoch
 # What makes runs of the same options comparable: where, with what and on which images they were measured.
 IDENTITY = {"host": ("name", "cpu", "cores", "os"),
             "device": ("kind", "name", "spec", "threads", "precision", "library", "platform", "driver",
@@ -201,7 +208,8 @@ def check_epochs(record):
     for number, time in enumerate(times, 1):
         if not is_number(time) or time <= 0:
             return f"epoch {number} took {time!r} s"
-    if len(times) != config["epochs"]:
+    early = record.get("ended") in EARLY and len(times) < config["epochs"]
+    if len(times) != config["epochs"] and not early:
         return f"it has the times of {len(times)} epochs, not of {config['epochs']}"
     if not isinstance(epochs, list) or len(epochs) != len(times):
         return "it has not one loss for each epoch"
@@ -267,6 +275,17 @@ def work_of(layers, samples):
     weights' gradient, and, in all layers but the first, for its inputs' gradient."""
     return samples * sum(
         (6 if i else 4) * before * after for i, (before, after) in enumerate(zip(layers, layers[1:])))
+
+
+def recipe(config):
+    """((key, value), ...) of all that is not as in the benchmark, but for layers, batch, rate and the like."""
+    return tuple((key, config[key]) for key, usual in RECIPE.items() if config.get(key, usual) != usual)
+
+
+def compared(record):
+    """Of how many epochs the losses are to be those of others that trained the same."""
+    of_steps = set(RECIPE) - {"validation", "target_accuracy", "patience", "keep_best"}
+    return COMPARED_OF_RECIPES if any(key in of_steps for key, _ in recipe(record["config"])) else COMPARED
 
 
 # --- Several records ---

@@ -43,11 +43,15 @@ class Configuration:
         """The command that takes least to tell what its records would be of."""
         if self.peak:
             return trainer.command([*values.words(self.options), "--data", "synthetic", "--samples", "1"], 0)
-        return self.command(trainer, 1 if self.peer else 0)
+        return self.command(trainer, self.least_epochs() if self.peer or "warmup-epochs" in self.options else 0)
 
     def files(self, trainer):
         """All that its figures depend on and a rebuilt program, or another commit, would replace."""
         return trainer.files + (programs.peer_files(self.peer) if self.peer else [])
+
+    def least_epochs(self):
+        """With which a run is one that counts for nothing, and yet what it would be."""
+        return max(1, int(self.options.get("warmup-epochs", 0)))
 
     def on_gpu(self):
         return self.options["device"].split(":")[0] in ("cuda", "opencl", "gpu", "auto")
@@ -71,12 +75,17 @@ def plan(lists, peers, trainer):
                                   peak=True) for one in own])
     others, notes = [], []
     for one in own:
-        options = programs.peer_options(one.options) if peers else {}
-        if options is None:
-            notes.append(f"the peers can't do {one.label()}")
-        else:
-            others += [Configuration(options, peer, mode) for (peer, device), modes in peers.items()
-                       if options["device"] == device for mode in modes]
+        kind = one.options["device"].split(":")[0]
+        wanted = [(peer, mode) for (peer, device), modes in peers.items() if device == kind for mode in modes]
+        unable = []
+        for peer, mode in wanted:
+            options = programs.peer_options(one.options, peer, mode)
+            if options is None:
+                unable.append(f"{peer} {mode}")
+            else:
+                others.append(Configuration(options, peer, mode))
+        if unable:
+            notes.append(f"{', '.join(unable)} can't do {one.label()}")
     return peaks, own + unique(others), notes
 
 

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+from peers import recipe
+
 TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NOT_SWEPT = {"save", "format", "quiet", "peak", "list-devices", "version", "help"}
 
@@ -17,10 +19,13 @@ PEERS = {
     "jax": ("jax_scan.py", {"cpu": ["scan", "step"], "cuda": ["scan"]}),
     "tinygrad": ("tinygrad_jit.py", {"cpu": ["jit"], "opencl": ["jit"], "cuda": ["jit"]}),
 }
-# What the peers' net has; of all else they only know the trainer's default.
+# What all peers have, and those that know recipes, in their modes that do; of all else only the trainer's default.
 PEERS_KNOW = {"device", "threads", "batch-size", "layers", "learning-rate", "epochs", "warm-up", "samples", "data",
               "seed"}
-DEFAULTS = {"activation": "sigmoid", "color": "grey", "tail": "wrap", "batches": "resident"}
+RECIPES_KNOW = PEERS_KNOW | {*recipe.DEFAULTS, "initial"}
+RECIPES = {"pytorch": ("eager", "compile"), "jax": ("scan", "step")}
+DEFAULTS = {"activation": "sigmoid", "color": "grey", "tail": "wrap", "batches": "resident", "initial": "normal",
+            **{name: str(value) for name, value in recipe.DEFAULTS.items() if value is not None}}
 # Ways of a device to do the same: they are nothing to its peers.
 OWN_WAYS = {"gemm", "precision", "step", "submission", "batches"}
 
@@ -79,12 +84,14 @@ class Trainer:
         more = [] if epochs is None else ["--epochs", str(epochs)]  # the last one counts
         return [self.program, *options, *more, "--format", "json"]
 
-    def first_weights(self, layers, seed):
-        """A file with what the trainer starts from."""
-        path = os.path.join(self.folder, f"{layers}-{seed}.safetensors")
+    def first_weights(self, options):
+        """A file with what the trainer starts from, with these options."""
+        more = {name: options[name] for name in ("layers", "seed", "color", "initial") if name in options}
+        path = os.path.join(self.folder, "-".join(["first", *more.values()]) + ".safetensors")
         if not os.path.exists(path):
             self.output("--device", "reference", "--data", "synthetic", "--samples", "1", "--batch-size", "1",
-                        "--epochs", "0", "--layers", layers, "--seed", seed, "--quiet", "--save", path)
+                        "--epochs", "0", *(word for name, value in more.items() for word in (f"--{name}", value)),
+                        "--quiet", "--save", path)
         return path
 
 
@@ -100,7 +107,7 @@ def own_libraries(program):
 
 
 def peer_files(peer):
-    return [os.path.join(TOOLS, "peers", name) for name in (PEERS[peer][0], "common.py")]
+    return [os.path.join(TOOLS, "peers", name) for name in (PEERS[peer][0], "common.py", "recipe.py")]
 
 
 def peer_modes(text):
@@ -122,25 +129,28 @@ def peer_modes(text):
     return chosen
 
 
-def peer_options(options):
-    """Those of the trainer's options that a peer of its device is to have; None where it can't do the
+def peer_options(options, peer, mode):
+    """Those of the trainer's options that a peer of its device is to have, in that mode; None where it can't do the
     same."""
+    known = RECIPES_KNOW if mode in RECIPES.get(peer, ()) else PEERS_KNOW
     for name, value in options.items():
-        if name not in PEERS_KNOW | OWN_WAYS and (name not in DEFAULTS or DEFAULTS[name] != value):
+        if name not in known | OWN_WAYS and (name not in DEFAULTS or DEFAULTS[name] != value):
             return None  # a flag's value is None
     if options.get("batches") == "streamed":
         return None
-    kept = {name: value for name, value in options.items() if name in PEERS_KNOW}
+    kept = {name: value for name, value in options.items() if name in known}
     return {**kept, "device": options["device"].split(":")[0]}
 
 
 def peer_command(trainer, peer, mode, options, threads, epochs=None):
-    more = {name: value for name, value in options.items() if name not in ("seed", "threads")}
+    drawn = any(name in options for name in ("shuffle", "flip", "dropout"))
+    unknown = {"threads"} | ({"seed"} if not drawn else set())
+    more = {name: value for name, value in options.items() if name not in unknown}
     if "data" not in more:
         more["data"] = trainer.data()
     if epochs is not None:
         more["epochs"] = str(epochs)
-    weights = trainer.first_weights(options.get("layers", "64,32"), options.get("seed", "1"))
-    words = [word for name, value in more.items() for word in (f"--{name}", value)]
+    weights = trainer.first_weights(options)
+    words = [word for name, value in more.items() for word in ([f"--{name}"] if value is None else [f"--{name}", value])]
     return [sys.executable, os.path.join(TOOLS, "peers", PEERS[peer][0]), "--weights", weights, "--mode", mode,
             *words, *(["--threads", str(threads)] if threads else [])]

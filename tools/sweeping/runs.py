@@ -16,6 +16,8 @@ from .process import Files, execute
 ABSENT = 77  # the exit status of a peer that is not here
 DIVERGED = 5  # and of a run that has a record none the less
 TUNING_EPOCHS = 3
+# What makes no difference to the first losses, or stands beside them in a key of what was trained.
+SAME_LOSSES = ("epochs", "seed", "batches", "target_accuracy", "patience", "keep_best")
 
 
 def say(text):
@@ -215,11 +217,11 @@ class Sweep:
         """A run that is not counted: of a peer on a CPU, with each number of threads that may be best."""
         say(f"warm-up: {one.label()}")
         if not one.wants_threads() or one.threads:
-            self.run_once(one, 0, 1)
+            self.run_once(one, 0, one.least_epochs())
             return
         times = {}
         for threads in thread_counts():
-            record = self.run_command(one, one.command(self.trainer, TUNING_EPOCHS, threads), 0)
+            record = self.run_command(one, one.command(self.trainer, max(TUNING_EPOCHS, one.least_epochs()), threads), 0)
             if record is None:
                 return
             times[threads] = min(record["seconds"]["epochs"])
@@ -244,12 +246,14 @@ class Sweep:
         config, dataset = record["config"], record["dataset"]
         if record["device"]["precision"] != "fp32":
             return None
-        key = (config["batch_size"], tuple(config["layers"]), config["activation"], config["learning_rate"],
-               config["color"], config["tail"], config["shuffle"], dataset["name"], dataset["train"],
-               dataset.get("fingerprint"), one.options.get("seed"), one.options.get("init"))
+        key = json.dumps([{name: value for name, value in config.items() if name not in SAME_LOSSES},
+                          dataset["name"], dataset["train"], dataset.get("fingerprint"), one.options.get("seed"),
+                          one.options.get("init")], sort_keys=True)
         if one.peer and key not in self.losses:
             return "there is no run of the trainer to compare its losses with"
-        losses = records.losses_of(record)
+        if one.peer and config.get("dropout"):
+            return None  # what a library drops is its own to draw
+        losses = records.losses_of(record)[:records.compared(record)]
         name, first = self.losses.setdefault(key, (record["device"]["kind"], losses))
         difference = records.first_difference(losses, first)
         return difference and (f"the loss of epoch {difference[0] + 1} is {difference[1]}, that of {name} "
