@@ -13,7 +13,7 @@ from fixtures import fake_records as fake
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.abspath(sys.argv.pop(1)))
-from reporting import answers, machines, records, tables  # noqa: E402
+from reporting import answers, machines, records, rows, tables  # noqa: E402
 
 OTHERS = {  # of every key of an identity
     "host.name": "other", "host.cpu": "Fake CPU 9001", "host.cores": 9, "host.os": "Linux 6.2.0 x86_64",
@@ -112,7 +112,7 @@ class Comparable(unittest.TestCase):
                                        (["aa", "aa", "bb"], [0.15])):
             with self.subTest(fingerprints=fingerprints):
                 machine = self.machine(runs(*fingerprints))
-                found = [row.epoch[0] for row in machine.of(machines.BENCHMARK)]
+                found = [row.epoch[0] for row in machine.of(rows.BENCHMARK)]
                 self.assertEqual(len(found), len(expected))
                 for one, other in zip(found, expected):
                     self.assertAlmostEqual(one, other)

@@ -137,7 +137,7 @@ class Report(Case):
         """What would measure what is missing names the file as it is."""
         parsed = self.page(self.write("a<b>c", [fake.run("cpu", 0.1)]))
         code = [parsed.texts[index] for index, _ in parsed.of("code")]
-        self.assertEqual([one[-21:] for one in code if one.startswith("tools/sweep ")], ["'results/a<b>c.jsonl'"] * 2)
+        self.assertEqual([one[-21:] for one in code if one.startswith("tools/sweep ")], ["'results/a<b>c.jsonl'"] * 3)
 
     def test_terminal(self):
         """Of the file's name as well; a line of it is one line."""

@@ -93,7 +93,7 @@ class Page(unittest.TestCase):
 
     def test_machines(self):
         path = self.make("two", CPU=fake.cpu_machine(), GPU=fake.gpu_machine())
-        self.look(path, "two", 10)
+        self.look(path, "two", 12)
 
     def test_little(self):
         """What a first run of a machine gives: no threads, no other shape; and names of any length."""

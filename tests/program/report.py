@@ -133,7 +133,7 @@ class Form(Case):
         plots = parsed.of("svg")
         self.assertEqual([attributes["class"] for _, attributes in plots],
                          ["wide", "narrow"] * (len(plots) // 2))
-        self.assertEqual(len(plots), 2 * 2 * 5)
+        self.assertEqual(len(plots), 2 * 2 * 6)
         for plot, attributes in plots:
             self.assertEqual(attributes["role"], "img")
             (title, titled), = parsed.within(plot, "title")
@@ -184,8 +184,8 @@ class Form(Case):
         self.assertEqual(len(parsed.of("svg")), 2 * 3)
         said = [parsed.texts[index] for index, attributes in parsed.of("p")
                 if attributes.get("class") == "missing"]
-        self.assertEqual(len(said), 2)
-        for words_said, option in zip(said, ("--batch-size '30-30000*10'", "--threads '1-8*2'")):
+        self.assertEqual(len(said), 3)
+        for words_said, option in zip(said, ("--batch-size '30-30000*10'", "--target-accuracy 0.4", "--threads '1-8*2'")):
             self.assertIn("tools/sweep --device cpu", words_said)
             self.assertIn(option, words_said)
             self.assertIn("--out 'results/it'\"'\"'s.jsonl'", words_said)

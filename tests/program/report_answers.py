@@ -6,7 +6,7 @@ import unittest
 
 from fixtures import fake_records as fake, worked_out
 from fixtures.reports import Case, alpha, unescaped
-from reporting import answers, machines, records, tables, texts
+from reporting import answers, machines, records, rows, tables, texts
 
 
 class Answers(Case):
@@ -286,7 +286,7 @@ class Facts(Case):
 
     def test_of_the_workload(self):
         """What is said of the benchmark is what the program counts by."""
-        one = machines.BENCHMARK
+        one = rows.BENCHMARK
         work = records.work_of(one.layers, 167 * one.batch)
         self.assertEqual(work, 167 * (2 * 300 * (2 * (1024 * 64 + 64 * 32 + 32 * 10) + 64 * 32 + 32 * 10)))
         for part in (f"{one.layers[0]} grey pixels, layers of 64, 32 and 10, sigmoid and softmax",
@@ -351,7 +351,8 @@ class Places(Case):
             self.TITLE, self.TITLE, self.LEAD, texts.WORKLOAD, texts.HOW.replace("`", ""), "alpha", *endings,
             "alpha", self.FACTS, self.COUNTED,
             "The benchmark", self.BENCHMARK, tables.benchmark_table(machine).note,
-            *plot("epochs"), *plot("phases"), *plot("losses"), *missing("shapes"), *missing("threads"),
+            *plot("epochs"), *plot("phases"), *plot("losses"), *missing("shapes"), *missing("targets"),
+            *missing("threads"),
             "Peaks", self.PEAKS, tables.peaks_table(machine).note,
             "Warnings while it was measured", self.WARNING,
             self.PUBLISHED, texts.PUBLISHED, self.PUBLISHED, "Refused rows", texts.REFUSED, "Refused rows",
@@ -359,7 +360,7 @@ class Places(Case):
             "What each second is", *(part for pair in texts.DEFINITIONS for part in pair), texts.TOGETHER])
         self.assertEqual([parsed.texts[index] for index, _ in parsed.of("code")],
                          ["tools/sweep", "results/NAME.jsonl", "tools/report",
-                          plots["shapes"].command, plots["threads"].command])
+                          *(plots[key].command for key in ("shapes", "targets", "threads"))])
 
     def test_nothing_is_wrong(self):
         parsed = self.page(self.write("alpha", [fake.run("cpu", 0.1)]), plots=False)
@@ -389,6 +390,8 @@ class Places(Case):
                       "run on a GPU, too.",
             "threads": "Peers are dashed. On the straight line, each thread would be worth as much as the first.",
             "phases": "Medians of each phase. Shares too narrow for a label are in the table.",
+            "targets": "Thin: each run, of a seed of its own. Strong: the median after each epoch, as long as half of "
+                       "the runs go on. Peers are dashed.",
             "losses": "Each mark is an epoch, of the run nearest to the median. Beside the name: the seconds that "
                       "all epochs took. Peers are dashed."})
 

@@ -6,7 +6,7 @@ import math
 import shlex
 
 from . import published, records
-from .machines import BENCHMARK
+from .rows import BENCHMARK
 from .tables import Table, layers_text, scaled, speed_up, workload_text
 from .words import clean, listed, number, percent, plural
 
@@ -261,6 +261,41 @@ def losses(machine):
     return Answer("losses", title, headline, reading, table, curves)
 
 
+# --- 6: how soon is it good? ---
+
+# `targets` are the soonest of each series, and have the same workload.
+Chase = collections.namedtuple("Chase", "workload targets remark")
+
+
+def targets(machine):
+    title = "Accuracy against seconds"
+    if not machine.targets:
+        return Answer("targets", title, missing="No run has had an accuracy to come to.",
+                      command=command(machine, "--device", "cpu", "--seed", "1-10", "--repeat", "1", "--validation",
+                                      "5000", "--target-accuracy", "0.4", "--epochs", "100"))
+    found = {}
+    for row in machine.targets:
+        found.setdefault(row.workload, []).append(row)
+    chases = [Chase(workload, machine.best_of_each(rows), came_to(rows)) for workload, rows in found.items()]
+    lines = [(workload_text(chase.workload), row.series, str(number_), number(seconds), f"{100 * accuracy:.1f} %")
+             for chase in chases for row in chase.targets
+             for number_, (seconds, accuracy) in enumerate(row.median_curve, 1)]
+    table = Table(f"Accuracy of what is held back on {machine.name}, medians of the runs",
+                  ("layers", "device", "epoch", "seconds", "accuracy"), lines, left=("layers", "device"),
+                  heads=("layers", "device", "epoch"), grouped=2)
+    reading = " ".join(f"Layers {workload_text(chase.workload)}: {chase.remark}." for chase in chases)
+    return Answer("targets", title, f"{chases[0].remark}.", reading, table, chases[:PANELS])
+
+
+def came_to(rows):
+    """Which came first to the target, in words; and the share of its runs."""
+    first = rows[0]
+    if not first.reached:
+        return f"No run came to {percent(first.accuracy)}"
+    few = "" if first.share == 1 else f", in {len(first.reached)} of {len(first.runs)} runs"
+    return f"{first.series} comes first to {percent(first.accuracy)}, after {number(first.seconds[0])} s on average{few}"
+
+
 # --- What may be said in a sentence ---
 
 FEW = 3  # runs: with less, a spread is none
@@ -294,4 +329,5 @@ def compared(own, peer):
     return f", {number(1 / times, 2)} times as long as the best peer ({words})"
 
 
-QUESTIONS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses}
+QUESTIONS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses,
+             "targets": targets}

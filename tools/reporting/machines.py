@@ -1,18 +1,12 @@
-"""Records by machine and configuration: which of them count, and the figures of several runs."""
+"""Records by machine and configuration: which of them count."""
 import collections
 import json
 import os
-import re
 import statistics
 
 from . import records
+from .rows import PEERS, Row, Target, configuration, is_aimed, is_gpu, subject, usual_images, variant_of, where_of
 from .words import clean, unique_texts
-
-PEERS = {"numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX", "tinygrad": "tinygrad"}
-
-Workload = collections.namedtuple(
-    "Workload", "layers batch rate activation color tail dataset train shuffle images")  # images: see images_of
-BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "CIFAR-10", 50000, False, None)
 
 Refused = collections.namedtuple("Refused", "where reason")
 Unmeasured = collections.namedtuple("Unmeasured", "where what status error")
@@ -21,135 +15,9 @@ Peak = collections.namedtuple(
     "arithmetic")  # {instruction set: GFLOP/s}, the best of all runs; empty where it was not measured
 
 
-def configuration(record):
-    """All that a run's or a peak's time depends on, as text: those that share it are runs of the same thing."""
-    device = record["device"]
-    return json.dumps([records.identity(record), record.get("config"), records.is_warm(record), device.get("step"),
-                       device.get("submission"),
-                       device.get("gemm") if device["kind"] in records.OWN_KINDS else None], sort_keys=True)
-
-
-def subject(record):
-    """The configuration as its user asked for it: another version of a library, a driver or the system, or
-    another outcome where multiplications were timed ("own 3, clblast 2"), is news of the same thing."""
-    device = {**record["device"], "library": None, "driver": None}
-    if isinstance(device.get("gemm"), str):
-        device["gemm"] = re.sub(r" \d+", "", device["gemm"])
-    return configuration({**record, "device": device, "host": {**record["host"], "os": None}})
-
-
 def of_any_images(record):
     """As a record from before the fingerprint was written."""
     return {**record, "dataset": {**records.part(record, "dataset"), "fingerprint": None}}
-
-
-def where_of(record):
-    """What tells a host from others, as text, whatever system runs on it."""
-    return json.dumps([record["host"].get(name) for name in ("name", "cpu", "cores")])
-
-
-def what_of_data(dataset):
-    return dataset["name"], dataset["train"]
-
-
-def usual_images(runs):
-    """{name and size of a data set: its usual fingerprint}, that of most of these runs: what such a name stands
-    for here."""
-    counts = {}
-    for dataset in (record["dataset"] for record in runs):
-        if dataset.get("fingerprint"):
-            counts.setdefault(what_of_data(dataset), collections.Counter())[dataset["fingerprint"]] += 1
-    return {what: count.most_common(1)[0][0] for what, count in counts.items()}
-
-
-def images_of(dataset, usual):
-    """Their fingerprint, where it is another than the usual one; None where it is not, or unknown."""
-    fingerprint = dataset.get("fingerprint")
-    return None if fingerprint == usual.get(what_of_data(dataset)) else fingerprint
-
-
-def is_gpu(device):
-    kind = device.get("type")
-    return kind in ("gpu", "accelerator") if kind else device["spec"].startswith("cuda")
-
-
-class Row:
-    """A configuration with all of its runs, of which at least one is there."""
-
-    def __init__(self, runs, usual):
-        self.runs = runs
-        first = runs[0]
-        self.device, self.config, self.host = first["device"], first["config"], first["host"]
-        self.dataset, self.where = first["dataset"], where_of(first)
-        self.kind, self.threads = self.device["kind"], self.device.get("threads")
-        self.own, self.gpu = self.kind in records.OWN_KINDS, is_gpu(self.device)
-        config = self.config
-        self.workload = Workload(
-            tuple(config["layers"]), config["batch_size"], config["learning_rate"], config["activation"],
-            config["color"], config["tail"], self.dataset["name"], self.dataset["train"],
-            bool(config.get("shuffle")), images_of(self.dataset, usual))
-        self.means = [records.mean_epoch(run) for run in runs]
-        self.epoch = records.median_and_spread(self.means)
-        self.load = self.phase("load")
-        self.batching = self.phase("batching")
-        samples = records.samples_of(config, self.dataset["train"])
-        self.samples_per_second = samples / self.epoch[0]
-        self.gflops = records.work_of(config["layers"], samples) / self.epoch[0] / 1e9
-        self.hardware = self.device["name"]
-        self.apart = []  # what else sets it apart from others that would look the same
-        self.share_of_peak = self.of_peak = self.series = None  # as that, the machine's to know
-
-    def phase(self, name):
-        return records.median_and_spread([records.phases_of(run)[name] for run in self.runs])
-
-    @property
-    def far_off(self):
-        return len(records.outliers(self.means))
-
-    @property
-    def typical(self):
-        """The run whose mean epoch is nearest to the median."""
-        return min(zip(self.means, self.runs), key=lambda pair: abs(pair[0] - self.epoch[0]))[1]
-
-    @property
-    def name(self):
-        """What is said of it in a sentence."""
-        if self.own:
-            return self.kind
-        where = "" if self.device["spec"] == "cpu" else f" on {self.device['spec']}"
-        return PEERS.get(self.kind, self.kind) + where
-
-    @property
-    def details(self):
-        """What sets it apart from others of the same name."""
-        device, config = self.device, self.config
-        seed = config.get("seed")
-        gemm = device.get("gemm") if self.own else None
-        return [word for word in (
-            gemm, "fused steps" if device.get("step") == "fused" else None, device.get("submission"),
-            None if device["precision"] == "fp32" else device["precision"],
-            None if config["batches"] in ("resident", "auto") else config["batches"],
-            None if seed in (None, 1) else f"seed {seed}",
-            *(f"{name}={value}" for name, value in (device.get("environment") or {}).items()),
-            *self.apart) if word]
-
-    @property
-    def backend(self):
-        library, name, peer = self.device.get("library"), self.name, PEERS.get(self.kind, self.kind)
-        if library and not self.own and library.startswith(peer):  # "PyTorch 2.7.0" says it all
-            name = library + name[len(peer):]
-        elif library:
-            name = f"{name}: {library}"
-        return ", ".join((name, *self.details))
-
-    @property
-    def variant(self):
-        """All but the number of threads."""
-        return configuration({**self.runs[0], "device": {**self.device, "threads": None}})
-
-    def __lt__(self, other):
-        """Fastest first, and always in the same order."""
-        return (self.epoch[0], configuration(self.runs[0])) < (other.epoch[0], configuration(other.runs[0]))
 
 
 class Machine:
@@ -165,19 +33,22 @@ class Machine:
         self.commits = collections.Counter(record["commit"] for record in current).most_common()
         runs = [record for record in current if not records.is_peak(record)]
         usual = usual_images(runs)
-        self.rows = sorted(Row(same, usual) for same in grouped(runs, configuration))
+        self.rows = sorted(Row(same, usual) for same in grouped(
+            [run for run in runs if not is_aimed(run)], configuration))
+        self.targets = sorted(Target(same, usual) for same in grouped(filter(is_aimed, runs), variant_of))
         peaks = [record for record in current if records.is_peak(record)]
         self.peaks = sorted(map(make_peak, grouped(peaks, configuration)),
                             key=lambda peak: -peak.gflops[0])
         # A peer knows less of its host than the program does.
-        self.hosts = unique_hosts([row for row in self.rows if row.own] or self.rows)
-        for row in self.rows:
+        everything = self.rows + self.targets
+        self.hosts = unique_hosts([row for row in everything if row.own] or everything)
+        for row in everything:
             row.share_of_peak, row.of_peak = self.share_of_peak(row)
-        for row in self.rows:
+        for row in everything:
             row.hardware = self.hardware(row.hardware, row.gpu, row.kind)
-        for alike in grouped(self.rows, lambda row: (row.workload, row.backend, row.threads, row.hardware)):
+        for alike in grouped(everything, lambda row: (row.workload, row.backend, row.threads, row.hardware)):
             tell_apart(alike)
-        self.name_series()
+        self.name_series(everything)
 
     def read(self):
         """The runs and peaks that nothing is wrong with, oldest first."""
@@ -250,13 +121,13 @@ class Machine:
         is_cpu = len(cpus) == 1 and not gpu and (name.lower() in ("cpu", kind) or cpus[0] in clean(name))
         return cpus[0] if is_cpu else name
 
-    def name_series(self):
+    def name_series(self, everything):
         """A series is what a plot draws as one: a device or a peer on one sort of hardware."""
         names = {}
-        for row in self.rows:
+        for row in everything:
             plain = row.name + (" on a CPU" if row.kind == "opencl" and not row.gpu else "")
             names.setdefault(plain, []).append(row)
-        several = len({row.where for row in self.rows}) > 1
+        several = len({row.where for row in everything}) > 1
         for plain, rows in names.items():
             hardware = unique((row.hardware, row.where) for row in rows)
             short = [clean(name + several * f" of {json.loads(where)[0]}", 24) for name, where in hardware]

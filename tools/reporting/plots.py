@@ -308,7 +308,35 @@ def loss_ticks(low, high):
     return [step * index for index in range(int(low / step), int(high / step) + 2)]
 
 
-DRAWERS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses}
+def targets(chases, wide, _):
+    heads = [(f"Batches of {chase.workload.batch:,}", f"Layers {workload_text(chase.workload)}") for chase in chases]
+    sheet = Panels(heads, {row.series for chase in chases for row in chase.targets}, wide)
+    for axes, chase in zip(sheet.axes, chases):
+        curves = [(row, row.curve(run), 0.5) for row in chase.targets for run in row.runs]
+        curves += [(row, row.median_curve, 2.4) for row in chase.targets]
+        times, shares = zip(*(point for _, points, _ in curves for point in points))
+        logarithmic(axes.xaxis, min(times) / 1.2, max(times) * 1.2, room=24)
+        percents = [100 * share for share in (*shares, chase.targets[0].accuracy)]
+        low, high = min(percents), max(percents)
+        axes.set_ylim(low - 0.04 * (high - low or 1), high + 0.04 * (high - low or 1))
+        fixed(axes.yaxis, [tick for tick in loss_ticks(low, high) if low <= tick <= high], "", Panels.HEIGHT, 14)
+        axes.grid()
+        axes.axhline(100 * chase.targets[0].accuracy, color=QUIET, linestyle=(0, (2, 2)), linewidth=1.2)
+        axes.set_xlabel("seconds since the data began to be loaded")
+        axes.set_ylabel("accuracy, %")
+        ends = []
+        for row, points, thickness in curves:
+            color, _, dashes, _ = look(row)
+            points = [(seconds, 100 * share) for seconds, share in points]
+            axes.plot(*zip(*points), color=color, linestyle=dashes, linewidth=thickness, zorder=2 + (thickness > 1))
+            if thickness > 1:
+                ends.append((*points[-1], row.series, color))
+        sheet.label_ends(axes, ends)
+    return sheet.sheet
+
+
+DRAWERS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses,
+           "targets": targets}
 
 
 def drawn(answer, machine, prefix):

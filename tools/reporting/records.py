@@ -112,7 +112,8 @@ def check_schema(record):
 def refusal(record):
     """Why a run or a peak is not to be counted, in words; None where nothing is wrong with it."""
     checks = (check_schema, check_status, check_origin, check_device)
-    checks += (check_peak,) if is_peak(record) else (check_config, check_dataset, check_epochs, check_wall)
+    checks += (check_peak,) if is_peak(record) else (check_config, check_recipe, check_dataset, check_epochs,
+                                                     check_target, check_wall)
     for check in checks:
         reason = check(record)
         if reason:
@@ -191,6 +192,16 @@ def check_config(record):
     return f"its options are unknown: {wrong[0]} is {config[wrong[0]]!r}" if wrong else None
 
 
+def check_recipe(record):
+    for key, usual in RECIPE.items():
+        value = record["config"].get(key, usual)
+        fine = isinstance(value, type(usual)) if isinstance(usual, (bool, str)) else is_number(value) or (
+            value is None and usual is None)
+        if not fine:
+            return f"its options are unknown: {key} is {value!r}"
+    return None
+
+
 def check_dataset(record):
     dataset = part(record, "dataset")
     if not isinstance(dataset.get("name"), str) or not is_count(dataset.get("train")):
@@ -220,6 +231,27 @@ def check_epochs(record):
     mean, said = mean_epoch(record), seconds.get("mean_epoch")
     if not is_number(said) or abs(said - mean) > MEAN_TOLERANCE * mean:
         return f"its mean epoch is {said!r} s, that of its epochs {mean:.6g} s"
+    return None
+
+
+def check_target(record):
+    """Of a run that ends at an accuracy: when it got there, and what it had after each epoch."""
+    if record["config"].get("target_accuracy") is None:
+        return None
+    for number, epoch in enumerate(record["epochs"], 1):
+        accuracy = part(epoch, "validation").get("accuracy")
+        if not is_number(accuracy) or not 0 <= accuracy <= 1:
+            return f"the accuracy after epoch {number} is {accuracy!r}"
+    target = part(record, "target")
+    if "epoch" not in target:
+        return "it does not say whether it reached its target"
+    if target["epoch"] is None:
+        return None
+    if not is_count(target["epoch"]) or target["epoch"] > len(record["epochs"]):
+        return f"it reached its target after epoch {target['epoch']!r}"
+    for key in ("seconds", "epochs_seconds"):
+        if not is_number(target.get(key)) or target[key] <= 0:
+            return f"its {key} to the target are {target.get(key)!r}"
     return None
 
 

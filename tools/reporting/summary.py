@@ -15,7 +15,8 @@ def words(text):
 
 def section(machine):
     parts = [f"## {markdown(machine.name)}", markdown(texts.facts(machine)), markdown(texts.counted(machine))]
-    for table in (tables.benchmark_table, tables.shapes_table, tables.threads_table, tables.peaks_table):
+    for table in (tables.benchmark_table, tables.shapes_table, tables.targets_table, tables.threads_table,
+                  tables.peaks_table):
         table = table(machine)
         if table:
             parts.append(table.markdown())

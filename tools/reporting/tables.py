@@ -4,8 +4,9 @@ import itertools
 import re
 
 from . import published
-from .machines import BENCHMARK
-from .words import clean, markdown, number, percent, spread
+from .records import is_number
+from .rows import BENCHMARK
+from .words import clean, markdown, number, percent, plural, spread
 
 LONG = 22  # characters of a cell: with more, it may be broken into lines
 
@@ -70,7 +71,25 @@ def differences(workload):
         (f"{workload.dataset}, {workload.train:,} images",
          (workload.dataset, workload.train) == (BENCHMARK.dataset, BENCHMARK.train)),
         (f"fingerprint {workload.images}", workload.images == BENCHMARK.images),
-        ("shuffled", not workload.shuffle)) if not same]
+        ("shuffled", not workload.shuffle)) if not same] + [recipe_text(key, value) for key, value in workload.recipe]
+
+
+def recipe_text(key, value):
+    """A part of a recipe in words."""
+    return {
+        "optimizer": str(value), "nesterov": "Nesterov's", "schedule": f"schedule {value}",
+        "warmup_epochs": f"rising in {plural_of(value, 'epoch')}", "initial": f"initial {value}",
+        "normalize": "normalized", "flip": "flipped", "validation": f"{number_of(value)} held back",
+        "target_accuracy": f"to {percent(value) if is_number(value) else value}", "keep_best": "best kept",
+    }.get(key) or f"{key.replace('_', ' ')} {value if isinstance(value, str) else number_of(value)}"
+
+
+def number_of(value):
+    return f"{value:,g}" if is_number(value) and value < 1e6 else str(value)
+
+
+def plural_of(value, one):
+    return plural(value, one) if is_number(value) else f"{value} {one}s"
 
 
 def workload_text(workload):
@@ -150,6 +169,35 @@ def shapes_table(machine):
         left=("layers", "hardware", "backend"), heads=("layers", "batch", "backend"), common=("hardware",),
         grouped=2,
         note="In brackets after the layers: what is not as in the benchmark.")
+
+
+def mean_text(pair):
+    """A mean with its deviation."""
+    mean, deviation = pair
+    return number(mean) + (f" (±{number(deviation, 2)})" if deviation else "")
+
+
+def targets_table(machine):
+    if not machine.targets:
+        return None
+    rows = sorted(machine.targets, key=lambda row: (row.workload.layers, row.workload.batch, str(row.workload[2:])))
+    return Table(
+        f"Seconds to a target on {machine.name}, soonest first",
+        ("layers", "batch", "backend", "threads", "to the target, s", "epochs alone, s", "epochs", "reached",
+         "test accuracy", "hardware"),
+        [(workload_text(row.workload), f"{row.workload.batch:,}", row.backend, threads_text(row), mean_text(row.seconds),
+          mean_text(row.epochs_seconds), mean_text(row.epochs), f"{len(row.reached)} of {len(row.runs)}",
+          accuracy_text(row.tested), row.hardware) for row in rows],
+        left=("layers", "hardware", "backend"), heads=("layers", "batch", "backend"), common=("hardware", "batch"),
+        grouped=1,
+        note="Means over the seeds of which a run came to the accuracy on images that are held back, and the deviation "
+             "from seed to seed. The seconds are those of load, open, to batched input and epochs; scoring what is "
+             "held back is no part of them.")
+
+
+def accuracy_text(pair):
+    mean, deviation = pair
+    return "-" if mean is None else f"{100 * mean:.1f} %" + (f" (±{100 * deviation:.1f})" if deviation else "")
 
 
 def scaled(machine):

@@ -37,6 +37,8 @@ MARKS = {
               "a GPU, too.",
     "threads": "Peers are dashed. On the straight line, each thread would be worth as much as the first.",
     "phases": "Medians of each phase. Shares too narrow for a label are in the table.",
+    "targets": "Thin: each run, of a seed of its own. Strong: the median after each epoch, as long as half of the runs "
+               "go on. Peers are dashed.",
     "losses": "Each mark is an epoch, of the run nearest to the median. Beside the name: the seconds that "
               "all epochs took. Peers are dashed."}
 
@@ -55,8 +57,9 @@ def facts(machine):
 
 def counted(machine):
     """What the figures of a machine rest on."""
-    runs = sum(len(row.runs) for row in machine.rows)
-    words = [f"{plural(runs, 'run')} of {plural(len(machine.rows), 'configuration')}",
+    everything = machine.rows + machine.targets
+    runs = sum(len(row.runs) for row in everything)
+    words = [f"{plural(runs, 'run')} of {plural(len(everything), 'configuration')}",
              "commits " + listed(commit for commit, _ in machine.commits) if len(machine.commits) > 1
              else f"commit {machine.commits[0][0]}" if machine.commits else ""]
     if machine.superseded:

@@ -18,6 +18,7 @@ class Configuration:
         self.identity = None  # that of its records in this sweep
         self.runs = set()  # those that are in the file
         self.seconds, self.epochs = [], []  # of whole runs, and their mean epochs
+        self.targets = []  # seconds to the target, where there is one
         self.dropped = False
 
     def asked(self):
@@ -25,10 +26,10 @@ class Configuration:
         more = {"peer": self.peer, "mode": self.mode} if self.peer else {"peak": True} if self.peak else {}
         return lines.clean({"options": values.words(self.options), **more})
 
-    def label(self):
+    def label(self, but=None):
         name = f"{self.peer} {self.mode} " if self.peer else "peak of " if self.peak else ""
         return name + " ".join(values.words({option: value for option, value in self.options.items()
-                                             if option == "device" or option in self.varied}))
+                                             if option == "device" or option in self.varied - {but}}))
 
     def wants_threads(self):
         return self.peer and self.options["device"] == "cpu" and "threads" not in self.options

@@ -7,6 +7,7 @@ import sys
 import time
 
 from reporting import records
+from reporting.rows import mean_and_deviation
 from reporting.words import clean
 
 from . import machine
@@ -114,6 +115,8 @@ class Sweep:
             one.threads = row["device"]["threads"]
         if row["status"] == "complete" and not one.peak:
             one.epochs.append(row["seconds"]["mean_epoch"])
+            if row.get("target"):
+                one.targets.append(row["target"]["seconds"])
         one.dropped = row["status"] != "complete"
         if one.dropped:
             self.failed.append(f"{one.label()}: {row.get('error', row['status'])}")
@@ -300,3 +303,16 @@ class Sweep:
             for index in records.outliers(one.epochs):
                 say(f"warning: outlier: {one.label()}: {one.epochs[index]:.4f} s, median {median:.4f} s: "
                     "was the machine busy?")
+        for name, ends in self.targets().items():
+            seconds = [end for end in ends if end is not None]
+            mean, deviation = mean_and_deviation(seconds)
+            came = f"{mean:10.2f} s" + (f" +- {deviation:.2f}" if deviation else "") if seconds else "         -"
+            print(f"{came}  to the target, {len(seconds)} of {len(ends)} runs  {clean(name, None)}")
+
+    def targets(self):
+        """{what was run, but for its seed: seconds to the target of each run, None where it did not get there}."""
+        found = {}
+        for one in self.configurations:
+            if one.targets:
+                found.setdefault(one.label(but="seed"), []).extend(one.targets)
+        return found
