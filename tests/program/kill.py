@@ -27,7 +27,7 @@ SEED = int(os.environ.get("TRAINER_TEST_SEED", "1"))
 EPOCHS = 20
 SHAPE = ("--data", "synthetic", "--samples", 90, "--batch-size", 20, "--layers", 16, "--shuffle",
          "--tail", "short", "--epochs", EPOCHS, "--optimizer", "adamw", "--schedule", "cosine", "--validation", 20,
-         "--keep-best")
+         "--keep-best", "--normalize", "--flip", "--dropout", 0.3, "--clip-norm", 2)
 DEVICES = [device for device in devices() if device in ("reference", "cpu")]
 
 
@@ -67,7 +67,7 @@ class Killed(unittest.TestCase):
         which = ("--resume", self.path("run")) if begun else (*SHAPE, "--device", device, "--checkpoint",
                                                               self.path("run"))
         return begun, subprocess.Popen(
-            [TRAINER, *map(str, which), "--save", self.path("weights"), "--format", "json"],
+            [TRAINER, *map(str, which), "--save", self.path("weights"), "--log", self.path("log"), "--format", "json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**(env or {})))
 
     def run_until(self, device, number):
@@ -93,11 +93,20 @@ class Killed(unittest.TestCase):
         self.assertEqual((found["status"], found["resumed"] is not None), ("complete", resumed))
         self.assertEqual(self.results(found), self.whole[device])
         self.assertEqual(self.bytes_of("weights"), self.bytes_of(f"{device}.whole"))
+        self.check_log(found)
         left = set(os.listdir(self.folder)) - {f"{one}.whole" for one in DEVICES}
-        self.assertEqual(left, {"run", "weights"})  # nothing of the killed ones
+        self.assertEqual(left, {"run", "weights", "log"})  # nothing of the killed ones
         for name in left:
             os.remove(self.path(name))
         self.reached = 0
+
+    def check_log(self, found):
+        """Whole lines, of each epoch one at least, and the last one is what the record has."""
+        lines = self.bytes_of("log").decode().split("\n")
+        self.assertEqual(lines.pop(), "")
+        last = {line["epoch"]: (line["loss"], line["validation"]["loss"]) for line in map(json.loads, lines)}
+        self.assertEqual(last, {number: (one["loss"], one["validation"]["loss"])
+                                for number, one in enumerate(found["epochs"], 1)})
 
     def interrupt(self, number, times):
         """Ends runs with the signal until that was done so often, and so many went on after it; the last one
