@@ -180,7 +180,7 @@ class Peers(unittest.TestCase):
                 for one in records_of(done):
                     self.assertEqual(differences(one, expected), [])
                     self.assertEqual(missing(one, expected), [])
-                    self.assertEqual({**one["config"], "seed": seed}, expected["config"])
+                    self.assertEqual({**one["config"], "seed": one["config"]["seed"] or seed}, expected["config"])
                     self.assertEqual(one["dataset"], expected["dataset"])
                     for key in ("ended", "status"):
                         self.assertEqual(one[key], expected[key])
@@ -289,7 +289,10 @@ class Peers(unittest.TestCase):
         for script in ("pytorch.py", "jax_scan.py"):
             for arguments in (("--dropout", "1"), ("--momentum", "nan"), ("--validation", "-1"),
                               ("--samples", "100", "--validation", "100"), ("--target-accuracy", "0.5"),
-                              ("--optimizer", "lion"), ("--schedule", "onecycle")):
+                              ("--optimizer", "lion"), ("--schedule", "onecycle"), ("--nesterov",), ("--beta1", "0.5"),
+                              ("--optimizer", "adamw", "--momentum", "0.9"), ("--label-smoothing", "3"),
+                              ("--clip-norm", "-1"), ("--validation", "9", "--target-accuracy", "7"),
+                              ("--epochs", "2", "--warmup-epochs", "3"), ("--schedule", "cosine", "--seconds", "1")):
                 done = run_peer(script, "--weights", WEIGHTS, *arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""), (script, arguments, done.stderr))
 

@@ -246,6 +246,14 @@ class Tables(Case):
         self.assertEqual([row[2] for row in rows], ["0.250", "0.500", "2.50"])
         self.assertIn("2 rows of older commits superseded", text)
 
+    def test_older_records(self):
+        """They lack what has its usual value in newer ones, which take their place none the less."""
+        old, new = fake.run("cpu", 0.1, commit=fake.OLD_COMMIT), fake.run("cpu", 0.2)
+        new["config"].update(records.RECIPE)
+        machine = self.machine([old, new])
+        self.assertEqual([row.epoch[0] for row in machine.rows], [0.2])
+        self.assertEqual(machine.superseded, 1)
+
     def test_peers_of_the_same_precision(self):
         """To be faster in TF32 than a peer in fp32 is nothing to be compared."""
         machine = self.machine([

@@ -27,6 +27,10 @@ from fixtures.cifar import RECORD_BYTES, make_folder  # noqa: E402
 from fixtures.markup import Parsed  # noqa: E402
 
 TOOL = sys.argv.pop(1)
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(TOOL)))
+from showing import net  # noqa: E402
+
 SEED = 20261130
 DATA = tempfile.mkdtemp(prefix="trainer-show-")
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
@@ -80,6 +84,11 @@ class Show(Runs):
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
         self.assertEqual(sorted(os.listdir(self.folder)), before)
 
+    def unread(self, message, name):
+        """The same of its reader alone, which is quicker."""
+        with self.assertRaisesRegex(ValueError, message):
+            net.read(self.path(name))
+
     def write(self, name, tensors, metadata=None):
         """A safetensors file of {name: array}."""
         header, blob = {"__metadata__": metadata} if metadata else {}, b""
@@ -97,7 +106,7 @@ class Show(Runs):
     def test_confusion(self):
         """As the program has it, for weights and for checkpoints."""
         for name, options in NETS.items():
-            for wanted in ("--save", "--checkpoint"):
+            for wanted in ("--save", "--checkpoint") if options[-1] == "--normalize" else ("--save",):
                 with self.subTest(net=name, wanted=wanted):
                     known = self.save(name, *options, wanted=wanted)["test"]
                     page = self.page(name)
@@ -213,17 +222,56 @@ class Show(Runs):
                            ("none", struct.pack("<Q", 2) + b"{}")):
             with open(self.path(name), "wb") as file:
                 file.write(blob)
-            self.refused(name, name)
+            self.unread(name, name)
         zeros = {"0.weight": numpy.zeros((10, 1024)), "0.bias": numpy.zeros(10)}
         for what, message in (({"0.bias": numpy.zeros(9)}, "no layer"), ({"0.weight": numpy.zeros((10, 7))}, "no net of"),
                               ({"0.bias": numpy.full(10, numpy.nan)}, "not finite")):
             self.write("bad", {**zeros, **what})
-            self.refused(message, "bad")
+            self.unread(message, "bad")
         self.write("bad", zeros, {"trainer.means": "0.5 0.5", "trainer.deviations": "1"})
-        self.refused("not a number for each of 1 channels", "bad")
+        self.unread("not a number for each of 1 channels", "bad")
         with open(self.path("test_batch.bin"), "wb") as file:
             file.write(b"\x0b" * RECORD_BYTES)
         self.refused("test_batch.bin is no file of CIFAR-10", "net", "--data", self.folder, "--out", "new.html")
+
+    def test_damaged(self):
+        """Of any kind: refused in a line of text, and never half believed."""
+        zeros = {"0.weight": numpy.zeros((10, 1024)), "0.bias": numpy.zeros(10)}
+        self.write("bad", zeros)
+        whole = self.bytes_of("bad")
+        (length,) = struct.unpack("<Q", whole[:8])
+        header, data = json.loads(whole[8:8 + length]), whole[8 + length:]
+
+        def changed(path, value):
+            other = json.loads(json.dumps(header))
+            inner = other
+            for name in path[:-1]:
+                inner = inner.setdefault(name, {})
+            inner[path[-1]] = value
+            return json.dumps(other).encode()
+
+        for text, more in (
+                (changed(("0.weight", "data_offsets"), [-100, 40860]), b""),
+                (changed(("0.weight", "data_offsets"), [40, 41000]), b""), (changed(("0.bias", "shape"), [-1]), b""),
+                (changed(("0.bias", "shape"), [5]), b""), (changed(("0.bias", "shape"), "10"), b""),
+                (changed(("0.weight", "shape"), []), b""), (changed(("__metadata__",), ["x"]), b""),
+                (changed(("__metadata__",), 7), b""), (changed(("__metadata__", "trainer.activation"), ["relu"]), b""),
+                (changed(("__metadata__", "trainer.means"), 7), b""), (b"[" * 200000, b""), (b"{}", data),
+                (json.dumps(header).encode(), b"more")):
+            with open(self.path("bad"), "wb") as file:
+                file.write(struct.pack("<Q", len(text)) + text + data + more)
+            self.unread("bad is no weights file: .+; trainer --save writes one", "bad")
+        for means, deviations in (("nan", "1"), ("0", "nan"), ("0", "inf"), ("0", "0"), ("\x1b[2J", "1")):
+            self.write("bad", zeros, {"trainer.means": means, "trainer.deviations": deviations})
+            self.unread("not a number for each", "bad")
+        self.assertNotIn("\x1b", self.tool("bad").stderr)
+        self.write("bad", {"0.weight": numpy.full((10, 1024), 3e38), "0.bias": numpy.full(10, 3e38)})
+        self.refused("is not finite", "bad", "--data", DATA)
+        self.write("a\x1b\u202eb<i>", zeros)
+        done = self.tool("a\x1b\u202eb<i>", "--data", DATA)
+        self.assertEqual((done.returncode, "\x1b" in done.stdout, "\u202e" in done.stdout), (0, False, False))
+        text = self.bytes_of("a\x1b\u202eb<i>.html").decode()
+        self.assertIn("a??b&lt;i&gt;", text)
 
     def test_usage(self):
         self.assertEqual(self.tool().returncode, 2)

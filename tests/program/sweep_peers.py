@@ -126,8 +126,9 @@ class Peers(Swept):
                                      "--optimizer", "adamw", "--initial", "he", "--seed", "3", "--color", "rgb",
                                      "--data", "images", "--threads", "2"])
         self.assertEqual(asked, [options])
-        words = programs.peer_command(trainer, "jax", "scan", {"device": "cpu", "seed": "3"}, None)
-        self.assertNotIn("--seed", words)  # nothing is drawn
+        for peer, mode, has in (("jax", "scan", True), ("numpy", "blas", False)):  # which has nothing to draw
+            words = programs.peer_command(trainer, peer, mode, {"device": "cpu", "seed": "3"}, None)
+            self.assertEqual("--seed" in words, has)
 
     def test_in_turn(self):
         """The trainer first, then each peer in each of its modes; and so again."""

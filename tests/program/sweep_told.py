@@ -124,6 +124,11 @@ class Comparison(unittest.TestCase):
                             ("config.dropout", 0.5), ("config.flip", True), ("config.validation", 9)):
             with self.subTest(path=path):
                 self.assertIsNone(runs.Sweep.disagreement(sweep, one, fake.changed(other, path, value)))
+        with self.subTest(path="a schedule of other epochs"):
+            other["config"]["schedule"] = first["config"]["schedule"] = "cosine"
+            self.assertIsNone(runs.Sweep.disagreement(sweep, one, first))
+            self.assertIsNone(runs.Sweep.disagreement(sweep, one, fake.changed(other, "config.epochs", 7)))
+            del other["config"]["schedule"]
         for path, value in (("config.epochs", 7), ("config.target_accuracy", 0.5), ("config.patience", 7)):
             with self.subTest(path=path):
                 self.assertIsNotNone(runs.Sweep.disagreement(sweep, one, fake.changed(other, path, value)))

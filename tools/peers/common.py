@@ -17,7 +17,8 @@ script's first lines:
                     an object that is compiled, with
     epoch()           a pass: the sums of its losses and of its hits, with the device idle again
     restore()         puts the first weights back: the next pass is the first
-    evaluate(images)  the same of images that are decoded host data
+    prepare(images)   images as they are to be scored, ready on the device
+    score_of(them)    their sums of losses and of hits
 """
 import argparse
 import contextlib
@@ -99,7 +100,6 @@ def parse(text, modes, recipes):
     wrong = recipe.check(args)
     if wrong:
         parser.error(wrong)
-    args.clip_norm = args.clip_norm or None
     args.inputs = PIXELS * recipe.CHANNELS[args.color]
     args.widths = [args.inputs, *args.layers, CLASSES]
     args.training = args.samples - args.validation
@@ -342,18 +342,18 @@ def train(args, training, held_back, seconds):
         epochs.append({"seconds": time.perf_counter() - before, "loss": finite(loss / samples),
                        "accuracy": hits / samples, "validation": None})
         if args.validation:
-            epochs[-1]["validation"] = validate(training, held_back)
+            epochs[-1]["validation"] = validate(args, training, held_back)
             seconds["validate"] += epochs[-1]["validation"]["seconds"]
             if is_target(args, epochs[-1]):
                 break
     return epochs
 
 
-def validate(training, images):
+def validate(args, training, held_back):
     before = time.perf_counter()
-    loss, hits = training.evaluate(images)
-    count = len(images.labels)
-    return {"seconds": time.perf_counter() - before, "loss": finite(loss / count), "accuracy": hits / count}
+    loss, hits = training.score_of(held_back)
+    return {"seconds": time.perf_counter() - before, "loss": finite(loss / args.validation),
+            "accuracy": hits / args.validation}
 
 
 @contextlib.contextmanager
@@ -371,13 +371,14 @@ def run_mode(args, mode, peer, device, images, shared):
     trained, held_back = split(images[0], args)
     with phase(seconds, "batching"):
         batches = peer.batches(mode, trained)
+        held_back = peer.prepare(held_back) if args.validation else None
     with phase(seconds, "open"):
         training = peer.training(mode, read_weights(args), batches)
     with phase(seconds, "warm_up"):
         warm_up(args, training)
     epochs = train(args, training, held_back, seconds)
     with phase(seconds, "evaluate"):
-        loss, hits = training.evaluate(images[1])
+        loss, hits = training.score_of(peer.prepare(images[1]))
     seconds["wall"] += time.perf_counter() - start
     seconds["epochs"] = [one["seconds"] for one in epochs]
     seconds["mean_epoch"] = sum(seconds["epochs"]) / len(epochs)

@@ -46,6 +46,8 @@ class Jax:
 
     def open(self):
         (device, *_) = self.jax.devices()
+        self.of_pixels = self.jax.jit(lambda pixels, scaling: self.scaled(self.convert(pixels), scaling))
+        self.compile_of_pixels()
         args = self.args
         self.plain, self.scaling = recipe.is_plain(args), None
         self.make = {"scan": self.compile(self.whole, args.training), "step": None}
@@ -54,6 +56,13 @@ class Jax:
         if args.device == "cpu":
             return {"threads": pool_threads() or args.threads}
         return {"name": device.device_kind}
+
+    def compile_of_pixels(self):
+        """For as many images as are held back, and as are tested."""
+        numpy, channels = self.jax.numpy, recipe.CHANNELS[self.args.color]
+        scaling = (numpy.zeros(channels), numpy.ones(channels)) if self.args.normalize else None
+        for count in filter(None, (self.args.validation, self.args.tests)):
+            self.of_pixels(common.black(count).pixels, scaling)
 
     def compile(self, function, images):
         """For the pixels of so many images."""
@@ -102,6 +111,11 @@ class Jax:
                        for part, y in zip(order.reshape(args.steps, -1), labels)]
         return self.jax.block_until_ready(batches)
 
+    def prepare(self, images):
+        """(x, labels) of images."""
+        x = self.of_pixels(images.pixels, self.scaling)
+        return self.jax.block_until_ready((x, self.jax.device_put(images.labels.astype("int32"))))
+
     def training(self, mode, weights, batches):
         return (Training if self.plain else Recipe)(self, mode, weights, batches)
 
@@ -115,11 +129,13 @@ class Training:
         self.restore()
         self.submit = self.compile(mode)
         self.score = jax.jit(self.of_images)  # for as many as are held back, and as are tested
-        self.evaluate(common.black(args.tests))
-        if args.validation:
-            self.evaluate(common.black(args.validation))
-        self.epoch()  # a first use
+        for count in filter(None, (args.validation, args.tests)):
+            self.score_of(peer.prepare(common.black(count)))
+        self.first_use()
         self.restore()
+
+    def first_use(self):
+        self.epoch()
 
     def compile(self, mode):
         """What does an epoch: {weights, batches: weights, scores}."""
@@ -176,12 +192,11 @@ class Training:
         self.jax.block_until_ready(self.weights)
         return float(np.sum(losses, dtype="f8")), int(np.sum(hits))
 
-    def of_images(self, weights, pixels, labels, scaling):
-        x = self.peer.scaled(self.peer.convert(pixels), scaling)
-        return self.scores(self.forward(weights, x), labels.astype("int32"))
+    def of_images(self, weights, x, labels):
+        return self.scores(self.forward(weights, x), labels)
 
-    def evaluate(self, images):
-        loss, hits = self.jax.device_get(self.score(self.weights, *images, self.peer.scaling))
+    def score_of(self, prepared):
+        loss, hits = self.jax.device_get(self.score(self.weights, *prepared))
         return float(loss), int(hits)
 
 
@@ -190,9 +205,14 @@ class Recipe(Training):
     states of each."""
 
     def __init__(self, peer, mode, weights, batches):
+        import numpy as np
         self.x, self.labels = batches
+        self.rates = np.array(recipe.adamw_rates(peer.args), np.float32)
         self.take = self.adamw if peer.args.optimizer == "adamw" else self.sgd
         super().__init__(peer, mode, weights, batches)
+
+    def first_use(self):
+        """None: all is compiled, and a whole epoch would be a large part of what it takes to a target."""
 
     def restore(self):
         jax = self.jax
@@ -211,9 +231,8 @@ class Recipe(Training):
         alike = common.batch_order(args).reshape(args.steps, -1), None
         order, turned = args.passes[self.passed] if args.passes else alike
         numbers = slice(self.passed * args.steps, (self.passed + 1) * args.steps)
-        rates = np.array(recipe.adamw_rates(args), np.float32)[numbers]
         steps = np.arange(args.epochs * args.steps, dtype=np.uint32)[numbers]
-        return order.astype(np.int32), turned if args.flip else steps, rates, steps
+        return order.astype(np.int32), turned if args.flip else steps, self.rates[numbers], steps
 
     def compile(self, mode):
         jax = self.jax

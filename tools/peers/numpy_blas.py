@@ -76,6 +76,10 @@ class Numpy:
         return (x.reshape(args.steps, args.batch_size, -1), labels.astype(np.intp),
                 one_hot.astype(np.float32))
 
+    def prepare(self, images):
+        """Nothing: they are made ready batch after batch."""
+        return images
+
     def training(self, mode, weights, batches):
         return Training(self, weights, batches)
 
@@ -157,7 +161,7 @@ class Training:
             self.step(i)
         return self.score(self.logits, self.sums, self.labels)
 
-    def evaluate(self, images):
+    def score_of(self, images):
         """Batch after batch, in the arrays that are there."""
         np, size = self.np, len(self.ones)
         pixels, labels = images.pixels, images.labels[None].astype(np.intp)

@@ -107,6 +107,14 @@ class PyTorch:
         x.view(-1)[-1].item()  # which waits for all of it
         return x, labels
 
+    def prepare(self, images):
+        """(x, labels) of images, in pieces."""
+        pieces = []
+        for pixels in self.pieces(images.pixels):
+            pieces.append(self.torch.empty(len(pixels), self.args.inputs, device=self.args.device))
+            self.convert(pixels, pieces[-1])
+        return pieces, self.torch.from_numpy(images.labels).to(self.args.device).long()
+
     def training(self, mode, weights, batches):
         if recipe.is_plain(self.args):
             return Training(self, mode, weights, batches)
@@ -145,7 +153,7 @@ class Training:
         self.submit = self.capture() if "graph" in mode else self.steps
         if "graph" not in mode:
             self.steps(3)
-        self.evaluate(common.black(args.tests))
+        self.score_of(peer.prepare(common.black(args.tests)))
         self.restore()
 
     def begin(self, batches):
@@ -214,16 +222,11 @@ class Training:
         self.submit()
         return self.scores.tolist()
 
-    def evaluate(self, images):
-        torch, device = self.torch, self.scores.device
+    def score_of(self, prepared):
+        pieces, y = prepared
         self.model.eval()  # without dropout
-        with torch.inference_mode():
-            y, logits = torch.from_numpy(images.labels).to(device).long(), []
-            for pixels in self.peer.pieces(images.pixels):
-                x = torch.empty(len(pixels), self.peer.args.inputs, device=device)
-                self.peer.convert(pixels, x)
-                logits.append(self.model(x))
-            logits = torch.cat(logits)
+        with self.torch.inference_mode():
+            logits = self.torch.cat([self.model(x) for x in pieces])
             scores = self.score([self.loss(logits, y)], logits, y).tolist()
         self.model.train()
         return scores
@@ -249,7 +252,7 @@ class Recipe(Training):
         self.restore()
         self.submit = self.steps
         self.steps(3)
-        self.evaluate(common.black(args.tests))
+        self.score_of(peer.prepare(common.black(args.tests)))
         self.restore()
 
     def make_optimizer(self):
@@ -274,17 +277,15 @@ class Recipe(Training):
         """The batches of the next pass."""
         if not self.args.passes:
             return list(zip(self.x, self.labels))[:count]
-        order, turned = self.args.passes[self.passed]
-        return (self.batch(*one) for one in zip(order[:count], order[:count] if turned is None else turned))
+        order, turned = (None if part is None else self.torch.from_numpy(part[:count]).to(self.x.device)
+                         for part in self.args.passes[self.passed])
+        return (self.batch(*one) for one in zip(order, order if turned is None else turned))
 
     def batch(self, rows, turned):
-        torch, device = self.torch, self.x.device
-        rows = torch.from_numpy(rows).to(device)
         x = self.x[rows]
         if self.args.flip:
             lines = x.view(len(x), -1, recipe.SIDE)
-            turned = torch.from_numpy(turned).to(device)[:, None, None]
-            x = torch.where(turned, lines.flip(-1), lines).view(len(x), -1)
+            x = self.torch.where(turned[:, None, None], lines.flip(-1), lines).view(len(x), -1)
         return x, self.labels[rows]
 
     def objective(self, logits, y):

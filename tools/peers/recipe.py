@@ -49,17 +49,31 @@ def set_defaults(args):
 
 
 def check(args):
-    """What is wrong with these options, in words; None where nothing is."""
+    """What is wrong with these options, in words; None where nothing is. What may be 0 for nothing becomes None."""
+    args.clip_norm, args.target_accuracy = args.clip_norm or None, args.target_accuracy or None
     shares = ("momentum", "beta1", "beta2", "dropout")
     wrong = [option for option in shares if not 0 <= getattr(args, option) < 1]
-    wrong += [option for option in ("weight-decay", "epsilon") if not 0 <= getattr(args, member(option)) < math.inf]
+    wrong += [option for option in ("label-smoothing", "target-accuracy")
+              if not 0 <= (getattr(args, member(option)) or 0) <= 1]
+    wrong += [option for option in ("weight-decay", "epsilon", "clip-norm")
+              if not 0 <= (getattr(args, member(option)) or 0) < math.inf]
     wrong += [option for option in COUNTS if getattr(args, member(option)) < 0]
     if wrong:
         return f"argument --{wrong[0]}: {getattr(args, member(wrong[0]))} makes no sense"
-    if args.validation >= args.samples:
-        return f"argument --validation: nothing is left of {args.samples} images"
-    if args.target_accuracy is not None and not args.validation:
-        return "argument --target-accuracy: it needs images that are held back: --validation"
+    adamw = args.optimizer == "adamw"
+    others = ("momentum", "nesterov") if adamw else ("beta1", "beta2", "epsilon")
+    ignored = [option for option in others if getattr(args, option) != DEFAULTS[option]]
+    for is_wrong, words in (
+            (ignored, f"argument --{(ignored or [''])[0]}: {args.optimizer} has none"),
+            (args.nesterov and not args.momentum, "argument --nesterov: it needs a --momentum"),
+            (args.warmup_epochs > args.epochs, f"argument --warmup-epochs: there are only {args.epochs} --epochs"),
+            (args.validation >= args.samples, f"argument --validation: nothing is left of {args.samples} images"),
+            (args.target_accuracy and not args.validation,
+             "argument --target-accuracy: it needs images that are held back: --validation"),
+            (args.seconds < math.inf and args.schedule != "constant",
+             "argument --seconds: a --schedule is of a number of epochs")):
+        if is_wrong:
+            return words
     return None
 
 

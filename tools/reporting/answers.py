@@ -7,7 +7,7 @@ import shlex
 
 from . import published, records
 from .rows import BENCHMARK
-from .tables import Table, layers_text, scaled, speed_up, workload_text
+from .tables import Table, layers_text, scaled, speed_up, target_text, workload_text
 from .words import clean, listed, number, percent, plural
 
 # `figures` is for the plot of that `key`, and None where `missing` tells what has not been measured;
@@ -291,9 +291,9 @@ def came_to(rows):
     """Which came first to the target, in words; and the share of its runs."""
     first = rows[0]
     if not first.reached:
-        return f"No run came to {percent(first.accuracy)}"
+        return f"No run came to {target_text(first.accuracy)}"
     few = "" if first.share == 1 else f", in {len(first.reached)} of {len(first.runs)} runs"
-    return f"{first.series} comes first to {percent(first.accuracy)}, after {number(first.seconds[0])} s on average{few}"
+    return f"{first.series} comes first to {target_text(first.accuracy)}, after {number(first.seconds[0])} s on average{few}"
 
 
 # --- What may be said in a sentence ---

@@ -158,7 +158,7 @@ class Machine:
 
     @property
     def gpus(self):
-        return unique(row.device["name"] for row in self.rows if row.gpu)
+        return unique(row.device["name"] for row in self.rows + self.targets if row.gpu)
 
 
 def unique(values):

@@ -28,6 +28,7 @@ RECIPE = {"optimizer": "sgd", "momentum": 0, "nesterov": False, "weight_decay": 
           "epsilon": 1e-8, "schedule": "constant", "warmup_epochs": 0, "initial": "normal", "normalize": False,
           "flip": False, "dropout": 0, "label_smoothing": 0, "clip_norm": None, "validation": 0,
           "target_accuracy": None, "patience": 0, "keep_best": False}
+USUAL = {"shuffle": False, **RECIPE}  # of what an older record lacks
 EARLY = ("target", "patience")  # ends of a run, before its last epoch
 # What makes runs of the same options comparable: where, with what and on which images they were measured.
 IDENTITY = {"host": ("name", "cpu", "cores", "os"),
@@ -188,6 +189,7 @@ def check_config(record):
         ("layers", isinstance(layers, list) and len(layers) >= 2 and all(map(is_count, layers))),
         ("learning_rate", is_number(rate)),
         *((key, isinstance(config[key], str)) for key in ("activation", "color", "tail", "batches")),
+        ("seed", config.get("seed") is None or is_count(config["seed"], 0)),
     ) if not fine]
     return f"its options are unknown: {wrong[0]} is {config[wrong[0]]!r}" if wrong else None
 
@@ -236,22 +238,28 @@ def check_epochs(record):
 
 def check_target(record):
     """Of a run that ends at an accuracy: when it got there, and what it had after each epoch."""
-    if record["config"].get("target_accuracy") is None:
+    accuracy, seconds, reached = record["config"].get("target_accuracy"), record["seconds"], None
+    if accuracy is None:
         return None
-    for number, epoch in enumerate(record["epochs"], 1):
-        accuracy = part(epoch, "validation").get("accuracy")
-        if not is_number(accuracy) or not 0 <= accuracy <= 1:
-            return f"the accuracy after epoch {number} is {accuracy!r}"
+    for number, (epoch, time) in enumerate(zip(record["epochs"], seconds["epochs"]), 1):
+        found = part(epoch, "validation").get("accuracy")
+        if not is_number(found) or not 0 <= found <= 1:
+            return f"the accuracy after epoch {number} is {found!r}"
+        if epoch.get("seconds") != time:
+            return f"epoch {number} took {epoch.get('seconds')!r} s and {time!r} s"
+        reached = reached or (number if found >= accuracy else None)
     target = part(record, "target")
     if "epoch" not in target:
         return "it does not say whether it reached its target"
-    if target["epoch"] is None:
-        return None
-    if not is_count(target["epoch"]) or target["epoch"] > len(record["epochs"]):
-        return f"it reached its target after epoch {target['epoch']!r}"
-    for key in ("seconds", "epochs_seconds"):
-        if not is_number(target.get(key)) or target[key] <= 0:
-            return f"its {key} to the target are {target.get(key)!r}"
+    if target["epoch"] != reached:
+        return f"it reached its target after epoch {target['epoch']!r}, by its accuracies after {reached!r}"
+    before = [seconds.get(name) for name in ("load", "open", "batching")]
+    if reached is None or not all(map(is_number, before)):
+        return None  # what these are is looked at with the wall time
+    alone = math.fsum(seconds["epochs"][:reached])
+    for key, expected in (("epochs_seconds", alone), ("seconds", alone + math.fsum(before))):
+        if not is_number(target.get(key)) or abs(target[key] - expected) > MEAN_TOLERANCE * expected:
+            return f"its {key} to the target are {target.get(key)!r}, by its phases {expected:.6g}"
     return None
 
 

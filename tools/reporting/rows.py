@@ -16,7 +16,8 @@ BENCHMARK = Workload((1024, 64, 32, 10), 300, 0.01, "sigmoid", "grey", "wrap", "
 def configuration(record):
     """All that a run's or a peak's time depends on, as text: those that share it are runs of the same thing."""
     device = record["device"]
-    return json.dumps([records.identity(record), record.get("config"), records.is_warm(record), device.get("step"),
+    config = {**records.USUAL, **record["config"]} if "config" in record else None
+    return json.dumps([records.identity(record), config, records.is_warm(record), device.get("step"),
                        device.get("submission"),
                        device.get("gemm") if device["kind"] in records.OWN_KINDS else None], sort_keys=True)
 
@@ -24,10 +25,14 @@ def configuration(record):
 def subject(record):
     """The configuration as its user asked for it: another version of a library, a driver or the system, or
     another outcome where multiplications were timed ("own 3, clblast 2"), is news of the same thing."""
-    device = {**record["device"], "library": None, "driver": None}
-    if isinstance(device.get("gemm"), str):
-        device["gemm"] = re.sub(r" \d+", "", device["gemm"])
+    device = {**without_counts(record["device"]), "library": None, "driver": None}
     return variant_of({**record, "device": device, "host": {**record["host"], "os": None}})
+
+
+def without_counts(device):
+    """With the algorithms that were fastest, and not with how many shapes each was it at."""
+    gemm = device.get("gemm")
+    return {**device, "gemm": re.sub(r" \d+", "", gemm)} if isinstance(gemm, str) else device
 
 
 def is_aimed(record):
@@ -36,8 +41,11 @@ def is_aimed(record):
 
 
 def variant_of(record):
-    """The configuration, but for the seed where runs of many seeds are to be one."""
-    return configuration({**record, "config": {**record["config"], "seed": None}} if is_aimed(record) else record)
+    """The configuration, but for what may be another with each seed where runs of many seeds are to be one."""
+    if not is_aimed(record):
+        return configuration(record)
+    return configuration({**record, "device": without_counts(record["device"]),
+                          "config": {**record["config"], "seed": None}})
 
 
 def where_of(record):
@@ -155,12 +163,11 @@ class Target(Row):
     def __init__(self, runs, usual):
         super().__init__(runs, usual)
         self.accuracy = self.config["target_accuracy"]
-        self.reached = [run["target"] for run in runs if run["target"]["epoch"] is not None]
-        self.seconds = mean_and_deviation([target["seconds"] for target in self.reached])
-        self.epochs_seconds = mean_and_deviation([target["epochs_seconds"] for target in self.reached])
-        self.epochs = mean_and_deviation([target["epoch"] for target in self.reached])
-        tests = [run["test"]["accuracy"] for run in runs if records.is_number(records.part(run, "test").get("accuracy"))]
-        self.tested = mean_and_deviation(tests)
+        self.reached = [run for run in runs if run["target"]["epoch"] is not None]
+        self.seconds, self.epochs_seconds, self.epochs = (
+            of_seeds(self.reached, lambda run, key=key: run["target"][key]) for key in ("seconds", "epochs_seconds", "epoch"))
+        tested = [run for run in runs if records.is_number(records.part(run, "test").get("accuracy"))]
+        self.tested = of_seeds(tested, lambda run: run["test"]["accuracy"])
 
     @property
     def share(self):
@@ -169,8 +176,8 @@ class Target(Row):
 
     @property
     def details(self):
-        seeds = len({run["config"].get("seed") for run in self.runs})
-        return [word for word in super().details if seeds == 1 or not word.startswith("seed ")]
+        several = len({run["config"].get("seed") for run in self.runs}) > 1
+        return [word for word in super().details if not (several and word.startswith("seed "))]
 
     @staticmethod
     def curve(run):
@@ -195,9 +202,17 @@ class Target(Row):
         return points
 
     def __lt__(self, other):
-        """Soonest there first; those that never got there are last, and then as any rows."""
-        soonest = [one.seconds[0] if one.reached else float("inf") for one in (self, other)]
-        return soonest[0] < soonest[1] or (soonest[0] == soonest[1] and super().__lt__(other))
+        """Those of which more runs got there first, and of these the soonest; else as any rows."""
+        mine, its = ((-one.share, one.seconds[0] if one.reached else 0.0) for one in (self, other))
+        return mine < its or (mine == its and super().__lt__(other))
+
+
+def of_seeds(runs, value):
+    """The mean and the deviation over the seeds, each of which is the mean of its runs."""
+    found = {}
+    for run in runs:
+        found.setdefault(run["config"].get("seed"), []).append(value(run))
+    return mean_and_deviation(list(map(statistics.mean, found.values())))
 
 
 def mean_and_deviation(values):

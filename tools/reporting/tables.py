@@ -4,7 +4,6 @@ import itertools
 import re
 
 from . import published
-from .records import is_number
 from .rows import BENCHMARK
 from .words import clean, markdown, number, percent, plural, spread
 
@@ -74,22 +73,26 @@ def differences(workload):
         ("shuffled", not workload.shuffle)) if not same] + [recipe_text(key, value) for key, value in workload.recipe]
 
 
+# Parts of a recipe in words; another is its name and its value.
+RECIPE_TEXTS = {
+    "optimizer": str, "schedule": "schedule {}".format, "initial": "initial {}".format,
+    "nesterov": lambda _: "Nesterov's", "normalize": lambda _: "normalized", "flip": lambda _: "flipped",
+    "keep_best": lambda _: "best kept", "warmup_epochs": lambda count: f"rising in {plural(count, 'epoch')}",
+    "validation": lambda count: f"{number_of(count)} held back",
+    "target_accuracy": lambda accuracy: f"to {target_text(accuracy)}"}
+
+
 def recipe_text(key, value):
-    """A part of a recipe in words."""
-    return {
-        "optimizer": str(value), "nesterov": "Nesterov's", "schedule": f"schedule {value}",
-        "warmup_epochs": f"rising in {plural_of(value, 'epoch')}", "initial": f"initial {value}",
-        "normalize": "normalized", "flip": "flipped", "validation": f"{number_of(value)} held back",
-        "target_accuracy": f"to {percent(value) if is_number(value) else value}", "keep_best": "best kept",
-    }.get(key) or f"{key.replace('_', ' ')} {value if isinstance(value, str) else number_of(value)}"
+    in_words = RECIPE_TEXTS.get(key)
+    return in_words(value) if in_words else f"{key.replace('_', ' ')} {number_of(value)}"
 
 
 def number_of(value):
-    return f"{value:,g}" if is_number(value) and value < 1e6 else str(value)
+    return f"{value:,.6g}" if 1e-4 <= abs(value) < 1e6 else str(value)
 
 
-def plural_of(value, one):
-    return plural(value, one) if is_number(value) else f"{value} {one}s"
+def target_text(accuracy):
+    return f"{100 * accuracy:.6g} %"
 
 
 def workload_text(workload):
@@ -105,7 +108,8 @@ FIGURES = ("mean epoch, s", "load dataset, s", "to batched input, s", "runs × e
 
 
 def runs_text(row):
-    text = f"{len(row.runs)} × {row.config['epochs']}"
+    counts = sorted({len(run["epochs"]) for run in row.runs})
+    text = f"{len(row.runs)} × {counts[0]}" + (f"–{counts[-1]}" if len(counts) > 1 else "")
     return text + (f" ({row.far_off} far off)" if row.far_off else "")
 
 
@@ -190,9 +194,10 @@ def targets_table(machine):
           accuracy_text(row.tested), row.hardware) for row in rows],
         left=("layers", "hardware", "backend"), heads=("layers", "batch", "backend"), common=("hardware", "batch"),
         grouped=1,
-        note="Means over the seeds of which a run came to the accuracy on images that are held back, and the deviation "
-             "from seed to seed. The seconds are those of load, open, to batched input and epochs; scoring what is "
-             "held back is no part of them.")
+        note="Means over seeds, and the deviation from seed to seed: of the runs that came to the accuracy on images "
+             "that are held back; the test accuracy is of all runs. The seconds are those of load, open, to batched "
+             "input and epochs. Scoring what is held back is no part of them, nor is, of peers, making the order and "
+             "turning images by chance.")
 
 
 def accuracy_text(pair):

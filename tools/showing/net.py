@@ -1,5 +1,6 @@
 """A net, as a file has it (src/checkpoint/README.md), and what it makes of images."""
 import json
+import math
 import os
 import struct
 from dataclasses import dataclass
@@ -31,7 +32,10 @@ class Net:
 
     def probabilities(self, inputs):
         """[images, classes] of inputs [images, inputs]."""
-        values = inputs
+        with numpy.errstate(all="ignore"):
+            return self.softmax_of(inputs)
+
+    def softmax_of(self, values):
         if self.scaling:
             means, deviations = (numpy.repeat(numpy.float32(of), 1024) for of in self.scaling)
             values = (values - means) / deviations
@@ -39,26 +43,41 @@ class Net:
             values = values @ weights.T + bias
             if number + 1 < len(self.layers):
                 values = ACTIVATIONS[self.activation](values)
+        if not numpy.isfinite(values).all():
+            raise ValueError("what the net makes of the test images is not finite: its weights are too large")
         terms = numpy.exp(values - values.max(axis=1, keepdims=True))
         return terms / terms.sum(axis=1, keepdims=True)
 
 
 def parse(blob, path):
-    """(metadata, {name: tensor}) of a safetensors file."""
+    """(metadata, {name: tensor}) of a safetensors file, whose tensors lie one behind the other, without a gap."""
     (length,) = struct.unpack("<Q", blob[:8]) if len(blob) >= 8 else (HEADER_MOST + 1,)
     try:
         if length > min(HEADER_MOST, len(blob) - 8):
             raise ValueError("its header is longer than the file")
-        header = json.loads(blob[8:8 + length])
-        tensors = {}
-        for name, entry in header.items():
-            if name != "__metadata__" and entry["dtype"] == "F32":
-                begin, end = entry["data_offsets"]
-                tensors[name] = numpy.frombuffer(blob[8 + length + begin:8 + length + end],
-                                                 "<f4").reshape(entry["shape"])
-        return header.get("__metadata__") or {}, tensors
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        header, data = json.loads(blob[8:8 + length]), blob[8 + length:]
+        metadata = header.pop("__metadata__", {})
+        if not all(isinstance(text, str) for text in metadata.values()):
+            raise ValueError("its metadata are no texts")
+        tensors, at = {}, 0
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            begin, end = entry["data_offsets"]
+            if begin != at or not at <= end <= len(data):
+                raise ValueError(f"{name} is from {begin} to {end} of {len(data)} bytes, after {at}")
+            if entry["dtype"] == "F32":
+                tensors[name] = tensor(data[begin:end], entry["shape"], name)
+            at = end
+        if at != len(data):
+            raise ValueError(f"there are {len(data)} bytes of tensors, not {at}")
+        return metadata, tensors
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise ValueError(f"{path} is no weights file: {problem}; trainer --save writes one") from None
+
+
+def tensor(data, shape, name):
+    if not all(type(size) is int and size >= 0 for size in shape) or 4 * math.prod(shape) != len(data):
+        raise ValueError(f"{name} has {len(data)} bytes for {shape}")
+    return numpy.frombuffer(data, "<f4").reshape(shape)
 
 
 def scaling_of(metadata, inputs, path):
@@ -67,9 +86,10 @@ def scaling_of(metadata, inputs, path):
         return None
     try:
         means, deviations = ([float(word) for word in text.split()] for text in texts)
-        if not len(means) == len(deviations) == inputs // GREY or min(deviations) <= 0:
+        if not len(means) == len(deviations) == inputs // GREY or min(deviations) <= 0 or not all(
+                map(math.isfinite, means + deviations)):
             raise ValueError
-    except (ValueError, AttributeError):
+    except ValueError:
         raise ValueError(f"{path}: trainer.means and trainer.deviations are not a number for each of "
                          f"{inputs // GREY} channels: {' | '.join(map(str, texts))}") from None
     return means, deviations
@@ -79,7 +99,7 @@ def layers_of(tensors, path):
     layers = []
     while f"{2 * len(layers)}.weight" in tensors:
         weights, bias = (tensors.get(f"{2 * len(layers)}.{what}") for what in ("weight", "bias"))
-        inputs = layers[-1][1].size if layers else weights.shape[-1]
+        inputs = layers[-1][1].size if layers else weights.shape[-1] if weights.ndim else 0
         if bias is None or weights.ndim != 2 or bias.ndim != 1 or weights.shape != (bias.size, inputs):
             raise ValueError(f"{path}: \"{2 * len(layers)}.weight\" and its bias are no layer after {inputs} inputs")
         if not (numpy.isfinite(weights).all() and numpy.isfinite(bias).all()):

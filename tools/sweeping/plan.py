@@ -21,10 +21,11 @@ class Configuration:
         self.targets = []  # seconds to the target, where there is one
         self.dropped = False
 
-    def asked(self):
+    def asked(self, but=None):
         """What tells it from others in a file of records."""
         more = {"peer": self.peer, "mode": self.mode} if self.peer else {"peak": True} if self.peak else {}
-        return lines.clean({"options": values.words(self.options), **more})
+        options = {option: value for option, value in self.options.items() if option != but}
+        return lines.clean({"options": values.words(options), **more})
 
     def label(self, but=None):
         name = f"{self.peer} {self.mode} " if self.peer else "peak of " if self.peak else ""
@@ -52,7 +53,8 @@ class Configuration:
 
     def least_epochs(self):
         """With which a run is one that counts for nothing, and yet what it would be."""
-        return max(1, int(self.options.get("warmup-epochs", 0)))
+        rising = self.options.get("warmup-epochs", "")
+        return max(1, int(rising)) if rising.isdecimal() else 1  # anything else the trainer refuses
 
     def on_gpu(self):
         return self.options["device"].split(":")[0] in ("cuda", "opencl", "gpu", "auto")

@@ -143,8 +143,7 @@ def peer_options(options, peer, mode):
 
 
 def peer_command(trainer, peer, mode, options, threads, epochs=None):
-    drawn = any(name in options for name in ("shuffle", "flip", "dropout"))
-    unknown = {"threads"} | ({"seed"} if not drawn else set())
+    unknown = {"threads"} | (set() if mode in RECIPES.get(peer, ()) else {"seed"})
     more = {name: value for name, value in options.items() if name not in unknown}
     if "data" not in more:
         more["data"] = trainer.data()

@@ -18,7 +18,7 @@ ABSENT = 77  # the exit status of a peer that is not here
 DIVERGED = 5  # and of a run that has a record none the less
 TUNING_EPOCHS = 3
 # What makes no difference to the first losses, or stands beside them in a key of what was trained.
-SAME_LOSSES = ("epochs", "seed", "batches", "target_accuracy", "patience", "keep_best")
+SAME_LOSSES = ("seed", "batches", "target_accuracy", "patience", "keep_best")
 
 
 def say(text):
@@ -41,6 +41,7 @@ class Sweep:
         self.peaks, self.configurations = peaks, configurations
         self.files = Files({path for one in self.all() for path in one.files(trainer)})
         self.losses = {}  # (name, losses) by what was trained
+        self.fastest = {}  # numbers of threads of peers, by what was asked but for its seed
         self.failed = []
         self.absent = {}  # why, by what is not here
         self.not_counted = collections.Counter()  # rows of the file, by what they differ in
@@ -112,11 +113,11 @@ class Sweep:
         """A row of the file, new or old, as one of the runs of this sweep."""
         one.runs.add(run)
         if one.wants_threads():
-            one.threads = row["device"]["threads"]
+            one.threads = self.fastest[json.dumps(one.asked(but="seed"))] = row["device"]["threads"]
         if row["status"] == "complete" and not one.peak:
             one.epochs.append(row["seconds"]["mean_epoch"])
             if row.get("target"):
-                one.targets.append(row["target"]["seconds"])
+                one.targets.append(records.part(row, "target").get("seconds"))
         one.dropped = row["status"] != "complete"
         if one.dropped:
             self.failed.append(f"{one.label()}: {row.get('error', row['status'])}")
@@ -222,13 +223,17 @@ class Sweep:
         if not one.wants_threads() or one.threads:
             self.run_once(one, 0, one.least_epochs())
             return
+        alike = json.dumps(one.asked(but="seed"))
+        if alike in self.fastest:  # of another seed
+            one.threads = self.fastest[alike]
+            return
         times = {}
         for threads in thread_counts():
             record = self.run_command(one, one.command(self.trainer, max(TUNING_EPOCHS, one.least_epochs()), threads), 0)
             if record is None:
                 return
             times[threads] = min(record["seconds"]["epochs"])
-        one.threads = min(times, key=times.get)
+        one.threads = self.fastest[alike] = min(times, key=times.get)
 
     def measure(self, one, run):
         time.sleep(self.settings.cool_down)
@@ -249,7 +254,8 @@ class Sweep:
         config, dataset = record["config"], record["dataset"]
         if record["device"]["precision"] != "fp32":
             return None
-        key = json.dumps([{name: value for name, value in config.items() if name not in SAME_LOSSES},
+        other = SAME_LOSSES + (("epochs",) if config.get("schedule", "constant") == "constant" else ())
+        key = json.dumps([{name: value for name, value in config.items() if name not in other},
                           dataset["name"], dataset["train"], dataset.get("fingerprint"), one.options.get("seed"),
                           one.options.get("init")], sort_keys=True)
         if one.peer and key not in self.losses:
