@@ -219,6 +219,15 @@ static size_t write_apart(struct operation *gemm, struct buffer *memory) {
     return elements;
 }
 
+/* Has an update be one by gradient descent. How it is done is one choice for all optimisers, so
+ * that it does not depend on which of them a run had that came before. */
+static void descend(struct operation *gemm) {
+    if (gemm->kind != OPERATION_DENSE_UPDATE)
+        return;
+    gemm->optimizer = OPTIMIZER_GRADIENT_DESCENT;
+    gemm->dense_update.rates.columns = optimizer_rates[OPTIMIZER_GRADIENT_DESCENT];
+}
+
 /* Has a gemm do fewer samples, the first ones of its batch, where it would take too long to time.
  */
 static void cut_batch(const struct gemm_choices *choices, struct operation *gemm) {
@@ -262,6 +271,7 @@ static enum status time_algorithms(struct gemm_choices *choices, const struct op
     bool *done, size_t *fastest, struct error *error) {
     struct timed timed = {.gemms = {*gemm}, .count = 1};
     struct error ignored;
+    descend(&timed.gemms[0]);
     cut_batch(choices, &timed.gemms[0]);
     const size_t elements = write_apart(&timed.gemms[0], NULL);
     *fastest = 0;

@@ -101,7 +101,7 @@ static bool is_format(const struct pixel_format *format) {
     const size_t channels = format->channels, plane = format->plane;
     return channels >= 1 && plane >= 1 && plane <= PIXELS_IMAGE_MAX / channels &&
            channels * plane % sizeof(float) == 0 &&
-           (!format->mixed || channels <= PIXELS_CHANNELS_MAX);
+           (!(format->mixed || format->normalized) || channels <= PIXELS_CHANNELS_MAX);
 }
 
 /* What the table can't say of the numbers of an operation. */

@@ -15,19 +15,19 @@ struct network {
 
 /* The gradient has elements between weights and biases, which must not count in its norm. */
 static enum status clear_gradient(struct network *network, struct error *error) {
+    enum { ROWS = 1024 };
+    static const float zeros[ROWS * NETWORK_UNIT];
     struct buffer *gradient = network->arrays[NETWORK_GRADIENT];
     if (!gradient)
         return STATUS_OK;
-    const size_t length = network_parameters_length(&network->shape);
-    float *zeros = calloc(length, sizeof *zeros);
-    if (!zeros)
-        return error_memory(error, "the gradient", length * sizeof *zeros);
-    const enum status status =
-        device_upload(network->device, device_view(gradient, 1, length), zeros, error);
-    const enum status waited =
-        device_synchronise(network->device, status == STATUS_OK ? error : NULL);
-    free(zeros);
-    return status == STATUS_OK ? waited : status;
+    const size_t rows = network_parameters_length(&network->shape) / NETWORK_UNIT;
+    const struct view all = device_view(gradient, rows, NETWORK_UNIT);
+    enum status status = STATUS_OK;
+    for (size_t first = 0; first < rows && status == STATUS_OK; first += ROWS) {
+        const size_t count = rows - first < ROWS ? rows - first : ROWS;
+        status = device_upload(network->device, view_rows(all, first, count), zeros, error);
+    }
+    return status;
 }
 
 enum status network_create(struct device *device, const struct network_shape *shape, size_t batch,

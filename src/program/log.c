@@ -31,10 +31,15 @@ enum status log_open(const char *path, struct log *log, struct error *error) {
     if (!is_whole(path))
         return error_set(error, STATUS_USAGE,
             "--log %s: its last line is not whole, so it is no log: name another file", path);
-    log->descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    return log->descriptor >= 0
-               ? STATUS_OK
-               : error_set(error, STATUS_FAILED, "--log %s: %s", path, locale_reason(errno));
+    /* A pipe that nobody reads is an error, and not waited for. */
+    const int how = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK;
+    log->descriptor = open(path, how | O_EXCL, 0666);
+    log->made = log->descriptor >= 0;
+    if (!log->made)
+        log->descriptor = open(path, how, 0666);
+    if (log->descriptor < 0 || fcntl(log->descriptor, F_SETFL, O_APPEND) != 0)
+        return error_set(error, STATUS_FAILED, "--log %s: %s", path, locale_reason(errno));
+    return STATUS_OK;
 }
 
 /* Writes a line, or takes back what was written of it. */
@@ -59,11 +64,15 @@ void log_write(struct log *log, const struct record *record, size_t epoch) {
     free(line);
     if (log->unwritten == 0)
         log->unwritten = reason;
+    log->made &= reason != 0;
 }
 
 enum status log_close(struct log *log, struct error *error) {
     if (log->path && log->descriptor >= 0)
         close(log->descriptor);
+    if (log->made) /* and nothing was to be told */
+        unlink(log->path);
+    log->made = false;
     log->descriptor = -1;
     return log->unwritten == 0 ? STATUS_OK
                                : error_set(error, STATUS_FAILED, "--log %s: lines are missing: %s",

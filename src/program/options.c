@@ -121,9 +121,12 @@ static enum status check_given(
     char found[1024] = "";
     quoted_text quoted;
     for (size_t r = 0; r < option_rows_count; r++) {
-        struct checkpoint_setting now;
+        struct checkpoint_setting now, usual;
         const char *stored = checkpoint_setting(checkpoint, name_of(&option_rows[r], now.name));
         option_write(&option_rows[r], options, now.value, sizeof now.value);
+        option_write(&option_rows[r], &option_defaults, usual.value, sizeof usual.value);
+        if (!stored && checkpoint_setting(checkpoint, CHECKPOINT_EPOCHS))
+            stored = usual.value; /* a run's, whose version had no such option */
         if (option_rows[r].kept == KEPT_FIRM && stored && is_given(options, r) &&
             strcmp(stored, now.value) != 0)
             text_append(found, sizeof found, "%s%s %.80s (not %.80s)", found[0] ? ", " : "",

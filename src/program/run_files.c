@@ -1,6 +1,7 @@
 #include "program/run.h"
 
 #include "program/interrupt.h"
+#include "program/message.h"
 #include "program/quote.h"
 #include "program/version.h"
 #include "system/clock.h"
@@ -45,6 +46,21 @@ static enum status first_position(struct run *run, struct error *error) {
                                      options->resume, problem.message);
 }
 
+/* Warns where weights were trained for another net than the run's: what they say of themselves. */
+static void warn_of_meaning(const struct options *options, const struct checkpoint *file) {
+    const char *activation = checkpoint_setting(file, "trainer.activation");
+    const char *own = activation_names[options->shape.activation];
+    if (options->quiet || !activation)
+        return;
+    if (options->shape.layers > 1 && strcmp(activation, own) != 0)
+        message_print("warning: --init %s: its hidden layers apply %.40s, and this run's %s",
+            options->init, activation, own);
+    const bool scaled = checkpoint_setting(file, "trainer.means") != NULL;
+    if (scaled != options->plan.normalize)
+        message_print("warning: --init %s: its inputs were %s, and this run has %s--normalize",
+            options->init, scaled ? "scaled" : "not scaled", scaled ? "no " : "");
+}
+
 /* Fills the first parameters, and the position that they belong to: from a checkpoint, from a file
  * of weights, or from the seed. */
 static enum status first_parameters(struct run *run, struct error *error) {
@@ -62,6 +78,8 @@ static enum status first_parameters(struct run *run, struct error *error) {
     enum status status = file ? STATUS_OK : checkpoint_open(options->init, &file, error);
     if (status == STATUS_OK)
         status = checkpoint_load(file, &options->shape, run->parameters, error);
+    if (status == STATUS_OK && !run->resumed)
+        warn_of_meaning(options, file);
     if (status == STATUS_OK && run->resumed)
         status = checkpoint_load_states(file, &options->shape, run->parameters, error);
     if (!run->resumed)
@@ -149,9 +167,7 @@ enum status run_begin_files(struct run *run, struct error *error) {
     const double start = clock_seconds();
     restore_mask(run);
     /* The places are reserved first, so that what is found afterwards can't change. */
-    enum status status = log_open(options->dry_run ? NULL : options->log, &run->log, error);
-    if (status == STATUS_OK)
-        status = reserve(options, save, false, &run->weights_place, error);
+    enum status status = reserve(options, save, false, &run->weights_place, error);
     if (status == STATUS_OK)
         status = reserve(options, checkpoint, true, &run->checkpoint_place, error);
     if (status == STATUS_OK && save)
@@ -162,6 +178,8 @@ enum status run_begin_files(struct run *run, struct error *error) {
         status = check_resumed(run, error);
     if (status == STATUS_OK)
         status = first_parameters(run, error);
+    if (status == STATUS_OK) /* last: it makes the file */
+        status = log_open(options->dry_run ? NULL : options->log, &run->log, error);
     run->record.setup += clock_seconds() - start;
     return status;
 }

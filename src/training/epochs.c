@@ -140,8 +140,8 @@ static enum status make_batches(
  * it is the same. */
 static enum status record_each_step(struct epochs *epochs, struct error *error) {
     const size_t batches = epochs->result->batches;
-    const size_t operations = network_operations(network_shape(epochs->network)) +
-                              (epochs->plan->shuffle || epochs->plan->flip ? LOADER_OPERATIONS : 0);
+    const size_t operations =
+        network_operations(network_shape(epochs->network)) + loader_operations(epochs->plan);
     if (!device_info(epochs->device)->step ||
         batches > device_recordable(epochs->device) / operations)
         return STATUS_OK;
@@ -173,12 +173,15 @@ static enum status record_epoch(struct epochs *epochs, struct error *error) {
     return status;
 }
 
+/* Whether there is an epoch to come: a run that is resumed may have ended, early or not. */
+static bool is_to_go_on(const struct epochs *epochs) {
+    return validation_end(epochs->plan, &epochs->result->reached) == ENDED_NOT;
+}
+
 enum status epochs_prepare(
     struct epochs *epochs, const struct images *images, struct error *error) {
     const enum status status = make_batches(epochs, images, error);
-    return status == STATUS_OK && epochs->plan->epochs > epochs->result->reached.epochs_done
-               ? record_epoch(epochs, error)
-               : status;
+    return status == STATUS_OK && is_to_go_on(epochs) ? record_epoch(epochs, error) : status;
 }
 
 /* --- An epoch --- */
@@ -276,8 +279,7 @@ static enum status warm_up(struct epochs *epochs, const float *parameters, struc
 }
 
 enum status epochs_warm_up(struct epochs *epochs, struct error *error) {
-    const struct training_plan *plan = epochs->plan;
-    if (plan->warm_up <= 0.0 || plan->epochs == epochs->result->reached.epochs_done)
+    if (epochs->plan->warm_up <= 0.0 || !is_to_go_on(epochs))
         return STATUS_OK;
     const double start = clock_seconds();
     const size_t bytes = network_length(network_shape(epochs->network)) * sizeof(float);

@@ -102,16 +102,15 @@ enum status evaluation_score(struct evaluation *evaluation,
 }
 
 /* What an image is taken for. Where it is not its label, it is the first of the largest of the
- * others, whose gradients are as their probabilities. */
+ * others, whose gradients are their probabilities; the label's is less than 0. */
 static size_t prediction_of(const struct evaluation *evaluation, size_t image) {
     const size_t classes = classes_of(evaluation), label = evaluation->images->labels[image];
     const float *outputs = evaluation->outputs + image * classes;
     if (evaluation->scores[2 * image + 1] == 1.0f)
         return label;
-    size_t best = label == 0;
-    for (size_t c = 0; c < classes; c++)
-        if (c != label && outputs[c] > outputs[best])
-            best = c;
+    size_t best = 0;
+    for (size_t c = 1; c < classes; c++)
+        best = outputs[c] > outputs[best] ? c : best;
     return best;
 }
 

@@ -11,9 +11,9 @@ struct batch {
     struct view labels; /* [samples, 1] */
 };
 
-/* The most operations by which a batch is made: its images and labels are gathered, and images are
- * turned. */
-enum { LOADER_OPERATIONS = 3 };
+/* The operations by which a batch on the device is made: where a plan shuffles or flips, its images
+ * and labels are gathered, and images are turned. */
+size_t loader_operations(const struct training_plan *plan);
 
 struct loader_options {
     const struct images *images; /* they must outlive the loader */

@@ -38,11 +38,14 @@ enum status training_check_position(const struct training_plan *plan, size_t sam
     const bool within = position->epochs_done < plan->epochs
                             ? position->batches_done < batches
                             : position->epochs_done == plan->epochs && position->batches_done == 0;
-    const bool validated =
-        position->validated == (plan->validation > 0 ? position->epochs_done : 0) &&
-        (!plan->keep_best || position->validated == 0 || position->best);
-    return within && validated &&
-                   position->samples_done == position->batches_done * plan->batch_size
+    if (position->validated != (plan->validation > 0 ? position->epochs_done : 0) ||
+        (plan->keep_best && position->validated > 0 && !position->best))
+        return error_set(error, STATUS_USAGE,
+            "%zu of %zu epochs have a score of %zu images that are held back, and the best weights "
+            "are%s there",
+            position->validated, position->epochs_done, plan->validation,
+            position->best ? "" : " not");
+    return within && position->samples_done == position->batches_done * plan->batch_size
                ? STATUS_OK
                : error_set(error, STATUS_USAGE,
                      "%zu epochs and %zu batches with %zu samples are no position in %zu epochs of "
@@ -52,6 +55,10 @@ enum status training_check_position(const struct training_plan *plan, size_t sam
 }
 
 /* --- Loaders --- */
+
+size_t loader_operations(const struct training_plan *plan) {
+    return (plan->shuffle || plan->flip ? 2 : 0) + (plan->flip ? 1 : 0);
+}
 
 struct loader_options plan_epoch_loader(const struct training_plan *plan,
     const struct network_shape *shape, const struct images *images, size_t others) {

@@ -57,6 +57,13 @@ class Choices(Runs):
                 self.assertEqual(len(self.entries()), (1 + number) * count)
         self.assertEqual(record(*SMALL, env=self.cache)["device"]["gemm"], exchanged)
 
+    def test_one_of_all_optimizers(self):
+        """What an update is done by does not depend on whose came first."""
+        before = [(entry.blob, entry.content) for entry in self.entries()]
+        for more in (("--optimizer", "adamw"), ("--momentum", 0.9)):
+            record(*SMALL, *more, env=self.cache)
+            self.assertEqual([(entry.blob, entry.content) for entry in self.entries()], before)
+
     def test_same_bits(self):
         whole = record(*SMALL, "--save", self.path("whole"), env=self.cache)
         expected, gemm = self.bytes_of("whole"), whole["device"]["gemm"]

@@ -30,6 +30,10 @@ OWN_SHAPES = (("--batch-size", 300), ("--batch-size", 2000, "--samples", 4100), 
               ("--batch-size", 50, "--samples", 430, "--layers", "300,300"))
 
 
+# So many that by an operation more for each they would be too many for OpenCL to record.
+MANY = ("--device", "opencl", "--samples", 950, "--batch-size", 1, "--layers", 16, "--epochs", 1, "--shuffle")
+
+
 class Determinism(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
@@ -58,6 +62,13 @@ class Determinism(unittest.TestCase):
             self.assertEqual(again[1:], first[1:], f"run {number}")
             self.assertTrue(again[0] == first[0], f"the weights of run {number} are others")
         return first
+
+    @unittest.skipUnless(any(device.startswith("opencl") for device in DEVICES), "there is no OpenCL")
+    def test_many_steps(self):
+        """Whether they are fused does not depend on where the batches are."""
+        for step in ("fused", "auto"):
+            found = [self.train(*MANY, "--step", step, "--batches", batches) for batches in ("resident", "streamed")]
+            self.assertTrue(found[0] == found[1], step)
 
     def check_ways(self, *arguments):
         """In the order of the files and in another; and wherever the batches are."""

@@ -88,6 +88,27 @@ class Log(Runs):
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn(f"trainer: --log {path}: {reason}", done.stderr)
 
+    def test_nothing_to_tell(self):
+        """A run that is refused, or has no epoch, leaves no file behind; one that was there stays."""
+        for refused in (("--save", self.path("no/weights")), ("--data", self.path("none")), ("--epochs", 0)):
+            run(*SMALL, "--epochs", 1, *refused, "--log", self.log)
+            self.assertEqual(os.listdir(self.folder), [], refused)
+        with open(self.log, "w", encoding="utf-8"):
+            pass
+        run(*SMALL, "--epochs", 0, "--log", self.log)
+        self.assertEqual(self.bytes_of("log"), b"")
+
+    def test_pipe(self):
+        """One that nobody reads is an error, and not waited for; one that somebody does has whole lines."""
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        self.fails(1, f"--log {pipe}: ", *SMALL, "--epochs", 1, "--log", pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.assertEqual(run(*SMALL, "--epochs", 2, "--log", pipe).returncode, 0)
+        lines = os.read(reader, 1 << 16).decode().splitlines()
+        self.assertEqual([json.loads(line)["epoch"] for line in lines], [1, 2])
+
     def test_not_a_file(self):
         """A pipe or a terminal."""
         done = run(*SMALL, "--epochs", 2, "--log", "/dev/stderr", "--format", "json")

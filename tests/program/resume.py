@@ -9,6 +9,7 @@ import re
 import resource
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -177,6 +178,65 @@ class Resuming(Folder):
         """The lines of a table's epochs: (epoch, seconds, loss, accuracy)."""
         self.assertEqual(done.returncode, 0, done.stderr)
         return re.findall(r"(?m)^ +(\d+) +([\d.]+) +([\d.]+) +([\d.]+)$", done.stdout)
+
+    def leave_out(self, *names):
+        """Has the checkpoint be one from before there were options and tensors of these names."""
+        whole = self.bytes_of("run")
+        (length,) = struct.unpack("<Q", whole[:8])
+        header, data = json.loads(whole[8:8 + length]), whole[8 + length:]
+        kept, blob = {"__metadata__": {name: text for name, text in header.pop("__metadata__").items()
+                                       if name not in names}}, b""
+        for name, entry in header.items():
+            if not name.startswith(names):
+                part = data[slice(*entry["data_offsets"])]
+                kept[name] = {**entry, "data_offsets": [len(blob), len(blob) + len(part)]}
+                blob += part
+        text = json.dumps(kept).encode()
+        text += b" " * (-len(text) % 8)
+        with open(self.checkpoint, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + blob)
+
+    def test_of_before(self):
+        """A run of a version that had no such option goes on as it was, and as nothing else."""
+        shape = ("--device", "reference", *SMALL)
+        record(*shape, "--epochs", 1, "--checkpoint", self.checkpoint)
+        names = ("--normalize", "--flip", "--dropout", "--label-smoothing", "--clip-norm", "--schedule", "--momentum",
+                 "--validation")
+        self.leave_out(*names)
+        for options, reason in ((("--normalize",), "--normalize false (not true)"), (("--flip",), "--flip false"),
+                                (("--dropout", 0.5), "--dropout 0 (not 0.5)"), (("--clip-norm", 1), "--clip-norm 0 "),
+                                (("--schedule", "cosine"), "--schedule constant (not cosine)"),
+                                (("--momentum", 0.5), "--momentum 0 "), (("--validation", 9), "--validation 0 ")):
+            self.fails(2, reason, "--resume", self.checkpoint, "--epochs", 2, *options)
+        found = record("--resume", self.checkpoint, "--epochs", 2, "--dropout", 0)
+        self.assertEqual([one["loss"] for one in found["epochs"]],
+                         [one["loss"] for one in record(*shape, "--epochs", 2)["epochs"]])
+
+    def test_without_best(self):
+        """Where the best weights are gone, that is what is said."""
+        record("--device", "reference", *SMALL, "--epochs", 1, "--validation", 50, "--keep-best", "--checkpoint",
+               self.checkpoint)
+        self.leave_out("trainer.best.")
+        self.fails(6, "the best weights are not there", "--resume", self.checkpoint, "--epochs", 2)
+
+    def test_ended_early(self):
+        """There is nothing to warm up for, nor to train."""
+        shape = ("--device", "reference", *SMALL, "--epochs", 9, "--validation", 50, "--target-accuracy", 0.01)
+        first = record(*shape, "--checkpoint", self.checkpoint)
+        again = record("--resume", self.checkpoint, "--warm-up", 0.5)
+        self.assertEqual((first["ended"], again["ended"], again["seconds"]["warm_up"]), ("target", "target", 0))
+        self.assertEqual(len(again["epochs"]), len(first["epochs"]))
+
+    def test_weights_of_another_net(self):
+        """They are taken, with a word on what they were trained for."""
+        weights = self.path("weights")
+        record("--device", "reference", *SMALL, "--epochs", 0, "--activation", "relu", "--normalize", "--save", weights)
+        start = ("--device", "reference", *SMALL, "--epochs", 0, "--init", weights)
+        said = run(*start).stderr
+        self.assertIn(f"warning: --init {weights}: its hidden layers apply relu, and this run's sigmoid", said)
+        self.assertIn(f"warning: --init {weights}: its inputs were scaled, and this run has no --normalize", said)
+        for quiet in (("--quiet",), ("--activation", "relu", "--normalize")):
+            self.assertNotIn("warning", run(*start, *quiet).stderr)
 
     def test_no_run(self):
         self.fails(6, "No such file", "--resume", self.checkpoint)

@@ -222,14 +222,14 @@ static void test_bad_positions(void **state) {
     assert_ok(training_check_position(&plan, SAMPLES - HELD, &position, &error));
     plan.keep_best = true;
     assert_fails(training_check_position(&plan, SAMPLES - HELD, &position, &error), STATUS_USAGE,
-        "are no position");
+        "have a score of");
     plan.keep_best = false;
     position.validated = 1;
     assert_fails(training_check_position(&plan, SAMPLES - HELD, &position, &error), STATUS_USAGE,
-        "are no position");
+        "have a score of");
     plan.validation = 0;
     assert_fails(training_check_position(&plan, SAMPLES - HELD, &position, &error), STATUS_USAGE,
-        "are no position");
+        "have a score of");
 }
 
 int main(int argc, char **argv) {

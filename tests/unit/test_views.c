@@ -162,6 +162,7 @@ static void test_pixel_formats(void **state) {
         {{1, PIXELS_IMAGE_MAX + 4, false, {0}}, PIXELS_IMAGE_MAX + 4, false},
         {{SIZE_MAX, 4, false, {0}}, SIZE_MAX - 3, false},
         {{4, 4, true, {0}}, 4, false},
+        {{.channels = 4, .plane = 3, .normalized = true}, 12, false},
         {{3, 3, true, {0}}, 3, false},
         {{0, 4, false, {0}}, 4, false},
         {{0, 4, true, {0}}, 4, false},

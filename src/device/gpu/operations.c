@@ -261,14 +261,15 @@ enum { SMALLEST = SQUARE_SUMS };
 static enum status run_smallest(
     struct gpu *gpu, struct operation operation, struct view memory, struct error *error) {
     operation.pixels = (struct pixel_format){.channels = 1, .plane = GROUP};
-    operation.width = 1;
+    operation.width = 2; /* of a line: with one element there is nothing to turn */
     for (size_t v = 0; v < operation_operands(&operation); v++) {
         const char letter = operation_types[operation.kind].operands[v].columns;
         const size_t size = operation_size(&operation, letter);
         operation.views[v] = (struct view){memory.buffer, v * SMALLEST, 1,
-            size > 0        ? size
-            : letter == '2' ? 2
-                            : 1};
+            size > 0                                            ? size
+            : letter == '2'                                     ? 2
+            : letter == 'S' && operation.kind == OPERATION_FLIP ? operation.width
+                                                                : 1};
     }
     return operation_enqueue(&gpu->base, &operation, error);
 }

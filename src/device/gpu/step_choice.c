@@ -88,6 +88,8 @@ static void write_shape(const struct step *step, char *text, size_t size) {
         text_append(text, size, "-%zu", step->layers[l].y.columns);
     text_append(text, size, "%s%s", step->layers_count > 1 ? " " : "",
         step->layers_count > 1 ? activation_names[step->layers[0].activation] : "");
+    if (step->optimizer != OPTIMIZER_GRADIENT_DESCENT)
+        text_append(text, size, " optimizer %d", (int)step->optimizer);
 }
 
 /* Lists the ways in which a step may be fused, and gives their number. Where one that may be taken
