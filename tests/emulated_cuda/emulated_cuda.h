@@ -21,6 +21,8 @@
 #ifndef EMULATED_CUDA_H
 #define EMULATED_CUDA_H
 
+#include "groups.h"
+
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <stdbool.h>
@@ -99,7 +101,7 @@ struct command {
     dim3 grid, block;
     bool overlaps; /* KERNEL */
     bool together; /* KERNEL: all of its groups must be at work at once */
-    unsigned char arguments[20][8];
+    unsigned char arguments[GROUP_ARGUMENTS][8];
     struct {
         bool transpose_a, transpose_b, tf32; /* GEMM: column-major */
         int m, n, k, lda, ldb, ldc;
