@@ -14,16 +14,23 @@ struct cpu_algorithm {
     const struct cpu_kernels *kernels; /* with our gemm for an instruction set; NULL: OpenBLAS */
 };
 
-/* So many rows and columns of a gradient at a time are followed by the step of their parameters.
- * They are a fraction of a second cache; and the columns are a block of the gemm's, so that less
- * need not be packed more often. */
-enum { CPU_GRADIENT_ROWS = 8 * GEMM_BLOCK_M, CPU_GRADIENT_COLUMNS = GEMM_BLOCK_N };
+/* So many values of a gradient are computed at a time, and then the step of their parameters is
+ * taken: in whole rows, unless they are longer than so many columns, since long stretches of memory
+ * are what a processor reads ahead. The values should stay in a second cache meanwhile, which ARM's
+ * cores share. */
+#ifdef __aarch64__
+enum { CPU_GRADIENT = 48 * 1024, CPU_GRADIENT_COLUMNS = 1024 };
+#else
+enum { CPU_GRADIENT = 192 * 1024, CPU_GRADIENT_COLUMNS = 1024 };
+#endif
 
 /* A thread's own memory, aligned to a cache line. */
 struct cpu_scratch {
     struct gemm_scratch gemm;
-    _Alignas(64) float gradient[CPU_GRADIENT_ROWS * CPU_GRADIENT_COLUMNS];
+    _Alignas(64) float gradient[CPU_GRADIENT];
 };
+_Static_assert(
+    (int)CPU_GRADIENT / (int)CPU_GRADIENT_COLUMNS >= (int)GEMM_BLOCK_M, "whole blocks of rows");
 
 struct cpu {
     struct host_device host;

@@ -8,6 +8,10 @@
 #include <math.h>
 #include <string.h>
 
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
 static void upload(const struct share *share) {
     const struct operation *operation = &share->entry->operation;
     const struct view to = operation->upload.destination;
@@ -201,18 +205,20 @@ static void optimize(const struct share *share) {
 }
 
 /* Takes the steps of weights[rows, columns], whose gradient is in scratch memory. */
-static void step_weights(const struct share *share, struct slice rows, struct slice columns,
-    const float *gradient, size_t gradient_row) {
+static void step_weights(
+    const struct share *share, struct slice rows, struct slice columns, const float *gradient) {
     const struct operation *operation = &share->entry->operation;
     const struct view weights = operation->dense_update.weights;
+    const size_t width = columns.end - columns.first, height = rows.end - rows.first;
+    const size_t at_once = width == weights.columns ? height : 1;
     float *states[OPTIMIZER_STATES_MAX];
-    for (size_t i = rows.first; i < rows.end; i++) {
-        const size_t at = i * weights.columns + columns.first;
+    for (size_t i = 0; i < height; i += at_once) {
+        const size_t at = (rows.first + i) * weights.columns + columns.first;
         for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++)
             states[s] = host_floats(operation->dense_update.states[s].weights) + at;
         share->cpu->kernels->take_step(operation->optimizer,
-            host_floats(operation->dense_update.rates), gradient + (i - rows.first) * gradient_row,
-            host_floats(weights) + at, states, columns.end - columns.first);
+            host_floats(operation->dense_update.rates), gradient + i * width,
+            host_floats(weights) + at, states, at_once * width);
     }
 }
 
@@ -221,8 +227,7 @@ static void step_bias(
     const struct operation *operation = &share->entry->operation;
     float *sums = share->cpu->scratch[share->thread].gradient, *states[OPTIMIZER_STATES_MAX];
     for (struct slice few = columns; few.first < columns.end; few.first = few.end) {
-        few.end = columns.end - few.first < CPU_GRADIENT_COLUMNS ? columns.end
-                                                                 : few.first + CPU_GRADIENT_COLUMNS;
+        few.end = least(columns.end, few.first + CPU_GRADIENT_COLUMNS);
         put_bias(share, gradient, few, sums);
         for (size_t s = 0; s < optimizer_states[operation->optimizer]; s++)
             states[s] = host_floats(operation->dense_update.states[s].bias) + few.first;
@@ -248,16 +253,15 @@ static void dense_update(const struct share *share) {
     }
     const struct slice own = slice_rows(weights.rows, share->entry->division, share->part);
     float *scratch = share->cpu->scratch[share->thread].gradient;
-    for (struct slice rows = own; rows.first < own.end; rows.first = rows.end) {
-        rows.end =
-            own.end - rows.first < CPU_GRADIENT_ROWS ? own.end : rows.first + CPU_GRADIENT_ROWS;
-        for (struct slice columns = {0, 0}; columns.first < weights.columns;
-            columns.first = columns.end) {
-            columns.end = weights.columns - columns.first < CPU_GRADIENT_COLUMNS
-                              ? weights.columns
-                              : columns.first + CPU_GRADIENT_COLUMNS;
-            put_weights(share, &gradient, rows, columns, scratch, CPU_GRADIENT_COLUMNS);
-            step_weights(share, rows, columns, scratch, CPU_GRADIENT_COLUMNS);
+    for (struct slice columns = {0, 0}; columns.first < weights.columns;
+        columns.first = columns.end) {
+        const size_t width = least(weights.columns - columns.first, CPU_GRADIENT_COLUMNS);
+        const size_t height = CPU_GRADIENT / width / GEMM_BLOCK_M * GEMM_BLOCK_M;
+        columns.end = columns.first + width;
+        for (struct slice rows = own; rows.first < own.end; rows.first = rows.end) {
+            rows.end = least(own.end, rows.first + height);
+            put_weights(share, &gradient, rows, columns, scratch, width);
+            step_weights(share, rows, columns, scratch);
         }
     }
     step_bias(
