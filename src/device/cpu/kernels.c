@@ -2,6 +2,7 @@
  * instruction set. */
 #include "device/cpu/kernels.h"
 
+#include "device/cpu/random_vector.h"
 #include "device/instruction_set.h"
 #include "system/strict_math.h"
 #include "trainer/random.h"
@@ -190,32 +191,16 @@ static void softmax_cross_entropy(float *restrict logits, const uint32_t *restri
     }
 }
 
-/* Blocks of random numbers that are computed at once, so that vectors are full. */
-enum { BLOCKS = 16 };
+enum { DRAWN = 4 * BLOCKS }; /* values that random numbers are drawn for at a time */
 
-/* words[k][b] = word k of random_philox with counter[0] + b, for b < BLOCKS. Compilers make good
- * vector code of loops over words of one kind. */
-static inline void draw_blocks(
-    const uint32_t counter[4], const uint32_t key[2], uint32_t words[4][BLOCKS]) {
-    uint32_t k0 = key[0], k1 = key[1];
-    for (uint32_t b = 0; b < BLOCKS; b++) {
-        words[0][b] = counter[0] + b;
-        words[1][b] = counter[1];
-        words[2][b] = counter[2];
-        words[3][b] = counter[3];
-    }
-    for (int round = 0; round < 10; round++) {
-        for (size_t b = 0; b < BLOCKS; b++) {
-            const uint64_t product0 = (uint64_t)0xD2511F53u * words[0][b];
-            const uint64_t product1 = (uint64_t)0xCD9E8D57u * words[2][b];
-            words[0][b] = (uint32_t)(product1 >> 32) ^ words[1][b] ^ k0;
-            words[2][b] = (uint32_t)(product0 >> 32) ^ words[3][b] ^ k1;
-            words[1][b] = (uint32_t)product1;
-            words[3][b] = (uint32_t)product0;
-        }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
+/* destination[count] of source[count], which may be the same. */
+static inline void drop(const float *source, float *destination, size_t count,
+    const uint32_t bits[DRAWN], uint32_t limit, float factor) {
+    float values[DRAWN];
+    memcpy(values, source, count * sizeof *values);
+    for (size_t j = 0; j < count; j++)
+        values[j] = bits[j] >= limit ? values[j] * factor : 0.0f;
+    memcpy(destination, values, count * sizeof *values);
 }
 
 static void dropout(const float *source, float *destination, size_t rows, size_t columns,
@@ -223,31 +208,48 @@ static void dropout(const float *source, float *destination, size_t rows, size_t
     const uint32_t key[2] = {(uint32_t)dropout->seed, (uint32_t)(dropout->seed >> 32)};
     const uint32_t limit = (uint32_t)(dropout->share * 0x1p32);
     const float factor = (float)(1.0 / (1.0 - dropout->share));
-    for (size_t i = 0; i < rows; i++)
-        for (size_t first = 0; first < columns; first += 4 * BLOCKS) {
+    for (size_t i = 0; i < rows; i++, source += columns, destination += columns)
+        for (size_t first = 0; first < columns; first += DRAWN) {
             const uint32_t counter[4] = {dropout->layer << 16 | (uint32_t)(first / 4),
                 dropout->first + (uint32_t)i, dropout->pass, RANDOM_DROPOUT};
-            const size_t count = columns - first < 4 * BLOCKS ? columns - first : 4 * BLOCKS;
-            const float *from = source + i * columns + first;
-            float *to = destination + i * columns + first;
-            uint32_t words[4][BLOCKS];
-            bool kept[4 * BLOCKS];
-            draw_blocks(counter, key, words);
-            for (size_t b = 0; b < BLOCKS; b++)
-                for (size_t k = 0; k < 4; k++)
-                    kept[4 * b + k] = words[k][b] >= limit;
-            for (size_t j = 0; j < count; j++)
-                to[j] = kept[j] ? from[j] * factor : 0.0f;
+            uint32_t bits[DRAWN];
+            random_blocks(counter, key, bits);
+            if (columns - first >= DRAWN) /* the usual count is a constant */
+                drop(source + first, destination + first, DRAWN, bits, limit, factor);
+            else
+                drop(source + first, destination + first, columns - first, bits, limit, factor);
         }
 }
 
+enum { LINE_END = 16 }; /* values of an end of a line, which are whole vectors */
+
+static inline void reverse_end(float *values) {
+    float reversed[LINE_END];
+    for (size_t j = 0; j < LINE_END; j++)
+        reversed[j] = values[LINE_END - 1 - j];
+    memcpy(values, reversed, sizeof reversed);
+}
+
+/* Exchanges the ends of each line, and of what is between them, and so on; the last ones value by
+ * value. */
 static void reverse(float *image, size_t lines, size_t width) {
-    for (size_t l = 0; l < lines; l++, image += width)
-        for (size_t left = 0; left < width / 2; left++) {
-            const float kept = image[left];
-            image[left] = image[width - 1 - left];
-            image[width - 1 - left] = kept;
+    for (size_t l = 0; l < lines; l++, image += width) {
+        size_t left = 0, right = width; /* what is between them is not reversed yet */
+        for (; right - left >= 2 * LINE_END; left += LINE_END, right -= LINE_END) {
+            float first[LINE_END], last[LINE_END];
+            memcpy(first, image + left, sizeof first);
+            memcpy(last, image + right - LINE_END, sizeof last);
+            reverse_end(first);
+            reverse_end(last);
+            memcpy(image + left, last, sizeof last);
+            memcpy(image + right - LINE_END, first, sizeof first);
         }
+        for (; right - left >= 2; left++, right--) {
+            const float kept = image[left];
+            image[left] = image[right - 1];
+            image[right - 1] = kept;
+        }
+    }
 }
 
 static float square_sum(const float *values, size_t count) {
