@@ -34,6 +34,7 @@ static unsigned able[ALGORITHMS];  /* gemms that it does before it fails */
 static unsigned gemms[ALGORITHMS]; /* that were enqueued since `multiply` began */
 static size_t fewest_rows;         /* of such a gemm by the library */
 static size_t farthest;            /* of such a gemm's inputs in their buffer */
+static unsigned without_scale;     /* such gemms that have none */
 
 static void set_seconds(double small, double medium, double library) {
     memcpy(seconds, (double[ALGORITHMS]){small, medium, library}, sizeof seconds);
@@ -112,6 +113,7 @@ static enum status enqueue(
     if (algorithm == ALGORITHMS)
         return STATUS_OK;
     gemms[algorithm]++;
+    without_scale += algorithm == LIBRARY && !command->gemm.scale.buffer;
     if (algorithm == LIBRARY && command->gemm.m < fewest_rows)
         fewest_rows = command->gemm.m;
     if (gemms[algorithm] > able[algorithm])
@@ -190,6 +192,7 @@ static const struct device_type type = {.kind = "opencl",
     .enqueue = enqueue, .synchronise = synchronise_gpu
 
 static const struct gpu_driver launching = {DRIVER, .library_share = 0.8};
+static const struct gpu_driver scaling = {DRIVER, .library_share = 1.0, .library_scales = true};
 static const struct gpu_driver recording = {DRIVER, .library_share = 1.0, .make_graph = make_graph,
     .run_graph = run_graph, .free_graph = free_graph};
 
@@ -364,6 +367,37 @@ static void test_failing(void **state) {
     able[MEDIUM] = able[LIBRARY] = 0;
     assert_fails(multiply(300, 32), STATUS_DEVICE, "blas has no room");
     close_fake();
+}
+
+/* How an update is done is timed as one of gradient descent, whoever asks first: a library's gemm
+ * can only take that step itself. */
+static void test_any_optimizer(void **state) {
+    (void)state;
+    enum { BATCH = 100, IN = 32, OUT = 64, BUFFERS = 9 };
+    static const size_t sides[BUFFERS][2] = {{BATCH, IN}, {BATCH, OUT}, {1, OPTIMIZER_RATES_MAX},
+        {IN, OUT}, {1, OUT}, {IN, OUT}, {1, OUT}, {IN, OUT}, {1, OUT}};
+    static const char *const devices[OPTIMIZERS] = {"one", "two", "three"};
+    set_seconds(1e-4, 2e-4, 1e-3);
+    for (int optimizer = 0; optimizer < OPTIMIZERS; optimizer++) {
+        struct view v[BUFFERS];
+        open_fake(&scaling, devices[optimizer], "auto");
+        for (int b = 0; b < BUFFERS; b++) {
+            struct buffer *buffer;
+            assert_ok(device_allocate(&fake.gpu.base, sides[b][0] * sides[b][1], &buffer, &error));
+            v[b] = device_view(buffer, sides[b][0], sides[b][1]);
+        }
+        v[2].columns = optimizer_rates[optimizer];
+        const struct dense_parameters states[] = {{v[5], v[6]}, {v[7], v[8]}};
+        memset(gemms, 0, sizeof gemms);
+        without_scale = 0;
+        assert_ok(device_dense_update_by(&fake.gpu.base, (enum optimizer)optimizer, v[0], v[1],
+            v[2], (struct dense_parameters){v[3], v[4]}, states, &error));
+        assert_true(gemms[LIBRARY] > 1);
+        assert_int_equal(without_scale, 0);
+        for (int b = 0; b < BUFFERS; b++)
+            buffer_free(v[b].buffer);
+        close_fake();
+    }
 }
 
 /* A gemm that would take long is timed with fewer samples, but not with so few that it tells
@@ -558,8 +592,8 @@ static void test_earlier_missed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_cold_inputs), TEST(test_fastest),
         TEST(test_repeats), TEST(test_library_share), TEST(test_disturbed), TEST(test_failing),
-        TEST(test_large), TEST(test_largest_batch), TEST(test_enough_in_all), TEST(test_key),
-        TEST(test_no_room), TEST(test_earlier), TEST(test_earlier_elsewhere),
-        TEST(test_earlier_missed)};
+        TEST(test_any_optimizer), TEST(test_large), TEST(test_largest_batch),
+        TEST(test_enough_in_all), TEST(test_key), TEST(test_no_room), TEST(test_earlier),
+        TEST(test_earlier_elsewhere), TEST(test_earlier_missed)};
     return cmocka_run_group_tests_name("autotune", tests, NULL, NULL);
 }
