@@ -270,46 +270,45 @@ static void multiply(float *values, size_t count, float factor) {
         values[i] *= factor;
 }
 
-/* Mixes the channels of images. Compilers make good vector code of a single pass over three
+/* Mixes the channels of an image. Compilers make good vector code of a single pass over three
  * channels. For a channel that an image lacks, the first channel is read, and counts 0 times. */
-static void mix_channels(float *restrict destination, const uint8_t *restrict pixels, size_t rows,
-    const struct pixel_format *format) {
+static void mix_channels(
+    float *restrict values, const uint8_t *restrict pixels, const struct pixel_format *format) {
     const size_t channels = format->channels, plane = format->plane;
     float weights[PIXELS_CHANNELS_MAX] = {0};
     for (size_t c = 0; c < channels; c++)
         weights[c] = (float)format->weights[c] / 255;
     const float first = weights[0], second = weights[1], third = weights[2];
-    for (size_t i = 0; i < rows; i++) {
-        const uint8_t *red = pixels + i * channels * plane;
-        const uint8_t *green = channels > 1 ? red + plane : red;
-        const uint8_t *blue = channels > 2 ? red + 2 * plane : red;
-        float *row = destination + i * plane;
-        for (size_t j = 0; j < plane; j++)
-            row[j] = first * (float)red[j] + second * (float)green[j] + third * (float)blue[j];
-    }
+    const uint8_t *green = channels > 1 ? pixels + plane : pixels;
+    const uint8_t *blue = channels > 2 ? pixels + 2 * plane : pixels;
+    for (size_t j = 0; j < plane; j++)
+        values[j] = first * (float)pixels[j] + second * (float)green[j] + third * (float)blue[j];
 }
 
-/* Of planes, each of one of `channels` channels in turn. */
-static void normalize(
-    float *values, size_t planes, size_t channels, const struct pixel_format *format) {
-    for (size_t p = 0; p < planes; p++, values += format->plane) {
-        const double deviation = format->deviations[p % channels];
-        const float factor = (float)(1.0 / deviation);
-        const float less = (float)(format->means[p % channels] / deviation);
+static void normalize(float *values, size_t channels, const struct pixel_format *format) {
+    for (size_t c = 0; c < channels; c++, values += format->plane) {
+        const float factor = (float)(1.0 / format->deviations[c]);
+        const float less = (float)(format->means[c] / format->deviations[c]);
         for (size_t j = 0; j < format->plane; j++)
             values[j] = values[j] * factor - less;
     }
 }
 
+/* An image after another, which is still in the smallest cache when it is normalized. */
 static void convert_pixels(float *restrict destination, const uint8_t *restrict pixels, size_t rows,
     const struct pixel_format *format) {
-    const size_t channels = format->mixed ? 1 : format->channels;
-    if (format->mixed)
-        mix_channels(destination, pixels, rows, format);
-    for (size_t i = 0; i < rows * channels * format->plane && !format->mixed; i++)
-        destination[i] = (float)pixels[i] * (1.0f / 255);
-    if (format->normalized)
-        normalize(destination, rows * channels, channels, format);
+    const size_t channels = format->mixed ? 1 : format->channels,
+                 columns = channels * format->plane;
+    for (size_t i = 0; i < rows; i++, destination += columns) {
+        if (format->mixed)
+            mix_channels(destination, pixels, format);
+        else
+            for (size_t j = 0; j < columns; j++)
+                destination[j] = (float)pixels[j] * (1.0f / 255);
+        if (format->normalized)
+            normalize(destination, channels, format);
+        pixels += format->channels * format->plane;
+    }
 }
 
 gemm_function OF_SET(gemm);
