@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -139,9 +140,11 @@ class Pretended(Swept):
         self.assertEqual((more.returncode, len(self.rows())), (0, 27), more.stderr)
 
     def test_seeds(self):
-        """Each begins elsewhere, and has losses of its own."""
+        """Each begins elsewhere, and has losses of its own; and one of them warms up for all."""
         done = self.sweep("--device", "cpu,gpu", "--seed", "1,2", "--repeat", 1, "--no-peak")
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(re.findall(r"(?m)^warm-up: --device (\w+) --seed 1$", done.stderr), ["cpu", "gpu"])
+        self.assertEqual(done.stderr.count("warm-up:"), 2)
         self.assertEqual([row["status"] for row in self.rows()], ["complete"] * 4)
 
     def test_peaks(self):

@@ -41,6 +41,7 @@ class Sweep:
         self.peaks, self.configurations = peaks, configurations
         self.files = Files({path for one in self.all() for path in one.files(trainer)})
         self.losses = {}  # (name, losses) by what was trained
+        self.warm = set()  # what has had a run that is not counted, but for its seed
         self.fastest = {}  # numbers of threads of peers, by what was asked but for its seed
         self.failed = []
         self.absent = {}  # why, by what is not here
@@ -218,14 +219,16 @@ class Sweep:
         return record
 
     def warm_up(self, one):
-        """A run that is not counted: of a peer on a CPU, with each number of threads that may be best."""
+        """A run that is not counted: of a peer on a CPU, with each number of threads that may be best; and of those
+        that differ in their seed, of one."""
+        alike = json.dumps(one.asked(but="seed"))
+        one.threads = self.fastest.get(alike, one.threads)
+        if alike in self.warm:
+            return
+        self.warm.add(alike)
         say(f"warm-up: {one.label()}")
         if not one.wants_threads() or one.threads:
             self.run_once(one, 0, one.least_epochs())
-            return
-        alike = json.dumps(one.asked(but="seed"))
-        if alike in self.fastest:  # of another seed
-            one.threads = self.fastest[alike]
             return
         times = {}
         for threads in thread_counts():
