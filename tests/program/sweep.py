@@ -143,7 +143,7 @@ class Pretended(Swept):
         """Each begins elsewhere, and has losses of its own; and one of them warms up for all."""
         done = self.sweep("--device", "cpu,gpu", "--seed", "1,2", "--repeat", 1, "--no-peak")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(re.findall(r"(?m)^warm-up: --device (\w+) --seed 1$", done.stderr), ["cpu", "gpu"])
+        self.assertEqual(re.findall(r"(?m)^sweep: warm-up: --device (\w+) --seed 1$", done.stderr), ["cpu", "gpu"])
         self.assertEqual(done.stderr.count("warm-up:"), 2)
         self.assertEqual([row["status"] for row in self.rows()], ["complete"] * 4)
 
