@@ -13,9 +13,10 @@ SCHEMA = 1
 # Epochs whose losses are compared: the benchmark's own. After hundreds of them rounding alone sets two
 # devices apart: `cpu` and `opencl` agree to 2e-8 for 25 epochs of the default net, to 1e-3 for 145.
 COMPARED = 5
-# Other steps set them apart sooner: relu with great rates and momentum to 5e-4 in one epoch, to 1.2e-3 in two.
-COMPARED_OF_RECIPES = 1
 LOSS_TOLERANCE = 1e-3  # relative
+# Other steps set them apart sooner: relu with a great rate and momentum by 1.5e-3 in one epoch, where all are right.
+COMPARED_OF_RECIPES = 1
+RECIPE_TOLERANCE = 5e-3
 WALL_TOLERANCE = 0.02
 MEAN_TOLERANCE = 0.01
 OWN_KINDS = ("cpu", "cuda", "opencl", "reference")
@@ -324,9 +325,10 @@ def recipe(config):
 
 
 def compared(record):
-    """Of how many epochs the losses are to be those of others that trained the same."""
+    """(of how many epochs the losses are to be those of others that trained the same, to which tolerance)."""
     of_steps = set(RECIPE) - {"validation", "target_accuracy", "patience", "keep_best"}
-    return COMPARED_OF_RECIPES if any(key in of_steps for key, _ in recipe(record["config"])) else COMPARED
+    is_recipe = any(key in of_steps for key, _ in recipe(record["config"]))
+    return (COMPARED_OF_RECIPES, RECIPE_TOLERANCE) if is_recipe else (COMPARED, LOSS_TOLERANCE)
 
 
 # --- Several records ---
@@ -345,13 +347,13 @@ def changes(before, now):
 
 
 
-def first_difference(losses, others):
+def first_difference(losses, others, tolerance=LOSS_TOLERANCE):
     """(epoch index, one, other) of the first epochs whose losses are not the same; None where they
     agree. What is not finite agrees with nothing, and None with None alone."""
     for index, (one, other) in enumerate(zip(losses[:COMPARED], others[:COMPARED])):
         if one is None and other is None:
             continue
-        if not (is_number(one) and is_number(other) and abs(one - other) <= LOSS_TOLERANCE * abs(other)):
+        if not (is_number(one) and is_number(other) and abs(one - other) <= tolerance * abs(other)):
             return index, one, other
     return None
 

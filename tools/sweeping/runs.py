@@ -265,9 +265,10 @@ class Sweep:
             return "there is no run of the trainer to compare its losses with"
         if one.peer and config.get("dropout"):
             return None  # what a library drops is its own to draw
-        losses = records.losses_of(record)[:records.compared(record)]
+        epochs, tolerance = records.compared(record)
+        losses = records.losses_of(record)[:epochs]
         name, first = self.losses.setdefault(key, (record["device"]["kind"], losses))
-        difference = records.first_difference(losses, first)
+        difference = records.first_difference(losses, first, tolerance)
         return difference and (f"the loss of epoch {difference[0] + 1} is {difference[1]}, that of {name} "
                                f"{difference[2]}")
 
