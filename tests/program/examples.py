@@ -66,7 +66,7 @@ class Lists(unittest.TestCase):
     def test_tools(self):
         there = {path[len(ROOT) + 1:] for path in glob.glob(os.path.join(glob.escape(ROOT), "tools", "*"))
                  if os.access(path, os.X_OK) and not os.path.isdir(path)}
-        self.assertEqual(self.first_cells(README["tools"]), {*there, "tools/peers"})
+        self.assertEqual(self.first_cells(README["tools"]), {*there, "tools/peers", "tools/recipes"})
 
     def test_what_may_be_required(self):
         section = text(README["tests"]).split("\n## What may be skipped\n")[1].split("\n## ")[0]
