@@ -9,6 +9,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -95,7 +96,7 @@ class Killed(Swept):
             # Before the first run that counts there are up to nine: what the host is, up to four looks at what
             # rows must be like to count, and four that warm up.
             killed = self.kill_at(chance.randint(1, 12), hold, chance.uniform(0, 0.2) if hold == "no" else 0)
-            self.assertTrue(killed is None or hold == "no")
+            self.assertTrue(killed is None or hold == "no", f"round {number}")
             kills += killed is None
             if chance.random() < 0.5 and os.path.exists(self.out):
                 with open(self.out, "a", encoding="utf-8") as file:  # as from a write that was cut
@@ -114,6 +115,39 @@ class Killed(Swept):
         for row in rows:
             self.assertEqual((row["status"], row["sweep"]["of"]), ("complete", 5))
             self.assertEqual(row["device"]["kind"], row["sweep"]["options"][1])
+
+
+# A tool that runs a program, and is killed in the midst of that: when the process is there, but before it is
+# bound to the tool's end.
+BEGINNING = """\
+    import os, sys, time
+    sys.path.insert(0, sys.argv[1])
+    from sweeping import process
+    parent, load = os.getpid(), process.ctypes.CDLL
+    def wait_and_load(name):
+        open(sys.argv[2], "w").close()
+        while os.getppid() == parent:
+            time.sleep(0.001)
+        return load(name)
+    process.ctypes.CDLL = wait_and_load
+    process.execute(["touch", sys.argv[3]])
+"""
+
+
+class Beginning(Swept):
+    @unittest.skipUnless(sys.platform == "linux", "a killed sweep takes its run with it on Linux only")
+    def test_killed(self):
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-B", "-c", textwrap.dedent(BEGINNING), os.path.dirname(self.tool),
+                   self.path("begun"), self.path("ran")]
+        with ours, subprocess.Popen(command, stdin=theirs) as process:
+            theirs.close()
+            while not os.path.exists(self.path("begun")):
+                self.assertIsNone(process.poll())
+                time.sleep(0.01)
+            process.kill()
+            self.assertEqual(ours.recv(1), b"")  # nothing that has the other end is left
+        self.assertFalse(os.path.exists(self.path("ran")))
 
 
 class Pretended(Swept):

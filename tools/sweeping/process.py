@@ -18,17 +18,19 @@ def interrupt(number, _):
     raise Interrupted(128 + number)
 
 
-def end_with_parent():
+def end_with(parent):
     """In a child: what is killed leaves nothing that would disturb what comes next."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it ended before that, which nothing would tell
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def execute(command):
     """(exit status, standard output, last line of standard error, seconds)."""
-    start = time.monotonic()
+    start, parent = time.monotonic(), os.getpid()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          errors="replace", start_new_session=True, preexec_fn=end_with_parent) as process:
+                          errors="replace", start_new_session=True, preexec_fn=lambda: end_with(parent)) as process:
         try:
             output, errors = process.communicate()
         except BaseException:
