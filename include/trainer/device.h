@@ -17,8 +17,9 @@
  *
  * All buffers hold 4-byte elements, float32 or uint32. Operations take views. A view is rows x
  * columns elements of a buffer, row-major and without gaps, from element `offset` on. Each of the
- * two sides is from 1 to INT_MAX. Shapes are written [rows, columns]. B is the number of samples in
- * a batch. What an operation writes must not overlap any other operand of it. A call is refused
+ * two sides is from 1 to INT_MAX. Operations on float32 may take denormals, numbers below 1.2e-38,
+ * as 0, and give 0 in place of them. Shapes are written [rows, columns]. B is the number of samples
+ * in a batch. What an operation writes must not overlap any other operand of it. A call is refused
  * with STATUS_FAILED before the device sees it when its views do not fit each other or their
  * buffers. The values in the buffers are not checked: a label or an index that is too large makes a
  * device read memory outside of the view.

@@ -2,6 +2,7 @@
 #include "device/cpu/cpu.h"
 #include "support.h"
 
+#include <float.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -386,6 +387,38 @@ static void test_parts(void **state) {
     queue_free(&queue);
 }
 
+/* What half of the least normal number comes to in each thread of a team. */
+static void halve(const struct share *share) {
+    memory[0][share->part] = FLT_MIN * memory[1][share->part];
+}
+
+/* The team takes denormals as 0; the thread that calls it does not, before and after. */
+static void test_denormals(void **state) {
+    (void)state;
+#if defined(__SSE2__) || defined(__aarch64__)
+    enum { THREADS = 3 };
+    static const struct cpu_operation halving = {halve, {MET_ROWS}};
+    const struct division division = {THREADS, 1};
+    struct queue queue = {0}, empty = {0};
+    volatile float least = FLT_MIN;
+    assert_true(queue_reserve(&queue, 1));
+    for (int t = 0; t < THREADS; t++) {
+        memory[0][t] = 1.0f;
+        memory[1][t] = 0.5f;
+    }
+    queue_append(&queue,
+        &(struct queue_entry){
+            .operation = upload(rows_of(0, THREADS)), .how = &halving, .division = division});
+    queue_run(&queue, &empty, NULL, THREADS);
+    for (int t = 0; t < THREADS; t++)
+        assert_true(memory[0][t] == 0.0f);
+    assert_true(least * 0.5f > 0.0f);
+    queue_free(&queue);
+#else
+    skip();
+#endif
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_step),
@@ -400,6 +433,7 @@ int main(void) {
         cmocka_unit_test(test_late),
 #endif
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_denormals),
     };
     for (int m = 0; m < MATRICES; m++)
         matrices[m] = (struct host_buffer){{NULL, ELEMENTS}, memory[m]};

@@ -2,6 +2,7 @@
 
 #include "device/cpu/gemm.h"
 #include "system/barrier.h"
+#include "system/denormals.h"
 #include "system/team.h"
 
 #include <omp.h>
@@ -265,8 +266,10 @@ int queue_run(
         struct member member = {cpu, &team, thread, got, 1, sections, barrier_clock()};
         if (thread == 0)
             size = got;
+        const uint64_t denormals = denormals_flush();
         walk(&member, first);
         walk(&member, second);
+        denormals_restore(denormals);
     }
     barrier_close(&team.barrier);
     return size;

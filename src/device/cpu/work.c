@@ -2,6 +2,7 @@
 #include "device/cpu/cpu.h"
 
 #include "device/instruction_set.h"
+#include "system/denormals.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -116,9 +117,10 @@ static enum status do_share(
     const struct queue_entry entry = cpu_plan(cpu, gemm, &cpu->algorithms[algorithm]);
     (void)error;
     const int parts = division_parts(entry.division);
-    const uint64_t section = section_numbers(1);
+    const uint64_t section = section_numbers(1), denormals = denormals_flush();
     for (int part = parts - entry.division.each; part < parts; part++) /* the last has the most */
         entry.how->run(&(struct share){cpu, &entry, part, 0, section});
+    denormals_restore(denormals);
     return STATUS_OK;
 }
 

@@ -114,7 +114,8 @@ static const struct gpu_driver driver = {
     /* On some Intel and Apple GPUs, CLBlast up to 1.6.2 computes wrong products of square matrices
      * with this side or a longer one: github.com/CNugteren/CLBlast/issues/542. */
     .suspect_side = 1152,
-    .language = "-cl-std=CL1.2", /* later versions have other rules for pointers */
+    /* Later versions have other rules for pointers. On CPUs denormals take long (denormals.h). */
+    .language = "-cl-std=CL1.2 -cl-denorms-are-zero",
     .compile = opencl_compile_program,
     .load = opencl_load_program,
     .free_program = opencl_free_program,
