@@ -159,13 +159,15 @@ KERNEL_OF_GROUPS(step_weights, ITEMS, 1, 2)
 KERNEL_OF_GROUP(step_samples, SAMPLES_ITEMS, 1)
 (GLOBAL const float *sums, GLOBAL const float *parameters, GLOBAL float *values,
     GLOBAL float *gradients, GLOBAL const uint *labels, ulong labels_at, GLOBAL const uint *index,
-    ulong index_at, GLOBAL float *score, ulong score_at, uint batch, float scale) {
+    ulong index_at, GLOBAL float *score, ulong score_at, uint batch, float scale, float on,
+    float off) {
     SHARED_ARRAY(float, memory, SAMPLES_MEMORY);
     WAIT_FOR_PHASE(0);
     LET_PHASE_BEGIN();
+    const struct loss loss = {scale, on, off};
     LOCAL float *const y = copy_layers(parameters, memory, get_local_id(0));
     do_samples(memory, y, sums, parameters, values, gradients, labels + labels_at,
-        index + index_at, score + score_at, (uint)get_group_id(0) * EACH, batch, scale);
+        index + index_at, score + score_at, (uint)get_group_id(0) * EACH, batch, loss);
 }
 #else
 #define EPOCH_MEMORY (WEIGHTS_MEMORY > SAMPLES_MEMORY ? WEIGHTS_MEMORY : SAMPLES_MEMORY)
@@ -179,9 +181,10 @@ KERNEL_OF_GROUPS(step_epoch, ITEMS, 1, 2)
     GLOBAL float *parameters, GLOBAL float *values, GLOBAL float *gradients,
     GLOBAL const float *rates, ulong rates_at, uint rates_step, GLOBAL float *sums,
     GLOBAL const uint *labels, ulong labels_at, GLOBAL float *score, ulong score_at,
-    GLOBAL uint *arrivals, uint steps, uint batch, uint last, float loss_scale) {
+    GLOBAL uint *arrivals, uint steps, uint batch, uint last, float scale, float on, float off) {
     SHARED_ARRAY(float, memory, EPOCH_MEMORY);
     SHARED_ARRAY(float, weights, TILE_M * TILE_N);
+    const struct loss loss = {scale, on, off};
     struct batch now = {x_at, index_at, 0}, next = {x_at, index_at, steps > 1 ? batch : last};
     for (uint step = 0; step <= steps; step++) {
         uint group = (uint)get_group_id(0);
@@ -195,7 +198,7 @@ KERNEL_OF_GROUPS(step_epoch, ITEMS, 1, 2)
         for (uint first = (uint)get_group_id(0) * EACH; first < next.count;
              first += (uint)get_num_groups(0) * EACH)
             do_samples(memory, y, sums, parameters, values, gradients, labels + labels_at,
-                index + next.index_at, score + score_at, first, next.count, loss_scale);
+                index + next.index_at, score + score_at, first, next.count, loss);
         now = next;
         score_at += 2 * (ulong)now.count;
         rates_at += step > 0 ? rates_step : 0;

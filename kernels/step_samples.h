@@ -86,12 +86,17 @@ DEVICE void add_tiles(GLOBAL const float *sums, GLOBAL const float *parameters,
     }
 }
 
+/* The numbers of softmax_cross_entropy (samples.cl). */
+struct loss {
+    float scale, on, off;
+};
+
 /* The loss of `count` samples with the logits z, and its gradient, to d_z and to the values of the
  * last layer. The items of a sample divide its classes, and each finds the largest logit. `power`
  * is memory for as much as d_z is. */
 DEVICE void find_loss(LOCAL const float *z, LOCAL float *power, LOCAL float *d_z,
     GLOBAL float *values, GLOBAL const uint *labels, GLOBAL const uint *index, GLOBAL float *score,
-    uint first, uint count, float scale, uint item) {
+    uint first, uint count, struct loss loss, uint item) {
     const uint classes = widths[LAYERS], row = ROW(classes);
     const uint lanes = SAMPLES_ITEMS > 1 ? classes : 1;
     for (uint b = item; b < count * lanes; b += SAMPLES_ITEMS) {
@@ -110,7 +115,7 @@ DEVICE void find_loss(LOCAL const float *z, LOCAL float *power, LOCAL float *d_z
         for (uint j = 0; j < classes; j++)
             sum += power[e + j];
         for (uint j = lane; j < classes; j += lanes)
-            d_z[e + j] = scale * (power[e + j] / sum - (j == label ? 1.0f : 0.0f));
+            d_z[e + j] = loss.scale * (power[e + j] / sum - (j == label ? loss.on : loss.off));
         if (lane > 0)
             continue;
         uint best = 0;
@@ -137,13 +142,13 @@ DEVICE LOCAL float *copy_layers(GLOBAL const float *parameters, LOCAL float *to,
 
 /* A group's samples, from the `first` on. With the first layer's sums[TILES, batch, out] of
  * step_weights come forward of all layers, softmax_cross_entropy (samples.cl), with the same
- * meaning of `scale` and score[batch, 2], and backward of all layers but the first. Shared memory
+ * meaning of score[batch, 2], and backward of all layers but the first. Shared memory
  * has the layers' weights from `weights` on, and then, from `y` on, room for the values of each
  * layer, and for the gradients of one layer and of the one before it. */
 DEVICE void do_samples(LOCAL const float *weights, LOCAL float *y, GLOBAL const float *sums,
     GLOBAL const float *parameters, GLOBAL float *values, GLOBAL float *gradients,
     GLOBAL const uint *labels, GLOBAL const uint *index, GLOBAL float *score, uint first,
-    uint batch, float scale) {
+    uint batch, struct loss loss) {
     const uint item = get_local_id(0);
     const uint count = batch - first < EACH ? batch - first : EACH;
     add_tiles(sums, parameters, values, y, first, count, batch, item);
@@ -164,7 +169,7 @@ DEVICE void do_samples(LOCAL const float *weights, LOCAL float *y, GLOBAL const 
 
     LOCAL float *d_x = y + EACH * ROW(widths[LAYERS]), *d_y = d_x + EACH * ROW_MAX;
     BARRIER();
-    find_loss(y, d_x, d_y, values, labels, index, score, first, count, scale, item);
+    find_loss(y, d_x, d_y, values, labels, index, score, first, count, loss, item);
 
     for (uint l = LAYERS - 1; l > 0; l--) {
         const uint in = widths[l], out = widths[l + 1], activation = activations[l - 1];

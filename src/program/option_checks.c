@@ -56,10 +56,9 @@ static enum status check_step(const struct options *options, struct error *error
         return error_set(error, STATUS_USAGE, "--dropout 1: it is less than 1");
     if (shape->dropout > 0.0 && shape->layers == 1)
         return error_set(error, STATUS_USAGE, "--dropout needs --layers: there is no hidden one");
-    const char *unfused = shape->dropout > 0.0           ? "--dropout"
-                          : shape->clip_norm > 0.0       ? "--clip-norm"
-                          : shape->label_smoothing > 0.0 ? "--label-smoothing"
-                                                         : NULL;
+    const char *unfused = shape->dropout > 0.0     ? "--dropout"
+                          : shape->clip_norm > 0.0 ? "--clip-norm"
+                                                   : NULL;
     if (unfused && strcmp(options->step, "fused") == 0)
         return error_set(
             error, STATUS_USAGE, "--step fused has no %s: leave one of them out", unfused);

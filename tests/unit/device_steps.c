@@ -17,6 +17,7 @@ struct net {
     size_t
         images; /* from which an index takes each batch; 0: batches are rows of x in their order */
     enum optimizer optimizer;
+    float smoothing;
 };
 
 /* Each row of `rates` is of a step. The parameters of all layers are one operand, with their states
@@ -173,8 +174,8 @@ static enum status enqueue_step(
         status = device_dense_forward(tested, v.y[l], v.parameters[l].weights, v.parameters[l].bias,
             l < last ? net->activation : ACTIVATION_NONE, v.y[l + 1], problem);
     if (status == STATUS_OK)
-        status = device_softmax_cross_entropy(tested, v.y[last + 1], v.labels, 0.25f, 0.0f,
-            view_rows(view_of(&at->score), first, net->batches[s]), problem);
+        status = device_softmax_cross_entropy(tested, v.y[last + 1], v.labels, 0.25f,
+            net->smoothing, view_rows(view_of(&at->score), first, net->batches[s]), problem);
     for (size_t l = last; l > 0 && status == STATUS_OK; l--)
         status = device_dense_backward(tested, v.d_y[l], v.parameters[l].weights, v.y[l],
             net->activation, v.d_y[l - 1], problem);
@@ -226,7 +227,7 @@ static void plain_step(const struct net *net, const struct operands *at, size_t 
             parameters + bias_at(net, l), l < last ? net->activation : ACTIVATION_NONE,
             values + values_at(net, l));
     plain_softmax_cross_entropy(batch, net->widths[last + 1], values + values_at(net, last), labels,
-        0.25, 0.0, (float *)at->score.expected + 2 * first);
+        0.25, (double)net->smoothing, (float *)at->score.expected + 2 * first);
     for (size_t l = last; l > 0; l--)
         plain_dense_backward(batch, net->widths[l], net->widths[l + 1],
             (l == last ? values : gradients) + values_at(net, l), parameters + weights_at(net, l),
@@ -267,9 +268,10 @@ static void check_steps(const struct net *net) {
     struct operands at = make_operands(net);
     struct steps steps = {net, &at};
     struct recording *recording;
-    print_message("%zu steps of %zu, %zu-%zu-...-%zu, activation %d, %zu images, optimiser %d\n",
+    print_message("%zu steps of %zu, %zu-%zu-...-%zu, activation %d, %zu images, optimiser %d, "
+                  "smoothed by %g\n",
         net->steps, net->batches[0], net->widths[0], net->widths[1], net->widths[net->layers],
-        (int)net->activation, net->images, (int)net->optimizer);
+        (int)net->activation, net->images, (int)net->optimizer, (double)net->smoothing);
     assert_ok(device_record(tested, enqueue_steps, &steps, &recording, &error));
     assert_untouched(&at.parameters);
     assert_untouched(&at.values);
@@ -307,8 +309,8 @@ static const struct net nets[] = {
     {2, {1, 1, 1}, {1, 1, 1}, 3, ACTIVATION_SIGMOID, 0},
     {4, {150, 31, 16, 15, 3}, {193, 50}, 2, ACTIVATION_TANH, 40},
     {2, {64, 100, 12}, {128, 128}, 2, ACTIVATION_RELU, 500},
-    {2, {33, 17, 9}, {97, 97, 13}, 3, ACTIVATION_TANH, 0, OPTIMIZER_ADAMW},
-    {3, {70, 31, 16, 3}, {60, 60}, 2, ACTIVATION_SIGMOID, 40, OPTIMIZER_MOMENTUM},
+    {2, {33, 17, 9}, {97, 97, 13}, 3, ACTIVATION_TANH, 0, OPTIMIZER_ADAMW, 0.1f},
+    {3, {70, 31, 16, 3}, {60, 60}, 2, ACTIVATION_SIGMOID, 40, OPTIMIZER_MOMENTUM, 0.75f},
 };
 
 void test_steps(void **state) {

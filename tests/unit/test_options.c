@@ -144,8 +144,6 @@ static void test_optimizers(void **state) {
         "--step fused has no --dropout");
     assert_fails(PARSE("--clip-norm", "5", "--step", "fused"), STATUS_USAGE,
         "--step fused has no --clip-norm");
-    assert_fails(PARSE("--label-smoothing", "0.1", "--step", "fused"), STATUS_USAGE,
-        "--step fused has no --label-smoothing");
     assert_fails(PARSE("--nesterov"), STATUS_USAGE, "--nesterov needs a --momentum of more than 0");
     assert_fails(PARSE("--momentum", "1"), STATUS_USAGE, "--momentum 1: it is less than 1");
     assert_fails(PARSE("--optimizer", "adamw", "--beta1", "1"), STATUS_USAGE,

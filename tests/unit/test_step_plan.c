@@ -150,6 +150,7 @@ static void test_states(void **state) {
 
 static void test_goes_on(void **state) {
     (void)state;
+    enum { OTHERS = 9 };
     for (int gathered = 0; gathered < 2; gathered++) {
         const struct step first = make_step(300, 3, usual, gathered);
         struct step next = first;
@@ -163,8 +164,8 @@ static void test_goes_on(void **state) {
         for (size_t l = 0; l < 3; l++)
             shorter.layers[l].y.rows = shorter.layers[l].d_y.rows = 7;
         assert_true(step_plan_goes_on(&first, &shorter));
-        struct step other[8];
-        for (size_t o = 0; o < 8; o++)
+        struct step other[OTHERS];
+        for (size_t o = 0; o < OTHERS; o++)
             other[o] = next;
         other[0].layers_count = 2;
         other[1].gathered = !gathered;
@@ -174,7 +175,8 @@ static void test_goes_on(void **state) {
         other[5].layers[0].y.offset++;
         other[6].layers[1].d_y.buffer = &step_buffers[INDEX];
         (gathered ? &other[7].all_x : &other[7].layers[0].x)->buffer = &step_buffers[SCALE];
-        for (size_t o = 0; o < 8; o++)
+        other[8].smoothing = 0.1f;
+        for (size_t o = 0; o < OTHERS; o++)
             assert_false(step_plan_goes_on(&first, &other[o]));
     }
 }

@@ -135,7 +135,8 @@ static enum status add_samples(struct gpu *gpu, struct gpu_commands *to,
         ARGUMENT_BUFFER(layers[0].d_y.buffer),
         ARGUMENT_VIEW(step->gathered ? step->all_labels : step->labels),
         ARGUMENT_VIEW(index_of(step)), ARGUMENT_VIEW(step->score), ARGUMENT_NUMBER(batch),
-        ARGUMENT_REAL(step->loss_scale));
+        ARGUMENTS_LOSS(
+            step->loss_scale, step->smoothing, layers[step->layers_count - 1].y.columns));
 }
 
 /* Adds the gathering of a step's batch. The fused kernels read a batch where it is; but afterwards
@@ -211,7 +212,8 @@ static enum status add_epoch(struct gpu *gpu, struct gpu_commands *to,
             ARGUMENT_VIEW(first->gathered ? first->all_labels : first->labels),
             ARGUMENT_VIEW(first->score), ARGUMENT_BUFFER(fused->arrivals), ARGUMENT_NUMBER(steps),
             ARGUMENT_NUMBER(first->labels.rows), ARGUMENT_NUMBER(last->labels.rows),
-            ARGUMENT_REAL(first->loss_scale));
+            ARGUMENTS_LOSS(
+                first->loss_scale, first->smoothing, layers[first->layers_count - 1].y.columns));
     if (status == STATUS_OK)
         to->all[to->count - 1].start = START_TOGETHER;
     return status;

@@ -72,6 +72,10 @@ struct gpu_argument {
             .real = (real_)                                                                        \
         }                                                                                          \
     }
+/* The scale, and a target's number for the label and for each other class (kernels/samples.cl). */
+#define ARGUMENTS_LOSS(scale_, smoothing_, classes_)                                               \
+    ARGUMENT_REAL(scale_), ARGUMENT_REAL(1.0f - (smoothing_) + (smoothing_) / (float)(classes_)),  \
+        ARGUMENT_REAL((smoothing_) / (float)(classes_))
 
 enum { GPU_ARGUMENTS_MAX = 26 };
 

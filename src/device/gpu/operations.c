@@ -107,12 +107,11 @@ static enum status gather_rows(struct gpu *gpu, struct gpu_commands *to,
 static enum status softmax_cross_entropy(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
     const struct view logits = operation->softmax_cross_entropy.logits;
-    const float off = operation->smoothing / (float)logits.columns;
     return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind], grid_of(gpu, logits.rows, 1), error,
         ARGUMENT_VIEW(logits), ARGUMENT_VIEW(operation->softmax_cross_entropy.labels),
         ARGUMENT_VIEW(operation->softmax_cross_entropy.score), ARGUMENT_NUMBER(logits.rows),
-        ARGUMENT_NUMBER(logits.columns), ARGUMENT_REAL(operation->scale),
-        ARGUMENT_REAL(1.0f - operation->smoothing + off), ARGUMENT_REAL(off));
+        ARGUMENT_NUMBER(logits.columns),
+        ARGUMENTS_LOSS(operation->scale, operation->smoothing, logits.columns));
 }
 
 void gpu_add_states(struct gpu_argument *arguments, size_t *count, enum optimizer optimizer,

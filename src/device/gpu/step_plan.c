@@ -241,8 +241,6 @@ static void write_options(
 
 const char *step_plan_make(const struct gpu *gpu, const struct step *step, struct step_plan *plan) {
     const bool cpu = strcmp(gpu->base.info.type, "cpu") == 0;
-    if (step->smoothing != 0.0f)
-        return "its labels are smoothed";
     if (step->layers_count > STEP_FUSED_LAYERS)
         return "too many layers";
     if (!lie_together(step))
@@ -283,7 +281,8 @@ static bool is_same_place(struct view a, struct view b) {
 
 bool step_plan_goes_on(const struct step *step, const struct step *next) {
     if (next->layers_count != step->layers_count || next->gathered != step->gathered ||
-        next->loss_scale != step->loss_scale || next->optimizer != step->optimizer)
+        next->loss_scale != step->loss_scale || next->smoothing != step->smoothing ||
+        next->optimizer != step->optimizer)
         return false;
     for (size_t l = 0; l < step->layers_count; l++) {
         const struct step_layer *a = &step->layers[l], *b = &next->layers[l];
