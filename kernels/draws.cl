@@ -5,15 +5,17 @@
 #define STREAM_DROPOUT 6 /* of enum random_stream */
 #define STREAM_FLIP 7
 
-/* destination[B, columns] = source[B, columns], of which an element is 0 where its word is below
+/* destination[rows, columns] = source[rows, columns], of which an element is 0 where its word is below
  * `limit`, else it is multiplied by `factor`. Both may be the same. Each item does four elements,
- * which one block decides on. The launch has a row of groups for each sample. */
+ * which one block decides on. */
 KERNEL(dropout)
 (GLOBAL const float *source, ulong source_at, GLOBAL const uint *pass, ulong pass_at,
-    GLOBAL float *destination, ulong destination_at, uint columns, uint seed_low, uint seed_high,
-    uint first, uint layer, uint limit, float factor) {
+    GLOBAL float *destination, ulong destination_at, uint rows, uint columns, uint seed_low,
+    uint seed_high, uint first, uint layer, uint limit, float factor) {
     const uint block = get_global_id(0), row = get_global_id(1);
     uint words[4];
+    if (row >= rows || 4 * block >= columns)
+        return;
     random_bits(words, seed_low, seed_high, STREAM_DROPOUT, pass[pass_at], layer << 16 | block,
         first + row);
     const ulong at = (ulong)row * columns;
@@ -26,15 +28,15 @@ KERNEL(dropout)
     }
 }
 
-/* Reverses the lines of `width` elements of some of images[B, columns]. Each item exchanges two
- * elements. The launch has a row of groups for each image. */
+/* Reverses the lines of `width` elements of some of images[rows, columns]. Each item exchanges two
+ * elements. */
 KERNEL(flip)
-(GLOBAL const uint *pass, ulong pass_at, GLOBAL float *images, ulong images_at, uint columns,
-    uint width, uint seed_low, uint seed_high, uint first) {
+(GLOBAL const uint *pass, ulong pass_at, GLOBAL float *images, ulong images_at, uint rows,
+    uint columns, uint width, uint seed_low, uint seed_high, uint first) {
     const uint pair = get_global_id(0), row = get_global_id(1), pairs = width / 2;
     uint words[4];
     random_bits(words, seed_low, seed_high, STREAM_FLIP, pass[pass_at], first + row, 0);
-    if (pair >= columns / width * pairs || words[0] >> 31 == 0)
+    if (row >= rows || pair >= columns / width * pairs || words[0] >> 31 == 0)
         return;
     GLOBAL float *line = images + images_at + (ulong)row * columns + pair / pairs * width;
     const uint left = pair % pairs, right = width - 1 - left;

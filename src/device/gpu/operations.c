@@ -23,10 +23,14 @@ static size_t group_items(const struct gpu *gpu) {
     return items;
 }
 
-/* A grid with an item for each column of each row. Some items may lie beyond the last column. */
+/* A grid with an item for each column of each row; a group has several rows if they are short. Some
+ * items may lie beyond the last column or row. */
 static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
-    const size_t items = group_items(gpu);
-    return (struct gpu_grid){{(columns + items - 1) / items, rows, 1}, {items, 1, 1}};
+    size_t across = group_items(gpu), down = 1;
+    for (; across / 2 >= columns && down < rows; across /= 2)
+        down *= 2;
+    return (struct gpu_grid){
+        {(columns + across - 1) / across, (rows + down - 1) / down, 1}, {across, down, 1}};
 }
 
 static enum status upload(struct gpu *gpu, struct gpu_commands *to,
@@ -35,13 +39,12 @@ static enum status upload(struct gpu *gpu, struct gpu_commands *to,
     return gpu->driver->upload(gpu, operation->upload.destination, operation->host, error);
 }
 
-/* As grid_of, but the size of the groups divides the columns: no item lies beyond them. */
+/* A grid with exactly one item for each column of each row. */
 static struct gpu_grid exact_grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
-    struct gpu_grid grid = grid_of(gpu, columns, rows);
-    while (columns % grid.items[0] != 0)
-        grid.items[0] /= 2;
-    grid.groups[0] = columns / grid.items[0];
-    return grid;
+    size_t items = group_items(gpu);
+    while (columns % items != 0)
+        items /= 2;
+    return (struct gpu_grid){{columns / items, rows, 1}, {items, 1, 1}};
 }
 
 /* Sends the bytes of images to one of the two buffers. */
@@ -155,9 +158,10 @@ static enum status dropout(struct gpu *gpu, struct gpu_commands *to,
     return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
         grid_of(gpu, (destination.columns + 3) / 4, destination.rows), error,
         ARGUMENT_VIEW(operation->dropout.source), ARGUMENT_VIEW(operation->dropout.pass),
-        ARGUMENT_VIEW(destination), ARGUMENT_NUMBER(destination.columns),
-        ARGUMENT_DRAWN(operation->drawn), ARGUMENT_NUMBER(operation->drawn.layer),
-        ARGUMENT_NUMBER(share * 0x1p32), ARGUMENT_REAL((float)(1.0 / (1.0 - share))));
+        ARGUMENT_VIEW(destination), ARGUMENT_NUMBER(destination.rows),
+        ARGUMENT_NUMBER(destination.columns), ARGUMENT_DRAWN(operation->drawn),
+        ARGUMENT_NUMBER(operation->drawn.layer), ARGUMENT_NUMBER(share * 0x1p32),
+        ARGUMENT_REAL((float)(1.0 / (1.0 - share))));
 }
 
 static enum status flip(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,
@@ -168,8 +172,8 @@ static enum status flip(struct gpu *gpu, struct gpu_commands *to, const struct o
         return STATUS_OK;
     return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind], grid_of(gpu, pairs, images.rows),
         error, ARGUMENT_VIEW(operation->flip.pass), ARGUMENT_VIEW(images),
-        ARGUMENT_NUMBER(images.columns), ARGUMENT_NUMBER(operation->width),
-        ARGUMENT_DRAWN(operation->drawn));
+        ARGUMENT_NUMBER(images.rows), ARGUMENT_NUMBER(images.columns),
+        ARGUMENT_NUMBER(operation->width), ARGUMENT_DRAWN(operation->drawn));
 }
 
 static enum status square_sums(struct gpu *gpu, struct gpu_commands *to,
