@@ -67,6 +67,7 @@ class Code(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for gpu in GPUS:
                 for file, what, options, names in programs():
+                    self.assertNotRegex(options, "fast|relaxed|unsafe|finite|mad-enable")
                     code = compile_for(gpu, file, options, folder)
                     if code is None:
                         print(f"{gpu}: {CLANG} does not know it")

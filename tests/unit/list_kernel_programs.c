@@ -8,8 +8,7 @@
 
 static void print(const struct kernel_program *program) {
     char options[GPU_OPTIONS_SIZE];
-    gpu_program_options(
-        "-cl-std=CL1.2 -cl-denorms-are-zero", program->options, options, sizeof options);
+    gpu_program_options(OPENCL_LANGUAGE, program->options, options, sizeof options);
     printf("%s\t%s\t%s\t", program->file, program->what, options);
     for (const char *const *kernel = program->kernels; *kernel; kernel++)
         printf("%s%s", *kernel, kernel[1] ? " " : "\n");

@@ -17,6 +17,10 @@ void gpu_program_free(struct gpu *gpu, struct gpu_program *program);
 
 enum { GPU_OPTIONS_SIZE = 1536 };
 
+/* The language of an OpenCL device. Later versions have other rules for pointers. On CPUs denormals
+ * take long (system/denormals.h); all else is as exact as OpenCL lets it be. */
+#define OPENCL_LANGUAGE "-cl-std=CL1.2 -cl-denorms-are-zero"
+
 /* Writes the options for the kernels' compiler: the option `language`, the constants that all
  * kernels share with the host, and `defines`, the constants of one program ("-DNAME=VALUE ...").
  * `language` and `defines` may be empty. */

@@ -3,6 +3,7 @@
 #include "device/opencl/device.h"
 
 #include "device/gpu/gemm_tile.h"
+#include "device/gpu/program.h"
 #include "device/opencl/discovery.h"
 #include "device/opencl/drivers.h"
 #include "device/opencl/memory.h"
@@ -114,8 +115,7 @@ static const struct gpu_driver driver = {
     /* On some Intel and Apple GPUs, CLBlast up to 1.6.2 computes wrong products of square matrices
      * with this side or a longer one: github.com/CNugteren/CLBlast/issues/542. */
     .suspect_side = 1152,
-    /* Later versions have other rules for pointers. On CPUs denormals take long (denormals.h). */
-    .language = "-cl-std=CL1.2 -cl-denorms-are-zero",
+    .language = OPENCL_LANGUAGE,
     .compile = opencl_compile_program,
     .load = opencl_load_program,
     .free_program = opencl_free_program,
