@@ -186,7 +186,7 @@ def targets_table(machine):
         return None
     rows = sorted(machine.targets, key=lambda row: (row.workload.layers, row.workload.batch, str(row.workload[2:])))
     return Table(
-        f"Seconds to a target on {machine.name}, soonest first",
+        f"Seconds to a target on {machine.name}, the surest and soonest first",
         ("layers", "batch", "backend", "threads", "to the target, s", "epochs alone, s", "epochs", "reached",
          "test accuracy", "hardware"),
         [(workload_text(row.workload), f"{row.workload.batch:,}", row.backend, threads_text(row), mean_text(row.seconds),
