@@ -43,9 +43,7 @@
 /* Stands before a loop over an item's array. On a GPU it is in registers, which can't be indexed
  * while a kernel runs, so the loop is unrolled, and each index is a constant. PoCL, which runs such
  * kernels in tests, has its arrays in memory, and would take minutes to compile them unrolled. */
-#if ITEMS == 1
-#define UNROLL_ELEMENTS
-#elif defined(POCL_DEVICE_ADDRESS_BITS)
+#if defined(POCL_DEVICE_ADDRESS_BITS)
 #define UNROLL_ELEMENTS _Pragma("nounroll")
 #else
 #define UNROLL_ELEMENTS UNROLL
@@ -259,7 +257,9 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
 
 /* Runs `body` for each vector of the item's sums that begins within the result. In the body,
  * `value` is the sums of row m and of the WIDTH columns from n on, and `count` is the number of
- * columns that the result has from n on. */
+ * columns that the result has from n on. The one item of a CPU's group goes row by row: so memory is
+ * met in stretches, which processors read ahead. */
+#if ITEMS > 1
 #define SUM_AT(sums) sums.at[b_ / SUB_M][b_ % SUB_M][e_ / ITEM_N][e_ % ITEM_N]
 #define FOR_EACH_SUM(sums, part, body)                                                             \
     for (uint b_ = 0; b_ < SUB_N * SUB_M; b_++)                                                    \
@@ -275,6 +275,17 @@ DEVICE void sum_products(struct sums *sums, struct part part, GLOBAL const float
                 body                                                                               \
             }                                                                                      \
         }
+#else
+#define SUM_AT(sums) sums.at[c_ / ITEM_N][r_ / ITEM_M][r_ % ITEM_M][c_ % ITEM_N]
+#define FOR_EACH_SUM(sums, part, body)                                                             \
+    for (uint r_ = 0; r_ < SUB_M * ITEM_M && part.m + r_ < part.rows; r_++)                        \
+        for (uint c_ = 0; c_ < SUB_N * ITEM_N && part.n + c_ * WIDTH < part.columns; c_++) {       \
+            const uint m = part.m + r_, n = part.n + c_ * WIDTH;                                   \
+            const vector value = SUM_AT(sums);                                                     \
+            const uint count = part.columns - n;                                                   \
+            body                                                                                   \
+        }
+#endif
 
 /* Stores `result`, which is worked out of `value`, at `to`, for each of the item's sums. On a GPU all
  * results are worked out before the first is stored. So all loads that they take are under way at
