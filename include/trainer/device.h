@@ -119,10 +119,10 @@ struct device_options {
      * round the factors to 10 bits of mantissa, on a device that can. */
     const char *precision;
     /* How a recording does whole training steps, where a device has a choice. "fused": by kernels
-     * that do a whole step; device_record fails where a step can't be done so, such as one with
-     * dropout or clipping. "separate": operation by operation. "auto" or NULL: the
-     * faster way at each shape of step; but separate, where `gemm` names a library or one of our
-     * own gemms. What is not recorded is separate. */
+     * that do a whole step; device_record fails where a step can't be done so. "separate":
+     * operation by operation. "auto" or NULL: the faster way at each shape of step; but separate,
+     * where `gemm` names a library or one of our own gemms. What is not recorded is separate, and
+     * so are steps with dropout or clipping. */
     const char *step;
     /* How a recording is submitted, where a device has a choice. "graph": as one submission, if
      * possible. "overlapped": the same, and a launch of a whole step may begin while the one before

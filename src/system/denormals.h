@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#if defined(__SSE2__)
+#if defined(__SSE2_MATH__)
 #include <immintrin.h>
 
 enum { DENORMALS_ARE_ZERO = 0x0040, DENORMALS_TO_ZERO = 0x8000 }; /* of MXCSR */

@@ -395,7 +395,7 @@ static void halve(const struct share *share) {
 /* The team takes denormals as 0; the thread that calls it does not, before and after. */
 static void test_denormals(void **state) {
     (void)state;
-#if defined(__SSE2__) || defined(__aarch64__)
+#if defined(__SSE2_MATH__) || defined(__aarch64__)
     enum { THREADS = 3 };
     static const struct cpu_operation halving = {halve, {MET_ROWS}};
     const struct division division = {THREADS, 1};

@@ -23,14 +23,11 @@ static size_t group_items(const struct gpu *gpu) {
     return items;
 }
 
-/* A grid with an item for each column of each row; a group has several rows if they are short. Some
- * items may lie beyond the last column or row. */
+/* A grid with an item for each column of each row. Some items may lie beyond the last column. All
+ * groups have the same shape, for which a driver may compile a kernel when it is first launched. */
 static struct gpu_grid grid_of(const struct gpu *gpu, size_t columns, size_t rows) {
-    size_t across = group_items(gpu), down = 1;
-    for (; across / 2 >= columns && down < rows; across /= 2)
-        down *= 2;
-    return (struct gpu_grid){
-        {(columns + across - 1) / across, (rows + down - 1) / down, 1}, {across, down, 1}};
+    const size_t items = group_items(gpu);
+    return (struct gpu_grid){{(columns + items - 1) / items, rows, 1}, {items, 1, 1}};
 }
 
 static enum status upload(struct gpu *gpu, struct gpu_commands *to,
@@ -156,7 +153,7 @@ static enum status dropout(struct gpu *gpu, struct gpu_commands *to,
     const struct view destination = operation->dropout.destination;
     const double share = operation->drawn.share;
     return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind],
-        grid_of(gpu, (destination.columns + 3) / 4, destination.rows), error,
+        grid_of(gpu, (destination.columns + 3) / 4 * destination.rows, 1), error,
         ARGUMENT_VIEW(operation->dropout.source), ARGUMENT_VIEW(operation->dropout.pass),
         ARGUMENT_VIEW(destination), ARGUMENT_NUMBER(destination.rows),
         ARGUMENT_NUMBER(destination.columns), ARGUMENT_DRAWN(operation->drawn),
@@ -172,8 +169,8 @@ static enum status flip(struct gpu *gpu, struct gpu_commands *to, const struct o
         return STATUS_OK;
     return GPU_LAUNCH(gpu, to, &gpu->kernels[operation->kind], grid_of(gpu, pairs, images.rows),
         error, ARGUMENT_VIEW(operation->flip.pass), ARGUMENT_VIEW(images),
-        ARGUMENT_NUMBER(images.rows), ARGUMENT_NUMBER(images.columns),
-        ARGUMENT_NUMBER(operation->width), ARGUMENT_DRAWN(operation->drawn));
+        ARGUMENT_NUMBER(images.columns), ARGUMENT_NUMBER(operation->width),
+        ARGUMENT_DRAWN(operation->drawn));
 }
 
 static enum status square_sums(struct gpu *gpu, struct gpu_commands *to,
