@@ -5,9 +5,10 @@
 #define STREAM_DROPOUT 6 /* of enum random_stream */
 #define STREAM_FLIP 7
 
-/* destination[rows, columns] = source[rows, columns], of which an element is 0 where its word is below
- * `limit`, else it is multiplied by `factor`. Both may be the same. Each item does four elements
- * of a row, which one block decides on. Rows are short, so a group may have several. */
+/* destination[rows, columns] = source[rows, columns], of which an element is 0 where its word is
+ * below `limit`, else it is multiplied by `factor`. Both may be the same. Each item does four
+ * elements of a row, which one block decides on. Rows are short, so a group may have several. There
+ * are fewer than 2^32 items: enough for 64 GiB of numbers. */
 KERNEL(dropout)
 (GLOBAL const float *source, ulong source_at, GLOBAL const uint *pass, ulong pass_at,
     GLOBAL float *destination, ulong destination_at, uint rows, uint columns, uint seed_low,
