@@ -94,6 +94,10 @@ struct checkpoint;
  * naming the path and the offset, when there is no such file or its header is damaged. The caller
  * ends it with checkpoint_close (NULL is fine). */
 enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error);
+/* The same in all ranks (NULL: there are no others): rank 0 reads the file, of which the others get
+ * a copy. All have the same outcome. */
+enum status checkpoint_open_together(struct communicator *communicator, const char *path,
+    struct checkpoint **checkpoint, struct error *error);
 void checkpoint_close(struct checkpoint *checkpoint);
 
 /* Whether the file at the path is still this one. It is not once another file has been renamed over

@@ -29,7 +29,7 @@
 #ifndef TRAINER_DEVICE_H
 #define TRAINER_DEVICE_H
 
-#include "trainer/error.h"
+#include "trainer/communicator.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -140,6 +140,8 @@ struct device_options {
     const char *choices;
     /* Take only hardware that "auto" may take, none that another kind of device serves better. */
     bool automatic;
+    /* The ranks with which device_all_reduce adds up; it must outlive the device. NULL: alone. */
+    struct communicator *communicator;
 };
 
 /* Whether the device that `spec` names is there, as far as that can be told without opening it.
@@ -362,6 +364,12 @@ enum status device_square_sums(
  * values none. */
 enum status device_clip(struct device *device, struct view sums, float largest, struct view values,
     struct error *error);
+
+/* values[R, S] = the sums over all ranks of the device's communicator (communicator_sum), which all
+ * must come to this operation. A device without one leaves the values as they are. Where it fails,
+ * all other all-reduces that were enqueued before the next wait are left out, since no rank would
+ * come to them. */
+enum status device_all_reduce(struct device *device, struct view values, struct error *error);
 
 /* Row i of destination[B, columns] = row index[i] of source[N, columns]. index[B, 1] is uint32,
  * each element below N. A larger one is not noticed: the device then reads outside of the

@@ -25,6 +25,10 @@ void host_describe(struct host *host);
  * rounded up. On macOS: the performance cores. Elsewhere: the logical processors. */
 int host_usable_threads(void);
 
+/* The number of physical cores of the machine, at least 1, whatever this process may use of them.
+ * On macOS: the performance cores. Elsewhere than on Linux and macOS: the logical processors. */
+int host_cores(void);
+
 /* Bytes of memory that this process can still take: the least of what these limits leave to it
  * beyond its own usage: the machine's memory, its control group (versions 1 and 2, and the groups
  * around it), and its own limits (ulimit -v, -d). Other processes are not counted. ULLONG_MAX where

@@ -43,6 +43,9 @@ struct network_shape {
      * largest norm of the gradient of all parameters, to which a larger one is made shorter
      * (device_clip). */
     double label_smoothing, dropout, clip_norm;
+    /* More than one rank trains it, each with its part of a batch: then the ranks of the device's
+     * communicator add up their gradients in every step (device_all_reduce). */
+    bool ranked;
 };
 
 /* Where the parameters of layer `layer`, counted from 0, are in the array, in elements.
@@ -116,6 +119,11 @@ size_t network_operations(const struct network_shape *shape);
  * step. STATUS_FAILED when the batch has more samples than the network was created for. */
 enum status network_train(struct network *network, struct view x, struct view labels,
     struct view rates, const struct draws *draws, struct view score, struct error *error);
+
+/* The same of a rank that has no sample of the batch: x[1, inputs] is any sample, and its gradient
+ * counts as 0. */
+enum status network_attend(struct network *network, struct view x, struct view labels,
+    struct view rates, struct view score, struct error *error);
 
 /* Enqueues the score[B, 2] of a batch. The parameters stay as they are, and nothing is dropped.
  * outputs[B, classes] become (p - one-hot(label)) / classes, the gradient of the objective by the

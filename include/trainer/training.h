@@ -54,6 +54,11 @@ struct training_plan {
     double target_accuracy; /* of them, at which the training ends; 0: none */
     size_t patience;        /* epochs without a better accuracy, after which it ends; 0: none */
     bool keep_best; /* the parameters of the epoch with the best accuracy are kept and tested */
+
+    /* The ranks that train together, the device's as well; NULL: this process is alone. Of a batch
+     * of B samples rank r of n takes those from B r / n to B (r + 1) / n. What follows from chance,
+     * and the order of the samples, depends on the samples and not on the ranks. */
+    struct communicator *communicator;
 };
 
 /* What a training came to its end by. */
@@ -114,6 +119,11 @@ struct training_clocks {
     unsigned limits; /* all that there were, bits of enum clock_limit */
 };
 
+/* Over the ranks. */
+struct training_spread {
+    double least, median, greatest;
+};
+
 struct training_result {
     size_t batches, samples; /* of one epoch; samples that complete the last batch count again */
     bool streamed;           /* the batches were streamed, else they were resident */
@@ -122,6 +132,11 @@ struct training_result {
     double batching, warm_up, release, evaluate; /* seconds of these phases */
     double unfinished; /* seconds that this run spent in an epoch that did not end */
     double validate;   /* seconds that this run spent on validation */
+    /* Of several ranks: seconds of this run's epochs in which a rank computed and in which it
+     * exchanged, waiting for others included; and seconds, between the epochs, to compare the
+     * ranks' parameters. */
+    struct training_spread computing, exchanging;
+    double compare;
     enum training_end ended;
     struct image_scaling scaling;
     struct training_clocks clocks;
@@ -149,6 +164,9 @@ struct training_observer {
     bool (*stop)(void *context);
 };
 
+/* The most samples of a batch that a rank takes: what a network is created for. */
+size_t training_share(const struct training_plan *plan);
+
 /* The number of batches in an epoch over `samples` samples; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
@@ -159,11 +177,12 @@ size_t training_batches(const struct training_plan *plan, size_t samples);
 enum status training_check_host(const struct network_shape *shape,
     const struct image_format *format, size_t images, struct error *error);
 
-/* Checks whether device and host have the memory to train a network of this shape by this plan
- * (network_check_budget, with what the training takes besides). Then checks the device's matrix
- * products at every shape that the training will have: network_check for each size of batch, and
- * device_check at device_info.suspect_side if there is one. So what a device chooses or compiles
- * when a shape first occurs is done before the first epoch. */
+/* STATUS_USAGE where the plan leaves no batch, or a rank without a sample. Checks whether device
+ * and host have the memory to train a network of this shape by this plan (network_check_budget,
+ * with what the training takes besides). Then checks the device's matrix products at every shape
+ * that the training will have: network_check for each size of batch, and device_check at
+ * device_info.suspect_side if there is one. So what a device chooses or compiles when a shape first
+ * occurs is done before the first epoch. */
 enum status training_check(struct device *device, const struct network_shape *shape,
     const struct dataset *dataset, const struct training_plan *plan, struct error *error);
 
@@ -193,6 +212,12 @@ struct training_memory training_memory(struct device *device, const struct netwo
  * With plan->warm_up, the first epoch is run again and again for so long, each time from the same
  * parameters, which are then put back: the run gives the same bits as without it. A device that is
  * given an epoch at a time ends its last one.
+ *
+ * Ranks all call it, with the same plan. Each has the same scores and comes to the same end. The
+ * losses are those of one process but for rounding. After each epoch the ranks compare their
+ * parameters: STATUS_DEVICE where they differ. When any rank's observer stops, all do, after an
+ * epoch, or with a device that is synchronous after a batch. Each of these ends is known to all
+ * ranks. Any other failure is this rank's own: it should call communicator_abort.
  *
  * STATUS_INTERRUPTED when observer->stop returns true. Everything that was enqueued is then done,
  * and the parameters are those at result->reached. A device that works while it is called stops

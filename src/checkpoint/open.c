@@ -19,14 +19,10 @@ enum status checkpoint_read_at(const struct checkpoint *checkpoint, uint64_t off
                      offset + got, reason ? locale_reason(reason) : "the file ends here");
 }
 
-static enum status open_file(struct checkpoint *checkpoint, struct error *error) {
-    const char *problem;
-    int reason;
-    checkpoint->descriptor =
-        file_open_regular(checkpoint->path, &checkpoint->bytes, &problem, &reason);
-    if (checkpoint->descriptor < 0)
-        return error_set(error, STATUS_CHECKPOINT, "%s: %s; expected a safetensors file",
-            checkpoint->path, problem);
+/* Finds out the size of the open file. */
+static enum status measure(struct checkpoint *checkpoint, struct error *error) {
+    const off_t bytes = lseek(checkpoint->descriptor, 0, SEEK_END);
+    checkpoint->bytes = bytes > 0 ? (uint64_t)bytes : 0;
     if (checkpoint->bytes < LENGTH_BYTES)
         return error_set(error, STATUS_CHECKPOINT,
             "%s: offset %" PRIu64 ": the file ends here, too soon for a safetensors file",
@@ -106,16 +102,29 @@ static enum status read_header(struct checkpoint *checkpoint, struct error *erro
 }
 
 enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, struct error *error) {
+    const char *problem;
+    uint64_t bytes;
+    int reason;
+    *checkpoint = NULL;
+    const int descriptor = file_open_regular(path, &bytes, &problem, &reason);
+    return descriptor >= 0 ? checkpoint_open_descriptor(descriptor, path, checkpoint, error)
+                           : error_set(error, STATUS_CHECKPOINT,
+                                 "%s: %s; expected a safetensors file", path, problem);
+}
+
+enum status checkpoint_open_descriptor(
+    int descriptor, const char *path, struct checkpoint **checkpoint, struct error *error) {
     *checkpoint = NULL;
     struct checkpoint *opened = calloc(1, sizeof *opened);
     char *copy = strdup(path);
     if (!opened || !copy) {
         free(opened);
         free(copy);
+        close(descriptor);
         return error_memory(error, "reading the weights", sizeof *opened + strlen(path));
     }
-    *opened = (struct checkpoint){.path = copy, .descriptor = -1};
-    enum status status = open_file(opened, error);
+    *opened = (struct checkpoint){.path = copy, .descriptor = descriptor};
+    enum status status = measure(opened, error);
     if (status == STATUS_OK)
         status = read_header(opened, error);
     if (status != STATUS_OK) {
@@ -129,8 +138,7 @@ enum status checkpoint_open(const char *path, struct checkpoint **checkpoint, st
 void checkpoint_close(struct checkpoint *checkpoint) {
     if (!checkpoint)
         return;
-    if (checkpoint->descriptor >= 0)
-        close(checkpoint->descriptor);
+    close(checkpoint->descriptor);
     json_decref(checkpoint->header);
     free(checkpoint->path);
     free(checkpoint);

@@ -216,3 +216,8 @@ enum status device_clip(struct device *device, struct view sums, float largest, 
         &(struct operation){.kind = OPERATION_CLIP, .clip = {sums, values}, .largest = largest},
         error);
 }
+
+enum status device_all_reduce(struct device *device, struct view values, struct error *error) {
+    return operation_enqueue(
+        device, &(struct operation){.kind = OPERATION_ALL_REDUCE, .all_reduce = {values}}, error);
+}

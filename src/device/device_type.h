@@ -11,7 +11,8 @@
 struct device {
     const struct device_type *type;
     struct device_info info;
-    char *earlier_choices; /* the choices of an earlier run (choices.h); NULL: none */
+    struct communicator *communicator; /* of device_options; NULL: alone */
+    char *earlier_choices;             /* the choices of an earlier run (choices.h); NULL: none */
     /* The list to which operations go while device_record is at work; else NULL (recording.c). */
     struct operation_list *recorded;
 };

@@ -253,6 +253,7 @@ static enum status open_type(const struct device_type *type, const char *rest,
     if (status != STATUS_OK)
         return status;
     (*device)->type = type;
+    (*device)->communicator = options->communicator;
     status = choices_take_over(*device, options->choices, error);
     if (status != STATUS_OK) {
         device_close(*device);

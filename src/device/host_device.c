@@ -67,6 +67,13 @@ uint32_t *host_integers(struct view view) {
     return (uint32_t *)host_floats(view);
 }
 
+enum status host_all_reduce(
+    const struct device *device, const struct operation *operation, struct error *error) {
+    const struct view values = operation->all_reduce.values;
+    return communicator_sum(
+        device->communicator, host_floats(values), values.rows * values.columns, error);
+}
+
 void host_device_describe(const char *kind, int threads, struct device_info *info) {
     struct host host;
     host_describe(&host);

@@ -32,6 +32,10 @@ void host_buffer_free(struct buffer *buffer);
 float *host_floats(struct view view);
 uint32_t *host_integers(struct view view);
 
+/* Does an all_reduce, on the memory where it lies. */
+enum status host_all_reduce(
+    const struct device *device, const struct operation *operation, struct error *error);
+
 /* Fills what is the same for all devices of the host: kind, hardware, threads, precision. */
 void host_device_describe(const char *kind, int threads, struct device_info *info);
 

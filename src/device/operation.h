@@ -23,6 +23,7 @@ enum operation_kind {
     OPERATION_FLIP,
     OPERATION_SQUARE_SUMS,
     OPERATION_CLIP,
+    OPERATION_ALL_REDUCE,
     OPERATION_KINDS
 };
 
@@ -71,6 +72,9 @@ struct operation {
         struct {
             struct view sums, values;
         } clip;
+        struct {
+            struct view values;
+        } all_reduce;
     };
     const void *host; /* the host memory that is sent; it is read until the next wait */
     enum activation activation;

@@ -402,7 +402,8 @@ static operate *const operations[OPERATION_KINDS] = {
 
 static enum status reference_enqueue(
     struct device *device, const struct operation *operation, struct error *error) {
-    (void)error;
+    if (operation->kind == OPERATION_ALL_REDUCE)
+        return host_all_reduce(device, operation, error);
     operations[operation->kind](operation, device->info.threads);
     return STATUS_OK;
 }

@@ -10,10 +10,10 @@ void network_list(const struct network_shape *shape, struct budget_row arrays[NE
     arrays[NETWORK_PARAMETERS] = (struct budget_row){network_length(shape), 0, size};
     arrays[NETWORK_VALUES] = (struct budget_row){0, values, size};
     arrays[NETWORK_GRADIENTS] = (struct budget_row){0, values, size};
-    const size_t clipped = shape->clip_norm > 0.0;
+    const size_t clipped = shape->clip_norm > 0.0, gathered = clipped || shape->ranked;
     arrays[NETWORK_DROPPED] = (struct budget_row){0, shape->dropout > 0.0 ? values : 0, size};
     arrays[NETWORK_GRADIENT] =
-        (struct budget_row){clipped * network_parameters_length(shape), 0, size};
+        (struct budget_row){gathered * network_parameters_length(shape), 0, size};
     arrays[NETWORK_SUMS] = (struct budget_row){clipped * SQUARE_SUMS, 0, size};
     arrays[NETWORK_X] = (struct budget_row){0, shape->widths[0], size};
     arrays[NETWORK_LABELS] = (struct budget_row){0, 1, size};

@@ -11,8 +11,9 @@ enum network_array {
     /* The gradients of the objective by each hidden layer's values before its activation. */
     NETWORK_GRADIENTS,
     NETWORK_DROPPED, /* the hidden layers' outputs after dropout; no elements where there is none */
-    NETWORK_GRADIENT, /* the gradient of all parameters, to be clipped; likewise */
-    NETWORK_SUMS,     /* [SQUARE_SUMS]: of its norm; likewise */
+    /* The gradient of all parameters; no elements where nothing is done with it as a whole. */
+    NETWORK_GRADIENT,
+    NETWORK_SUMS, /* [SQUARE_SUMS]: of its norm; no elements where that has no limit */
     /* The number of arrays that the network has itself; those of a batch come from its caller. */
     NETWORK_OWN,
     NETWORK_X = NETWORK_OWN, /* [batch, inputs] */

@@ -13,7 +13,8 @@ struct network {
 
 /* --- Creating --- */
 
-/* The gradient has elements between weights and biases, which must not count in its norm. */
+/* The gradient has elements between weights and biases, which must not count in its norm, and which
+ * ranks add up with the others. */
 static enum status clear_gradient(struct network *network, struct error *error) {
     enum { ROWS = 1024 };
     static const float zeros[ROWS * NETWORK_UNIT];
@@ -184,8 +185,8 @@ static struct view own_outputs(const struct network *network, size_t rows) {
 
 /* Computes the scores, and replaces the outputs by their gradient. */
 static enum status loss(struct network *network, struct view outputs, struct view labels,
-    struct view score, double smoothing, struct error *error) {
-    const float scale = 1.0f / (float)outputs.columns;
+    struct view score, float weight, double smoothing, struct error *error) {
+    const float scale = weight / (float)outputs.columns;
     return device_softmax_cross_entropy(
         network->device, outputs, labels, scale, (float)smoothing, score, error);
 }
@@ -222,8 +223,13 @@ static enum status update(struct network *network, struct view x, enum network_a
     return status;
 }
 
-/* The same where the norm of the gradient has a limit: it takes the whole gradient first. */
-static enum status update_clipped(struct network *network, struct view x, enum network_array inputs,
+/* Whether something is done with the whole gradient before its step is taken. */
+static bool needs_gradient(const struct network_shape *shape) {
+    return shape->ranked || shape->clip_norm > 0.0;
+}
+
+/* The same with the whole gradient first, which ranks add up, and whose norm may have a limit. */
+static enum status update_whole(struct network *network, struct view x, enum network_array inputs,
     struct view rates, struct error *error) {
     const struct network_shape *shape = &network->shape;
     struct device *device = network->device;
@@ -236,9 +242,11 @@ static enum status update_clipped(struct network *network, struct view x, enum n
         status = device_dense_gradient(device, input_of(network, x, inputs, l),
             gradient_of(network, x, l), gradient.weights, gradient.bias, error);
     }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && shape->ranked)
+        status = device_all_reduce(device, all, error);
+    if (status == STATUS_OK && shape->clip_norm > 0.0)
         status = device_square_sums(device, all, sums, error);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && shape->clip_norm > 0.0)
         status = device_clip(device, sums, (float)shape->clip_norm, all, error);
     struct view parameters = all, states[OPTIMIZER_STATES_MAX];
     parameters.buffer = network->arrays[NETWORK_PARAMETERS];
@@ -254,7 +262,8 @@ static enum status update_clipped(struct network *network, struct view x, enum n
 size_t network_operations(const struct network_shape *shape) {
     /* forward and an update of each, backward of all but one, the loss */
     const size_t dropping = shape->dropout > 0.0 ? 2 * (shape->layers - 1) : 0;
-    return 3 * shape->layers + dropping + (shape->clip_norm > 0.0 ? 3 : 0);
+    const size_t whole = needs_gradient(shape) + shape->ranked + 2 * (shape->clip_norm > 0.0);
+    return 3 * shape->layers + dropping + whole;
 }
 
 static enum status check_batch(const struct network *network, size_t samples, struct error *error) {
@@ -264,8 +273,10 @@ static enum status check_batch(const struct network *network, size_t samples, st
                                            samples, network->batch);
 }
 
-enum status network_train(struct network *network, struct view x, struct view labels,
-    struct view rates, const struct draws *draws, struct view score, struct error *error) {
+/* A step, in which the samples' objective has this weight. */
+static enum status train(struct network *network, struct view x, struct view labels,
+    struct view rates, const struct draws *draws, float weight, struct view score,
+    struct error *error) {
     const struct network_shape *shape = &network->shape;
     const struct draws *dropped = shape->dropout > 0.0 ? draws : NULL;
     const enum network_array inputs = dropped ? NETWORK_DROPPED : NETWORK_VALUES;
@@ -274,13 +285,22 @@ enum status network_train(struct network *network, struct view x, struct view la
     if (status == STATUS_OK)
         status = forward(network, x, dropped, outputs, error);
     if (status == STATUS_OK)
-        status = loss(network, outputs, labels, score, shape->label_smoothing, error);
+        status = loss(network, outputs, labels, score, weight, shape->label_smoothing, error);
     if (status == STATUS_OK)
         status = backward(network, x, dropped, error);
     if (status == STATUS_OK)
-        status =
-            (shape->clip_norm > 0.0 ? update_clipped : update)(network, x, inputs, rates, error);
+        status = (needs_gradient(shape) ? update_whole : update)(network, x, inputs, rates, error);
     return status;
+}
+
+enum status network_train(struct network *network, struct view x, struct view labels,
+    struct view rates, const struct draws *draws, struct view score, struct error *error) {
+    return train(network, x, labels, rates, draws, 1.0f, score, error);
+}
+
+enum status network_attend(struct network *network, struct view x, struct view labels,
+    struct view rates, struct view score, struct error *error) {
+    return train(network, x, labels, rates, NULL, 0.0f, score, error);
 }
 
 enum status network_evaluate(struct network *network, struct view x, struct view labels,
@@ -290,6 +310,6 @@ enum status network_evaluate(struct network *network, struct view x, struct view
     if (status == STATUS_OK)
         status = forward(network, x, NULL, to, error);
     if (status == STATUS_OK)
-        status = loss(network, to, labels, score, 0.0, error);
+        status = loss(network, to, labels, score, 1.0f, 0.0, error);
     return status;
 }

@@ -30,6 +30,14 @@ const struct option_row option_rows[] = {
         "call (stream); auto takes the fastest of the first three"},
     {"threads", OPTION_COUNT, KEPT_FIRM, AT(threads), "N",
         "threads of the host that compute (default: the number in --list-devices)", 1, 1024},
+    {"communicator", OPTION_CHOICE, KEPT_NOT, AT(communicator), NULL,
+        "the MPI by which ranks that mpirun or srun has started train together; auto takes the\n"
+        "launcher's own, and none makes them runs that have nothing to do with each other",
+        .names = communicator_library_names},
+    {"exchange-timeout", OPTION_REAL, KEPT_NOT, AT(exchange_timeout), "SECONDS",
+        "ranks end when one of them keeps the others waiting for so long; before the first\n"
+        "epoch for ten times as long",
+        1e-3, 1e6},
     {"data", OPTION_TEXT, KEPT_FREE, AT(data), "DIR|synthetic",
         "the folder of CIFAR-10's binary version, or the built-in synthetic set\n"
         "(default: $TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
@@ -159,6 +167,7 @@ const struct options option_defaults = {
         .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
         .activation = ACTIVATION_SIGMOID},
     .checkpoint_every = 1,
+    .exchange_timeout = 60,
     .plan = {.epochs = 5,
         .batch_size = 300,
         .learning_rate = 0.01,

@@ -184,7 +184,7 @@ void option_write(
         snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)member);
         break;
     case OPTION_REAL: /* the shortest text that is read as this number */
-        for (int digits = 1; digits <= 17; digits++) {
+        for (int digits = 6; digits <= 17; digits++) {
             snprintf(text, size, "%.*g", digits, *(const double *)member);
             if (strtod(text, NULL) == *(const double *)member)
                 break;

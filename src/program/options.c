@@ -114,6 +114,19 @@ static bool is_given(const struct options *options, size_t row) {
            !(option_rows[row].kept == KEPT_FIRM && strcmp(now.value, "auto") == 0);
 }
 
+/* Whether a stored text means the same as `now`: earlier versions wrote some numbers otherwise. */
+static bool is_same_value(const struct options *options, size_t row, const char *stored,
+    const struct checkpoint_setting *now) {
+    struct options other = *options;
+    struct checkpoint_setting written;
+    if (strcmp(stored, now->value) == 0 || option_rows[row].kind != OPTION_REAL)
+        return strcmp(stored, now->value) == 0;
+    if (!option_read(&option_rows[row], stored, &other))
+        return false;
+    option_write(&option_rows[row], &other, written.value, sizeof written.value);
+    return strcmp(written.value, now->value) == 0;
+}
+
 /* STATUS_USAGE, naming them, when options of the command line contradict the run that is
  * continued. */
 static enum status check_given(
@@ -128,7 +141,7 @@ static enum status check_given(
         if (!stored && checkpoint_setting(checkpoint, CHECKPOINT_EPOCHS))
             stored = usual.value; /* a run's, whose version had no such option */
         if (option_rows[r].kept == KEPT_FIRM && stored && is_given(options, r) &&
-            strcmp(stored, now.value) != 0)
+            !is_same_value(options, r, stored, &now))
             text_append(found, sizeof found, "%s%s %.80s (not %.80s)", found[0] ? ", " : "",
                 now.name, stored, now.value);
     }

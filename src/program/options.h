@@ -25,6 +25,8 @@ struct options {
     struct training_plan plan;
     size_t samples;          /* images of each set; 0: all of them */
     size_t checkpoint_every; /* epochs from one checkpoint to the next */
+    enum communicator_library communicator;
+    double exchange_timeout; /* seconds */
     int threads;             /* threads of the host; 0: the device's own default */
     enum format format;
     bool dry_run, quiet;

@@ -17,12 +17,18 @@ enum status output_open(struct output *output, struct error *error) {
     return output->file ? STATUS_OK : error_memory(error, "what is printed", BUFSIZ);
 }
 
+void output_mute(struct output *output) {
+    output->muted = true;
+}
+
 void output_flush(struct output *output) {
     errno = 0;
     /* `file` prints to memory. That fails when memory is refused, and then the text is not
      * whole. */
     int reason = fflush(output->file) != 0 || ferror(output->file) ? (errno ? errno : ENOMEM) : 0;
-    if (reason == 0 && output->length > 0)
+    if (output->muted)
+        reason = 0;
+    else if (reason == 0 && output->length > 0)
         reason = file_write(output->descriptor, output->text, output->length);
     rewind(output->file); /* the next output overwrites what was written */
     if (output->unprinted == 0)

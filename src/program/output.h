@@ -15,6 +15,7 @@ struct output {
     int descriptor; /* the standard output that the program was started with */
     char *text;     /* what was printed since the last flush */
     size_t length;
+    bool muted;    /* nothing of it is written */
     int unprinted; /* errno of the first output that failed; 0: none did */
 };
 
@@ -22,6 +23,9 @@ struct output {
  * is standard error. STATUS_FAILED when memory or a descriptor is refused. The caller ends it with
  * output_close, whatever is returned. */
 enum status output_open(struct output *output, struct error *error);
+
+/* From here on nothing is written, and all of it is fine. */
+void output_mute(struct output *output);
 
 /* Writes what was printed since the last flush. If that fails, notes the reason in `unprinted`. */
 void output_flush(struct output *output);

@@ -4,6 +4,7 @@
 #include "program/interrupt.h"
 #include "program/message.h"
 #include "program/quote.h"
+#include "program/ranks.h"
 #include "program/version.h"
 #include "system/clock.h"
 #include "system/locale.h"
@@ -25,6 +26,7 @@ static struct device_options device_wanted(const struct run *run) {
         .precision = options->precision,
         .step = options->step,
         .submission = options->submission,
+        .communicator = run->communicator,
         .choices = run->resumed ? checkpoint_setting(run->resumed, CHECKPOINT_CHOICES) : NULL};
 }
 
@@ -34,11 +36,14 @@ static size_t count_images(const struct options *options) {
     return limit + (limit < CIFAR10_TEST ? limit : CIFAR10_TEST);
 }
 
-enum status run_begin(struct run *run, struct error *error) {
-    const struct options *options = run->options;
+void run_note_start(struct run *run) {
     run->mask = umask(077); /* a process can ask for its umask only by setting it */
     umask(run->mask);
     run->begun = clock_seconds();
+}
+
+enum status run_begin(struct run *run, struct error *error) {
+    const struct options *options = run->options;
     run->variables = device_variables();
     if (!run->variables)
         return error_memory(error, "the environment", 0);
@@ -85,6 +90,10 @@ enum status run_load_dataset(struct run *run, struct error *error) {
     return STATUS_OK;
 }
 
+enum status run_compare_dataset(struct run *run, struct error *error) {
+    return ranks_compare_data(run->communicator, run->record.fingerprint, error);
+}
+
 enum status run_open_device(struct run *run, struct error *error) {
     const double start = clock_seconds();
     const struct device_options wanted = device_wanted(run);
@@ -105,8 +114,8 @@ enum status run_create_network(struct run *run, struct error *error) {
     run->record.memory = training_memory(run->device, &options->shape, run->dataset, plan);
     enum status status = training_check(run->device, &options->shape, run->dataset, plan, error);
     if (status == STATUS_OK)
-        status =
-            network_create(run->device, &options->shape, plan->batch_size, &run->network, error);
+        status = network_create(
+            run->device, &options->shape, training_share(plan), &run->network, error);
     if (status == STATUS_OK && !options->dry_run)
         status = network_upload(run->network, run->parameters, error);
     run->record.open += clock_seconds() - start;
@@ -210,13 +219,27 @@ static enum status keep_last(struct run *run, enum status status, struct error *
     return status;
 }
 
+/* Whether all ranks know of a training's end. */
+static bool is_common(const struct run *run, enum status status) {
+    return status == STATUS_OK || status == STATUS_DIVERGED || status == STATUS_INTERRUPTED ||
+           communicator_agreed(run->communicator);
+}
+
 enum status run_train(struct run *run, struct error *error) {
     const struct training_observer observer = {run, on_batch, on_epoch, is_to_stop};
+    if (run->options->dry_run)
+        return STATUS_OK;
+    communicator_limit(run->communicator, run->options->exchange_timeout);
     begin_progress(run);
     enum status status = training_run(run->network, run->dataset, &run->options->plan, &run->start,
         &observer, &run->result, error);
     progress_hide(&run->progress);
     run_print_warning(run);
+    run->failed_alone = !is_common(run, status);
+    run->signal = interrupt_signal();
+    if (status == STATUS_INTERRUPTED &&
+        communicator_most(run->communicator, interrupt_signal(), &run->signal, error) != STATUS_OK)
+        run->failed_alone = true;
     run->record.status = status == STATUS_OK            ? "complete"
                          : status == STATUS_DIVERGED    ? "diverged"
                          : status == STATUS_INTERRUPTED ? "interrupted"
@@ -246,6 +269,10 @@ enum status run_conclude(struct run *run, enum status status, struct error *erro
     status = status == STATUS_OK ? saved : status;
     const enum status logged = log_close(&run->log, status == STATUS_OK ? error : &later);
     return status == STATUS_OK ? logged : status;
+}
+
+enum status run_agree(struct run *run, enum status status, struct error *error) {
+    return run->failed_alone ? status : communicator_agree(run->communicator, status, error);
 }
 
 enum status run_measure_peak(struct run *run, struct error *error) {

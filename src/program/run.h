@@ -15,6 +15,9 @@ enum { WEIGHTS_SETTINGS_MAX = 4 };
 
 struct run {
     const struct options *options;
+    struct communicator *communicator; /* the other ranks; NULL: the process is alone */
+    bool failed_alone; /* in the middle of something, where other ranks wait for this one */
+    int signal;        /* that has interrupted the training of this rank or another; 0: none */
     /* The open checkpoint that the run continues; NULL: it continues none. */
     struct checkpoint *resumed;
     struct output output;
@@ -43,11 +46,18 @@ struct run {
 
 /* --- Stages (run.c) --- */
 
-/* Starts the clock. Then it checks what may fail before anything takes time: whether there is such
+/* Notes how the process was started: when, and with which umask. */
+void run_note_start(struct run *run);
+
+/* Checks what may fail before anything takes time: whether there is such
  * a device, and whether the host has the memory for the training. */
 enum status run_begin(struct run *run, struct error *error);
 
 enum status run_load_dataset(struct run *run, struct error *error);
+
+/* STATUS_DATASET when other ranks have other images. */
+enum status run_compare_dataset(struct run *run, struct error *error);
+
 enum status run_open_device(struct run *run, struct error *error);
 
 /* Checks the device at the network's sizes, and creates the network on it with its first
@@ -58,7 +68,8 @@ enum status run_create_network(struct run *run, struct error *error);
  * that asks the program to end lets the training stop first. */
 enum status run_plan(struct run *run, struct error *error);
 
-/* Trains. Shows a line of progress, prints a row for each epoch, and writes all checkpoints. */
+/* Trains, unless that was only to be planned. Shows a line of progress, prints a row for each
+ * epoch, and writes all checkpoints. */
 enum status run_train(struct run *run, struct error *error);
 
 /* Prints the record and saves the weights. `status` is that of the first stage that failed, or
@@ -70,6 +81,10 @@ enum status run_conclude(struct run *run, enum status status, struct error *erro
 /* Measures and prints the peak of the device. It comes after run_open_device, instead of
  * training. */
 enum status run_measure_peak(struct run *run, struct error *error);
+
+/* Makes the outcome of a stage that of all ranks (communicator_agree), unless the other ranks are
+ * in the middle of something. */
+enum status run_agree(struct run *run, enum status status, struct error *error);
 
 /* Frees all that the run consists of, except its output. */
 void run_free(struct run *run);
@@ -93,11 +108,12 @@ enum status run_print_peak(struct run *run, const struct device_peak *peak, stru
 
 /* --- Weights and checkpoints (run_files.c) --- */
 
-/* Opens the log. Reserves the paths of the other files that the run will write, until
- * run_close_files. Checks that these
- * would not replace something else. Fills run->parameters and run->start: from a checkpoint, from a
- * file of weights, or from the seed. */
+/* Reserves the paths of the files that the run will write, until run_close_files. Checks that these
+ * would not replace something else. */
 enum status run_begin_files(struct run *run, struct error *error);
+/* Fills run->parameters and run->start: from a checkpoint, from a file of weights, or from the
+ * seed. Opens the log. */
+enum status run_first_parameters(struct run *run, struct error *error);
 void run_close_files(struct run *run);
 
 /* Fills run->settings, once the device is open and the data are loaded. STATUS_DATASET when the

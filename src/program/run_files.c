@@ -65,17 +65,14 @@ static void warn_of_meaning(const struct options *options, const struct checkpoi
  * of weights, or from the seed. */
 static enum status first_parameters(struct run *run, struct error *error) {
     const struct options *options = run->options;
-    const size_t length = network_length(&options->shape);
-    run->parameters = malloc(length * sizeof *run->parameters);
-    if (!run->parameters)
-        return error_memory(error, "the parameters", length * sizeof *run->parameters);
     if (!options->init && !run->resumed) {
         if (!options->dry_run)
             network_first_parameters(&options->shape, options->plan.seed, run->parameters);
         return STATUS_OK;
     }
     struct checkpoint *file = run->resumed;
-    enum status status = file ? STATUS_OK : checkpoint_open(options->init, &file, error);
+    enum status status =
+        file ? STATUS_OK : checkpoint_open_together(run->communicator, options->init, &file, error);
     if (status == STATUS_OK)
         status = checkpoint_load(file, &options->shape, run->parameters, error);
     if (status == STATUS_OK && !run->resumed)
@@ -155,7 +152,8 @@ static void close_place(struct reservation *place) {
 /* STATUS_FAILED when another process has replaced the checkpoint since it was opened: what it wrote
  * would be lost. */
 static enum status check_resumed(const struct run *run, struct error *error) {
-    return !run->resumed || checkpoint_is_current(run->resumed)
+    return !run->resumed || communicator_rank(run->communicator) > 0 ||
+                   checkpoint_is_current(run->resumed)
                ? STATUS_OK
                : error_set(error, STATUS_FAILED,
                      "%s: another process has just replaced it; try again", run->options->resume);
@@ -176,8 +174,18 @@ enum status run_begin_files(struct run *run, struct error *error) {
         status = check_replaced(options, "--checkpoint", checkpoint, true, error);
     if (status == STATUS_OK)
         status = check_resumed(run, error);
-    if (status == STATUS_OK)
-        status = first_parameters(run, error);
+    const size_t bytes = network_length(&options->shape) * sizeof *run->parameters;
+    run->parameters = malloc(bytes);
+    if (status == STATUS_OK && !run->parameters)
+        status = error_memory(error, "the parameters", bytes);
+    run->record.setup += clock_seconds() - start;
+    return status;
+}
+
+enum status run_first_parameters(struct run *run, struct error *error) {
+    const struct options *options = run->options;
+    const double start = clock_seconds();
+    enum status status = first_parameters(run, error);
     if (status == STATUS_OK) /* last: it makes the file */
         status = log_open(options->dry_run ? NULL : options->log, &run->log, error);
     run->record.setup += clock_seconds() - start;

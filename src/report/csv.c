@@ -107,6 +107,19 @@ static void csv_validation(
     csv_text(csv, "ended", training_end_names[record->result->ended]);
 }
 
+/* The fields are empty where a process was alone. */
+static void csv_ranks(struct csv *csv, const struct record *record) {
+    const struct communicator *communicator = record->plan->communicator;
+    const struct communicator_info *info = communicator_info(communicator);
+    const struct training_result *result = record->result;
+    const bool known = result->exchanging.greatest > 0.0;
+    csv_real(csv, "ranks", communicator, info->ranks);
+    csv_real(csv, "hosts", communicator, info->hosts);
+    csv_text(csv, "ranks_library", info->library);
+    csv_real(csv, "computing_seconds", known, result->computing.median);
+    csv_real(csv, "exchanging_seconds", known, result->exchanging.median);
+}
+
 static void csv_line(struct csv csv, const struct record *record) {
     const struct training_plan *plan = record->plan;
     const struct training_result *result = record->result;
@@ -161,6 +174,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_whole(&csv, "device_bytes", record->memory.device);
     csv_text(&csv, "resumed", record->resumed ? "true" : "false");
     csv_real(&csv, "resumed_seconds", true, record_resumed_seconds(record));
+    csv_ranks(&csv, record);
     csv_clocks(&csv, &result->clocks);
     csv_real(&csv, "setup", true, record->setup);
     csv_real(&csv, "load", true, record->dataset->seconds);
@@ -172,6 +186,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "max_epoch", done > 0, summary.max_epoch);
     csv_real(&csv, "unfinished", true, result->unfinished);
     csv_real(&csv, "validate", true, result->validate);
+    csv_real(&csv, "compare", true, result->compare);
     csv_real(&csv, "checkpoint", true, record->checkpoint);
     csv_real(&csv, "release", true, result->release);
     csv_real(&csv, "evaluate", result->evaluate > 0.0, result->evaluate);

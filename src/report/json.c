@@ -124,12 +124,12 @@ static json_t *seconds_of_epochs(const struct training_position *reached) {
 static json_t *describe_seconds(const struct record *record) {
     const struct training_result *result = record->result;
     const struct record_summary summary = record_summarise(record);
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:f}", "setup",
-        record->setup, "load", record->dataset->seconds, "open", summary.open, "batching",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:o, s:f}",
+        "setup", record->setup, "load", record->dataset->seconds, "open", summary.open, "batching",
         result->batching, "warm_up", result->warm_up, "epochs", seconds_of_epochs(&result->reached),
         "mean_epoch", result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(),
-        "unfinished", result->unfinished, "validate", result->validate, "checkpoint",
-        record->checkpoint, "release", result->release, "evaluate",
+        "unfinished", result->unfinished, "validate", result->validate, "compare", result->compare,
+        "checkpoint", record->checkpoint, "release", result->release, "evaluate",
         result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall", record->wall);
 }
 
@@ -169,6 +169,24 @@ static json_t *describe_clocks(const struct training_clocks *clocks) {
     return json_pack("{s:o, s:o, s:o}", "processor_mhz",
         describe_clock(clocks->least.processor_mhz, clocks->most.processor_mhz), "memory_mhz",
         describe_clock(clocks->least.memory_mhz, clocks->most.memory_mhz), "limits", limits);
+}
+
+static json_t *describe_spread(const struct training_spread *spread) {
+    return spread->greatest > 0.0 ? json_pack("{s:f, s:f, s:f}", "least", spread->least, "median",
+                                        spread->median, "greatest", spread->greatest)
+                                  : json_null();
+}
+
+/* The ranks that trained together; null where a process was alone. */
+static json_t *describe_ranks(const struct record *record) {
+    const struct communicator *communicator = record->plan->communicator;
+    const struct communicator_info *info = communicator_info(communicator);
+    const struct training_result *result = record->result;
+    return communicator ? json_pack("{s:i, s:i, s:o, s:o, s:o}", "count", info->ranks, "hosts",
+                              info->hosts, "library", text(info->library), "computing",
+                              describe_spread(&result->computing), "exchanging",
+                              describe_spread(&result->exchanging))
+                        : json_null();
 }
 
 static json_t *describe_memory(const struct training_memory *memory) {
@@ -291,16 +309,16 @@ enum status record_write_epoch_json(
 enum status record_write_json(const struct record *record, FILE *file, struct error *error) {
     const struct record_summary summary = record_summarise(record);
     json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                             "s:o, s:o, s:o, s:o, s:o, s:s}",
+                             "s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
         "schema", 1, "time", record->time, "commit", record->commit, "host",
         describe_host(&record->host), "device", describe_device(record), "config",
         describe_config(record), "dataset", describe_dataset(record), "memory",
-        describe_memory(&record->memory), "resumed", describe_resumed(record), "clocks",
-        describe_clocks(&record->result->clocks), "seconds", describe_seconds(record), "epochs",
-        describe_epochs(&record->result->reached), "best", describe_best(&record->result->reached),
-        "target", describe_target(record, &summary), "ended",
-        text_or_null(training_end_names[record->result->ended]), "test", describe_test(record),
-        "samples_per_second", rate(summary.samples_per_second), "gflops", rate(summary.gflops),
-        "status", record->status);
+        describe_memory(&record->memory), "resumed", describe_resumed(record), "ranks",
+        describe_ranks(record), "clocks", describe_clocks(&record->result->clocks), "seconds",
+        describe_seconds(record), "epochs", describe_epochs(&record->result->reached), "best",
+        describe_best(&record->result->reached), "target", describe_target(record, &summary),
+        "ended", text_or_null(training_end_names[record->result->ended]), "test",
+        describe_test(record), "samples_per_second", rate(summary.samples_per_second), "gflops",
+        rate(summary.gflops), "status", record->status);
     return write_line(root, file, error);
 }

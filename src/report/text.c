@@ -160,6 +160,12 @@ static void print_ingredients(const struct record *record, FILE *file) {
         print_row(file, "with", "%s", line + 2);
 }
 
+static void print_ranks(const struct communicator_info *info, FILE *file) {
+    shown_text library;
+    print_row(file, "ranks", "%d on %d host%s, %s", info->ranks, info->hosts,
+        info->hosts == 1 ? "" : "s", show(info->library, library));
+}
+
 void record_print_plan(const struct record *record, FILE *file) {
     const struct training_plan *plan = record->plan;
     const struct dataset *dataset = record->dataset;
@@ -186,6 +192,8 @@ void record_print_plan(const struct record *record, FILE *file) {
         (unsigned long long)plan->seed, plan->shuffle ? ", shuffled" : "");
     print_optimizer(plan, file);
     print_ingredients(record, file);
+    if (plan->communicator)
+        print_ranks(communicator_info(plan->communicator), file);
     const struct training_memory *memory = &record->memory;
     const char *streamed = memory->streamed ? "; batches are streamed" : "";
     const double host = (double)memory->host / 1e6, own = (double)memory->device / 1e6;
@@ -282,6 +290,12 @@ void record_print_summary(const struct record *record, FILE *file) {
         print_row(file, "speed", "%.0f samples/s, %.1f GFLOP/s", summary.samples_per_second,
             summary.gflops);
     }
+    if (result->exchanging.greatest > 0.0)
+        print_row(file, "exchange",
+            "%.4f s of the epochs (median of the ranks; %.4f s to %.4f s), beside %.4f s to "
+            "compute",
+            result->exchanging.median, result->exchanging.least, result->exchanging.greatest,
+            result->computing.median);
     if (result->clocks.readings > 0)
         print_clocks(&result->clocks, file);
     if (result->reached.validated > 0)

@@ -79,6 +79,14 @@ static int allowed_cores(void) {
     return cores > 0 ? cores : 1;
 }
 
+int host_cores(void) {
+    bool all[CPU_SETSIZE];
+    const int online = online_processors();
+    for (int processor = 0; processor < CPU_SETSIZE; processor++)
+        all[processor] = processor < online;
+    return online < CPU_SETSIZE ? cores_count(all, CPU_SETSIZE, "/sys/devices/system/cpu") : online;
+}
+
 int host_usable_threads(void) {
     const int cores = allowed_cores();
     const int quota = quota_threads("/proc/self/cgroup", "/sys/fs/cgroup");
@@ -107,6 +115,10 @@ int host_usable_threads(void) {
     return cores > 0 ? cores : 1;
 }
 
+int host_cores(void) {
+    return host_usable_threads();
+}
+
 #else
 
 static void describe_cpu(char *cpu, size_t size) {
@@ -115,6 +127,10 @@ static void describe_cpu(char *cpu, size_t size) {
 }
 
 int host_usable_threads(void) {
+    return online_processors();
+}
+
+int host_cores(void) {
     return online_processors();
 }
 

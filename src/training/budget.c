@@ -128,9 +128,10 @@ struct training_memory training_memory(struct device *device, const struct netwo
     const struct dataset *dataset, const struct training_plan *plan) {
     const size_t trained = dataset->train.count, tested = dataset->test.count;
     const size_t samples = plan_samples(plan, trained);
-    const size_t network = network_bytes(shape, plan->batch_size);
-    const size_t check = network_check_bytes(shape, plan->batch_size);
-    const struct budget_row scores = budget_scores(samples), test_scores = budget_scores(tested);
+    const size_t network = network_bytes(shape, training_share(plan));
+    const size_t check = network_check_bytes(shape, training_share(plan));
+    const struct budget_row scores = budget_scores(samples + 1),
+                            test_scores = budget_scores(tested);
     const struct budget_row rates = budget_rates(plan, training_batches(plan, trained));
     const struct budget_row outputs = budget_outputs(tested, shape->widths[shape->layers]);
     const bool shared = shares_host(device);
@@ -188,16 +189,17 @@ enum status budget_check(struct device *device, const struct network_shape *shap
     const size_t scores = (3 + optimizer_rates[shape->optimizer]) * scored * sizeof(float),
                  absent = absent_bytes(shape, dataset);
     if (shares_host(device))
-        return network_check_budget(device, shape, plan->batch_size, absent,
+        return network_check_budget(device, shape, training_share(plan), absent,
             scores + own_bytes(shape, plan, scored), error);
     const char *limit;
     const unsigned long long left = host_memory_left(&limit);
     const size_t more =
         training_memory(device, shape, dataset, plan).host - first_bytes(shape, dataset) + absent;
-    return more <= left ? network_check_budget(device, shape, plan->batch_size, 0, scores, error)
-                        : error_set(error, STATUS_DEVICE,
-                              "out of memory: this training needs %zu bytes more of the host, "
-                              "which has %llu free, by %s; lower --batch-size or the widths of "
-                              "--layers",
-                              more, left, limit);
+    return more <= left
+               ? network_check_budget(device, shape, training_share(plan), 0, scores, error)
+               : error_set(error, STATUS_DEVICE,
+                     "out of memory: this training needs %zu bytes more of the host, "
+                     "which has %llu free, by %s; lower --batch-size or the widths of "
+                     "--layers",
+                     more, left, limit);
 }

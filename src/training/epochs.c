@@ -7,6 +7,7 @@
 #include "training/observer.h"
 #include "training/plan.h"
 #include "training/score.h"
+#include "training/share.h"
 #include "training/validation.h"
 
 #include <stdlib.h>
@@ -16,6 +17,22 @@
 static size_t samples_in(const struct epochs *epochs, size_t batches) {
     const size_t whole = batches * epochs->plan->batch_size, all = epochs->result->samples;
     return whole < all ? whole : all;
+}
+
+static bool has_ranks(const struct epochs *epochs) {
+    return epochs->plan->communicator != NULL;
+}
+
+/* The samples of batch `b` that are this rank's. */
+static struct span own_samples(const struct epochs *epochs, size_t b) {
+    const size_t first = samples_in(epochs, b);
+    return share_planned(epochs->plan, (struct span){first, samples_in(epochs, b + 1) - first});
+}
+
+/* Those that its step computes with: where it has none, it is the first sample that it has. */
+static struct span computed_samples(const struct epochs *epochs, size_t b) {
+    const struct span own = own_samples(epochs, b);
+    return own.count > 0 ? own : (struct span){own_samples(epochs, 0).first, 1};
 }
 
 /* --- Steps --- */
@@ -42,18 +59,22 @@ struct step {
 static enum status train_step(void *context, struct error *error) {
     const struct step *step = context;
     struct epochs *epochs = step->epochs;
-    const size_t first = samples_in(epochs, step->b);
-    const struct draws draws = loader_draws(&epochs->loader, first);
-    return network_train(epochs->network, step->batch.x, step->batch.labels,
-        view_rows(epochs->device_rates, step->b, 1), &draws,
-        view_rows(epochs->scores, first, step->batch.x.rows), error);
+    const struct span own = own_samples(epochs, step->b);
+    const struct view rates = view_rows(epochs->device_rates, step->b, 1);
+    if (own.count == 0)
+        return network_attend(epochs->network, step->batch.x, step->batch.labels, rates,
+            view_rows(epochs->scores, epochs->result->samples, 1), error);
+    const struct draws draws = loader_draws(&epochs->loader, own.first);
+    return network_train(epochs->network, step->batch.x, step->batch.labels, rates, &draws,
+        view_rows(epochs->scores, own.first, own.count), error);
 }
 
 static enum status enqueue_step(struct epochs *epochs, size_t b, struct error *error) {
-    const size_t first = samples_in(epochs, b), count = samples_in(epochs, b + 1) - first;
+    const struct span samples = computed_samples(epochs, b);
     struct step step = {.epochs = epochs, .b = b};
     struct recording *recording = epochs->steps ? epochs->steps[b] : NULL;
-    const enum status status = loader_take(&epochs->loader, first, count, &step.batch, error);
+    const enum status status =
+        loader_take(&epochs->loader, samples.first, samples.count, &step.batch, error);
     if (status != STATUS_OK || !recording)
         return status == STATUS_OK ? train_step(&step, error) : status;
     return device_run(epochs->device, recording, train_step, &step, error);
@@ -64,15 +85,21 @@ static enum status enqueue_steps(void *context, struct error *error) {
     struct steps *steps = context;
     struct epochs *epochs = steps->epochs;
     const struct training_observer *observer = steps->observer;
-    const bool told = observer && observer->batch && device_info(epochs->device)->synchronous;
+    const bool synchronous = device_info(epochs->device)->synchronous;
+    const bool told = observer && observer->batch && synchronous;
+    /* Ranks agree on it, for which others wait until what is enqueued is done. */
+    const bool asked = observer && (synchronous || !has_ranks(epochs));
     for (size_t s = 0; s < steps->count; s++) {
-        const enum status status = enqueue_step(epochs, steps->first + s, error);
-        if (status != STATUS_OK)
-            return status;
-        if (told)
+        bool stop = false;
+        enum status status = enqueue_step(epochs, steps->first + s, error);
+        if (status == STATUS_OK && told)
             observer->batch(observer->context, epochs->result->reached.epochs_done,
                 steps->first + s + 1, epochs->result->batches);
-        if (observer_stops(observer))
+        if (status == STATUS_OK && asked)
+            status = share_stop(epochs->plan, observer, &stop, error);
+        if (status != STATUS_OK)
+            return status;
+        if (stop)
             steps->count = s + 1;
     }
     return STATUS_OK;
@@ -119,14 +146,15 @@ static enum status make_batches(
     struct loader_options options =
         plan_epoch_loader(epochs->plan, network_shape(epochs->network), images, others);
     options.scaling = result->scaling;
-    const struct budget_row scores = budget_scores(result->samples);
+    const struct budget_row scores = budget_scores(result->samples + 1);
     struct buffer *buffer = NULL;
     enum status status = loader_create(epochs->device, &options, &epochs->loader, error);
     if (status == STATUS_OK)
         status = device_allocate(epochs->device, budget_elements(&scores, 0), &buffer, error);
-    epochs->scores = device_view(buffer, result->samples, 2);
-    epochs->pinned = status == STATUS_OK && device_pin(epochs->device, result->reached.scores,
-                                                budget_bytes(&scores, 1, 0));
+    epochs->scores = device_view(buffer, result->samples + 1, 2);
+    const struct budget_row kept = budget_scores(result->samples);
+    epochs->pinned = status == STATUS_OK &&
+                     device_pin(epochs->device, result->reached.scores, budget_bytes(&kept, 1, 0));
     if (status == STATUS_OK)
         status = make_rates(epochs, error);
     result->streamed = epochs->loader.streamed;
@@ -150,8 +178,8 @@ static enum status record_each_step(struct epochs *epochs, struct error *error) 
         return error_memory(error, "the recordings", batches * sizeof *epochs->steps);
     enum status status = STATUS_OK;
     for (size_t b = 0; b < batches && status == STATUS_OK; b++) {
-        const size_t first = samples_in(epochs, b), count = samples_in(epochs, b + 1) - first;
-        struct step step = {epochs, b, loader_batch(&epochs->loader, first, count)};
+        const struct span samples = computed_samples(epochs, b);
+        struct step step = {epochs, b, loader_batch(&epochs->loader, samples.first, samples.count)};
         status = device_record(epochs->device, train_step, &step, &epochs->steps[b], error);
     }
     return status;
@@ -173,6 +201,14 @@ static enum status record_epoch(struct epochs *epochs, struct error *error) {
     return status;
 }
 
+static enum status make_compared(struct epochs *epochs, struct error *error) {
+    const size_t bytes = network_length(network_shape(epochs->network)) * sizeof(float);
+    epochs->compared = has_ranks(epochs) ? memory_allocate(bytes) : NULL;
+    return epochs->compared || !has_ranks(epochs)
+               ? STATUS_OK
+               : error_memory(error, "the weights that ranks compare", bytes);
+}
+
 /* Whether there is an epoch to come: a run that is resumed may have ended, early or not. */
 static bool is_to_go_on(const struct epochs *epochs) {
     return validation_end(epochs->plan, &epochs->result->reached) == ENDED_NOT;
@@ -180,7 +216,9 @@ static bool is_to_go_on(const struct epochs *epochs) {
 
 enum status epochs_prepare(
     struct epochs *epochs, const struct images *images, struct error *error) {
-    const enum status status = make_batches(epochs, images, error);
+    enum status status = make_batches(epochs, images, error);
+    if (status == STATUS_OK)
+        status = make_compared(epochs, error);
     return status == STATUS_OK && is_to_go_on(epochs) ? record_epoch(epochs, error) : status;
 }
 
@@ -189,9 +227,13 @@ enum status epochs_prepare(
 static enum status fetch_scores(
     struct epochs *epochs, const struct steps *steps, struct error *error) {
     const size_t first = samples_in(epochs, steps->first);
-    const size_t end = samples_in(epochs, steps->first + steps->count);
-    return device_download(epochs->device, view_rows(epochs->scores, first, end - first),
-        epochs->result->reached.scores + 2 * first, error);
+    const size_t count = samples_in(epochs, steps->first + steps->count) - first;
+    float *scores = epochs->result->reached.scores + 2 * first;
+    const enum status status =
+        device_download(epochs->device, view_rows(epochs->scores, first, count), scores, error);
+    return status == STATUS_OK
+               ? share_results(epochs->plan, (struct span){first, count}, 2, scores, error)
+               : status;
 }
 
 /* Notes the time and the score of an epoch that is done, and moves on to the next one. */
@@ -243,10 +285,13 @@ static enum status take_steps(struct epochs *epochs, struct steps *steps, struct
 static enum status run_epoch(struct epochs *epochs, struct error *error) {
     const size_t first = epochs->result->reached.batches_done;
     struct steps steps = {epochs, first, epochs->result->batches - first, epochs->observer};
-    const double start = clock_seconds();
+    const double start = clock_seconds(), before = communicator_seconds(epochs->plan->communicator);
     const enum status status = take_steps(epochs, &steps, error);
     const double seconds = clock_seconds() - start;
+    const double exchanged = communicator_seconds(epochs->plan->communicator) - before;
     epochs->result->unfinished += seconds;
+    epochs->exchanged += exchanged;
+    epochs->computed += seconds - exchanged;
     return status == STATUS_OK ? move_on(epochs, &steps, seconds, error) : status;
 }
 
@@ -268,12 +313,15 @@ static enum status warm_up(struct epochs *epochs, const float *parameters, struc
     struct warm_up until = {epochs->observer, clock_seconds() + epochs->plan->warm_up};
     const struct training_observer observer = {.context = &until, .stop = is_warm};
     const size_t first = epochs->result->reached.batches_done;
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && !is_warm(&until)) {
+    bool warm;
+    enum status status = share_stop(epochs->plan, &observer, &warm, error);
+    while (status == STATUS_OK && !warm) {
         struct steps steps = {epochs, first, epochs->result->batches - first, &observer};
         status = take_steps(epochs, &steps, error);
         if (status == STATUS_OK)
             status = network_upload(epochs->network, parameters, error);
+        if (status == STATUS_OK)
+            status = share_stop(epochs->plan, &observer, &warm, error);
     }
     return status;
 }
@@ -296,6 +344,19 @@ enum status epochs_warm_up(struct epochs *epochs, struct error *error) {
 
 /* --- All epochs --- */
 
+/* Compares the parameters of all ranks, which do the same steps. */
+static enum status compare(struct epochs *epochs, struct error *error) {
+    const double start = clock_seconds();
+    if (!has_ranks(epochs))
+        return STATUS_OK;
+    enum status status = network_download(epochs->network, epochs->compared, error);
+    if (status == STATUS_OK)
+        status = share_compare(
+            epochs->plan, epochs->compared, network_length(network_shape(epochs->network)), error);
+    epochs->result->compare += clock_seconds() - start;
+    return status;
+}
+
 /* Runs an epoch and its validation, and tells the observer. */
 static enum status advance(struct epochs *epochs, double *clocks_read, struct error *error) {
     struct training_result *result = epochs->result;
@@ -308,7 +369,8 @@ static enum status advance(struct epochs *epochs, double *clocks_read, struct er
         &result->clocks);
     if (result->reached.epochs_done == epoch)
         return STATUS_OK;
-    if (epochs->validation)
+    status = compare(epochs, error);
+    if (status == STATUS_OK && epochs->validation)
         status = validation_score(epochs->validation, result, error);
     if (status == STATUS_OK && observer && observer->epoch)
         observer->epoch(observer->context, epoch, result);
@@ -324,11 +386,14 @@ enum status epochs_run(struct epochs *epochs, struct error *error) {
         result->ended = validation_end(epochs->plan, reached);
         if (result->ended)
             return STATUS_OK;
-        if (observer_stops(epochs->observer))
+        bool stop;
+        enum status status = share_stop(epochs->plan, epochs->observer, &stop, error);
+        if (status == STATUS_OK && stop)
             return error_set(error, STATUS_INTERRUPTED,
                 "interrupted in epoch %zu of %zu, after batch %zu of %zu", reached->epochs_done + 1,
                 epochs->plan->epochs, reached->batches_done, result->batches);
-        const enum status status = advance(epochs, &clocks_read, error);
+        if (status == STATUS_OK)
+            status = advance(epochs, &clocks_read, error);
         if (status != STATUS_OK)
             return status;
     }
@@ -346,5 +411,6 @@ void epochs_free(struct epochs *epochs) {
     buffer_free(epochs->scores.buffer);
     buffer_free(epochs->device_rates.buffer);
     free(epochs->rates);
+    free(epochs->compared);
     loader_free(&epochs->loader);
 }

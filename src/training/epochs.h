@@ -12,10 +12,12 @@ struct epochs {
     struct training_result *result; /* its `batches` and `samples` are filled by the caller */
     struct evaluation *validation;  /* of the images that are held back; NULL: there are none */
     struct loader loader;
-    struct view scores;       /* [samples of an epoch, 2] */
-    bool pinned;              /* so is the host's memory that they are fetched to */
-    float *rates;             /* [batches of an epoch, R]: the optimiser's, of each step */
-    struct view device_rates; /* the same on the device */
+    struct view scores; /* [samples of an epoch + 1, 2]; the last is of a sample that is none */
+    bool pinned;        /* so is the host's memory that they are fetched to */
+    float *compared;    /* the parameters, to be compared with other ranks'; NULL: there are none */
+    float *rates;       /* [batches of an epoch, R]: the optimiser's, of each step */
+    struct view device_rates;   /* the same on the device */
+    double computed, exchanged; /* seconds of this rank in its epochs */
     /* Of all steps of an epoch, and of those that an interrupted epoch had left. NULL: the steps
      * are enqueued one by one. */
     struct recording *recording, *rest;

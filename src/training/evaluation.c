@@ -4,6 +4,7 @@
 #include "training/observer.h"
 #include "training/plan.h"
 #include "training/score.h"
+#include "training/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,23 +20,47 @@ static struct view outputs_of(const struct evaluation *evaluation, size_t first,
                                : (struct view){0};
 }
 
+/* Whether the observer wants an end before the batch that begins with this sample. Ranks agree on
+ * it, for which others wait until what is enqueued is done. */
+static enum status ask_to_stop(
+    const struct evaluation *evaluation, size_t first, struct error *error) {
+    const bool synchronous = device_info(network_device(evaluation->network))->synchronous;
+    bool stop = false;
+    if (!evaluation->observer || (evaluation->plan->communicator && !synchronous))
+        return STATUS_OK;
+    const enum status status = share_stop(evaluation->plan, evaluation->observer, &stop, error);
+    return status == STATUS_OK && stop ? error_set(error, STATUS_INTERRUPTED,
+                                             "interrupted in the %s set, after sample %zu of %zu",
+                                             evaluation->what, first, evaluation->images->count)
+                                       : status;
+}
+
+/* Enqueues the rank's samples of a batch. */
+static enum status enqueue_batch(
+    struct evaluation *evaluation, struct span batch, struct error *error) {
+    const struct span own = share_planned(evaluation->plan, batch);
+    struct batch taken;
+    if (own.count == 0)
+        return STATUS_OK;
+    const enum status status =
+        loader_take(&evaluation->loader, own.first, own.count, &taken, error);
+    return status == STATUS_OK
+               ? network_evaluate(evaluation->network, taken.x, taken.labels,
+                     outputs_of(evaluation, own.first, own.count),
+                     view_rows(evaluation->device_scores, own.first, own.count), error)
+               : status;
+}
+
 /* A device_enqueue: one batch after another. Before each the observer is asked whether to stop. */
 static enum status enqueue_batches(void *context, struct error *error) {
     struct evaluation *evaluation = context;
     const size_t samples = evaluation->device_scores.rows, most = evaluation->plan->batch_size;
     enum status status = STATUS_OK;
     for (size_t first = 0; first < samples && status == STATUS_OK; first += most) {
-        if (observer_stops(evaluation->observer))
-            return error_set(error, STATUS_INTERRUPTED,
-                "interrupted in the %s set, after sample %zu of %zu", evaluation->what, first,
-                samples);
         const size_t left = samples - first, count = left < most ? left : most;
-        struct batch batch;
-        status = loader_take(&evaluation->loader, first, count, &batch, error);
+        status = ask_to_stop(evaluation, first, error);
         if (status == STATUS_OK)
-            status = network_evaluate(evaluation->network, batch.x, batch.labels,
-                outputs_of(evaluation, first, count),
-                view_rows(evaluation->device_scores, first, count), error);
+            status = enqueue_batch(evaluation, (struct span){first, count}, error);
     }
     return status;
 }
@@ -90,6 +115,12 @@ enum status evaluation_score(struct evaluation *evaluation,
         status = device_download(device, evaluation->device_scores, evaluation->scores, error);
     if (status == STATUS_OK && evaluation->outputs)
         status = device_download(device, evaluation->device_outputs, evaluation->outputs, error);
+    const struct span all = {0, evaluation->images->count};
+    if (status == STATUS_OK)
+        status = share_results(evaluation->plan, all, 2, evaluation->scores, error);
+    if (status == STATUS_OK && evaluation->outputs)
+        status = share_results(
+            evaluation->plan, all, classes_of(evaluation), evaluation->outputs, error);
     size_t sample;
     if (status == STATUS_OK &&
         !score_average(evaluation->scores, evaluation->device_scores.rows, score, &sample))

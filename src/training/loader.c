@@ -3,11 +3,10 @@
 #include "system/budget.h"
 #include "system/memory.h"
 #include "trainer/random.h"
+#include "training/share.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* --- Memory --- */
 
 static size_t inputs_of(const struct loader_options *options) {
     return image_inputs(options->images->format, options->color);
@@ -19,10 +18,42 @@ static bool is_gathered(const struct loader_options *options) {
     return options->shuffle || options->flip;
 }
 
+/* --- The rank's own samples --- */
+
+/* Batch number `b` of the pass. */
+static struct span batch_of(const struct loader_options *options, size_t b) {
+    const size_t first = b * options->batch_size, left = options->samples - first;
+    return (struct span){first, left < options->batch_size ? left : options->batch_size};
+}
+
+static struct span own_of(const struct loader_options *options, size_t b) {
+    return share_of(batch_of(options, b), options->rank, options->ranks);
+}
+
+static size_t count_batches(const struct loader_options *options) {
+    return (options->samples + options->batch_size - 1) / options->batch_size;
+}
+
+/* How many of the pass's samples are the rank's own. */
+static size_t count_own(const struct loader_options *options) {
+    size_t count = 0;
+    for (size_t b = 0; b < count_batches(options); b++)
+        count += own_of(options, b).count;
+    return count;
+}
+
+/* The number, among the rank's own samples, of sample `first` of the pass. */
+static size_t own_number(const struct loader_options *options, size_t first) {
+    const size_t b = first / options->batch_size;
+    return b * own_of(options, 0).count + first - own_of(options, b).first;
+}
+
+/* --- Memory --- */
+
 /* The arrays of a loader: first those on the device, then those on the host. An array that a loader
  * does without has no elements. */
 enum array {
-    ALL_X, /* [samples, inputs]: every sample of a pass; if batches are gathered, every image */
+    ALL_X,      /* [samples, inputs]: the rank's of a pass; if batches are gathered, every image */
     ALL_LABELS, /* [samples, 1]: their labels */
     ONE_X,      /* [batch_size, inputs]: the batch that was taken last */
     ONE_LABELS, /* [batch_size, 1]: its labels */
@@ -40,8 +71,9 @@ static void list_arrays(
     const struct loader_options *options, bool streamed, struct budget_row arrays[ARRAYS]) {
     const size_t images = options->images->count, samples = options->samples;
     const bool gathered = is_gathered(options);
-    const size_t resident = streamed ? 0 : gathered ? images : samples;
-    const size_t one = streamed || gathered ? options->batch_size : 0;
+    const size_t resident = streamed ? 0 : gathered ? images : count_own(options);
+    const size_t most = (options->batch_size + options->ranks - 1) / options->ranks;
+    const size_t one = streamed || gathered ? most : 0;
     const size_t ordered = gathered ? (images > samples ? images : samples) : 0;
     const size_t inputs = inputs_of(options), number = sizeof(float), index = sizeof(uint32_t);
     arrays[ALL_X] = (struct budget_row){resident * inputs, 0, number};
@@ -170,17 +202,50 @@ static enum status send_pixels(
     return status;
 }
 
-/* Sends every sample to the device, and waits until they are there. */
+/* Sends the pixels of all that is resident: the rank's samples of each batch one after another, or
+ * every image. */
+static enum status send_resident(struct loader *loader, struct error *error) {
+    const struct loader_options *options = &loader->options;
+    if (options->ranks == 1 || is_gathered(options))
+        return send_pixels(loader, 0, loader->all.x, error);
+    enum status status = STATUS_OK;
+    for (size_t b = 0; b < count_batches(options) && status == STATUS_OK; b++) {
+        const struct span own = own_of(options, b);
+        if (own.count > 0)
+            status = send_pixels(loader, own.first,
+                view_rows(loader->all.x, own_number(options, own.first), own.count), error);
+    }
+    return status;
+}
+
+/* Sends what is resident to the device, and waits until it is there. */
 static enum status send_all(struct loader *loader, struct error *error) {
+    if (!loader->all.x.buffer) /* a rank may have no sample of a small set */
+        return STATUS_OK;
     enum status status = device_upload(loader->device, loader->all.labels, loader->labels, error);
     if (status == STATUS_OK)
-        status = send_pixels(loader, 0, loader->all.x, error);
+        status = send_resident(loader, error);
     struct error ignored;
     const enum status waited =
         device_synchronise(loader->device, status == STATUS_OK ? error : &ignored);
     free(loader->labels);
     loader->labels = NULL;
     return status == STATUS_OK ? waited : status;
+}
+
+/* Fills the labels that are sent: of all samples of a pass, of all images, or of what is the
+ * rank's.
+ */
+static void fill_labels(struct loader *loader) {
+    const struct loader_options *options = &loader->options;
+    const struct images *images = options->images;
+    const bool all = loader->streamed || is_gathered(options);
+    const size_t count = loader->streamed ? options->samples : loader->all.labels.rows;
+    for (size_t i = 0; i < count && all; i++)
+        loader->labels[i] = images->labels[i % images->count];
+    for (size_t b = 0, i = 0; b < count_batches(options) && !all; b++)
+        for (size_t j = 0; j < own_of(options, b).count; j++)
+            loader->labels[i++] = images->labels[(own_of(options, b).first + j) % images->count];
 }
 
 enum status loader_create(struct device *device, const struct loader_options *options,
@@ -191,9 +256,7 @@ enum status loader_create(struct device *device, const struct loader_options *op
     const enum status status = allocate(loader, error);
     if (status != STATUS_OK)
         return status;
-    const size_t labels = loader->streamed ? options->samples : loader->all.labels.rows;
-    for (size_t i = 0; i < labels; i++)
-        loader->labels[i] = images->labels[i % images->count];
+    fill_labels(loader);
     if (!loader->streamed)
         return send_all(loader, error);
     const uint8_t *pixels = loader->pixels ? loader->pixels : images->pixels;
@@ -285,8 +348,9 @@ static enum status send(
 }
 
 struct batch loader_batch(const struct loader *loader, size_t first, size_t count) {
-    return loader->streamed || is_gathered(&loader->options) ? rows_of(&loader->one, 0, count)
-                                                             : rows_of(&loader->all, first, count);
+    return loader->streamed || is_gathered(&loader->options)
+               ? rows_of(&loader->one, 0, count)
+               : rows_of(&loader->all, own_number(&loader->options, first), count);
 }
 
 struct draws loader_draws(const struct loader *loader, size_t first) {

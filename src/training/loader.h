@@ -21,7 +21,8 @@ struct loader_options {
     struct image_scaling scaling;
     /* Samples of a pass: from the first image on, and after the last one from the first again. */
     size_t samples;
-    size_t batch_size; /* the most samples that loader_take will be asked for */
+    size_t batch_size;  /* samples of a step, of all ranks together */
+    size_t rank, ranks; /* this rank; loader_take will be asked only for its share of a batch */
     enum batches batches;
     size_t others; /* bytes of the device's memory that others will take while the loader exists */
     bool shuffle;  /* a new order for each pass */

@@ -25,11 +25,17 @@ enum status plan_check(const struct training_plan *plan, const struct network_sh
     if (shape->widths[shape->layers] < classes)
         return error_set(error, STATUS_USAGE, "the network has %zu classes, the data set %zu",
             shape->widths[shape->layers], classes);
-    return plan->batch_size > 0 && training_batches(plan, count) > 0
+    if (plan->batch_size == 0 || training_batches(plan, count) == 0)
+        return error_set(error, STATUS_USAGE,
+            "no batch is left: %zu samples, batches of %zu, tail: %s", count, plan->batch_size,
+            tail_names[plan->tail]);
+    const size_t samples = plan_samples(plan, count),
+                 ranks = (size_t)communicator_ranks(plan->communicator);
+    return ranks <= plan->batch_size && ranks <= samples
                ? STATUS_OK
                : error_set(error, STATUS_USAGE,
-                     "no batch is left: %zu samples, batches of %zu, tail: %s", count,
-                     plan->batch_size, tail_names[plan->tail]);
+                     "%zu ranks are too many for batches of %zu of %zu samples: each must have one",
+                     ranks, plan->batch_size, samples);
 }
 
 enum status training_check_position(const struct training_plan *plan, size_t samples,
@@ -66,6 +72,8 @@ struct loader_options plan_epoch_loader(const struct training_plan *plan,
         .color = plan->color,
         .samples = plan_samples(plan, images->count),
         .batch_size = plan->batch_size,
+        .rank = (size_t)communicator_rank(plan->communicator),
+        .ranks = (size_t)communicator_ranks(plan->communicator),
         .batches = plan->batches,
         .others = others,
         .shuffle = plan->shuffle,
@@ -80,5 +88,7 @@ struct loader_options plan_test_loader(
         .color = plan->color,
         .samples = images->count,
         .batch_size = plan->batch_size,
+        .rank = (size_t)communicator_rank(plan->communicator),
+        .ranks = (size_t)communicator_ranks(plan->communicator),
         .batches = plan->batches};
 }

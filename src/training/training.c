@@ -7,6 +7,7 @@
 #include "training/epochs.h"
 #include "training/evaluation.h"
 #include "training/plan.h"
+#include "training/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,14 @@ enum status training_check(struct device *device, const struct network_shape *sh
     const size_t batch = plan->batch_size;
     if (batch == 0)
         return error_set(error, STATUS_USAGE, "batches of 0 samples");
-    const size_t sizes[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
+    const size_t batches[] = {batch, plan->tail == TAIL_SHORT ? dataset->train.count % batch : 0,
         dataset->test.count % batch, dataset->validation.count % batch};
-    enum status status = budget_check(device, shape, dataset, plan, error);
+    size_t sizes[sizeof batches / sizeof *batches]; /* the rank's part of each */
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        sizes[s] = share_planned(plan, (struct span){0, batches[s]}).count;
+    enum status status = plan_check(plan, shape, &dataset->train, error);
+    if (status == STATUS_OK)
+        status = budget_check(device, shape, dataset, plan, error);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes && status == STATUS_OK; s++) {
         bool checked = sizes[s] == 0;
         for (size_t e = 0; e < s; e++)
@@ -90,6 +96,22 @@ static enum status prepare_validation(struct epochs *epochs, struct evaluation *
     return status;
 }
 
+/* Gathers how long each rank has computed and exchanged, where a training with this status has come
+ * to an end that all ranks know of. Gives the status. */
+static enum status measure_ranks(
+    const struct epochs *epochs, enum status status, struct error *error) {
+    struct training_result *result = epochs->result;
+    if (!epochs->plan->communicator ||
+        (status != STATUS_OK && status != STATUS_INTERRUPTED && status != STATUS_DIVERGED))
+        return status;
+    struct error problem;
+    enum status gathered =
+        share_spread(epochs->plan, epochs->computed, &result->computing, &problem);
+    if (gathered == STATUS_OK)
+        gathered = share_spread(epochs->plan, epochs->exchanged, &result->exchanging, &problem);
+    return gathered == STATUS_OK ? status : error_set(error, gathered, "%s", problem.message);
+}
+
 /* Runs all epochs, and frees their memory at the end. */
 static enum status train(struct network *network, const struct dataset *dataset,
     const struct training_plan *plan, const struct training_observer *observer,
@@ -107,6 +129,7 @@ static enum status train(struct network *network, const struct dataset *dataset,
         status = epochs_warm_up(&epochs, error);
     if (status == STATUS_OK)
         status = epochs_run(&epochs, error);
+    status = measure_ranks(&epochs, status, error);
     const double start = clock_seconds();
     epochs_free(&epochs);
     if (epochs.validation)

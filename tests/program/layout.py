@@ -20,6 +20,7 @@ LIBRARIES = {
     r"cblas": {"cpu"},
     r"cuda|cublas|nvrtc|nvml|nccl": {"cuda"},
     r"CL/|OpenCL/|clblast": {"opencl"},
+    r"mpi\.h": {"communicator"},
     r"jansson": {"checkpoint", "report", EVERYBODYS},
     r"omp\.h": {"cpu", EVERYBODYS},
     r"getopt": {"program"},

@@ -166,7 +166,8 @@ class Facts(Folder):
         self.assertIsNone(first.pop("resumed"))
         second = record("--resume", path, "--epochs", 2)
         third = record(*SMALL, "--validation", 5, "--target-accuracy", 0.01)
-        said = [re.sub(r"^clocks\..*", "clocks", key) for key in documented.record_keys()  # which are a GPU's
+        said = [re.sub(r"^(clocks|ranks)\..*", r"\1", key)  # which are a GPU's, and several processes'
+                for key in documented.record_keys()
                 if not key.startswith("peak.")]
         said = list(dict.fromkeys(said))
         absent = {"best", "target", "epochs.validation"}  # as a whole, in the first two

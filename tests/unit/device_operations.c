@@ -75,6 +75,11 @@ static void plain_limit(const struct operation *o, void *const *of) {
     plain_clip(o->clip.values.rows * o->clip.values.columns, of[0], o->largest, of[1]);
 }
 
+/* The device is alone. */
+static void plain_alone(const struct operation *o, void *const *of) {
+    (void)o, (void)of;
+}
+
 /* depth: the size, by its letter, of the sums that a result is; 0: it is none. Those that send are
  * tested by themselves. */
 static const struct {
@@ -92,6 +97,7 @@ static const struct {
     [OPERATION_FLIP] = {plain_turn, 0},
     [OPERATION_SQUARE_SUMS] = {plain_sums, 'S'},
     [OPERATION_CLIP] = {plain_limit, 0},
+    [OPERATION_ALL_REDUCE] = {plain_alone, 0},
 };
 
 /* --- An operation of random operands --- */
@@ -138,7 +144,7 @@ static size_t side_of(char said, const struct sizes *sizes) {
 
 /* Whether an operation only moves numbers. */
 static bool is_moved(enum operation_kind kind) {
-    return kind == OPERATION_GATHER_ROWS || kind == OPERATION_FLIP;
+    return kind == OPERATION_GATHER_ROWS || kind == OPERATION_FLIP || kind == OPERATION_ALL_REDUCE;
 }
 
 /* Does it, on operands of these sizes, and compares all of them with what they should be. Logits

@@ -354,6 +354,7 @@ static void test_stored(void **state) {
 static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME", "auto"},
     {"--precision NAME", "fp32"}, {"--step NAME", "auto"}, {"--submission NAME", "auto"},
     {"--threads N", "the number in --list-devices"},
+    {"--communicator auto|none|openmpi|mpich", "auto"}, {"--exchange-timeout SECONDS", "60"},
     {"--data DIR|synthetic", "$TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
                              "      or its like in $XDG_CACHE_HOME, else synthetic"},
     {"--samples N", "all"}, {"--epochs N", "5"}, {"--warm-up SECONDS", "0"},
@@ -375,7 +376,7 @@ static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME",
 
 static void test_help(void **state) {
     (void)state;
-    static char text[8192];
+    static char text[16384];
     FILE *file = fmemopen(text, sizeof text, "w");
     assert_non_null(file);
     options_print_help(file);

@@ -1,5 +1,6 @@
 /* What is written of a run: every figure in its place, in every form. The records are made by hand,
  * with another value in each of their members, and what is expected was worked out by hand, too. */
+#include "fake_ranks.h"
 #include "support.h"
 #include "trainer/record.h"
 
@@ -174,13 +175,14 @@ static void test_json(void **state) {
         "\"dataset\":{\"name\":\"CIFAR-10\",\"source\":\"files\",\"path\":\"/data/cifar\","
         "\"train\":4321,\"validation\":0,\"test\":987,\"fingerprint\":\"fedcba9876543210\"},"
         "\"memory\":{\"host_bytes\":123456789,\"device_bytes\":987654321},"
-        "\"resumed\":{\"epochs\":2,\"batches\":5,\"seconds\":0.78125},"
+        "\"resumed\":{\"epochs\":2,\"batches\":5,\"seconds\":0.78125},\"ranks\":null,"
         "\"clocks\":{\"processor_mhz\":[1755,1980],\"memory_mhz\":[2600,2619],"
         "\"limits\":[\"power\",\"setting\"]},"
         "\"seconds\":{\"setup\":0.0625,\"load\":0.75,\"open\":3.5,\"batching\":0.6875,"
         "\"warm_up\":1.0625,"
         "\"epochs\":[0.25,0.5,0.125,0.375],\"mean_epoch\":0.3125,\"unfinished\":0.0469,"
-        "\"validate\":0.0,\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0.8125,\"wall\":12."
+        "\"validate\":0.0,\"compare\":0.0,\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0."
+        "8125,\"wall\":12."
         "375},"
         "\"epochs\":[{\"seconds\":0.25,\"loss\":2.25,\"accuracy\":0.1,\"validation\":null},"
         "{\"seconds\":0.5,\"loss\":2.125,\"accuracy\":0.2,\"validation\":null},"
@@ -217,18 +219,19 @@ static void test_csv(void **state) {
         {"path", "/data/cifar"}, {"train", "4321"}, {"test", "987"},
         {"fingerprint", "fedcba9876543210"}, {"host_bytes", "123456789"},
         {"device_bytes", "987654321"}, {"resumed", "true"}, {"resumed_seconds", "0.78125"},
-        {"min_processor_mhz", "1755"}, {"max_processor_mhz", "1980"}, {"min_memory_mhz", "2600"},
-        {"max_memory_mhz", "2619"}, {"clock_limits", "power setting"}, {"setup", "0.0625"},
-        {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"}, {"warm_up", "1.0625"},
-        {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"}, {"max_epoch", "0.5"},
-        {"unfinished", "0.0469"}, {"validate", "0"}, {"checkpoint", "0.9375"},
-        {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"}, {"loss", "1.9375"},
-        {"accuracy", "0.4"}, {"test_loss", "1.625"}, {"test_accuracy", "0.4375"},
-        {"samples_per_second", "14208"}, {"gflops", "0.948867072"}, {"validation", "0"},
-        {"target_accuracy", ""}, {"patience", "0"}, {"keep_best", "false"}, {"validation_loss", ""},
-        {"validation_accuracy", ""}, {"best_epoch", ""}, {"best_accuracy", ""},
-        {"target_epoch", ""}, {"target_epochs_seconds", ""}, {"target_seconds", ""}, {"ended", ""},
-        {"status", "complete"}};
+        {"ranks", ""}, {"hosts", ""}, {"ranks_library", ""}, {"computing_seconds", ""},
+        {"exchanging_seconds", ""}, {"min_processor_mhz", "1755"}, {"max_processor_mhz", "1980"},
+        {"min_memory_mhz", "2600"}, {"max_memory_mhz", "2619"}, {"clock_limits", "power setting"},
+        {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"},
+        {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"},
+        {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"validate", "0"}, {"compare", "0"},
+        {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"},
+        {"loss", "1.9375"}, {"accuracy", "0.4"}, {"test_loss", "1.625"},
+        {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"}, {"gflops", "0.948867072"},
+        {"validation", "0"}, {"target_accuracy", ""}, {"patience", "0"}, {"keep_best", "false"},
+        {"validation_loss", ""}, {"validation_accuracy", ""}, {"best_epoch", ""},
+        {"best_accuracy", ""}, {"target_epoch", ""}, {"target_epochs_seconds", ""},
+        {"target_seconds", ""}, {"ended", ""}, {"status", "complete"}};
     char expected[8192];
     size_t used = 0;
     for (int line = 0; line < 2; line++)
@@ -418,18 +421,19 @@ static void test_no_epochs(void **state) {
     whole.result.clocks = (struct training_clocks){0};
     whole.device.step = NULL;
     whole.device.submission = NULL;
-    assert_says(JSON, "\"resumed\":null,\"clocks\":null,");
+    assert_says(JSON, "\"resumed\":null,\"ranks\":null,\"clocks\":null,");
     assert_says(JSON, "\"step\":null,\"submission\":null,\"environment\":");
-    assert_says(JSON,
-        "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
-        "\"unfinished\":0.0469,\"validate\":0.0,\"checkpoint\":0.0,\"release\":0.0195,\"evaluate\":"
-        "null,\"wall\":12.375},"
-        "\"epochs\":[],\"best\":null,\"target\":null,\"ended\":null,"
-        "\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
-        "\"status\":\"interrupted\"}\n");
+    assert_says(JSON, "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
+                      "\"unfinished\":0.0469,\"validate\":0.0,\"compare\":0.0,\"checkpoint\":0.0,"
+                      "\"release\":0.0195,\"evaluate\":"
+                      "null,\"wall\":12.375},"
+                      "\"epochs\":[],\"best\":null,\"target\":null,\"ended\":null,"
+                      "\"test\":null,\"samples_per_second\":null,\"gflops\":null,"
+                      "\"status\":\"interrupted\"}\n");
     assert_says(CSV, ",tf32,,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
-    assert_says(CSV, ",false,0,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0,0.0195,,12.375,,,,,,,0,,"
-                     "0,false,,,,,,,,,interrupted\n");
+    assert_says(CSV,
+        ",false,0,,,,,,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0,0,0.0195,,12.375,,,,,,,0,,"
+        "0,false,,,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
         "\n"
         "load      0.7500 s\n"
@@ -451,6 +455,28 @@ static void test_untested(void **state) {
     assert_says(SUMMARY, "\nevaluate  0.8125 s\nin all    ");
     assert_says(SUMMARY, "\nstatus    diverged\n");
     assert_silent(SUMMARY, "\ntest ");
+}
+
+/* Four ranks on two hosts. */
+static void test_ranks(void **state) {
+    (void)state;
+    whole.plan.communicator = fake_communicator(0);
+    whole.result.computing = (struct training_spread){0.25, 0.5, 0.75};
+    whole.result.exchanging = (struct training_spread){0.125, 0.1875, 0.375};
+    whole.result.compare = 0.0625;
+    assert_says(JSON, "\"ranks\":{\"count\":4,\"hosts\":2,\"library\":\"MPI 1.2\",\"computing\":{"
+                      "\"least\":0.25,\"median\":0.5,\"greatest\":0.75},\"exchanging\":{\"least\":"
+                      "0.125,\"median\":0.1875,\"greatest\":0.375}},");
+    assert_says(JSON, "\"compare\":0.0625,");
+    assert_says(CSV, ",4,2,MPI 1.2,0.5,0.1875,");
+    assert_says(PLAN, "\nranks     4 on 2 hosts, MPI 1.2\n");
+    assert_says(SUMMARY,
+        "\nexchange  0.1875 s of the epochs (median of the ranks; 0.1250 s to 0.3750 s), "
+        "beside 0.5000 s to compute\n");
+    whole.result.computing = whole.result.exchanging = (struct training_spread){0};
+    assert_says(JSON, "\"computing\":null,\"exchanging\":null},");
+    assert_silent(SUMMARY, "exchange");
+    communicator_close(whole.plan.communicator);
 }
 
 static void test_planned(void **state) {
@@ -603,6 +629,7 @@ int main(void) {
         TEST(test_streamed),
         TEST(test_no_epochs),
         TEST(test_untested),
+        TEST(test_ranks),
         TEST(test_planned),
         TEST(test_bare_device),
         TEST(test_resumed),

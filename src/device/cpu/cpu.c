@@ -19,9 +19,18 @@ enum {
 
 /* --- Finding and opening --- */
 
-static int usual_threads(const struct cpu *cpu) {
+/* The threads that can compute here. Ranks on the same host share its cores, unless their launcher
+ * has bound each to cores of its own. */
+static int usable_threads(const struct communicator *communicator) {
+    const int usable = host_usable_threads();
+    const int share = host_cores() / communicator_info(communicator)->local_ranks;
+    const int least = share > 1 ? share : 1;
+    return communicator && usable > least ? least : usable;
+}
+
+static int usual_threads(const struct cpu *cpu, const struct communicator *communicator) {
     const char *why;
-    const int usable = host_usable_threads(), callers = cpu_callers(cpu, &why);
+    const int usable = usable_threads(communicator), callers = cpu_callers(cpu, &why);
     return usable < callers ? usable : callers;
 }
 
@@ -35,9 +44,13 @@ static void describe(const struct cpu *cpu, int threads, struct device_info *inf
 
 /* Warns of what makes the device slower than it could be, as a user should know before quoting its
  * times. `asked`: the user asked for this number of threads. */
-static void warn_of(const struct cpu *cpu, bool asked, struct device_info *info) {
+static void warn_of(
+    const struct cpu *cpu, const struct device_options *options, struct device_info *info) {
     const char *core, *why;
-    const int usable = host_usable_threads(), callers = cpu_callers(cpu, &why);
+    const bool asked = options->threads > 0;
+    const int usable = usable_threads(options->communicator), callers = cpu_callers(cpu, &why);
+    const int local_ranks = communicator_info(options->communicator)->local_ranks;
+    const int share = host_cores() / local_ranks;
     const bool own = cpu->algorithms[0].kernels;
     if (!own && openblas_is_mistaken(&cpu->openblas, &core))
         snprintf(info->warning, sizeof info->warning,
@@ -51,6 +64,12 @@ static void warn_of(const struct cpu *cpu, bool asked, struct device_info *info)
             info->threads == callers
                 ? why
                 : "OpenMP or the system gives no more (OMP_THREAD_LIMIT, ulimit -u)");
+    if (options->communicator && usable < share)
+        text_append(info->warning, sizeof info->warning,
+            "%sthe launcher has bound this rank to %d core%s, of %d that it could have: start it "
+            "with "
+            "--bind-to none, or map %d ranks to a host",
+            info->warning[0] ? "; " : "", usable, usable == 1 ? "" : "s", share, local_ranks);
     if (cpu->without[0])
         text_append(info->warning, sizeof info->warning, "%scpu computes without OpenBLAS: %s",
             info->warning[0] ? "; " : "", cpu->without);
@@ -60,7 +79,7 @@ static void cpu_list(device_visitor *visit, void *context) {
     struct cpu cpu = {.algorithms_count = 0};
     struct device_entry entry = {.spec = "cpu", .available = true};
     (void)cpu_find_algorithms(&cpu, NULL, NULL);
-    describe(&cpu, usual_threads(&cpu), &entry.info);
+    describe(&cpu, usual_threads(&cpu, NULL), &entry.info);
     visit(context, &entry);
     openblas_close(&cpu.openblas);
 }
@@ -88,6 +107,7 @@ static void cpu_close(struct device *device) {
     gemm_choices_free(cpu->choices);
     queue_free(&cpu->pending);
     free(cpu->scratch);
+    free(cpu->failure);
     openblas_close(&cpu->openblas);
     free(cpu);
 }
@@ -101,13 +121,13 @@ static enum status start(
     if (status != STATUS_OK)
         return status;
     const int callers = cpu_callers(cpu, &why);
-    status =
-        host_team_size("cpu", options->threads, usual_threads(cpu), callers, why, &threads, error);
+    status = host_team_size("cpu", options->threads, usual_threads(cpu, options->communicator),
+        callers, why, &threads, error);
     if (status != STATUS_OK)
         return status;
     cpu_suit_algorithms(cpu, threads);
     describe(cpu, threads, &cpu->host.base.info);
-    warn_of(cpu, options->threads > 0, &cpu->host.base.info);
+    warn_of(cpu, options, &cpu->host.base.info);
     return status;
 }
 
@@ -117,7 +137,8 @@ static enum status create(struct cpu *cpu, struct error *error) {
     if (!queue_reserve(&cpu->pending, PENDING))
         return error_memory(error, "the cpu device", PENDING * sizeof(struct queue_entry));
     cpu->scratch = memory_allocate(scratch);
-    if (!cpu->scratch)
+    cpu->failure = calloc(1, sizeof *cpu->failure);
+    if (!cpu->scratch || !cpu->failure)
         return error_memory(error, "the threads' gemms", scratch);
     for (int thread = 0; thread < cpu->host.base.info.threads; thread++)
         cpu->scratch[thread].gemm.b_version = 0;

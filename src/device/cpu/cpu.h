@@ -32,6 +32,12 @@ struct cpu_scratch {
 _Static_assert(
     (int)CPU_GRADIENT / (int)CPU_GRADIENT_COLUMNS >= (int)GEMM_BLOCK_M, "whole blocks of rows");
 
+/* What fails within the team; reported by the next wait. */
+struct cpu_failure {
+    enum status status;
+    struct error error;
+};
+
 struct cpu {
     struct host_device host;
     struct openblas openblas; /* open where it is one of the algorithms */
@@ -42,8 +48,9 @@ struct cpu {
     struct gemm_choices *choices;      /* which of them computes which shape */
     const struct cpu_kernels *kernels; /* for all else than gemms */
     struct cpu_scratch *scratch;       /* [threads] */
-    struct queue pending;              /* operations that are enqueued and not begun */
-    char without[512]; /* why OpenBLAS is left out; empty: it is not, or is not asked for */
+    struct cpu_failure *failure;
+    struct queue pending; /* operations that are enqueued and not begun */
+    char without[512];    /* why OpenBLAS is left out; empty: it is not, or is not asked for */
 };
 
 /* --- Algorithms (algorithms.c) --- */

@@ -330,6 +330,14 @@ static void clip(const struct share *share) {
             (slice.end - slice.first) * values.columns, factor);
 }
 
+/* By one thread, while the others wait at the barrier after it. */
+static void all_reduce(const struct share *share) {
+    struct cpu_failure *failure = share->cpu->failure;
+    if (failure->status == STATUS_OK)
+        failure->status =
+            host_all_reduce(&share->cpu->host.base, &share->entry->operation, &failure->error);
+}
+
 /* How each kind of operation is done, and what a thread meets of each operand, in the order of
  * struct operation. */
 const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
@@ -349,4 +357,5 @@ const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
     [OPERATION_FLIP] = {flip, {MET_ANY, MET_ROWS}},
     [OPERATION_SQUARE_SUMS] = {square_sums, {MET_ANY, MET_ANY}},
     [OPERATION_CLIP] = {clip, {MET_ANY, MET_ROWS}},
+    [OPERATION_ALL_REDUCE] = {all_reduce, {MET_ANY}},
 };

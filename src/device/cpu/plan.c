@@ -46,6 +46,8 @@ static struct division division_for(
         return divide(operation->dense_gradient.d_weights.rows, WEIGHTS, threads);
     if (operation->kind == OPERATION_SQUARE_SUMS)
         return divide(SQUARE_SUMS, SAMPLES, threads);
+    if (operation->kind == OPERATION_ALL_REDUCE)
+        return (struct division){1, 1};
     return divide(result.rows, SAMPLES, threads);
 }
 

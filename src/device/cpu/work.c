@@ -14,6 +14,10 @@ static enum status run_whole(struct cpu *cpu, const struct queue *queue, struct 
     const struct device_info *info = &cpu->host.base.info;
     const int team = queue_run(&cpu->pending, queue, cpu, info->threads);
     queue_empty(&cpu->pending);
+    const struct cpu_failure failure = *cpu->failure;
+    cpu->failure->status = STATUS_OK;
+    if (failure.status != STATUS_OK)
+        return error_set(error, failure.status, "%s", failure.error.message);
     return host_team_check(info, team, error);
 }
 

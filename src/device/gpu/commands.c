@@ -1,5 +1,5 @@
 /* Commands: enqueued at once, or kept in lists. */
-#include "device/gpu/gpu.h"
+#include "device/gpu/exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +20,18 @@ static struct gpu_command *grow(struct gpu_commands *commands) {
     return &commands->all[commands->count];
 }
 
+static enum status enqueue(
+    struct gpu *gpu, const struct gpu_command *command, struct error *error) {
+    return command->exchanged.buffer ? exchange_run(gpu, command->exchanged, error)
+                                     : gpu->driver->enqueue(gpu, command, error);
+}
+
 /* Adds a command to the list `to`. If that is NULL, the command is enqueued. `kernel` is the
- * command's kernel; NULL for a gemm. */
+ * command's kernel; NULL where it launches none. */
 static enum status submit(struct gpu *gpu, struct gpu_commands *to, const struct gpu_kernel *kernel,
     const struct gpu_command *command, struct error *error) {
     if (!to)
-        return gpu->driver->enqueue(gpu, command, error);
+        return enqueue(gpu, command, error);
     struct gpu_command *kept = grow(to);
     if (!kept)
         return error_memory(error, "a recording", (to->count + 1) * sizeof *kept);
@@ -51,11 +57,26 @@ enum status gpu_gemm(
     return submit(gpu, to, NULL, &command, error);
 }
 
+enum status gpu_exchange(
+    struct gpu *gpu, struct gpu_commands *to, struct view exchanged, struct error *error) {
+    const struct gpu_command command = {.name = "an exchange", .exchanged = exchanged};
+    const enum status status = exchange_reserve(gpu, exchanged.rows * exchanged.columns, error);
+    return status == STATUS_OK ? submit(gpu, to, NULL, &command, error) : status;
+}
+
 /* --- Lists --- */
+
+/* What the host has a part in can't be submitted as one. */
+static bool can_be_graph(const struct gpu_commands *commands) {
+    bool exchanges = false;
+    for (size_t c = 0; c < commands->count; c++)
+        exchanges = exchanges || commands->all[c].exchanged.buffer;
+    return commands->count > 0 && !exchanges;
+}
 
 enum status gpu_commands_make_graph(
     struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
-    return gpu->driver->make_graph && commands->count > 0
+    return gpu->driver->make_graph && can_be_graph(commands)
                ? gpu->driver->make_graph(
                      gpu, commands->all, commands->count, &commands->graph, error)
                : STATUS_OK;
@@ -79,7 +100,7 @@ enum status gpu_commands_run(
         return gpu->driver->run_graph(gpu, commands->graph, error);
     enum status status = STATUS_OK;
     for (size_t c = 0; c < commands->count && status == STATUS_OK; c++)
-        status = gpu->driver->enqueue(gpu, &commands->all[c], error);
+        status = enqueue(gpu, &commands->all[c], error);
     return status;
 }
 

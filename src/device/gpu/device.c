@@ -1,6 +1,7 @@
 /* Opening and closing a device, and counting its memory, as far as that is the same for all
  * drivers. */
 #include "device/environment.h"
+#include "device/gpu/exchange.h"
 #include "device/gpu/gemm.h"
 #include "device/gpu/step_choice.h"
 
@@ -21,6 +22,7 @@ enum status gpu_open(struct gpu *gpu, const struct device_type *type,
 }
 
 void gpu_close(struct gpu *gpu) {
+    exchange_free(gpu);
     fused_steps_free(gpu);
     step_choices_free(gpu);
     gpu_operations_free(gpu);

@@ -96,10 +96,11 @@ struct gpu_gemm {
     size_t m, n, k;
 };
 
-/* A launch of a kernel with its arguments, or a gemm by the library. */
+/* A launch of a kernel with its arguments, a gemm by the library, or an exchange with other ranks.
+ */
 struct gpu_command {
     const char *name;              /* for messages */
-    struct gpu_function *function; /* NULL: the command is `gemm` */
+    struct gpu_function *function; /* NULL: the command is `gemm`, or an exchange */
     struct gpu_grid grid;
     struct gpu_argument arguments[GPU_ARGUMENTS_MAX];
     size_t arguments_count;
@@ -110,6 +111,7 @@ struct gpu_command {
     } start;
     bool prepared; /* `function` is this command's alone, and has its arguments: see `prepare` */
     struct gpu_gemm gemm;
+    struct view exchanged; /* with a buffer: the command is its all-reduce (exchange.h) */
 };
 
 /* A list of commands. Many functions add commands to a list, `to`. If that is NULL, they enqueue
@@ -168,6 +170,7 @@ struct gpu {
     struct gpu_program *programs[OPERATION_KINDS];
     struct buffer *staged[2];          /* bytes of images, until a kernel converts them */
     size_t sent;                       /* parts of images that were sent, to these two in turn */
+    struct gpu_exchange *exchange;     /* with other ranks (exchange.h); NULL: none yet */
     struct step_choices *step_choices; /* how training steps are done (step_choice.h) */
     struct fused_step *fused_steps;    /* the kernels of those that are fused (fused_step.h) */
 };
@@ -288,6 +291,8 @@ enum status gpu_launch(struct gpu *gpu, struct gpu_commands *to, const struct gp
         sizeof((const struct gpu_argument[]){__VA_ARGS__}) / sizeof(struct gpu_argument), error)
 enum status gpu_gemm(
     struct gpu *gpu, struct gpu_commands *to, const struct gpu_gemm *gemm, struct error *error);
+enum status gpu_exchange(
+    struct gpu *gpu, struct gpu_commands *to, struct view exchanged, struct error *error);
 
 /* Makes a graph of a complete list, where the driver can. gpu_commands_run then enqueues the graph.
  * Without a graph it enqueues the commands one by one. */

@@ -193,6 +193,12 @@ static enum status clip(struct gpu *gpu, struct gpu_commands *to, const struct o
         ARGUMENT_REAL(operation->largest));
 }
 
+static enum status all_reduce(struct gpu *gpu, struct gpu_commands *to,
+    const struct operation *operation, struct error *error) {
+    return gpu->base.communicator ? gpu_exchange(gpu, to, operation->all_reduce.values, error)
+                                  : STATUS_OK;
+}
+
 /* Computes a gemm of a dense layer, by the fastest algorithm for its shape. */
 static enum status dense(struct gpu *gpu, struct gpu_commands *to,
     const struct operation *operation, struct error *error) {
@@ -223,6 +229,7 @@ static const struct {
     [OPERATION_FLIP] = {"draws.cl", "flip", flip},
     [OPERATION_SQUARE_SUMS] = {"clip.cl", "square_sums", square_sums},
     [OPERATION_CLIP] = {"clip.cl", "clip", clip},
+    [OPERATION_ALL_REDUCE] = {NULL, NULL, all_reduce},
 };
 
 enum status gpu_operate(struct gpu *gpu, struct gpu_commands *to, const struct operation *operation,

@@ -1,0 +1,364 @@
+#include "trainer/communicator.h"
+
+#include "communicator/create.h"
+#include "communicator/watch.h"
+#include "system/clock.h"
+#include "system/text.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const communicator_library_names[] = {[COMMUNICATOR_AUTO] = "auto",
+    [COMMUNICATOR_NONE] = "none",
+    [COMMUNICATOR_OPENMPI] = "openmpi",
+    [COMMUNICATOR_MPICH] = "mpich",
+    NULL};
+
+typedef char host_name[COMMUNICATOR_HOST_MAX];
+
+struct communicator {
+    struct communicator_info info;
+    struct communicator_options options;
+    const struct communicator_module *module;
+    struct watch watch;
+    host_name *hosts; /* [ranks] */
+    double seconds;   /* spent in communicator_sum */
+    bool agreed;      /* on a failure */
+};
+
+/* --- Opening --- */
+
+/* The modules of this build, by their library's name. */
+static const char *const built[] = {TRAINER_MPI_MODULES NULL};
+/* Why it has none; empty: it has some. */
+static const char lacking[] = TRAINER_LACKS_MPI;
+
+static bool is_built(enum communicator_library library) {
+    bool found = false;
+    for (size_t m = 0; built[m]; m++)
+        found = found || strcmp(built[m], communicator_library_names[library]) == 0;
+    return found;
+}
+
+/* Which MPI to open: the one that is asked for, or that the launcher has, or the first there is. */
+static enum status choose(const struct launcher *launcher, enum communicator_library asked,
+    const char **name, struct error *error) {
+    const enum communicator_library wanted = asked != COMMUNICATOR_AUTO ? asked : launcher->library;
+    *name = wanted != COMMUNICATOR_AUTO ? communicator_library_names[wanted] : built[0];
+    if (*name && (wanted == COMMUNICATOR_AUTO || is_built(wanted)))
+        return STATUS_OK;
+    return error_set(error, STATUS_USAGE,
+        "this process is one of those that %s has started, but this build has no MPI for them%s%s: "
+        "%s; --communicator none makes them runs that have nothing to do with each other",
+        launcher->name, *name ? ": it would be " : "", *name ? *name : "",
+        lacking[0] ? lacking : "install it (Debian: libopenmpi-dev, libmpich-dev) and build again");
+}
+
+static enum status load(
+    const char *name, const struct communicator_module **module, struct error *error) {
+    char file[64];
+    snprintf(file, sizeof file, "trainer_%s.so", name);
+    /* Open MPI's own plug-ins look for its functions among those that everybody sees. It is never
+     * closed: MPI can't begin a second time. */
+    void *handle = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
+    if (!handle)
+        return error_set(error, STATUS_FAILED,
+            "the module for this launcher's MPI can't be opened: %s; it belongs beside the "
+            "program or in lib/trainer; --communicator none does without it",
+            dlerror());
+    *module = dlsym(handle, MODULE_SYMBOL_NAME);
+    if (!*module || (*module)->version != MODULE_VERSION)
+        return error_set(
+            error, STATUS_FAILED, "%s: it is not of this build; build and install again", file);
+    return STATUS_OK;
+}
+
+/* --- Exchanges, watched --- */
+
+static enum status failed(
+    const struct communicator *communicator, const char *problem, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%s: %s", communicator->info.library, problem);
+}
+
+/* Gives `status`, that of something which was watched. */
+static enum status end_watch(
+    struct communicator *communicator, bool done, const char *problem, struct error *error) {
+    watch_end(&communicator->watch);
+    return done ? STATUS_OK : failed(communicator, problem, error);
+}
+
+enum status communicator_sum(
+    struct communicator *communicator, float *values, size_t count, struct error *error) {
+    module_problem problem;
+    if (!communicator)
+        return STATUS_OK;
+    const double start = clock_seconds();
+    watch_begin(&communicator->watch, "an exchange of gradients or scores");
+    const bool done = communicator->module->sum(values, count, problem);
+    communicator->seconds += clock_seconds() - start;
+    return end_watch(communicator, done, problem, error);
+}
+
+static enum status broadcast(
+    struct communicator *communicator, int from, void *bytes, size_t count, struct error *error) {
+    module_problem problem;
+    watch_begin(&communicator->watch, "a broadcast");
+    const bool done = communicator->module->broadcast(from, bytes, count, problem);
+    return end_watch(communicator, done, problem, error);
+}
+
+enum status communicator_broadcast(
+    struct communicator *communicator, void *bytes, size_t count, struct error *error) {
+    return communicator ? broadcast(communicator, 0, bytes, count, error) : STATUS_OK;
+}
+
+enum status communicator_gather(struct communicator *communicator, const void *own, size_t count,
+    void *all, struct error *error) {
+    module_problem problem;
+    if (!communicator) {
+        memcpy(all, own, count);
+        return STATUS_OK;
+    }
+    watch_begin(&communicator->watch, "a comparison of the ranks");
+    const bool done = communicator->module->gather(own, count, all, problem);
+    return end_watch(communicator, done, problem, error);
+}
+
+/* --- Joining --- */
+
+/* Learns the hosts of all ranks. */
+static enum status learn_hosts(struct communicator *communicator, struct error *error) {
+    struct communicator_info *info = &communicator->info;
+    const size_t ranks = (size_t)info->ranks;
+    communicator->hosts = calloc(ranks, sizeof *communicator->hosts);
+    int *locals = calloc(ranks, sizeof *locals);
+    enum status status = communicator->hosts && locals
+                             ? STATUS_OK
+                             : error_memory(error, "the ranks", ranks * sizeof(host_name));
+    if (gethostname(info->host, sizeof info->host - 1) != 0)
+        snprintf(info->host, sizeof info->host, "unknown");
+    if (status == STATUS_OK)
+        status = communicator_gather(
+            communicator, info->host, sizeof info->host, communicator->hosts, error);
+    if (status == STATUS_OK)
+        status = communicator_gather(
+            communicator, &info->local_rank, sizeof info->local_rank, locals, error);
+    for (size_t r = 0; r < ranks && status == STATUS_OK; r++)
+        info->hosts += locals[r] == 0;
+    free(locals);
+    return status;
+}
+
+static enum status join(
+    struct communicator *communicator, const struct launcher *launcher, struct error *error) {
+    struct module_ranks ranks = {0};
+    module_problem problem;
+    watch_begin(&communicator->watch, "joining the other ranks");
+    const bool joined = communicator->module->open(&ranks, problem);
+    watch_end(&communicator->watch);
+    if (!joined)
+        return error_set(error, STATUS_FAILED, "MPI can't join the other ranks: %s", problem);
+    communicator->info = (struct communicator_info){.rank = ranks.rank,
+        .ranks = ranks.ranks,
+        .local_rank = ranks.local_rank,
+        .local_ranks = ranks.local_ranks};
+    snprintf(communicator->info.library, sizeof communicator->info.library, "%s", ranks.library);
+    if (launcher->ranks > 0 && launcher->ranks != ranks.ranks)
+        return error_set(error, STATUS_USAGE,
+            "%s has started %d ranks, but %s sees %d: it is another MPI's launcher; name the MPI "
+            "with --communicator, or take its own mpirun",
+            launcher->name, launcher->ranks, ranks.library, ranks.ranks);
+    return learn_hosts(communicator, error);
+}
+
+/* Tells the caller's function of what took too long. */
+static void be_late(void *context, const char *what, double limit) {
+    struct communicator *communicator = context;
+    const struct communicator_info *info = &communicator->info;
+    char message[512], who[128] = "";
+    if (info->ranks > 0)
+        snprintf(who, sizeof who, "rank %d of %d on %s: ", info->rank, info->ranks, info->host);
+    snprintf(message, sizeof message,
+        "%s%s has taken longer than %g s: another rank has died or hangs, or a link is cut "
+        "(--exchange-timeout)",
+        who, what, limit);
+    communicator->options.late(communicator->options.context, communicator, message);
+}
+
+/* Begins the watch, and joins. */
+static enum status begin(
+    struct communicator *communicator, const struct launcher *launcher, struct error *error) {
+    communicator->watch.late = be_late;
+    communicator->watch.context = communicator;
+    atomic_init(&communicator->watch.limit, communicator->options.limit);
+    if (!watch_open(&communicator->watch))
+        return error_set(error, STATUS_FAILED, "the system gives no thread to watch MPI");
+    const enum status status = join(communicator, launcher, error);
+    if (status != STATUS_OK)
+        watch_close(&communicator->watch);
+    return status;
+}
+
+enum status communicator_create(const struct communicator_module *module,
+    const struct launcher *launcher, const struct communicator_options *options,
+    struct communicator **communicator, struct error *error) {
+    *communicator = NULL;
+    struct communicator *created = calloc(1, sizeof *created);
+    if (!created)
+        return error_memory(error, "the communicator", sizeof *created);
+    created->module = module;
+    created->options = *options;
+    const enum status status = begin(created, launcher, error);
+    if (status != STATUS_OK) {
+        free(created->hosts);
+        free(created);
+        return status;
+    }
+    *communicator = created;
+    return STATUS_OK;
+}
+
+enum status communicator_open(const struct communicator_options *options,
+    struct communicator **communicator, struct error *error) {
+    struct launcher launcher;
+    enum status status = STATUS_OK;
+    const struct communicator_module *module = NULL;
+    const char *name;
+    *communicator = NULL;
+    if (options->library == COMMUNICATOR_NONE || !launcher_find(&launcher, &status, error))
+        return options->library == COMMUNICATOR_NONE ? STATUS_OK : status;
+    status = choose(&launcher, options->library, &name, error);
+    if (status == STATUS_OK)
+        status = load(name, &module, error);
+    return status == STATUS_OK
+               ? communicator_create(module, &launcher, options, communicator, error)
+               : status;
+}
+
+void communicator_close(struct communicator *communicator) {
+    module_problem problem;
+    if (!communicator)
+        return;
+    watch_begin(&communicator->watch, "leaving the other ranks");
+    (void)communicator->module->close(problem);
+    watch_end(&communicator->watch);
+    watch_close(&communicator->watch);
+    free(communicator->hosts);
+    free(communicator);
+}
+
+/* --- Ending --- */
+
+/* MPI_Abort itself may wait for a rank that can't be reached. */
+static void *end_anyway(void *context) {
+    enum { PATIENCE = 5 }; /* seconds */
+    sleep(PATIENCE);
+    _exit(*(const int *)context);
+}
+
+void communicator_abort(struct communicator *communicator, int code) {
+    static int status; /* of the process, which ends with it */
+    pthread_t thread;
+    status = code;
+    if (communicator && pthread_create(&thread, NULL, end_anyway, &status) == 0)
+        communicator->module->end_all(code);
+    _exit(code);
+}
+
+/* --- Who is who --- */
+
+const struct communicator_info *communicator_info(const struct communicator *communicator) {
+    static const struct communicator_info alone = {.ranks = 1, .local_ranks = 1, .hosts = 1};
+    return communicator ? &communicator->info : &alone;
+}
+
+int communicator_rank(const struct communicator *communicator) {
+    return communicator_info(communicator)->rank;
+}
+
+int communicator_ranks(const struct communicator *communicator) {
+    return communicator_info(communicator)->ranks;
+}
+
+const char *communicator_host(const struct communicator *communicator, int rank) {
+    return communicator ? communicator->hosts[rank] : "";
+}
+
+void communicator_limit(struct communicator *communicator, double seconds) {
+    if (communicator)
+        atomic_store(&communicator->watch.limit, seconds);
+}
+
+double communicator_seconds(const struct communicator *communicator) {
+    return communicator ? communicator->seconds : 0.0;
+}
+
+/* --- Agreeing --- */
+
+/* Gathers a number of each rank; NULL when that fails. The caller frees them. */
+static int *gather_numbers(
+    struct communicator *communicator, int own, enum status *status, struct error *error) {
+    const size_t bytes = (size_t)communicator->info.ranks * sizeof(int);
+    int *all = malloc(bytes);
+    *status = all ? communicator_gather(communicator, &own, sizeof own, all, error)
+                  : error_memory(error, "the ranks", bytes);
+    if (*status == STATUS_OK)
+        return all;
+    free(all);
+    return NULL;
+}
+
+enum status communicator_most(
+    struct communicator *communicator, int own, int *most, struct error *error) {
+    enum status status;
+    *most = own;
+    if (!communicator)
+        return STATUS_OK;
+    int *all = gather_numbers(communicator, own, &status, error);
+    for (int r = 0; r < communicator->info.ranks && all; r++)
+        *most = all[r] > *most ? all[r] : *most;
+    free(all);
+    return status;
+}
+
+/* Takes over the failure of the first rank that has one, as statuses[ranks] say. */
+static enum status take_over(
+    struct communicator *communicator, const int *statuses, struct error *error) {
+    const int ranks = communicator->info.ranks;
+    int first = 0, failing = 0;
+    while (first < ranks && statuses[first] == STATUS_OK)
+        first++;
+    for (int r = 0; r < ranks; r++)
+        failing += statuses[r] != STATUS_OK;
+    if (failing == 0)
+        return STATUS_OK;
+    struct error said = *error;
+    const enum status status =
+        broadcast(communicator, first, said.message, sizeof said.message, error);
+    if (status != STATUS_OK)
+        return status;
+    communicator->agreed = true;
+    if (failing == ranks)
+        return error_set(error, (enum status)statuses[first], "%s", said.message);
+    return error_set(error, (enum status)statuses[first], "rank %d on %s: %.1900s", first,
+        communicator->hosts[first], said.message);
+}
+
+enum status communicator_agree(
+    struct communicator *communicator, enum status own, struct error *error) {
+    enum status status;
+    if (!communicator)
+        return own;
+    int *statuses = gather_numbers(communicator, own, &status, error);
+    if (statuses)
+        status = take_over(communicator, statuses, error);
+    free(statuses);
+    return status;
+}
+
+bool communicator_agreed(const struct communicator *communicator) {
+    return !communicator || communicator->agreed;
+}

@@ -1,0 +1,41 @@
+#include "communicator/launcher.h"
+
+#include <stdlib.h>
+
+/* A number of the environment; 0: there is none. */
+static int number(const char *name) {
+    const char *text = getenv(name);
+    const long value = text ? strtol(text, NULL, 10) : 0;
+    return value > 0 && value < 1 << 30 ? (int)value : 0;
+}
+
+/* How launchers are recognised: by a variable that each of them sets. PMI and PMIx are the ways in
+ * which a launcher tells an MPI of the other ranks: PMI is what MPICH's has, and Slurm's with
+ * --mpi=pmi2; PMIx is Open MPI's, and Slurm's with --mpi=pmix. */
+static const struct {
+    const char *name, *mark, *ranks;
+    enum communicator_library library;
+} launchers[] = {
+    {"Open MPI's mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", COMMUNICATOR_OPENMPI},
+    {"MPICH's mpiexec", "HYDI_CONTROL_FD", "PMI_SIZE", COMMUNICATOR_MPICH},
+    {"a launcher with PMIx", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", COMMUNICATOR_AUTO},
+    {"a launcher with PMI", "PMI_RANK", "PMI_SIZE", COMMUNICATOR_AUTO},
+};
+
+bool launcher_find(struct launcher *launcher, enum status *status, struct error *error) {
+    *status = STATUS_OK;
+    for (size_t l = 0; l < sizeof launchers / sizeof *launchers; l++)
+        if (getenv(launchers[l].mark)) {
+            *launcher = (struct launcher){
+                launchers[l].name, number(launchers[l].ranks), launchers[l].library};
+            return true;
+        }
+    /* Slurm sets these for each task of a step, but not for what a batch script itself starts. */
+    if (getenv("SLURM_STEP_ID") && number("SLURM_STEP_NUM_TASKS") > 1)
+        *status = error_set(error, STATUS_USAGE,
+            "Slurm has started %d processes without a way for MPI to join them: add --mpi=pmi2 or "
+            "--mpi=pmix to srun, or --communicator none for runs that have nothing to do with each "
+            "other",
+            number("SLURM_STEP_NUM_TASKS"));
+    return false;
+}

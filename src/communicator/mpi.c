@@ -1,0 +1,123 @@
+/* A module for an MPI. It is compiled once for each MPI that there is when the program is built. */
+#include "communicator/module.h"
+
+#include <mpi.h>
+#include <stdio.h>
+#include <string.h>
+
+/* MPI is one for the whole process, so this may be, too. It is a copy of MPI_COMM_WORLD, whose
+ * errors are returned. */
+static MPI_Comm world;
+
+/* The most elements of one call: MPI counts them by int. */
+enum { MOST = 1 << 30 };
+
+static bool is_done(const char *call, int code, module_problem problem) {
+    char reason[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    if (code == MPI_SUCCESS)
+        return true;
+    MPI_Error_string(code, reason, &length);
+    snprintf(problem, MODULE_TEXT, "%s: %s", call, reason);
+    return false;
+}
+
+/* "Open MPI 4.1.4" of "Open MPI v4.1.4, package: ..."; "MPICH 4.0.2" of "MPICH
+ * Version:\t4.0.2\n...".
+ */
+static void describe_library(char *library, size_t size) {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "", version[24] = "";
+    int length;
+    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS)
+        return;
+    const char *number = text + strcspn(text, "0123456789");
+    snprintf(version, sizeof version, "%.*s", (int)strcspn(number, ", \n"), number);
+#ifdef OPEN_MPI
+    snprintf(library, size, "Open MPI %s", version);
+#else
+    snprintf(library, size, "MPICH %s", version);
+#endif
+}
+
+static bool find_neighbours(struct module_ranks *ranks, module_problem problem) {
+    MPI_Comm local;
+    if (!is_done("MPI_Comm_split_type",
+            MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, ranks->rank, MPI_INFO_NULL, &local),
+            problem))
+        return false;
+    MPI_Comm_rank(local, &ranks->local_rank);
+    MPI_Comm_size(local, &ranks->local_ranks);
+    return is_done("MPI_Comm_free", MPI_Comm_free(&local), problem);
+}
+
+/* The threads of a team take turns in calling MPI, so it must be told that it is not always the
+ * same one. */
+static bool join(struct module_ranks *ranks, module_problem problem) {
+    int level;
+    if (!is_done(
+            "MPI_Init_thread", MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level), problem))
+        return false;
+    if (level < MPI_THREAD_SERIALIZED) {
+        snprintf(problem, MODULE_TEXT,
+            "MPI_Init_thread: this MPI was built without threads (it gives level %d, not "
+            "MPI_THREAD_SERIALIZED)",
+            level);
+        return false;
+    }
+    if (!is_done("MPI_Comm_dup", MPI_Comm_dup(MPI_COMM_WORLD, &world), problem) ||
+        !is_done(
+            "MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(world, MPI_ERRORS_RETURN), problem))
+        return false;
+    MPI_Comm_rank(world, &ranks->rank);
+    MPI_Comm_size(world, &ranks->ranks);
+    describe_library(ranks->library, sizeof ranks->library);
+    return find_neighbours(ranks, problem);
+}
+
+static int least(size_t a, size_t b) {
+    return (int)(a < b ? a : b);
+}
+
+static bool sum(float *values, size_t count, module_problem problem) {
+    bool done = true;
+    for (size_t first = 0; first < count && done; first += MOST)
+        done = is_done("MPI_Allreduce",
+            MPI_Allreduce(MPI_IN_PLACE, values + first, least(count - first, MOST), MPI_FLOAT,
+                MPI_SUM, world),
+            problem);
+    return done;
+}
+
+static bool broadcast(int from, void *bytes, size_t count, module_problem problem) {
+    bool done = true;
+    for (size_t first = 0; first < count && done; first += MOST)
+        done = is_done("MPI_Bcast",
+            MPI_Bcast((char *)bytes + first, least(count - first, MOST), MPI_BYTE, from, world),
+            problem);
+    return done;
+}
+
+static bool gather(const void *own, size_t count, void *all, module_problem problem) {
+    return is_done("MPI_Allgather",
+        MPI_Allgather((void *)(size_t)own, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, world),
+        problem);
+}
+
+static bool leave(module_problem problem) {
+    return is_done("MPI_Comm_free", MPI_Comm_free(&world), problem) &&
+           is_done("MPI_Finalize", MPI_Finalize(), problem);
+}
+
+static void end_all(int code) {
+    MPI_Abort(MPI_COMM_WORLD, code);
+}
+
+const struct communicator_module MODULE_SYMBOL = {
+    .version = MODULE_VERSION,
+    .open = join,
+    .sum = sum,
+    .broadcast = broadcast,
+    .gather = gather,
+    .close = leave,
+    .end_all = end_all,
+};

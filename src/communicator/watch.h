@@ -1,0 +1,34 @@
+/* A watch over exchanges: it notices when one takes too long, because a rank has died, a link is
+ * cut, or somebody forgot to come. An MPI may wait for ever then. */
+#ifndef COMMUNICATOR_WATCH_H
+#define COMMUNICATOR_WATCH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct watch {
+    /* Called by the watch's own thread, once, with what has taken too long and its limit in
+     * seconds. */
+    void (*late)(void *context, const char *what, double limit);
+    void *context;
+
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t closing;
+    bool closed;
+    _Atomic double limit;       /* seconds */
+    _Atomic double begun;       /* clock_seconds when what is watched began; 0: nothing is */
+    _Atomic(const char *) what; /* that is */
+};
+
+/* Starts the thread; false when the system refuses it. `late`, `context` and `limit` are filled by
+ * the caller, who ends it with watch_close. */
+bool watch_open(struct watch *watch);
+void watch_close(struct watch *watch);
+
+/* From watch_begin to watch_end something is watched, whose name must be a constant. */
+void watch_begin(struct watch *watch, const char *what);
+void watch_end(struct watch *watch);
+
+#endif

@@ -1,0 +1,128 @@
+#include "program/ranks.h"
+
+#include "program/interrupt.h"
+#include "program/message.h"
+#include "program/option_table.h"
+#include "program/version.h"
+
+#include <string.h>
+
+/* Before the first epoch some ranks may take much longer than others: to compile kernels, or to
+ * read the data. So there an exchange may take so many times as long. */
+enum { EARLY = 10 };
+
+/* --- Joining --- */
+
+static void end_late(void *context, struct communicator *communicator, const char *message) {
+    (void)context;
+    message_print("%s", message);
+    communicator_abort(communicator, STATUS_FAILED);
+}
+
+/* Checks what ranks can't do. */
+static enum status check_action(
+    const struct options *options, struct communicator *communicator, struct error *error) {
+    return options->action != ACTION_PEAK || communicator_ranks(communicator) == 1
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                     "--peak measures the device of one process: start it without %d ranks",
+                     communicator_ranks(communicator));
+}
+
+enum status ranks_join(
+    struct options *options, struct run *run, enum status status, struct error *error) {
+    const struct communicator_options wanted = {.library = options->communicator,
+        .late = end_late,
+        .limit = EARLY * options->exchange_timeout};
+    struct error problem;
+    const enum status joined = communicator_open(&wanted, &run->communicator, &problem);
+    interrupt_catch(); /* again: an MPI may have handlers of its own */
+    if (joined != STATUS_OK && status == STATUS_OK)
+        *error = problem;
+    if (joined != STATUS_OK)
+        return status == STATUS_OK ? joined : status;
+    if (communicator_rank(run->communicator) > 0) {
+        output_mute(&run->output);
+        options->quiet = true;
+    }
+    options->plan.communicator = run->communicator;
+    options->shape.ranked = communicator_ranks(run->communicator) > 1;
+    if (status == STATUS_OK)
+        status = check_action(options, run->communicator, error);
+    return communicator_agree(run->communicator, status, error);
+}
+
+/* --- Comparing --- */
+
+/* What must be the same: an option's value, or the commit. */
+struct compared {
+    char values[OPTIONS_MAX + 1][1024];
+};
+
+static bool may_differ(const struct option_row *row) {
+    return strcmp(row->name, "data") == 0 || strcmp(row->name, "quiet") == 0;
+}
+
+static void list_compared(const struct options *options, struct compared *list) {
+    memset(list, 0, sizeof *list);
+    for (size_t r = 0; r < option_rows_count; r++)
+        if (!may_differ(&option_rows[r]))
+            option_write(&option_rows[r], options, list->values[r], sizeof list->values[r]);
+    snprintf(list->values[OPTIONS_MAX], sizeof list->values[OPTIONS_MAX], "%s", version_commit);
+}
+
+static enum status compare_with(
+    const struct compared *own, const struct compared *first, struct error *error) {
+    const char *commit = own->values[OPTIONS_MAX], *other = first->values[OPTIONS_MAX];
+    if (strcmp(commit, other) != 0)
+        return error_set(error, STATUS_USAGE,
+            "this is commit %s of the program, and rank 0 has %s: install the same on all hosts",
+            commit, other);
+    for (size_t r = 0; r < option_rows_count; r++)
+        if (strcmp(own->values[r], first->values[r]) != 0)
+            return error_set(error, STATUS_USAGE,
+                "--%s %.200s: it is %.200s in rank 0; ranks have the same options",
+                option_rows[r].name, own->values[r][0] ? own->values[r] : "(not given)",
+                first->values[r][0] ? first->values[r] : "not given");
+    return STATUS_OK;
+}
+
+enum status ranks_compare_options(
+    struct communicator *communicator, const struct options *options, struct error *error) {
+    struct compared own, first;
+    if (!communicator)
+        return STATUS_OK;
+    list_compared(options, &own);
+    first = own;
+    enum status status = communicator_broadcast(communicator, &first, sizeof first, error);
+    if (status == STATUS_OK)
+        status = communicator_agree(communicator, compare_with(&own, &first, error), error);
+    communicator_limit(communicator, EARLY * options->exchange_timeout);
+    return status;
+}
+
+void ranks_give_files_up(struct communicator *communicator, struct options *options) {
+    if (communicator_rank(communicator) > 0)
+        options->save = options->checkpoint = options->log = NULL;
+}
+
+enum status ranks_compare_data(
+    struct communicator *communicator, const char *fingerprint, struct error *error) {
+    char first[sizeof((struct record){0}.fingerprint)];
+    snprintf(first, sizeof first, "%s", fingerprint);
+    const enum status status = communicator_broadcast(communicator, first, sizeof first, error);
+    if (status != STATUS_OK || strcmp(first, fingerprint) == 0)
+        return status;
+    return error_set(error, STATUS_DATASET,
+        "its images are not those of rank 0 (fingerprint %s, not %s): see --data, and tools/"
+        "fetch-cifar10 on each host",
+        fingerprint, first);
+}
+
+/* --- Ending --- */
+
+void ranks_abort(struct communicator *communicator, int code, const struct error *error) {
+    const struct communicator_info *info = communicator_info(communicator);
+    message_print("rank %d on %s: %s", info->rank, info->host, error->message);
+    communicator_abort(communicator, code);
+}

@@ -1,0 +1,33 @@
+/* What the program does as one of several ranks: it joins them, makes sure that all are to do the
+ * same, and ends with them. A process that is alone does none of it. */
+#ifndef PROGRAM_RANKS_H
+#define PROGRAM_RANKS_H
+
+#include "program/run.h"
+
+/* Joins the ranks that a launcher has started. `status` is that of reading the command line: all
+ * ranks agree on it, so that its error is said once. Then makes all but rank 0 silent, and tells
+ * the options of the others. */
+enum status ranks_join(
+    struct options *options, struct run *run, enum status status, struct error *error);
+
+/* STATUS_USAGE, naming the rank, the option and both values, when an option of some rank is not
+ * that of rank 0; or when it is another commit of the program. The folder of the data may differ.
+ */
+enum status ranks_compare_options(
+    struct communicator *communicator, const struct options *options, struct error *error);
+
+/* Leaves to rank 0 the files that are written. */
+void ranks_give_files_up(struct communicator *communicator, struct options *options);
+
+/* STATUS_DATASET when the images of some rank are not those of rank 0. */
+enum status ranks_compare_data(
+    struct communicator *communicator, const char *fingerprint, struct error *error);
+
+/* Ends all ranks, and the process, for a failure that is this rank's own. */
+#if defined(__GNUC__)
+__attribute__((noreturn))
+#endif
+void ranks_abort(struct communicator *communicator, int code, const struct error *error);
+
+#endif

@@ -1,0 +1,324 @@
+"""Ranks train together as one process would, and end together, whatever happens to one of them.
+
+  ranks.py TRAINER LIBRARY MPIRUN
+
+LIBRARY is openmpi or mpich, and MPIRUN its launcher.
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import common
+from common import Runs, record
+from fixtures.cifar import make_folder
+from fixtures.patience import PATIENCE
+
+LIBRARY, MPIRUN = sys.argv.pop(1), sys.argv.pop(1)
+SANITIZED = "asan" in common.TRAINER or "tsan" in common.TRAINER
+# Ten batches of 100, the last of which lacks 50: no number of ranks but 1, 2 and 4 divides a batch.
+BASE = ("--data", "synthetic", "--samples", 950, "--batch-size", 100, "--epochs", 2, "--threads", 1,
+        "--device", "cpu")
+LONG = ("--data", "synthetic", "--samples", 2000, "--batch-size", 50, "--epochs", 1000000, "--threads", 1)
+# What a rank's part of a batch must not change.
+OPTIONS = {
+    "short": ("--tail", "short"),
+    "drop": ("--tail", "drop"),
+    "shuffle": ("--shuffle",),
+    "streamed": ("--batches", "streamed", "--shuffle", "--flip"),
+    "momentum": ("--momentum", 0.9, "--learning-rate", 0.001, "--weight-decay", 0.01),
+    "adamw": ("--optimizer", "adamw", "--learning-rate", 0.0001, "--schedule", "cosine"),
+    "chance": ("--flip", "--dropout", 0.2, "--label-smoothing", 0.1, "--normalize", "--shuffle"),
+    "clip": ("--clip-norm", 0.5),
+    "validation": ("--validation", 150, "--keep-best", "--color", "rgb"),
+}
+
+
+def settings():
+    """The environment of a launcher that may have more ranks than cores, started by anybody."""
+    more = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
+            "OMPI_MCA_hwloc_base_binding_policy": "none"}
+    if SANITIZED:  # an MPI keeps memory to its end
+        more["ASAN_OPTIONS"] = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "detect_leaks=0")))
+    return common.environment(**more)
+
+
+def command(ranks, *arguments, options=()):
+    return [MPIRUN, *options, "-n", str(ranks), common.TRAINER, *map(str, arguments)]
+
+
+def launch(ranks, *arguments, options=()):
+    """The CompletedProcess of so many ranks."""
+    return subprocess.run(command(ranks, *arguments, options=options), env=settings(), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+
+
+def own_lines(text):
+    """What the program itself has said: an MPI has words of its own about ranks that fail."""
+    return [line for line in text.splitlines() if line.startswith("trainer: ")]
+
+
+def ranked(ranks, *arguments):
+    """The record of ranks that must succeed."""
+    done = launch(ranks, "--format", "json", *arguments)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert len(lines) == 1, done.stdout
+    return json.loads(lines[0])
+
+
+def figures(found):
+    return ([epoch["loss"] for epoch in found["epochs"]] + [epoch["accuracy"] for epoch in found["epochs"]]
+            + [found["test"]["loss"], found["test"]["accuracy"]]
+            + [epoch["validation"][key] for epoch in found["epochs"] if epoch["validation"]
+               for key in ("loss", "accuracy")])
+
+
+class Training(Runs):
+    """The sums of ranks are added in another order than those of one process, and no more differs."""
+
+    def check(self, ranks, *arguments, alone=None):
+        alone = alone or record(*BASE, *arguments)
+        found = ranked(ranks, *BASE, *arguments)
+        self.assertEqual(found["ranks"]["count"], ranks)
+        self.assertEqual(found["test"]["confusion"] is None, alone["test"]["confusion"] is None)
+        self.assertEqual(sum(map(sum, found["test"]["confusion"])), alone["dataset"]["test"])
+        for mine, other in zip(figures(found), figures(alone), strict=True):
+            self.assertLess(abs(mine - other), 1e-6, (arguments, figures(found), figures(alone)))
+
+    def test_numbers_of_ranks(self):
+        for device in ("cpu", "reference"):
+            alone = record(*BASE, "--device", device)
+            for ranks in (1, 2, 3, 4):
+                self.check(ranks, "--device", device, alone=alone)
+
+    def test_options(self):
+        for ranks, (name, options) in zip((3, 2) * len(OPTIONS), OPTIONS.items()):
+            with self.subTest(name):
+                self.check(ranks, "--device", "cpu", *options)
+
+    def test_a_gpus_way(self):
+        if "opencl" not in map(common.kind_of, common.devices()):
+            self.skipTest("there is no opencl")
+        for options in ((), ("--shuffle", "--dropout", 0.2, "--clip-norm", 0.5)):
+            self.check(2, "--device", "opencl", *options)
+
+    def test_a_rank_without_a_sample_of_a_batch(self):
+        """The last batch has a sample, and the last of the test set two."""
+        options = ("--device", "cpu", "--samples", 202, "--batch-size", 67, "--tail", "short")
+        for ranks in (2, 4):
+            self.check(ranks, *options)
+        self.check(4, *options, "--batches", "streamed", "--shuffle")
+        self.check(3, *options, "--validation", 1, "--device", "reference")
+
+    def test_same_bits(self):
+        options = (*BASE, "--optimizer", "adamw", "--shuffle", "--dropout", 0.1)
+        for ranks in (2, 3):
+            for name in ("first", "second"):
+                ranked(ranks, *options, "--save", self.path(name))
+            self.assertEqual(self.bytes_of("first"), self.bytes_of("second"))
+
+
+class Files(Runs):
+    """Rank 0 reads and writes them, and they know no ranks."""
+
+    def test_checkpoint_of_some_ranks_goes_on_with_others(self):
+        options = (*BASE, "--momentum", 0.9, "--learning-rate", 0.001, "--shuffle")
+        whole = ranked(3, *options, "--epochs", 4, "--save", self.path("whole"))
+        for ranks in (3, 1, 2):
+            name = self.path(f"run{ranks}")
+            ranked(3, *options, "--checkpoint", name)
+            found = ranked(ranks, "--resume", name, "--epochs", 4, "--save", self.path("again"))
+            self.assertEqual(found["resumed"]["epochs"], 2)
+            for mine, other in zip(figures(found), figures(whole), strict=True):
+                self.assertLess(abs(mine - other), 1e-5)
+            if ranks == 3:
+                self.assertEqual(self.bytes_of("again"), self.bytes_of("whole"))
+        alone = record("--resume", self.path("run2"), "--epochs", 5)
+        self.assertEqual(len(alone["epochs"]), 5)
+
+    def test_only_rank_0_needs_the_weights(self):
+        record(*BASE, "--save", self.path("weights"))
+        os.mkdir(self.path("elsewhere"))
+        options = (*BASE, "--init", "weights")
+        parts = [command(1, *options, options=("-wdir", self.folder)),
+                 command(1, *options, options=("-wdir", self.path("elsewhere")))[1:]]
+        done = subprocess.run([*parts[0], ":", *parts[1]], env=settings(), text=True, capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_log_and_record_are_one(self):
+        found = ranked(2, *BASE, "--log", self.path("log"))
+        self.assertEqual(self.bytes_of("log").count(b"\n"), 2)
+        ranks = found["ranks"]
+        self.assertEqual((ranks["count"], ranks["hosts"]), (2, 1))
+        self.assertIn({"openmpi": "Open MPI", "mpich": "MPICH"}[LIBRARY], ranks["library"])
+        for name in ("computing", "exchanging"):
+            self.assertGreater(ranks[name]["least"], 0.0)
+            self.assertGreaterEqual(ranks[name]["median"], ranks[name]["least"])
+            self.assertGreaterEqual(ranks[name]["greatest"], ranks[name]["median"])
+        self.assertLess(ranks["computing"]["least"] + ranks["exchanging"]["least"],
+                        sum(found["seconds"]["epochs"]) * 1.01)
+        self.assertIsNone(record(*BASE)["ranks"])
+
+
+class Ends(Runs):
+    """Every failure is said once, with its exit code, and ends all ranks."""
+
+    def check(self, code, text, done):
+        self.assertEqual(done.returncode, code, done.stderr)
+        said = own_lines(done.stderr)
+        self.assertEqual(len(said), 1, done.stderr)
+        self.assertIn(text, said[0])
+        self.assertNotIn('"schema"', done.stdout)
+
+    def mixed(self, *lists):
+        """Ranks with different arguments."""
+        words = [MPIRUN]
+        for number, arguments in enumerate(lists):
+            words += [":"] * (number > 0) + command(1, *arguments)[1:]
+        return subprocess.run(words, env=settings(), text=True, capture_output=True, stdin=subprocess.DEVNULL,
+                              timeout=PATIENCE)
+
+    def test_usage(self):
+        self.check(2, "--epochs 'x'", launch(3, "--epochs", "x"))
+        self.check(2, "too many for batches of 2", launch(3, *BASE, "--batch-size", 2))
+        self.check(2, "--peak measures the device of one process", launch(2, "--peak"))
+        self.check(3, "device 'nothing' is not here", launch(2, "--device", "nothing"))
+        self.check(6, "nowhere", launch(2, *BASE, "--init", self.path("nowhere")))
+
+    def test_what_is_said_once(self):
+        done = launch(3, "--version")
+        self.assertEqual((done.returncode, done.stdout.count("commit")), (0, 1))
+        done = launch(2, *BASE)
+        self.assertEqual(done.stdout.count("in all"), 1)
+        self.assertIn("ranks     2 on 1 host", done.stdout)
+
+    def test_options_that_differ(self):
+        other = [*BASE, "--seed", 2]
+        self.check(2, "rank 1 on ", self.mixed(BASE, other))
+        self.check(2, "--seed 2: it is 1 in rank 0", self.mixed(BASE, other))
+        self.check(2, "--dry-run", self.mixed(BASE, [*BASE, "--dry-run"]))
+
+    def test_data_that_differ(self):
+        for number in (0, 1):
+            os.mkdir(self.path(f"data{number}"))
+            make_folder(self.path(f"data{number}"), number)
+        first, second = ([*BASE, "--data", self.path(f"data{number}")] for number in (0, 1))
+        self.check(4, "rank 1 on ", self.mixed(BASE, [*BASE, "--data", self.path("nowhere")]))
+        self.check(4, "its images are not those of rank 0", self.mixed(first, second))
+
+    def test_divergence(self):
+        done = launch(2, *BASE, "--learning-rate", 1e6, "--activation", "relu", "--epochs", 5)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertEqual(len(own_lines(done.stderr)), 1)
+
+    def test_a_disk_that_is_full(self):
+        done = launch(2, *BASE, "--log", "/dev/full", "--quiet")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("lines are missing", own_lines(done.stderr)[-1])
+
+    def test_launchers(self):
+        wrong = {"openmpi": "mpich", "mpich": "openmpi"}[LIBRARY]
+        done = launch(2, *BASE, "--communicator", wrong)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertTrue("has started 2 ranks, but" in done.stderr or "no MPI for them" in done.stderr, done.stderr)
+        done = launch(2, *BASE, "--communicator", "none", "--format", "json")
+        self.assertEqual((done.returncode, done.stdout.count('"ranks":null')), (0, 2), done.stdout)
+        self.fails(2, "add --mpi=pmi2", env={"SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"})
+        found = record(*BASE, env={"SLURM_PROCID": "0", "SLURM_NTASKS": "2"})  # a batch script's own process
+        self.assertIsNone(found["ranks"])
+
+
+class Signals(Runs):
+    """What happens to one rank in the middle of an epoch happens to all."""
+
+    def begin_ranks(self, ranks, *arguments):
+        """The launcher, and the process numbers of its ranks, once they have trained an epoch."""
+        log = self.path("log")
+        process = subprocess.Popen(command(ranks, *LONG, "--device", "cpu", "--log", log, *arguments),
+                                   env=settings(), text=True, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(self.end_session, process)
+        start = time.monotonic()
+        while not os.path.exists(log) or os.path.getsize(log) == 0:
+            self.assertIsNone(process.poll(), "it ended too soon")
+            self.assertLess(time.monotonic() - start, PATIENCE)
+            time.sleep(0.05)
+        found = self.ranks_of(process)
+        self.assertEqual(len(found), ranks)
+        return process, found
+
+    @staticmethod
+    def ranks_of(process):
+        """{rank: process number} of what the launcher has started."""
+        found = {}
+        for number in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{number}/environ", "rb") as file:
+                    variables = dict(item.split(b"=", 1) for item in file.read().split(b"\0") if b"=" in item)
+                with open(f"/proc/{number}/comm", encoding="utf-8") as file:
+                    name = file.read().strip()
+            except (OSError, ValueError):
+                continue
+            rank = variables.get(b"OMPI_COMM_WORLD_RANK", variables.get(b"PMI_RANK"))
+            parent = variables.get(b"XDG_CACHE_HOME")
+            if name == "trainer" and rank and parent == common.CACHE.encode():
+                found[int(rank)] = int(number)
+        return found
+
+    def end_session(self, process):
+        if process.poll() is None:
+            process.kill()
+        for number in self.ranks_of(process).values():
+            os.kill(number, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+
+    def finish(self, process):
+        """Its exit status and what its ranks said, once nothing is left of it."""
+        text = process.stderr.read()
+        status = process.wait(PATIENCE)
+        start = time.monotonic()
+        while self.ranks_of(process):
+            self.assertLess(time.monotonic() - start, PATIENCE, "a rank is left")
+            time.sleep(0.05)
+        return status, text
+
+    def test_killed(self):
+        for rank in (0, 2):
+            process, found = self.begin_ranks(3)
+            os.kill(found[rank], signal.SIGKILL)
+            status, text = self.finish(process)
+            self.assertNotEqual(status, 0, text)
+            os.remove(self.path("log"))
+
+    def test_stopped(self):
+        process, found = self.begin_ranks(2, "--exchange-timeout", 1)
+        os.kill(found[1], signal.SIGSTOP)
+        status, text = self.finish(process)
+        self.assertEqual(status, 1, text)
+        self.assertIn("rank 0 of 2 on ", own_lines(text)[0])
+        self.assertIn("has taken longer than 1 s", own_lines(text)[0])
+
+    def test_told_to_end(self):
+        for rank in (0, 1):
+            checkpoint = self.path(f"run{rank}")
+            process, found = self.begin_ranks(2, "--checkpoint", checkpoint)
+            os.kill(found[rank], signal.SIGTERM)
+            status, text = self.finish(process)
+            self.assertEqual(status, 143, text)
+            self.assertEqual(len(own_lines(text)), 1, text)
+            self.assertIn(f"go on with --resume {checkpoint}", own_lines(text)[0])
+            os.remove(self.path("log"))
+            epochs = int(common.texts(checkpoint)["trainer.epochs"])
+            found = ranked(2, "--resume", checkpoint, "--epochs", epochs + 1)
+            self.assertEqual(found["resumed"]["epochs"], epochs)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,274 @@
+/* What ranks do together: with a module that has no MPI, and others who do as they are told. And
+ * who is taken for a rank. (tests/program/ranks.py has real ones.) */
+#include "communicator/launcher.h"
+#include "fake_ranks.h"
+#include "support.h"
+#include "training/share.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct error error;
+
+/* --- Launchers --- */
+
+static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
+    "HYDI_CONTROL_FD", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS",
+    "SLURM_PROCID", "SLURM_NTASKS", NULL};
+
+/* "NAME=VALUE NAME=VALUE", and nothing else of these. */
+static void set_environment(const char *text) {
+    char copy[256], *rest;
+    for (size_t v = 0; variables[v]; v++)
+        unsetenv(variables[v]);
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(one, '=');
+        *value = '\0';
+        setenv(one, value + 1, 1);
+    }
+}
+
+static void test_launchers(void **state) {
+    (void)state;
+    static const struct {
+        const char *environment;
+        enum communicator_library library;
+        int ranks;
+    } cases[] = {
+        {"OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 PMIX_RANK=3", COMMUNICATOR_OPENMPI, 4},
+        {"HYDI_CONTROL_FD=7 PMI_RANK=0 PMI_SIZE=2", COMMUNICATOR_MPICH, 2},
+        {"PMI_RANK=1 PMI_SIZE=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_AUTO, 8},
+        {"PMIX_RANK=1 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_AUTO, 8},
+        {"PMIX_RANK=0", COMMUNICATOR_AUTO, 0},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct launcher launcher;
+        enum status status = STATUS_FAILED;
+        set_environment(cases[c].environment);
+        assert_true(launcher_find(&launcher, &status, &error));
+        assert_int_equal(status, STATUS_OK);
+        assert_int_equal(launcher.library, cases[c].library);
+        assert_int_equal(launcher.ranks, cases[c].ranks);
+    }
+}
+
+/* What a batch script starts itself, and a single task, is alone. Tasks without an MPI are refused.
+ */
+static void test_no_launcher(void **state) {
+    (void)state;
+    static const char *const alone[] = {"", "SLURM_PROCID=0 SLURM_NTASKS=4",
+        "SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0", "PMI_SIZE=4"};
+    struct launcher launcher;
+    enum status status;
+    for (size_t c = 0; c < sizeof alone / sizeof *alone; c++) {
+        set_environment(alone[c]);
+        assert_false(launcher_find(&launcher, &status, &error));
+        assert_int_equal(status, STATUS_OK);
+    }
+    set_environment("SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4");
+    assert_false(launcher_find(&launcher, &status, &error));
+    assert_fails(status, STATUS_USAGE, "Slurm has started 4 processes");
+    const struct communicator_options options = {.limit = 1};
+    struct communicator *communicator;
+    assert_fails(communicator_open(&options, &communicator, &error), STATUS_USAGE,
+        "--mpi=pmi2 or --mpi=pmix");
+    set_environment("");
+}
+
+/* --- Exchanges --- */
+
+static void test_alone(void **state) {
+    (void)state;
+    float values[2] = {1, 2};
+    int number = 7, most = 0;
+    assert_int_equal(communicator_rank(NULL), 0);
+    assert_int_equal(communicator_ranks(NULL), 1);
+    assert_int_equal(communicator_info(NULL)->hosts, 1);
+    assert_string_equal(communicator_host(NULL, 0), "");
+    assert_ok(communicator_sum(NULL, values, 2, &error));
+    assert_ok(communicator_broadcast(NULL, values, sizeof values, &error));
+    assert_ok(communicator_gather(NULL, &number, sizeof number, &most, &error));
+    assert_int_equal(most, 7);
+    assert_ok(communicator_most(NULL, 5, &most, &error));
+    assert_int_equal(most, 5);
+    assert_int_equal(communicator_agree(NULL, STATUS_DATASET, &error), STATUS_DATASET);
+    assert_true(communicator_agreed(NULL));
+    communicator_limit(NULL, 1.0);
+    communicator_close(NULL);
+}
+
+static void test_places(void **state) {
+    (void)state;
+    struct communicator *communicator = fake_communicator(3);
+    const struct communicator_info *info = communicator_info(communicator);
+    assert_int_equal(info->rank, 3);
+    assert_int_equal(info->ranks, 4);
+    assert_int_equal(info->local_rank, 1);
+    assert_int_equal(info->local_ranks, 2);
+    assert_int_equal(info->hosts, 2);
+    assert_string_equal(info->library, "MPI 1.2");
+    assert_string_equal(communicator_host(communicator, 0), "host0");
+    assert_string_equal(communicator_host(communicator, 3), "host1");
+    communicator_close(communicator);
+    assert_int_equal(fake_ranks.closed, 1);
+}
+
+static void test_sums(void **state) {
+    (void)state;
+    struct communicator *communicator = fake_communicator(0);
+    float values[3] = {1, 2, 3};
+    const int others[FAKE_RANKS] = {0, 9, 4, 2};
+    int most;
+    assert_ok(communicator_sum(communicator, values, 3, &error));
+    assert_true(values[0] == 7 && values[1] == 14 && values[2] == 21);
+    assert_true(communicator_seconds(communicator) >= 0.0);
+    for (int r = 1; r < FAKE_RANKS; r++)
+        fake_ranks.gathered[r] = &others[r];
+    assert_ok(communicator_most(communicator, 3, &most, &error));
+    assert_int_equal(most, 9);
+    fake_ranks.problem = "MPI_Something: broken";
+    assert_fails(communicator_sum(communicator, values, 3, &error), STATUS_FAILED,
+        "MPI 1.2: MPI_Something: broken");
+    assert_fails(communicator_broadcast(communicator, values, 4, &error), STATUS_FAILED, "broken");
+    assert_fails(communicator_most(communicator, 3, &most, &error), STATUS_FAILED, "broken");
+    assert_fails(communicator_agree(communicator, STATUS_OK, &error), STATUS_FAILED, "broken");
+    assert_false(communicator_agreed(communicator));
+    communicator_close(communicator);
+}
+
+/* The first rank that failed is heard, and named unless all have failed. */
+static void test_agreement(void **state) {
+    (void)state;
+    static const int fine = STATUS_OK, lost = STATUS_DATASET, full = STATUS_FAILED;
+    static const struct error said = {"the file is not there"};
+    struct communicator *communicator = fake_communicator(1);
+    assert_ok(communicator_agree(communicator, STATUS_OK, &error));
+    assert_false(communicator_agreed(communicator));
+    fake_ranks.gathered[0] = &fine;
+    fake_ranks.gathered[2] = &lost;
+    fake_ranks.gathered[3] = &full;
+    fake_ranks.broadcast = &said;
+    assert_fails(communicator_agree(communicator, STATUS_OK, &error), STATUS_DATASET,
+        "rank 2 on host1: the file is not there");
+    assert_true(communicator_agreed(communicator));
+    error_set(&error, STATUS_DEVICE, "own");
+    assert_fails(communicator_agree(communicator, STATUS_DEVICE, &error), STATUS_DEVICE,
+        "rank 1 on host0: own");
+    fake_ranks.gathered[0] = &lost;
+    assert_int_equal(communicator_agree(communicator, STATUS_DEVICE, &error), STATUS_DATASET);
+    assert_string_equal(error.message, said.message);
+    communicator_close(communicator);
+}
+
+/* --- The watch --- */
+
+static bool wait_until_late(void) {
+    while (!atomic_load(&fake_ranks.is_late))
+        ;
+    return true;
+}
+
+static void test_lateness(void **state) {
+    (void)state;
+    struct communicator *communicator = fake_communicator(2);
+    float value = 1;
+    assert_ok(communicator_sum(communicator, &value, 1, &error));
+    communicator_limit(communicator, 0.01);
+    fake_ranks.wait = wait_until_late;
+    assert_ok(communicator_sum(communicator, &value, 1, &error));
+    char expected[512];
+    snprintf(expected, sizeof expected,
+        "rank 2 of 4 on %s: an exchange of gradients or scores has taken longer than 0.01 s: "
+        "another rank has died or hangs, or a link is cut (--exchange-timeout)",
+        communicator_info(communicator)->host);
+    assert_string_equal(fake_ranks.late, expected);
+    assert_true(communicator_seconds(communicator) >= 0.01);
+    communicator_close(communicator);
+}
+
+/* --- Shares of a batch --- */
+
+static void test_shares(void **state) {
+    (void)state;
+    for (size_t count = 0; count <= 7; count++)
+        for (size_t ranks = 1; ranks <= 5; ranks++) {
+            size_t next = 100;
+            for (size_t rank = 0; rank < ranks; rank++) {
+                const struct span own = share_of((struct span){100, count}, rank, ranks);
+                assert_int_equal(own.first, next);
+                assert_in_range(own.count, count / ranks, (count + ranks - 1) / ranks);
+                next += own.count;
+            }
+            assert_int_equal(next, 100 + count);
+        }
+}
+
+/* Of batches of 6 with a last one of 3, rank 2 of 4 has samples 3 and 4, and sample 7. */
+static void test_results(void **state) {
+    (void)state;
+    const struct training_plan plan = {.batch_size = 6, .communicator = fake_communicator(2)};
+    float values[18];
+    for (size_t v = 0; v < 18; v++)
+        values[v] = NAN;
+    for (size_t v = 6; v < 8; v++)
+        values[v] = 1;
+    for (size_t v = 14; v < 16; v++)
+        values[v] = 2;
+    assert_int_equal(share_planned(&plan, (struct span){0, 6}).first, 3);
+    assert_int_equal(share_planned(&plan, (struct span){0, 6}).count, 1);
+    assert_int_equal(share_planned(&plan, (struct span){6, 3}).first, 7);
+    assert_int_equal(training_share(&plan), 2);
+    assert_ok(share_results(&plan, (struct span){0, 9}, 2, values, &error));
+    for (size_t v = 0; v < 18; v++)
+        assert_true(values[v] == (v / 2 == 3 ? 7 : v / 2 == 7 ? 14 : 0));
+    communicator_close(plan.communicator);
+}
+
+/* A rank whose parameters are others than those of rank 0 says so; all others hear it. */
+static void test_comparison(void **state) {
+    (void)state;
+    static const int fine = STATUS_OK;
+    static const uint64_t other = 0x123;
+    const float parameters[3] = {1, 2, 3};
+    const struct training_plan plan = {.communicator = fake_communicator(2)};
+    assert_ok(share_compare(&plan, parameters, 3, &error));
+    fake_ranks.broadcast = &other;
+    for (int r = 0; r < FAKE_RANKS; r++)
+        fake_ranks.gathered[r] = &fine;
+    assert_fails(
+        share_compare(&plan, parameters, 3, &error), STATUS_DEVICE, "rank 2 on host1: its ");
+    assert_true(communicator_agreed(plan.communicator));
+    communicator_close(plan.communicator);
+}
+
+static void test_spread(void **state) {
+    (void)state;
+    static const double seconds[FAKE_RANKS] = {4, 0, 16, 2};
+    const struct training_plan plan = {.communicator = fake_communicator(1)};
+    struct training_spread spread;
+    for (int r = 0; r < FAKE_RANKS; r++)
+        fake_ranks.gathered[r] = &seconds[r];
+    assert_ok(share_spread(&plan, 8, &spread, &error));
+    assert_true(spread.least == 2 && spread.median == 6 && spread.greatest == 16);
+    communicator_close(plan.communicator);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_launchers),
+        cmocka_unit_test(test_no_launcher),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_agreement),
+        cmocka_unit_test(test_lateness),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_comparison),
+        cmocka_unit_test(test_spread),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
