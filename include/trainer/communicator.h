@@ -42,6 +42,9 @@ struct communicator_info {
     int rank, ranks;
     int local_rank, local_ranks; /* among those on the same host */
     int hosts;
+    /* Ranks on the same host that may use the same processors as this one, itself included; the
+     * cores that all ranks of the host may use together, and that it has. */
+    int sharing, bound_cores, host_cores;
     char host[COMMUNICATOR_HOST_MAX]; /* name of this rank's host */
     char library[64];                 /* "Open MPI 4.1.4" */
 };
@@ -52,14 +55,17 @@ struct communicator_options {
      * say so, and end with communicator_abort. The message names what took so long. */
     void (*late)(void *context, struct communicator *communicator, const char *message);
     void *context;
-    double limit; /* seconds for an exchange, more than 0 (communicator_limit) */
+    /* Seconds, more than 0, that communicator_sum may take. All other exchanges may take ten times
+     * as long: before them, between the epochs and before the first, some ranks may have to compile
+     * kernels, to read data or to write files, while others wait. */
+    double limit;
 };
 
 /* Joins the ranks that the launcher has started together with this process. *communicator stays
  * NULL where the process is alone. STATUS_USAGE where this build has no MPI that belongs to the
  * launcher, or none of the name that is asked for; STATUS_FAILED where MPI can't be opened. It can
- * be done once in a process. The caller ends it with communicator_close, in which all ranks meet
- * once more. */
+ * be done once in a process, and by one of the processes that a rank starts. The caller ends it
+ * with communicator_close, in which all ranks meet once more. */
 enum status communicator_open(const struct communicator_options *options,
     struct communicator **communicator, struct error *error);
 void communicator_close(struct communicator *communicator);
@@ -76,9 +82,6 @@ const struct communicator_info *communicator_info(const struct communicator *com
 int communicator_rank(const struct communicator *communicator);
 int communicator_ranks(const struct communicator *communicator);
 const char *communicator_host(const struct communicator *communicator, int rank);
-
-/* From here on an exchange may take so many seconds. */
-void communicator_limit(struct communicator *communicator, double seconds);
 
 /* --- Exchanges ----------------------------------------------------------------------------- */
 

@@ -25,9 +25,15 @@ void host_describe(struct host *host);
  * rounded up. On macOS: the performance cores. Elsewhere: the logical processors. */
 int host_usable_threads(void);
 
-/* The number of physical cores of the machine, at least 1, whatever this process may use of them.
- * On macOS: the performance cores. Elsewhere than on Linux and macOS: the logical processors. */
-int host_cores(void);
+/* Sets bit p % 8 of mask[p / 8] for each logical processor p that this process may run on: all bits
+ * where that is not known. */
+enum { HOST_PROCESSORS_MAX = 1024 };
+void host_processors(unsigned char mask[HOST_PROCESSORS_MAX / 8]);
+
+/* The number of physical cores that these processors belong to; NULL: that the machine has, of
+ * which this process may use fewer. At least 1. On macOS: the performance cores, of the machine.
+ * Elsewhere than on Linux and macOS: the logical processors, likewise. */
+int host_cores(const unsigned char *mask);
 
 /* Bytes of memory that this process can still take: the least of what these limits leave to it
  * beyond its own usage: the machine's memory, its control group (versions 1 and 2, and the groups

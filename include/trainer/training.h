@@ -170,12 +170,12 @@ size_t training_share(const struct training_plan *plan);
 /* The number of batches in an epoch over `samples` samples; 0 when TAIL_DROP leaves none. */
 size_t training_batches(const struct training_plan *plan, size_t samples);
 
-/* Whether the host has the memory that a run takes first, on any device: `images` images of this
- * form, and the parameters of the network. STATUS_DEVICE, saying what limits the memory, if not. A
- * program asks this before it allocates any of it, because the system may promise memory that it
- * does not have, and then end the process that uses it. */
+/* Whether the host has the memory that so many processes take first, on any device: each has
+ * `images` images of this form, and the parameters of the network. STATUS_DEVICE, saying what
+ * limits the memory, if not. A program asks this before it allocates any of it, because the system
+ * may promise memory that it does not have, and then end the process that uses it. */
 enum status training_check_host(const struct network_shape *shape,
-    const struct image_format *format, size_t images, struct error *error);
+    const struct image_format *format, size_t images, int processes, struct error *error);
 
 /* STATUS_USAGE where the plan leaves no batch, or a rank without a sample. Checks whether device
  * and host have the memory to train a network of this shape by this plan (network_check_budget,

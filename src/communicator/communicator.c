@@ -1,6 +1,7 @@
 #include "trainer/communicator.h"
 
 #include "communicator/create.h"
+#include "communicator/places.h"
 #include "communicator/watch.h"
 #include "system/clock.h"
 #include "system/text.h"
@@ -17,16 +18,14 @@ const char *const communicator_library_names[] = {[COMMUNICATOR_AUTO] = "auto",
     [COMMUNICATOR_MPICH] = "mpich",
     NULL};
 
-typedef char host_name[COMMUNICATOR_HOST_MAX];
-
 struct communicator {
     struct communicator_info info;
     struct communicator_options options;
     const struct communicator_module *module;
     struct watch watch;
-    host_name *hosts; /* [ranks] */
-    double seconds;   /* spent in communicator_sum */
-    bool agreed;      /* on a failure */
+    struct place *places; /* [ranks] */
+    double seconds;       /* spent in communicator_sum */
+    bool agreed;          /* on a failure */
 };
 
 /* --- Opening --- */
@@ -47,28 +46,49 @@ static bool is_built(enum communicator_library library) {
 static enum status choose(const struct launcher *launcher, enum communicator_library asked,
     const char **name, struct error *error) {
     const enum communicator_library wanted = asked != COMMUNICATOR_AUTO ? asked : launcher->library;
-    *name = wanted != COMMUNICATOR_AUTO ? communicator_library_names[wanted] : built[0];
-    if (*name && (wanted == COMMUNICATOR_AUTO || is_built(wanted)))
+    const bool may_be_another = asked == COMMUNICATOR_AUTO && !launcher->only;
+    *name = is_built(wanted) ? communicator_library_names[wanted]
+            : may_be_another ? built[0]
+                             : NULL;
+    if (*name)
         return STATUS_OK;
     return error_set(error, STATUS_USAGE,
-        "this process is one of those that %s has started, but this build has no MPI for them%s%s: "
-        "%s; --communicator none makes them runs that have nothing to do with each other",
-        launcher->name, *name ? ": it would be " : "", *name ? *name : "",
+        "this process is one of those that %s has started, but this build has no %s for them: %s; "
+        "--communicator none makes them runs that have nothing to do with each other",
+        launcher->name, communicator_library_names[wanted],
         lacking[0] ? lacking : "install it (Debian: libopenmpi-dev, libmpich-dev) and build again");
 }
 
+/* Opens a module's file where it is; NULL, with why not, where it can't be. A loader takes the
+ * first part of a place for the folder of what calls it, the library or the program. Open MPI's own
+ * plug-ins look for its functions among those that everybody sees. */
+static void *open_module(const char *file, struct error *error) {
+    static const char *const places[] = {TRAINER_MPI_PLACES, NULL};
+    void *handle = NULL;
+    error->message[0] = '\0';
+    for (size_t p = 0; places[p] && !handle; p++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/%s", places[p], file);
+        handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+        if (!handle)
+            text_append(error->message, sizeof error->message, "%s%.300s",
+                error->message[0] ? "; " : "", dlerror());
+    }
+    return handle;
+}
+
+/* It is never closed: MPI can't begin a second time. */
 static enum status load(
     const char *name, const struct communicator_module **module, struct error *error) {
     char file[64];
+    struct error problem;
     snprintf(file, sizeof file, "trainer_%s.so", name);
-    /* Open MPI's own plug-ins look for its functions among those that everybody sees. It is never
-     * closed: MPI can't begin a second time. */
-    void *handle = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
+    void *handle = open_module(file, &problem);
     if (!handle)
         return error_set(error, STATUS_FAILED,
             "the module for this launcher's MPI can't be opened: %s; it belongs beside the "
             "program or in lib/trainer; --communicator none does without it",
-            dlerror());
+            problem.message);
     *module = dlsym(handle, MODULE_SYMBOL_NAME);
     if (!*module || (*module)->version != MODULE_VERSION)
         return error_set(
@@ -77,6 +97,13 @@ static enum status load(
 }
 
 /* --- Exchanges, watched --- */
+
+/* How many times as long as the limit an exchange may take that is no sum. */
+enum { MEETING = 10 };
+
+static void begin_meeting(struct communicator *communicator, const char *what) {
+    watch_begin(&communicator->watch, what, MEETING * communicator->options.limit);
+}
 
 static enum status failed(
     const struct communicator *communicator, const char *problem, struct error *error) {
@@ -96,7 +123,8 @@ enum status communicator_sum(
     if (!communicator)
         return STATUS_OK;
     const double start = clock_seconds();
-    watch_begin(&communicator->watch, "an exchange of gradients or scores");
+    watch_begin(
+        &communicator->watch, "an exchange of gradients or scores", communicator->options.limit);
     const bool done = communicator->module->sum(values, count, problem);
     communicator->seconds += clock_seconds() - start;
     return end_watch(communicator, done, problem, error);
@@ -105,7 +133,7 @@ enum status communicator_sum(
 static enum status broadcast(
     struct communicator *communicator, int from, void *bytes, size_t count, struct error *error) {
     module_problem problem;
-    watch_begin(&communicator->watch, "a broadcast");
+    begin_meeting(communicator, "a broadcast");
     const bool done = communicator->module->broadcast(from, bytes, count, problem);
     return end_watch(communicator, done, problem, error);
 }
@@ -122,33 +150,24 @@ enum status communicator_gather(struct communicator *communicator, const void *o
         memcpy(all, own, count);
         return STATUS_OK;
     }
-    watch_begin(&communicator->watch, "a comparison of the ranks");
+    begin_meeting(communicator, "a meeting of the ranks");
     const bool done = communicator->module->gather(own, count, all, problem);
     return end_watch(communicator, done, problem, error);
 }
 
 /* --- Joining --- */
 
-/* Learns the hosts of all ranks. */
-static enum status learn_hosts(struct communicator *communicator, struct error *error) {
+static enum status learn_places(struct communicator *communicator, struct error *error) {
     struct communicator_info *info = &communicator->info;
-    const size_t ranks = (size_t)info->ranks;
-    communicator->hosts = calloc(ranks, sizeof *communicator->hosts);
-    int *locals = calloc(ranks, sizeof *locals);
-    enum status status = communicator->hosts && locals
-                             ? STATUS_OK
-                             : error_memory(error, "the ranks", ranks * sizeof(host_name));
-    if (gethostname(info->host, sizeof info->host - 1) != 0)
-        snprintf(info->host, sizeof info->host, "unknown");
+    struct place own;
+    communicator->places = calloc((size_t)info->ranks, sizeof own);
+    if (!communicator->places)
+        return error_memory(error, "the ranks", (size_t)info->ranks * sizeof own);
+    place_find(info->local_rank, &own);
+    const enum status status =
+        communicator_gather(communicator, &own, sizeof own, communicator->places, error);
     if (status == STATUS_OK)
-        status = communicator_gather(
-            communicator, info->host, sizeof info->host, communicator->hosts, error);
-    if (status == STATUS_OK)
-        status = communicator_gather(
-            communicator, &info->local_rank, sizeof info->local_rank, locals, error);
-    for (size_t r = 0; r < ranks && status == STATUS_OK; r++)
-        info->hosts += locals[r] == 0;
-    free(locals);
+        places_describe(communicator->places, info);
     return status;
 }
 
@@ -156,7 +175,7 @@ static enum status join(
     struct communicator *communicator, const struct launcher *launcher, struct error *error) {
     struct module_ranks ranks = {0};
     module_problem problem;
-    watch_begin(&communicator->watch, "joining the other ranks");
+    begin_meeting(communicator, "joining the other ranks");
     const bool joined = communicator->module->open(&ranks, problem);
     watch_end(&communicator->watch);
     if (!joined)
@@ -166,12 +185,14 @@ static enum status join(
         .local_rank = ranks.local_rank,
         .local_ranks = ranks.local_ranks};
     snprintf(communicator->info.library, sizeof communicator->info.library, "%s", ranks.library);
-    if (launcher->ranks > 0 && launcher->ranks != ranks.ranks)
+    if (launcher->ranks > 0 && launcher->ranks != ranks.ranks) {
+        (void)communicator->module->close(problem);
         return error_set(error, STATUS_USAGE,
             "%s has started %d ranks, but %s sees %d: it is another MPI's launcher; name the MPI "
             "with --communicator, or take its own mpirun",
             launcher->name, launcher->ranks, ranks.library, ranks.ranks);
-    return learn_hosts(communicator, error);
+    }
+    return learn_places(communicator, error);
 }
 
 /* Tells the caller's function of what took too long. */
@@ -193,7 +214,6 @@ static enum status begin(
     struct communicator *communicator, const struct launcher *launcher, struct error *error) {
     communicator->watch.late = be_late;
     communicator->watch.context = communicator;
-    atomic_init(&communicator->watch.limit, communicator->options.limit);
     if (!watch_open(&communicator->watch))
         return error_set(error, STATUS_FAILED, "the system gives no thread to watch MPI");
     const enum status status = join(communicator, launcher, error);
@@ -213,7 +233,7 @@ enum status communicator_create(const struct communicator_module *module,
     created->options = *options;
     const enum status status = begin(created, launcher, error);
     if (status != STATUS_OK) {
-        free(created->hosts);
+        free(created->places);
         free(created);
         return status;
     }
@@ -231,6 +251,8 @@ enum status communicator_open(const struct communicator_options *options,
     if (options->library == COMMUNICATOR_NONE || !launcher_find(&launcher, &status, error))
         return options->library == COMMUNICATOR_NONE ? STATUS_OK : status;
     status = choose(&launcher, options->library, &name, error);
+    if (status != STATUS_OK && launcher.ranks == 1 && options->library == COMMUNICATOR_AUTO)
+        return STATUS_OK; /* it has nobody to meet */
     if (status == STATUS_OK)
         status = load(name, &module, error);
     return status == STATUS_OK
@@ -242,17 +264,19 @@ void communicator_close(struct communicator *communicator) {
     module_problem problem;
     if (!communicator)
         return;
-    watch_begin(&communicator->watch, "leaving the other ranks");
+    begin_meeting(communicator, "leaving the other ranks");
     (void)communicator->module->close(problem);
     watch_end(&communicator->watch);
     watch_close(&communicator->watch);
-    free(communicator->hosts);
+    free(communicator->places);
     free(communicator);
 }
 
 /* --- Ending --- */
 
-/* MPI_Abort itself may wait for a rank that can't be reached. */
+/* It may be the watch that ends all, while another thread waits in an exchange. An MPI that was
+ * opened for one thread at a time need not take that, and MPI_Abort itself may wait for a rank that
+ * can't be reached: so the process ends by itself if it is still there. */
 static void *end_anyway(void *context) {
     enum { PATIENCE = 5 }; /* seconds */
     sleep(PATIENCE);
@@ -271,7 +295,8 @@ void communicator_abort(struct communicator *communicator, int code) {
 /* --- Who is who --- */
 
 const struct communicator_info *communicator_info(const struct communicator *communicator) {
-    static const struct communicator_info alone = {.ranks = 1, .local_ranks = 1, .hosts = 1};
+    static const struct communicator_info alone = {
+        .ranks = 1, .local_ranks = 1, .hosts = 1, .sharing = 1};
     return communicator ? &communicator->info : &alone;
 }
 
@@ -284,12 +309,7 @@ int communicator_ranks(const struct communicator *communicator) {
 }
 
 const char *communicator_host(const struct communicator *communicator, int rank) {
-    return communicator ? communicator->hosts[rank] : "";
-}
-
-void communicator_limit(struct communicator *communicator, double seconds) {
-    if (communicator)
-        atomic_store(&communicator->watch.limit, seconds);
+    return communicator ? communicator->places[rank].host : "";
 }
 
 double communicator_seconds(const struct communicator *communicator) {
@@ -344,7 +364,7 @@ static enum status take_over(
     if (failing == ranks)
         return error_set(error, (enum status)statuses[first], "%s", said.message);
     return error_set(error, (enum status)statuses[first], "rank %d on %s: %.1900s", first,
-        communicator->hosts[first], said.message);
+        communicator->places[first].host, said.message);
 }
 
 enum status communicator_agree(

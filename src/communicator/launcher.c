@@ -15,19 +15,21 @@ static int number(const char *name) {
 static const struct {
     const char *name, *mark, *ranks;
     enum communicator_library library;
+    bool only;
 } launchers[] = {
-    {"Open MPI's mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", COMMUNICATOR_OPENMPI},
-    {"MPICH's mpiexec", "HYDI_CONTROL_FD", "PMI_SIZE", COMMUNICATOR_MPICH},
-    {"a launcher with PMIx", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", COMMUNICATOR_AUTO},
-    {"a launcher with PMI", "PMI_RANK", "PMI_SIZE", COMMUNICATOR_AUTO},
+    {"Open MPI's mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", COMMUNICATOR_OPENMPI,
+        true},
+    {"MPICH's mpiexec", "HYDI_CONTROL_FD", "PMI_SIZE", COMMUNICATOR_MPICH, true},
+    {"a launcher with PMIx", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", COMMUNICATOR_OPENMPI, false},
+    {"a launcher with PMI", "PMI_RANK", "PMI_SIZE", COMMUNICATOR_MPICH, false},
 };
 
 bool launcher_find(struct launcher *launcher, enum status *status, struct error *error) {
     *status = STATUS_OK;
     for (size_t l = 0; l < sizeof launchers / sizeof *launchers; l++)
         if (getenv(launchers[l].mark)) {
-            *launcher = (struct launcher){
-                launchers[l].name, number(launchers[l].ranks), launchers[l].library};
+            *launcher = (struct launcher){launchers[l].name, number(launchers[l].ranks),
+                launchers[l].library, launchers[l].only};
             return true;
         }
     /* Slurm sets these for each task of a step, but not for what a batch script itself starts. */

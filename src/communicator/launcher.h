@@ -7,8 +7,9 @@
 struct launcher {
     const char *name; /* for messages: "Open MPI's mpirun" */
     int ranks;        /* how many processes it says that it has started; 0: it does not say */
-    /* The MPI that the ranks of this launcher can meet by; COMMUNICATOR_AUTO: any. */
+    /* The MPI by which the ranks of this launcher meet; and whether it is the only one that can. */
     enum communicator_library library;
+    bool only;
 };
 
 /* Fills *launcher. False when nothing has launched the process as one of several ranks, or as the

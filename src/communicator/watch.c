@@ -22,10 +22,17 @@ static bool is_closed_soon(struct watch *watch) {
 }
 
 static void *keep_watch(void *context) {
+    enum { LONGEST = 1 }; /* seconds from one look to the next, if nobody stops the process */
     struct watch *watch = context;
+    double begun = 0.0, waited = 0.0, looked = clock_seconds();
     while (!is_closed_soon(watch)) {
-        const double begun = atomic_load(&watch->begun), limit = atomic_load(&watch->limit);
-        if (begun > 0.0 && clock_seconds() - begun > limit) {
+        const double now = clock_seconds(), since = atomic_load(&watch->begun);
+        const double from = since == begun ? looked : since;
+        waited = (since == begun ? waited : 0.0) + (now - from < LONGEST ? now - from : LONGEST);
+        begun = since;
+        looked = now;
+        const double limit = atomic_load(&watch->limit);
+        if (begun > 0.0 && waited > limit) {
             watch->late(watch->context, atomic_load(&watch->what), limit);
             break;
         }
@@ -35,7 +42,9 @@ static void *keep_watch(void *context) {
 
 bool watch_open(struct watch *watch) {
     watch->closed = false;
-    atomic_store(&watch->begun, 0.0);
+    atomic_init(&watch->begun, 0.0);
+    atomic_init(&watch->limit, 0.0);
+    atomic_init(&watch->what, "");
     pthread_mutex_init(&watch->mutex, NULL);
     pthread_cond_init(&watch->closing, NULL);
     if (pthread_create(&watch->thread, NULL, keep_watch, watch) == 0)
@@ -55,8 +64,9 @@ void watch_close(struct watch *watch) {
     pthread_mutex_destroy(&watch->mutex);
 }
 
-void watch_begin(struct watch *watch, const char *what) {
+void watch_begin(struct watch *watch, const char *what, double limit) {
     atomic_store(&watch->what, what);
+    atomic_store(&watch->limit, limit);
     atomic_store(&watch->begun, clock_seconds());
 }
 

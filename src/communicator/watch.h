@@ -17,18 +17,20 @@ struct watch {
     pthread_mutex_t mutex;
     pthread_cond_t closing;
     bool closed;
-    _Atomic double limit;       /* seconds */
-    _Atomic double begun;       /* clock_seconds when what is watched began; 0: nothing is */
-    _Atomic(const char *) what; /* that is */
+    _Atomic double limit;       /* seconds, for what is watched */
+    _Atomic double begun;       /* clock_seconds when that began; 0: nothing is watched */
+    _Atomic(const char *) what; /* its name */
 };
 
-/* Starts the thread; false when the system refuses it. `late`, `context` and `limit` are filled by
+/* Starts the thread; false when the system refuses it. `late` and `context` are filled by
  * the caller, who ends it with watch_close. */
 bool watch_open(struct watch *watch);
 void watch_close(struct watch *watch);
 
-/* From watch_begin to watch_end something is watched, whose name must be a constant. */
-void watch_begin(struct watch *watch, const char *what);
+/* From watch_begin to watch_end something is watched, whose name must be a constant. It should take
+ * no longer than `limit` seconds. Time in which the process itself is stopped does not count: a
+ * whole job may be, and go on later. */
+void watch_begin(struct watch *watch, const char *what, double limit);
 void watch_end(struct watch *watch);
 
 #endif

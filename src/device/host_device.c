@@ -13,8 +13,9 @@ static struct host_device *host_of(const struct buffer *buffer) {
     return (struct host_device *)buffer->device;
 }
 
-void host_device_begin(struct host_device *host) {
-    host->budget = host_memory_left(&host->limit);
+void host_device_begin(struct host_device *host, const struct communicator *communicator) {
+    const unsigned long long left = host_memory_left(&host->limit);
+    host->budget = left / (unsigned)communicator_info(communicator)->local_ranks;
     host->used = 0;
 }
 

@@ -12,9 +12,9 @@ struct host_device {
     const char *limit; /* what sets the budget */
 };
 
-/* host_device_begin finds out the budget; the device itself fills `base`. host_device_memory is a
- * device_type's `memory`. */
-void host_device_begin(struct host_device *host);
+/* host_device_begin finds out the budget, of which ranks on the same host each have a part; the
+ * device itself fills `base`. host_device_memory is a device_type's `memory`. */
+void host_device_begin(struct host_device *host, const struct communicator *communicator);
 struct device_memory host_device_memory(const struct device *device);
 
 struct host_buffer {

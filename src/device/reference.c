@@ -40,7 +40,7 @@ static enum status reference_open(const char *rest, const struct device_options 
     if (!opened)
         return error_memory(error, "the reference device", sizeof *opened);
     host_device_describe("reference", threads, &opened->base.info);
-    host_device_begin(opened);
+    host_device_begin(opened, options->communicator);
     opened->base.info.synchronous = true;
     *device = &opened->base;
     return STATUS_OK;

@@ -19,6 +19,7 @@ static enum status (*const stages[])(struct run *run, struct error *error) = {
     run_load_dataset,
     run_compare_dataset,
     run_open_device,
+    run_compare_device,
     run_create_network,
     run_plan,
     run_train,
@@ -35,7 +36,9 @@ static enum status measure_peak(struct run *run, struct error *error) {
     enum status status = run_begin(run, error);
     if (status == STATUS_OK)
         status = run_open_device(run, error);
-    return status == STATUS_OK ? run_measure_peak(run, error) : status;
+    if (status == STATUS_OK)
+        status = run_measure_peak(run, error);
+    return run_agree(run, status, error);
 }
 
 /* Opens /dev/null as standard input, output or error where that was closed. Otherwise a file that
@@ -59,8 +62,9 @@ static enum status begin(
     interrupt_catch();
     (void)locale_begin(); /* to the end of the program, whatever locale a library sets */
     enum status status = output_open(&run->output, error);
-    if (status == STATUS_OK)
-        status = options_parse(argc, argv, options, error);
+    if (status != STATUS_OK)
+        return status;
+    status = options_parse(argc, argv, options, error);
     status = ranks_join(options, run, status, error);
     if (status == STATUS_OK)
         status = ranks_compare_options(run->communicator, options, error);

@@ -35,8 +35,8 @@ const struct option_row option_rows[] = {
         "launcher's own, and none makes them runs that have nothing to do with each other",
         .names = communicator_library_names},
     {"exchange-timeout", OPTION_REAL, KEPT_NOT, AT(exchange_timeout), "SECONDS",
-        "ranks end when one of them keeps the others waiting for so long; before the first\n"
-        "epoch for ten times as long",
+        "ranks end when one of them keeps the others waiting for so long; between the epochs,\n"
+        "and before the first, for ten times as long",
         1e-3, 1e6},
     {"data", OPTION_TEXT, KEPT_FREE, AT(data), "DIR|synthetic",
         "the folder of CIFAR-10's binary version, or the built-in synthetic set\n"

@@ -7,10 +7,6 @@
 
 #include <string.h>
 
-/* Before the first epoch some ranks may take much longer than others: to compile kernels, or to
- * read the data. So there an exchange may take so many times as long. */
-enum { EARLY = 10 };
-
 /* --- Joining --- */
 
 static void end_late(void *context, struct communicator *communicator, const char *message) {
@@ -20,23 +16,35 @@ static void end_late(void *context, struct communicator *communicator, const cha
 }
 
 /* Checks what ranks can't do. */
-static enum status check_action(
+static enum status check_ranked(
     const struct options *options, struct communicator *communicator, struct error *error) {
-    return options->action != ACTION_PEAK || communicator_ranks(communicator) == 1
-               ? STATUS_OK
-               : error_set(error, STATUS_USAGE,
-                     "--peak measures the device of one process: start it without %d ranks",
-                     communicator_ranks(communicator));
+    const int ranks = communicator_ranks(communicator);
+    if (ranks == 1)
+        return STATUS_OK;
+    if (options->action == ACTION_PEAK)
+        return error_set(error, STATUS_USAGE,
+            "--peak measures the device of one process: start it without %d ranks", ranks);
+    if (strcmp(options->step, "fused") == 0)
+        return error_set(error, STATUS_USAGE,
+            "--step fused: ranks exchange gradients within a step, so theirs are separate");
+    if (strcmp(options->submission, "auto") != 0 && strcmp(options->submission, "stream") != 0)
+        return error_set(error, STATUS_USAGE,
+            "--submission %s: the host exchanges the ranks' gradients in every step, so their work "
+            "is a stream",
+            options->submission);
+    return STATUS_OK;
 }
 
 enum status ranks_join(
     struct options *options, struct run *run, enum status status, struct error *error) {
-    const struct communicator_options wanted = {.library = options->communicator,
-        .late = end_late,
-        .limit = EARLY * options->exchange_timeout};
+    const struct communicator_options wanted = {
+        .library = options->communicator, .late = end_late, .limit = options->exchange_timeout};
     struct error problem;
     const enum status joined = communicator_open(&wanted, &run->communicator, &problem);
     interrupt_catch(); /* again: an MPI may have handlers of its own */
+    const bool trains = options->action == ACTION_TRAIN || options->action == ACTION_PEAK;
+    if (joined != STATUS_OK && !trains) /* it needs nobody */
+        return status;
     if (joined != STATUS_OK && status == STATUS_OK)
         *error = problem;
     if (joined != STATUS_OK)
@@ -48,15 +56,17 @@ enum status ranks_join(
     options->plan.communicator = run->communicator;
     options->shape.ranked = communicator_ranks(run->communicator) > 1;
     if (status == STATUS_OK)
-        status = check_action(options, run->communicator, error);
+        status = check_ranked(options, run->communicator, error);
     return communicator_agree(run->communicator, status, error);
 }
 
 /* --- Comparing --- */
 
-/* What must be the same: an option's value, or the commit. */
+/* What must be the same: what is to be done, the options' values, and the commit. */
 struct compared {
-    char values[OPTIONS_MAX + 1][1024];
+    enum action action;
+    char values[OPTIONS_MAX][1024];
+    char commit[64];
 };
 
 static bool may_differ(const struct option_row *row) {
@@ -68,16 +78,19 @@ static void list_compared(const struct options *options, struct compared *list) 
     for (size_t r = 0; r < option_rows_count; r++)
         if (!may_differ(&option_rows[r]))
             option_write(&option_rows[r], options, list->values[r], sizeof list->values[r]);
-    snprintf(list->values[OPTIONS_MAX], sizeof list->values[OPTIONS_MAX], "%s", version_commit);
+    list->action = options->action;
+    snprintf(list->commit, sizeof list->commit, "%s", version_commit);
 }
 
 static enum status compare_with(
     const struct compared *own, const struct compared *first, struct error *error) {
-    const char *commit = own->values[OPTIONS_MAX], *other = first->values[OPTIONS_MAX];
-    if (strcmp(commit, other) != 0)
+    if (strcmp(own->commit, first->commit) != 0)
         return error_set(error, STATUS_USAGE,
             "this is commit %s of the program, and rank 0 has %s: install the same on all hosts",
-            commit, other);
+            own->commit, first->commit);
+    if (own->action != first->action)
+        return error_set(error, STATUS_USAGE,
+            "rank 0 is to do something else (--peak, --list-devices, --version or --help)");
     for (size_t r = 0; r < option_rows_count; r++)
         if (strcmp(own->values[r], first->values[r]) != 0)
             return error_set(error, STATUS_USAGE,
@@ -97,13 +110,24 @@ enum status ranks_compare_options(
     enum status status = communicator_broadcast(communicator, &first, sizeof first, error);
     if (status == STATUS_OK)
         status = communicator_agree(communicator, compare_with(&own, &first, error), error);
-    communicator_limit(communicator, EARLY * options->exchange_timeout);
     return status;
 }
 
 void ranks_give_files_up(struct communicator *communicator, struct options *options) {
     if (communicator_rank(communicator) > 0)
         options->save = options->checkpoint = options->log = NULL;
+}
+
+enum status ranks_compare_device(
+    struct communicator *communicator, const struct device_info *device, struct error *error) {
+    char first[32];
+    snprintf(first, sizeof first, "%s", device->kind);
+    const enum status status = communicator_broadcast(communicator, first, sizeof first, error);
+    if (status != STATUS_OK || strcmp(first, device->kind) == 0)
+        return status;
+    return error_set(error, STATUS_DEVICE,
+        "its device is %s, and rank 0 has %s: name one that all hosts have with --device",
+        device->kind, first);
 }
 
 enum status ranks_compare_data(

@@ -53,8 +53,8 @@ enum status run_begin(struct run *run, struct error *error) {
     const struct device_options wanted = device_wanted(run);
     enum status status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK && options->action == ACTION_TRAIN)
-        status =
-            training_check_host(&options->shape, &cifar10_format, count_images(options), error);
+        status = training_check_host(&options->shape, &cifar10_format, count_images(options),
+            communicator_info(run->communicator)->local_ranks, error);
     run->record.setup = clock_seconds() - run->begun;
     return status;
 }
@@ -105,6 +105,10 @@ enum status run_open_device(struct run *run, struct error *error) {
     run->record.spec = run->options->device;
     run->record.device = device_info(run->device);
     return STATUS_OK;
+}
+
+enum status run_compare_device(struct run *run, struct error *error) {
+    return ranks_compare_device(run->communicator, device_info(run->device), error);
 }
 
 enum status run_create_network(struct run *run, struct error *error) {
@@ -229,7 +233,6 @@ enum status run_train(struct run *run, struct error *error) {
     const struct training_observer observer = {run, on_batch, on_epoch, is_to_stop};
     if (run->options->dry_run)
         return STATUS_OK;
-    communicator_limit(run->communicator, run->options->exchange_timeout);
     begin_progress(run);
     enum status status = training_run(run->network, run->dataset, &run->options->plan, &run->start,
         &observer, &run->result, error);

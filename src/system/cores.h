@@ -9,4 +9,7 @@
  * processors ("/sys/devices/system/cpu"). */
 int cores_count(const bool *allowed, int count, const char *folder);
 
+/* Fills online[count]: which processors are online. Where that is not known, all are. */
+void cores_online(const char *folder, bool *online, int count);
+
 #endif

@@ -79,12 +79,22 @@ static int allowed_cores(void) {
     return cores > 0 ? cores : 1;
 }
 
-int host_cores(void) {
-    bool all[CPU_SETSIZE];
-    const int online = online_processors();
-    for (int processor = 0; processor < CPU_SETSIZE; processor++)
-        all[processor] = processor < online;
-    return online < CPU_SETSIZE ? cores_count(all, CPU_SETSIZE, "/sys/devices/system/cpu") : online;
+void host_processors(unsigned char mask[HOST_PROCESSORS_MAX / 8]) {
+    cpu_set_t allowed;
+    const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+    memset(mask, known ? 0 : 0xff, HOST_PROCESSORS_MAX / 8);
+    for (int p = 0; p < CPU_SETSIZE && p < HOST_PROCESSORS_MAX && known; p++)
+        if (CPU_ISSET(p, &allowed))
+            mask[p / 8] |= (unsigned char)(1 << p % 8);
+}
+
+int host_cores(const unsigned char *mask) {
+    bool wanted[HOST_PROCESSORS_MAX], online[HOST_PROCESSORS_MAX];
+    cores_online("/sys/devices/system/cpu", online, HOST_PROCESSORS_MAX);
+    for (int p = 0; p < HOST_PROCESSORS_MAX; p++)
+        wanted[p] = online[p] && (!mask || (mask[p / 8] >> p % 8 & 1));
+    const int cores = cores_count(wanted, HOST_PROCESSORS_MAX, "/sys/devices/system/cpu");
+    return cores > 0 ? cores : 1;
 }
 
 int host_usable_threads(void) {
@@ -115,7 +125,8 @@ int host_usable_threads(void) {
     return cores > 0 ? cores : 1;
 }
 
-int host_cores(void) {
+int host_cores(const unsigned char *mask) {
+    (void)mask;
     return host_usable_threads();
 }
 
@@ -130,10 +141,17 @@ int host_usable_threads(void) {
     return online_processors();
 }
 
-int host_cores(void) {
+int host_cores(const unsigned char *mask) {
+    (void)mask;
     return online_processors();
 }
 
+#endif
+
+#if !defined(__linux__)
+void host_processors(unsigned char mask[HOST_PROCESSORS_MAX / 8]) {
+    memset(mask, 0xff, HOST_PROCESSORS_MAX / 8);
+}
 #endif
 
 /* --- Memory --- */

@@ -59,7 +59,8 @@ static size_t own_bytes(
     const struct network_shape *shape, const struct training_plan *plan, size_t samples) {
     const struct budget_row position[] = {budget_epochs(plan), budget_scores(samples),
         budget_validations(plan), budget_best(plan, shape)};
-    return 2 * budget_bytes(position, 4, 0) + parameters_bytes(shape);
+    const size_t compared = plan->communicator ? parameters_bytes(shape) : 0;
+    return 2 * budget_bytes(position, 4, 0) + parameters_bytes(shape) + compared;
 }
 
 size_t budget_beside(const struct training_plan *plan, const struct device *device,
@@ -168,10 +169,11 @@ struct training_memory training_memory(struct device *device, const struct netwo
 /* --- Whether it is there --- */
 
 enum status training_check_host(const struct network_shape *shape,
-    const struct image_format *format, size_t images, struct error *error) {
+    const struct image_format *format, size_t images, int processes, struct error *error) {
     const char *limit;
     const unsigned long long left = host_memory_left(&limit);
-    const size_t bytes = images * image_record(format) + parameters_bytes(shape);
+    const size_t bytes =
+        (images * image_record(format) + parameters_bytes(shape)) * (size_t)processes;
     return bytes <= left
                ? STATUS_OK
                : error_set(error, STATUS_DEVICE,

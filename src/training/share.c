@@ -64,9 +64,9 @@ enum status share_compare(
     if (own != first)
         status = error_set(error, STATUS_DEVICE,
             "its parameters are no longer those of rank 0 (hash %016" PRIx64 ", not %016" PRIx64
-            "): a device or a link has changed numbers, or the ranks' processors or GPUs are "
+            "): a device, a link or %s has changed numbers, or the ranks' processors or GPUs are "
             "too different",
-            own, first);
+            own, first, communicator_info(plan->communicator)->library);
     return communicator_agree(plan->communicator, status, error);
 }
 

@@ -1,5 +1,6 @@
 #include "fake_ranks.h"
 
+#include "communicator/places.h"
 #include "support.h"
 
 #include <stdio.h>
@@ -34,18 +35,17 @@ static bool broadcast(int from, void *bytes, size_t count, module_problem proble
     return is_fine(problem);
 }
 
-/* Two ranks on each host, "host0" and "host1": its name, or the number on it. */
-static void tell_place(int rank, size_t count, void *place) {
-    const int local = rank % 2;
-    if (count == sizeof local)
-        memcpy(place, &local, count);
-    else
-        snprintf(place, count, "host%d", rank / 2);
+/* Two ranks on each host, "host0" and "host1": those of host1 are bound to a processor each. */
+static void tell_place(int rank, struct place *place) {
+    *place = (struct place){.local_rank = rank % 2, .processors = {0xff}};
+    snprintf(place->host, sizeof place->host, "host%d", rank / 2);
+    if (rank / 2 == 1)
+        place->processors[0] = (unsigned char)(1 << rank % 2);
 }
 
 static bool gather(const void *own, size_t count, void *all, module_problem problem) {
     for (int r = 0; r < FAKE_RANKS && joining; r++)
-        tell_place(r, count, (char *)all + (size_t)r * count);
+        tell_place(r, (struct place *)all + r);
     for (int r = 0; r < FAKE_RANKS && !joining; r++)
         memcpy((char *)all + (size_t)r * count,
             r != fake_ranks.rank && fake_ranks.gathered[r] ? fake_ranks.gathered[r] : own, count);
@@ -78,8 +78,12 @@ static void fake_late(void *context, struct communicator *communicator, const ch
 }
 
 struct communicator *fake_communicator(int rank) {
-    const struct launcher launcher = {"a test", FAKE_RANKS, COMMUNICATOR_AUTO};
-    const struct communicator_options options = {.late = fake_late, .limit = 1e6};
+    return fake_communicator_of(rank, 1e6);
+}
+
+struct communicator *fake_communicator_of(int rank, double limit) {
+    const struct launcher launcher = {"a test", FAKE_RANKS, COMMUNICATOR_OPENMPI, true};
+    const struct communicator_options options = {.late = fake_late, .limit = limit};
     struct communicator *communicator;
     struct error error;
     fake_ranks = (struct fake_ranks){.rank = rank, .ended = -1};

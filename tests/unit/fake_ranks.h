@@ -26,5 +26,7 @@ extern struct fake_ranks fake_ranks;
 
 /* The communicator of rank number `rank`, of FAKE_RANKS on two hosts. */
 struct communicator *fake_communicator(int rank);
+/* The same, with a limit in seconds for what it exchanges. */
+struct communicator *fake_communicator_of(int rank, double limit);
 
 #endif

@@ -37,12 +37,15 @@ static void test_launchers(void **state) {
         const char *environment;
         enum communicator_library library;
         int ranks;
+        bool only;
     } cases[] = {
-        {"OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 PMIX_RANK=3", COMMUNICATOR_OPENMPI, 4},
-        {"HYDI_CONTROL_FD=7 PMI_RANK=0 PMI_SIZE=2", COMMUNICATOR_MPICH, 2},
-        {"PMI_RANK=1 PMI_SIZE=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_AUTO, 8},
-        {"PMIX_RANK=1 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_AUTO, 8},
-        {"PMIX_RANK=0", COMMUNICATOR_AUTO, 0},
+        {"OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 PMIX_RANK=3", COMMUNICATOR_OPENMPI, 4,
+            true},
+        {"HYDI_CONTROL_FD=7 PMI_RANK=0 PMI_SIZE=2", COMMUNICATOR_MPICH, 2, true},
+        {"PMI_RANK=1 PMI_SIZE=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_MPICH, 8,
+            false},
+        {"PMIX_RANK=1 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_OPENMPI, 8, false},
+        {"PMIX_RANK=0", COMMUNICATOR_OPENMPI, 0, false},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct launcher launcher;
@@ -52,6 +55,7 @@ static void test_launchers(void **state) {
         assert_int_equal(status, STATUS_OK);
         assert_int_equal(launcher.library, cases[c].library);
         assert_int_equal(launcher.ranks, cases[c].ranks);
+        assert_int_equal(launcher.only, cases[c].only);
     }
 }
 
@@ -96,7 +100,6 @@ static void test_alone(void **state) {
     assert_int_equal(most, 5);
     assert_int_equal(communicator_agree(NULL, STATUS_DATASET, &error), STATUS_DATASET);
     assert_true(communicator_agreed(NULL));
-    communicator_limit(NULL, 1.0);
     communicator_close(NULL);
 }
 
@@ -112,8 +115,13 @@ static void test_places(void **state) {
     assert_string_equal(info->library, "MPI 1.2");
     assert_string_equal(communicator_host(communicator, 0), "host0");
     assert_string_equal(communicator_host(communicator, 3), "host1");
+    assert_int_equal(info->sharing, 1);
+    assert_in_range(info->bound_cores, 1, info->host_cores);
     communicator_close(communicator);
     assert_int_equal(fake_ranks.closed, 1);
+    communicator = fake_communicator(0);
+    assert_int_equal(communicator_info(communicator)->sharing, 2);
+    communicator_close(communicator);
 }
 
 static void test_sums(void **state) {
@@ -173,10 +181,8 @@ static bool wait_until_late(void) {
 
 static void test_lateness(void **state) {
     (void)state;
-    struct communicator *communicator = fake_communicator(2);
+    struct communicator *communicator = fake_communicator_of(2, 0.01);
     float value = 1;
-    assert_ok(communicator_sum(communicator, &value, 1, &error));
-    communicator_limit(communicator, 0.01);
     fake_ranks.wait = wait_until_late;
     assert_ok(communicator_sum(communicator, &value, 1, &error));
     char expected[512];

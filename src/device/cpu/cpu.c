@@ -19,13 +19,11 @@ enum {
 
 /* --- Finding and opening --- */
 
-/* The threads that can compute here. Ranks on the same host share its cores, unless their launcher
- * has bound each to cores of its own. */
+/* The threads that can compute here, at full speed. Ranks that their launcher has not bound to
+ * cores of their own share those of the host. */
 static int usable_threads(const struct communicator *communicator) {
-    const int usable = host_usable_threads();
-    const int share = host_cores() / communicator_info(communicator)->local_ranks;
-    const int least = share > 1 ? share : 1;
-    return communicator && usable > least ? least : usable;
+    const int share = host_usable_threads() / communicator_info(communicator)->sharing;
+    return share > 1 ? share : 1;
 }
 
 static int usual_threads(const struct cpu *cpu, const struct communicator *communicator) {
@@ -49,8 +47,7 @@ static void warn_of(
     const char *core, *why;
     const bool asked = options->threads > 0;
     const int usable = usable_threads(options->communicator), callers = cpu_callers(cpu, &why);
-    const int local_ranks = communicator_info(options->communicator)->local_ranks;
-    const int share = host_cores() / local_ranks;
+    const struct communicator_info *ranks = communicator_info(options->communicator);
     const bool own = cpu->algorithms[0].kernels;
     if (!own && openblas_is_mistaken(&cpu->openblas, &core))
         snprintf(info->warning, sizeof info->warning,
@@ -64,12 +61,12 @@ static void warn_of(
             info->threads == callers
                 ? why
                 : "OpenMP or the system gives no more (OMP_THREAD_LIMIT, ulimit -u)");
-    if (options->communicator && usable < share)
+    if (ranks->sharing < ranks->local_ranks && ranks->bound_cores < ranks->host_cores)
         text_append(info->warning, sizeof info->warning,
-            "%sthe launcher has bound this rank to %d core%s, of %d that it could have: start it "
-            "with "
-            "--bind-to none, or map %d ranks to a host",
-            info->warning[0] ? "; " : "", usable, usable == 1 ? "" : "s", share, local_ranks);
+            "%sthe launcher has bound the %d ranks on %s to %d of its %d cores; if they may use "
+            "more, start them with --bind-to none",
+            info->warning[0] ? "; " : "", ranks->local_ranks, ranks->host, ranks->bound_cores,
+            ranks->host_cores);
     if (cpu->without[0])
         text_append(info->warning, sizeof info->warning, "%scpu computes without OpenBLAS: %s",
             info->warning[0] ? "; " : "", cpu->without);
@@ -160,7 +157,7 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
         cpu_close(&cpu->host.base);
         return status;
     }
-    host_device_begin(&cpu->host);
+    host_device_begin(&cpu->host, options->communicator);
     *device = &cpu->host.base;
     return STATUS_OK;
 }
