@@ -7,6 +7,7 @@
 #include "system/text.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,22 +60,41 @@ static enum status choose(const struct launcher *launcher, enum communicator_lib
         lacking[0] ? lacking : "install it (Debian: libopenmpi-dev, libmpich-dev) and build again");
 }
 
-/* Opens a module's file where it is; NULL, with why not, where it can't be. A loader takes the
- * first part of a place for the folder of what calls it, the library or the program. Open MPI's own
- * plug-ins look for its functions among those that everybody sees. */
-static void *open_module(const char *file, struct error *error) {
-    static const char *const places[] = {TRAINER_MPI_PLACES, NULL};
+/* Opens a module's file in a folder or where its modules are installed from there; adds to `error`
+ * why not. Open MPI's own plug-ins look for its functions among those that everybody sees. */
+static void *open_near(const char *folder, const char *file, struct error *error) {
+    static const char *const places[] = {"", "/trainer", "/" TRAINER_MODULES_FROM_PROGRAM};
     void *handle = NULL;
-    error->message[0] = '\0';
-    for (size_t p = 0; places[p] && !handle; p++) {
-        char path[1024];
-        snprintf(path, sizeof path, "%s/%s", places[p], file);
+    for (size_t p = 0; p < sizeof places / sizeof *places && !handle; p++) {
+        char path[2 * PATH_MAX];
+        snprintf(path, sizeof path, "%s%s/%s", folder, places[p], file);
         handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-        if (!handle)
-            text_append(error->message, sizeof error->message, "%s%.300s",
-                error->message[0] ? "; " : "", dlerror());
+        if (!handle && access(path, F_OK) == 0) /* else there is nothing to be said */
+            text_append(error->message, sizeof error->message, "%s; ", dlerror());
     }
     return handle;
+}
+
+/* The folder of a file; empty where the path has none. */
+static const char *folder_of(char *path) {
+    char *slash = strrchr(path, '/');
+    *(slash ? slash : path) = '\0';
+    return path;
+}
+
+/* Beside the library, if it is shared, or the program; or where it was to be installed. */
+static void *open_module(const char *file, struct error *error) {
+    char path[PATH_MAX] = "";
+    Dl_info library;
+    error->message[0] = '\0';
+    if (dladdr(built, &library) && library.dli_fname)
+        snprintf(path, sizeof path, "%s", library.dli_fname);
+    void *handle = *folder_of(path) ? open_near(path, file, error) : NULL;
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    if (!handle && *folder_of(path))
+        handle = open_near(path, file, error);
+    return handle ? handle : open_near(TRAINER_MODULES_FOLDER, file, error);
 }
 
 /* It is never closed: MPI can't begin a second time. */
@@ -86,9 +106,10 @@ static enum status load(
     void *handle = open_module(file, &problem);
     if (!handle)
         return error_set(error, STATUS_FAILED,
-            "the module for this launcher's MPI can't be opened: %s; it belongs beside the "
-            "program or in lib/trainer; --communicator none does without it",
-            problem.message);
+            "the module for this launcher's MPI can't be opened: %s%s belongs beside the program, "
+            "or "
+            "in %s; --communicator none does without it",
+            problem.message, file, TRAINER_MODULES_FOLDER);
     *module = dlsym(handle, MODULE_SYMBOL_NAME);
     if (!*module || (*module)->version != MODULE_VERSION)
         return error_set(
