@@ -62,6 +62,7 @@ struct device_info {
     char kernels[64];      /* the language or instruction set of our own kernels; empty: none */
     char platform[128];    /* the platform that the driver belongs to; empty: none */
     char driver[128];      /* the driver's version; empty: none */
+    char address[32];      /* where the hardware is in its host; empty: not known */
     const char *precision; /* of matrix products, by the names of device_options.precision */
     /* "fused" or "separate": how training steps are done in the last recording (see
      * device_options.step). NULL: the device has one way only. */
@@ -140,7 +141,10 @@ struct device_options {
     const char *choices;
     /* Take only hardware that "auto" may take, none that another kind of device serves better. */
     bool automatic;
-    /* The ranks with which device_all_reduce adds up; it must outlive the device. NULL: alone. */
+    /* The ranks with which device_all_reduce adds up; it must outlive the device. NULL: alone.
+     * Where the spec leaves open which of several GPUs is taken, ranks on the same host take them
+     * in turn.
+     */
     struct communicator *communicator;
 };
 

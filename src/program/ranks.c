@@ -5,6 +5,7 @@
 #include "program/option_table.h"
 #include "program/version.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* --- Joining --- */
@@ -118,16 +119,52 @@ void ranks_give_files_up(struct communicator *communicator, struct options *opti
         options->save = options->checkpoint = options->log = NULL;
 }
 
+/* What ranks tell each other of their devices. */
+struct compared_device {
+    char kind[32], address[sizeof((struct device_info){0}.address)];
+};
+
+/* The first rank on the same host that has the same GPU; this rank itself, where no other has it.
+ */
+static int find_same(const struct communicator *communicator, const struct compared_device *all) {
+    const int own = communicator_rank(communicator);
+    int other = 0;
+    while (all[own].address[0] && other < own &&
+           (strcmp(communicator_host(communicator, other), communicator_host(communicator, own)) !=
+                   0 ||
+               strcmp(all[other].address, all[own].address) != 0))
+        other++;
+    return all[own].address[0] ? other : own;
+}
+
+static enum status compare_devices(const struct communicator *communicator,
+    const struct compared_device *all, const struct device_info *device, struct error *error) {
+    const int own = communicator_rank(communicator), other = find_same(communicator, all);
+    if (strcmp(all[own].kind, all[0].kind) != 0)
+        return error_set(error, STATUS_DEVICE,
+            "its device is %s, and rank 0 has %s: name one that all hosts have with --device",
+            all[own].kind, all[0].kind);
+    return other == own
+               ? STATUS_OK
+               : error_set(error, STATUS_DEVICE,
+                     "its GPU, %s at %s, is that of rank %d, too: start as many ranks on a host as "
+                     "it has GPUs, and leave their number out of --device",
+                     device->name, device->address, other);
+}
+
 enum status ranks_compare_device(
     struct communicator *communicator, const struct device_info *device, struct error *error) {
-    char first[32];
-    snprintf(first, sizeof first, "%s", device->kind);
-    const enum status status = communicator_broadcast(communicator, first, sizeof first, error);
-    if (status != STATUS_OK || strcmp(first, device->kind) == 0)
-        return status;
-    return error_set(error, STATUS_DEVICE,
-        "its device is %s, and rank 0 has %s: name one that all hosts have with --device",
-        device->kind, first);
+    const size_t ranks = (size_t)communicator_ranks(communicator);
+    struct compared_device own = {{0}}, *all = calloc(ranks, sizeof own);
+    if (!all)
+        return error_memory(error, "the ranks' devices", ranks * sizeof own);
+    snprintf(own.kind, sizeof own.kind, "%s", device->kind);
+    snprintf(own.address, sizeof own.address, "%s", device->address);
+    enum status status = communicator_gather(communicator, &own, sizeof own, all, error);
+    if (status == STATUS_OK)
+        status = compare_devices(communicator, all, device, error);
+    free(all);
+    return status;
 }
 
 enum status ranks_compare_data(

@@ -20,7 +20,8 @@ enum status ranks_compare_options(
 /* Leaves to rank 0 the files that are written. */
 void ranks_give_files_up(struct communicator *communicator, struct options *options);
 
-/* STATUS_DEVICE when the device of some rank is of another kind than that of rank 0. */
+/* STATUS_DEVICE when the device of some rank is of another kind than that of rank 0, or is a GPU
+ * that another rank has, too. */
 enum status ranks_compare_device(
     struct communicator *communicator, const struct device_info *device, struct error *error);
 

@@ -1,8 +1,9 @@
 """Ranks train together as one process would, and end together, whatever happens to one of them.
 
-  ranks.py TRAINER LIBRARY MPIRUN all|some
+  ranks.py TRAINER LIBRARY MPIRUN all|some [EMULATED]
 
-LIBRARY is openmpi or mpich, and MPIRUN its launcher. `some` is for a build with a sanitizer.
+LIBRARY is openmpi or mpich, and MPIRUN its launcher. `some` is for a build with a sanitizer. EMULATED is the program
+with two GPUs that are emulated.
 """
 import json
 import os
@@ -18,6 +19,7 @@ from fixtures.cifar import make_folder
 from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN, SANITIZED = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1) == "some"
+EMULATED = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]) else None
 # Ten batches of 100, the last of which lacks 50: no number of ranks but 1, 2 and 4 divides a batch.
 BASE = ("--data", "synthetic", "--samples", 950, "--batch-size", 100, "--epochs", 2, "--threads", 1,
         "--device", "cpu")
@@ -121,6 +123,27 @@ class Training(Runs):
         for name in ("first", "second"):
             ranked(3, *options, "--save", self.path(name))
         self.assertEqual(self.bytes_of("first"), self.bytes_of("second"))
+
+
+@unittest.skipUnless(EMULATED, "needs the emulated CUDA")
+class Gpus(Runs):
+    """Ranks of a host take one after another."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(setattr, common, "TRAINER", common.TRAINER)
+        common.TRAINER = EMULATED
+
+    def test_each_its_own(self):
+        done = launch(3, *BASE, "--device", "cuda", "--samples", 10, "--batch-size", 5)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("rank 2 on ", done.stderr)
+        self.assertIn("is that of rank 0, too: start as many ranks on a host as it has GPUs", done.stderr)
+        options = (*BASE, "--device", "cuda", "--samples", 60, "--batch-size", 25, "--layers", 8)
+        alone, found = record(*options), ranked(2, *options)
+        for mine, other in zip(figures(found), figures(alone), strict=True):
+            self.assertLess(abs(mine - other), 1e-6)
+        self.assertEqual(found["device"]["submission"], "stream")
 
 
 class Files(Runs):

@@ -82,7 +82,7 @@ class Test(Case):
 
     def test_emulated(self):
         """What was built with the emulated CUDA can't skip its tests."""
-        self.command("trainer_emulated", folder=os.path.join(self.folder, "build", "ci", "tests"))
+        self.command("trainer_emulated", folder=os.path.join(self.folder, "build", "ci"))
         self.assertEqual([line for line in self.start("test", "release", "ci", TRAINER_REQUIRE_DEVICES="cpu")
                           if line.startswith("none")], ["none none cpu", "none none cpu,emulated"])
 

@@ -224,7 +224,7 @@ extern const struct device_type cuda_device_type;
 
 static enum status set_up(struct cuda *cuda, const char *rest, const struct device_options *options,
     struct error *error) {
-    enum status status = cuda_choose(rest, options->automatic, cuda, error);
+    enum status status = cuda_choose(rest, options, cuda, error);
     if (status == STATUS_OK)
         status = set_options(cuda, options, error);
     if (status != STATUS_OK)

@@ -103,6 +103,9 @@ static enum status describe(
     snprintf(info->kernels, sizeof info->kernels, "CUDA C++ sm_%d%d, NVRTC %s", properties->major,
         properties->minor, version_text(cuda_compiler_version(), version));
     snprintf(info->platform, sizeof info->platform, "NVIDIA");
+    snprintf(info->address, sizeof info->address, "%04x:%02x:%02x",
+        (unsigned)properties->pciDomainID, (unsigned)properties->pciBusID,
+        (unsigned)properties->pciDeviceID);
     snprintf(info->driver, sizeof info->driver, "%sCUDA %s (runtime %s)", driver_version(release),
         version_text(driver, version), version_text(runtime, other));
     return cuda_library(info->library, sizeof info->library, error);
@@ -143,9 +146,10 @@ static const char *list_gpus(int count, char *text, size_t size) {
     return text;
 }
 
-/* Gives the number of the GPU that `rest` names, as in cuda_choose. */
-static enum status find_ordinal(
-    const char *rest, bool automatic, int *ordinal, const char **shortly, struct error *error) {
+/* Gives the number of the GPU that `rest` names, as in cuda_choose; number `turn` where it names
+ * none. */
+static enum status find_ordinal(const char *rest, int turn, bool automatic, int *ordinal,
+    const char **shortly, struct error *error) {
     int count = 0;
     char list[512];
     struct error none;
@@ -154,23 +158,26 @@ static enum status find_ordinal(
         return error_set(error, status, "%s%s%s", none.message,
             automatic ? "" : "; other devices of this build: ",
             automatic ? "" : device_list_others("cuda", list, sizeof list));
-    long wanted = 0; /* by default the runtime calls the fastest GPU 0 */
+    long wanted = 0; /* the runtime calls the fastest GPU 0 */
     if (rest && (!spec_numbers(rest, &wanted, 1) || wanted >= count))
         return error_set(error, STATUS_DEVICE,
             "cuda: '%s' is not the number of a GPU; there is: %s", rest,
             list_gpus(count, list, sizeof list));
-    *ordinal = (int)wanted;
+    *ordinal = rest ? (int)wanted : turn % count;
     return STATUS_OK;
 }
 
 enum status cuda_find(const char *rest, bool automatic, const char **shortly, struct error *error) {
     int ordinal;
-    return find_ordinal(rest, automatic, &ordinal, shortly, error);
+    return find_ordinal(rest, 0, automatic, &ordinal, shortly, error);
 }
 
-enum status cuda_choose(const char *rest, bool automatic, struct cuda *cuda, struct error *error) {
+enum status cuda_choose(const char *rest, const struct device_options *options, struct cuda *cuda,
+    struct error *error) {
     const char *shortly;
-    enum status status = find_ordinal(rest, automatic, &cuda->ordinal, &shortly, error);
+    const int turn = communicator_info(options->communicator)->local_rank;
+    enum status status =
+        find_ordinal(rest, turn, options->automatic, &cuda->ordinal, &shortly, error);
     if (status != STATUS_OK)
         return status;
     struct cudaDeviceProp properties;

@@ -4,10 +4,13 @@
 
 #include <stdlib.h>
 
+/* Two halves, which exchanges use in turn: what one has uploaded must stay as it is until the next
+ * wait, which is the download of the one after it. */
 struct gpu_exchange {
-    float *values;
+    float *values; /* [2, elements] */
     size_t elements;
     bool pinned;
+    int half; /* of the last exchange */
 };
 
 enum status exchange_reserve(struct gpu *gpu, size_t elements, struct error *error) {
@@ -18,12 +21,12 @@ enum status exchange_reserve(struct gpu *gpu, size_t elements, struct error *err
         return status;
     exchange_free(gpu);
     gpu->exchange = calloc(1, sizeof *gpu->exchange);
-    float *values = gpu->exchange ? memory_allocate(elements * sizeof *values) : NULL;
+    const size_t bytes = 2 * elements * sizeof *gpu->exchange->values;
+    float *values = gpu->exchange ? memory_allocate(bytes) : NULL;
     if (!values)
-        return error_memory(
-            error, "the exchange with other ranks", elements * sizeof *gpu->exchange->values);
-    *gpu->exchange = (struct gpu_exchange){
-        values, elements, device_pin(&gpu->base, values, elements * sizeof *values)};
+        return error_memory(error, "the exchange with other ranks", bytes);
+    *gpu->exchange =
+        (struct gpu_exchange){values, elements, device_pin(&gpu->base, values, bytes), 0};
     return STATUS_OK;
 }
 
@@ -38,11 +41,11 @@ void exchange_free(struct gpu *gpu) {
 }
 
 enum status exchange_run(struct gpu *gpu, struct view values, struct error *error) {
-    float *host = gpu->exchange->values;
+    gpu->exchange->half ^= 1;
+    float *host = gpu->exchange->values + (gpu->exchange->half ? gpu->exchange->elements : 0);
     enum status status = device_download(&gpu->base, values, host, error);
     if (status == STATUS_OK)
         status =
             communicator_sum(gpu->base.communicator, host, values.rows * values.columns, error);
-    /* The next exchange overwrites the memory only after it has waited for this upload. */
     return status == STATUS_OK ? gpu->driver->upload(gpu, values, host, error) : status;
 }

@@ -134,7 +134,7 @@ extern const struct device_type opencl_device_type;
 
 static enum status set_up(struct opencl *opencl, const char *rest,
     const struct device_options *options, struct error *error) {
-    enum status status = opencl_choose(rest, options->automatic, opencl, error);
+    enum status status = opencl_choose(rest, options, opencl, error);
     if (status == STATUS_OK)
         status = set_options(opencl, options, error);
     if (status == STATUS_OK)

@@ -348,12 +348,29 @@ static const struct place *named(
     return NULL;
 }
 
+/* From the best GPU on, the one that is `turn` usable GPUs of its platform further, counted round.
+ */
+static const struct place *take_turn(
+    const struct places *places, const struct place *best, int turn) {
+    const char *reason;
+    size_t p = (size_t)(best - places->places);
+    while (turn > 0 && best->rank == 2) {
+        p = (p + 1) % places->count;
+        const struct place *place = &places->places[p];
+        if (place->platform == best->platform && place->rank == best->rank &&
+            check_usable(place->id, &reason, NULL) == STATUS_OK && !reason)
+            turn--;
+    }
+    return &places->places[p];
+}
+
 static const struct place *choose(
-    const struct places *places, const char *rest, bool automatic, struct error *error) {
+    const struct places *places, const char *rest, int turn, bool automatic, struct error *error) {
     long numbers[2] = {-1, -1}; /* of platform and device; -1: any */
-    return !rest || !*rest || spec_numbers(rest, numbers, 2)
-               ? best_of(places, numbers[0], numbers[1], automatic, error)
-               : named(places, rest, error);
+    if (rest && *rest && !spec_numbers(rest, numbers, 2))
+        return named(places, rest, error);
+    const struct place *best = best_of(places, numbers[0], numbers[1], automatic, error);
+    return best && numbers[1] < 0 ? take_turn(places, best, turn) : best;
 }
 
 /* Adds to an error which drivers were left out; NULL is fine. */
@@ -364,13 +381,13 @@ static void add_left_out(struct error *error) {
 
 /* Finds the place of the device that opencl_choose takes. If there is none, *shortly says why in a
  * few words. */
-static enum status find_place(const char *rest, bool automatic, struct place *found,
+static enum status find_place(const char *rest, int turn, bool automatic, struct place *found,
     const char **shortly, struct error *error) {
     struct places places;
     enum status status = find_places(&places, error);
     *shortly = status == STATUS_OK ? "no GPU" : "no driver with hardware";
     const struct place *place =
-        status == STATUS_OK ? choose(&places, rest, automatic, error) : NULL;
+        status == STATUS_OK ? choose(&places, rest, turn, automatic, error) : NULL;
     if (place)
         *found = *place;
     else if (status == STATUS_OK)
@@ -386,7 +403,7 @@ static enum status find_place(const char *rest, bool automatic, struct place *fo
 enum status opencl_find(
     const char *rest, bool automatic, const char **shortly, struct error *error) {
     struct place place;
-    return find_place(rest, automatic, &place, shortly, error);
+    return find_place(rest, 0, automatic, &place, shortly, error);
 }
 
 /* Adds to a device's warning which drivers were left out, because one of theirs may have been
@@ -398,16 +415,28 @@ static void warn_of_left_out(struct device_info *info) {
         !info->warning[0] && lines[0] ? lines + strlen("; ") : lines);
 }
 
-enum status opencl_choose(
-    const char *rest, bool automatic, struct opencl *opencl, struct error *error) {
+/* Where the device is on its host's bus, if its driver tells (cl_khr_pci_bus_info). */
+static void find_address(cl_device_id id, char *address, size_t size) {
+    struct {
+        cl_uint domain, bus, device, function;
+    } place;
+    enum { PCI_BUS_INFO = 0x410F }; /* CL_DEVICE_PCI_BUS_INFO_KHR, which older headers lack */
+    if (opencl_device_info(id, PCI_BUS_INFO, &place, sizeof place, NULL) == STATUS_OK)
+        snprintf(address, size, "%04x:%02x:%02x", place.domain, place.bus, place.device);
+}
+
+enum status opencl_choose(const char *rest, const struct device_options *options,
+    struct opencl *opencl, struct error *error) {
     struct device_info *info = &opencl->gpu.base.info;
     struct place place;
     const char *shortly;
-    enum status status = find_place(rest, automatic, &place, &shortly, error);
+    const int turn = communicator_info(options->communicator)->local_rank;
+    enum status status = find_place(rest, turn, options->automatic, &place, &shortly, error);
     if (status != STATUS_OK)
         return status;
     opencl->id = place.id;
     status = describe(place.id, info, error);
+    find_address(place.id, info->address, sizeof info->address);
     warn_of_left_out(info);
     return status;
 }

@@ -13,10 +13,11 @@ enum status opencl_find(
 /* Chooses the device that `rest` names. `rest` is what follows "opencl:" in the spec: the numbers P
  * or P:D of a platform and a device, a part of exactly one device's name, or NULL for the best
  * device. The best is a GPU; next comes an accelerator; last comes a CPU, or a renderer that
- * computes on one. With `automatic`, only a GPU will do. Fills base.info and id. STATUS_DEVICE,
+ * computes on one. Of several GPUs that `rest` may mean, ranks on the same host take one after
+ * another. With options->automatic, only a GPU will do. Fills base.info and id. STATUS_DEVICE,
  * saying which devices there are, when none fits. */
-enum status opencl_choose(
-    const char *rest, bool automatic, struct opencl *opencl, struct error *error);
+enum status opencl_choose(const char *rest, const struct device_options *options,
+    struct opencl *opencl, struct error *error);
 
 /* Copies what clGetDeviceInfo says to the `size` bytes at `value`. A longer text is cut. */
 enum status opencl_device_info(
