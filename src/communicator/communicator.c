@@ -63,7 +63,7 @@ static enum status choose(const struct launcher *launcher, enum communicator_lib
 /* Opens a module's file in a folder or where its modules are installed from there; adds to `error`
  * why not. Open MPI's own plug-ins look for its functions among those that everybody sees. */
 static void *open_near(const char *folder, const char *file, struct error *error) {
-    static const char *const places[] = {"", "/trainer", "/" TRAINER_MODULES_FROM_PROGRAM};
+    static const char *const places[] = {"", "/trainer", TRAINER_MODULES_FROM_PROGRAM};
     void *handle = NULL;
     for (size_t p = 0; p < sizeof places / sizeof *places && !handle; p++) {
         char path[2 * PATH_MAX];

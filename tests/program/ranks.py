@@ -1,9 +1,9 @@
 """Ranks train together as one process would, and end together, whatever happens to one of them.
 
-  ranks.py TRAINER LIBRARY MPIRUN all|some [EMULATED]
+  ranks.py TRAINER LIBRARY MPIRUN all|some|threads [EMULATED]
 
-LIBRARY is openmpi or mpich, and MPIRUN its launcher. `some` is for a build with a sanitizer. EMULATED is the program
-with two GPUs that are emulated.
+LIBRARY is openmpi or mpich, and MPIRUN its launcher. `some` and `threads`, that is ranks of several threads, are for
+builds with sanitizers. EMULATED is the program with two GPUs that are emulated.
 """
 import json
 import os
@@ -18,7 +18,8 @@ from common import Runs, record
 from fixtures.cifar import make_folder
 from fixtures.patience import PATIENCE
 
-LIBRARY, MPIRUN, SANITIZED = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1) == "some"
+LIBRARY, MPIRUN, EXTENT = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+SANITIZED = EXTENT != "all"
 EMULATED = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]) else None
 # Ten batches of 100, the last of which lacks 50: no number of ranks but 1, 2 and 4 divides a batch.
 BASE = ("--data", "synthetic", "--samples", 950, "--batch-size", 100, "--epochs", 2, "--threads", 1,
@@ -144,6 +145,18 @@ class Gpus(Runs):
         for mine, other in zip(figures(found), figures(alone), strict=True):
             self.assertLess(abs(mine - other), 1e-6)
         self.assertEqual(found["device"]["submission"], "stream")
+
+
+class Threads(Runs):
+    """One thread of a team exchanges, whichever it is."""
+
+    def test_teams(self):
+        alone = record(*BASE)
+        found = ranked(2, *BASE, "--threads", 2, "--shuffle")
+        self.assertEqual(found["device"]["threads"], 2)
+        found = ranked(2, *BASE, "--threads", 2)
+        for mine, other in zip(figures(found), figures(alone), strict=True):
+            self.assertLess(abs(mine - other), 1e-6)
 
 
 class Files(Runs):
@@ -363,4 +376,6 @@ class Signals(Runs):
 
 
 if __name__ == "__main__":
+    if EXTENT == "threads":
+        sys.argv.append("Threads")
     unittest.main()
