@@ -33,7 +33,7 @@ static enum status train(struct run *run, struct error *error) {
 }
 
 static enum status measure_peak(struct run *run, struct error *error) {
-    enum status status = run_begin(run, error);
+    enum status status = run_agree(run, run_begin(run, error), error);
     if (status == STATUS_OK)
         status = run_open_device(run, error);
     if (status == STATUS_OK)

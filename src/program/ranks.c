@@ -16,26 +16,6 @@ static void end_late(void *context, struct communicator *communicator, const cha
     communicator_abort(communicator, STATUS_FAILED);
 }
 
-/* Checks what ranks can't do. */
-static enum status check_ranked(
-    const struct options *options, struct communicator *communicator, struct error *error) {
-    const int ranks = communicator_ranks(communicator);
-    if (ranks == 1)
-        return STATUS_OK;
-    if (options->action == ACTION_PEAK)
-        return error_set(error, STATUS_USAGE,
-            "--peak measures the device of one process: start it without %d ranks", ranks);
-    if (strcmp(options->step, "fused") == 0)
-        return error_set(error, STATUS_USAGE,
-            "--step fused: ranks exchange gradients within a step, so theirs are separate");
-    if (strcmp(options->submission, "auto") != 0 && strcmp(options->submission, "stream") != 0)
-        return error_set(error, STATUS_USAGE,
-            "--submission %s: the host exchanges the ranks' gradients in every step, so their work "
-            "is a stream",
-            options->submission);
-    return STATUS_OK;
-}
-
 enum status ranks_join(
     struct options *options, struct run *run, enum status status, struct error *error) {
     const struct communicator_options wanted = {
@@ -56,9 +36,26 @@ enum status ranks_join(
     }
     options->plan.communicator = run->communicator;
     options->shape.ranked = communicator_ranks(run->communicator) > 1;
-    if (status == STATUS_OK)
-        status = check_ranked(options, run->communicator, error);
     return communicator_agree(run->communicator, status, error);
+}
+
+enum status ranks_check_options(
+    const struct communicator *communicator, const struct options *options, struct error *error) {
+    const int ranks = communicator_ranks(communicator);
+    if (ranks == 1)
+        return STATUS_OK;
+    if (options->action == ACTION_PEAK)
+        return error_set(error, STATUS_USAGE,
+            "--peak measures the device of one process: start it without %d ranks", ranks);
+    if (strcmp(options->step, "fused") == 0)
+        return error_set(error, STATUS_USAGE,
+            "--step fused: ranks exchange gradients within a step, so theirs are separate");
+    if (strcmp(options->submission, "auto") != 0 && strcmp(options->submission, "stream") != 0)
+        return error_set(error, STATUS_USAGE,
+            "--submission %s: the host exchanges the ranks' gradients in every step, so their work "
+            "is a stream",
+            options->submission);
+    return STATUS_OK;
 }
 
 /* --- Comparing --- */

@@ -11,6 +11,11 @@
 enum status ranks_join(
     struct options *options, struct run *run, enum status status, struct error *error);
 
+/* STATUS_USAGE when the options, also those of a run that is resumed, ask for what several ranks
+ * can't do. */
+enum status ranks_check_options(
+    const struct communicator *communicator, const struct options *options, struct error *error);
+
 /* STATUS_USAGE, naming the rank, the option and both values, when an option of some rank is not
  * that of rank 0; or when it is another commit of the program. The folder of the data may differ.
  */

@@ -51,7 +51,9 @@ enum status run_begin(struct run *run, struct error *error) {
     record_stamp(&run->record);
     environment_set(options->device);
     const struct device_options wanted = device_wanted(run);
-    enum status status = device_find(options->device, &wanted, error);
+    enum status status = ranks_check_options(run->communicator, options, error);
+    if (status == STATUS_OK)
+        status = device_find(options->device, &wanted, error);
     if (status == STATUS_OK && options->action == ACTION_TRAIN)
         status = training_check_host(&options->shape, &cifar10_format, count_images(options),
             communicator_info(run->communicator)->local_ranks, error);

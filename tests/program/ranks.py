@@ -224,6 +224,8 @@ class Ends(Runs):
         self.check(2, "--epochs 'x'", launch(3, "--epochs", "x"))
         self.check(2, "too many for batches of 2", launch(3, *BASE, "--batch-size", 2))
         self.check(2, "--peak measures the device of one process", launch(2, "--peak"))
+        self.check(2, "--submission graph: the host exchanges", launch(2, *BASE, "--submission", "graph"))
+        self.check(2, "--step fused: ranks exchange", launch(2, *BASE, "--step", "fused"))
         self.check(3, "device 'nothing' is not here", launch(2, "--device", "nothing"))
         self.check(6, "nowhere", launch(2, *BASE, "--init", self.path("nowhere")))
 
