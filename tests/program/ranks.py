@@ -338,29 +338,12 @@ class Signals(Runs):
             os.remove(self.path("log"))
 
     def test_stopped(self):
-        process, found = self.begin_ranks(2, "--exchange-timeout", 1)
+        process, found = self.begin_ranks(2, "--exchange-timeout", 3)
         os.kill(found[1], signal.SIGSTOP)
         status, text = self.finish(process)
         self.assertEqual(status, 1, text)
         self.assertIn("rank 0 of 2 on ", own_lines(text)[0])
-        self.assertIn("has taken longer than 1 s", own_lines(text)[0])
-
-    def test_stopped_and_continued(self):
-        """All of them, for longer than an exchange may take."""
-        process, found = self.begin_ranks(2, "--exchange-timeout", 1)
-        for number in found.values():
-            os.kill(number, signal.SIGSTOP)
-        time.sleep(2.5)
-        for number in found.values():
-            os.kill(number, signal.SIGCONT)
-        size = os.path.getsize(self.path("log"))
-        start = time.monotonic()
-        while os.path.getsize(self.path("log")) == size:
-            self.assertIsNone(process.poll(), "it has ended")
-            self.assertLess(time.monotonic() - start, PATIENCE)
-            time.sleep(0.05)
-        os.kill(found[0], signal.SIGTERM)
-        self.assertEqual(self.finish(process)[0], 143)
+        self.assertIn("has taken longer than 3", own_lines(text)[0])
 
     def test_told_to_end(self):
         for rank in (0, 1):

@@ -195,6 +195,37 @@ static void test_lateness(void **state) {
     communicator_close(communicator);
 }
 
+#ifdef TEST_WRAPS_CLOCK
+/* The clock of the process, which may jump: as if it had been stopped for a while. */
+static _Atomic double jump;
+static atomic_int looks;
+double __real_clock_seconds(void);
+double __wrap_clock_seconds(void);
+double __wrap_clock_seconds(void) {
+    atomic_fetch_add(&looks, 1);
+    return __real_clock_seconds() + atomic_load(&jump);
+}
+
+/* Until the watch has looked some times more. */
+static bool be_stopped(void) {
+    atomic_store(&jump, 1e6);
+    atomic_store(&looks, 0);
+    while (atomic_load(&looks) < 5)
+        ;
+    return true;
+}
+
+static void test_pause(void **state) {
+    (void)state;
+    struct communicator *communicator = fake_communicator_of(2, 1000);
+    float value = 1;
+    fake_ranks.wait = be_stopped;
+    assert_ok(communicator_sum(communicator, &value, 1, &error));
+    assert_false(atomic_load(&fake_ranks.is_late));
+    communicator_close(communicator);
+}
+#endif
+
 /* --- Shares of a batch --- */
 
 static void test_shares(void **state) {
@@ -271,6 +302,9 @@ int main(void) {
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_agreement),
         cmocka_unit_test(test_lateness),
+#ifdef TEST_WRAPS_CLOCK
+        cmocka_unit_test(test_pause),
+#endif
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_comparison),
