@@ -21,6 +21,8 @@ OTHERS = {  # of every key of an identity
     "device.precision": "tf32", "device.library": "FakeBLAS 1.1", "device.platform": "Fake platform",
     "device.driver": "2.0", "device.environment": {"OMP_WAIT_POLICY": "passive"},
     "dataset.name": "synthetic", "dataset.train": 40000, "dataset.fingerprint": "00000000000000aa"}
+OTHER_RANKS = {  # and of one of several ranks
+    "ranks.count": 3, "ranks.hosts": 2, "ranks.library": "MPICH 4.0.2", "sweep.launcher": "mpirun --bind-to none"}
 
 
 def changed(record, **values):
@@ -49,7 +51,7 @@ class Comparable(unittest.TestCase):
         return lines
 
     def test_every_key(self):
-        self.assertEqual(sorted(path.replace(".", " ") for path in OTHERS),
+        self.assertEqual(sorted(path.replace(".", " ") for path in (*OTHERS, *OTHER_RANKS)),
                          sorted(records.identity(fake.run())))
         for path, value in OTHERS.items():
             with self.subTest(path=path):
@@ -59,6 +61,15 @@ class Comparable(unittest.TestCase):
                     self.assertEqual(len(set(self.shown(machine))), 2, self.shown(machine))
                 (change,) = records.changes(*(records.identity(row.runs[0]) for row in machine.rows))
                 self.assertIn(f"{path.replace('.', ' ')} {value!r}, was ", change)
+
+    def test_ranks(self):
+        first = {**fake.run(ranks=fake.ranked(2)), "sweep": {"launcher": "mpirun"}}
+        for path, value in OTHER_RANKS.items():
+            with self.subTest(path=path):
+                machine = self.machine([first, fake.changed({**first, "time": fake.stamp()}, path, value),
+                                        {**first, "time": fake.stamp()}])
+                self.assertEqual(sorted(len(row.runs) for row in machine.ranked), [1, 2])
+                self.assertEqual(len(set(map(str, tables.strong_scaling_table(machine).rows))), 2)
 
     def test_peaks(self):
         for path, value in OTHERS.items():

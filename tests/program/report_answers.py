@@ -389,6 +389,7 @@ class Places(Case):
             "shapes": "Each device and peer at its best. Peers are dashed. Hollow marks: on a CPU, what could "
                       "run on a GPU, too.",
             "threads": "Peers are dashed. On the straight line, each thread would be worth as much as the first.",
+            "ranks": "On the straight line, each rank would be worth as much as the first.",
             "phases": "Medians of each phase. Shares too narrow for a label are in the table.",
             "targets": "Thin: each run, of a seed of its own. Strong: the median after each epoch, as long as half of "
                        "the runs go on. Peers are dashed.",

@@ -5,7 +5,7 @@ import itertools
 import math
 import shlex
 
-from . import published, records
+from . import published, ranks, records
 from .rows import BENCHMARK
 from .tables import Table, layers_text, scaled, speed_up, target_text, workload_text
 from .words import clean, listed, number, percent, plural
@@ -202,7 +202,68 @@ def best_scaling(variants):
     return [(row.threads, speed_up(rows, row)) for row in rows]
 
 
-# --- 4: what is the time spent on? ---
+# --- 4: what do more ranks give? ---
+
+# `weak`: whether the scaling is. `lines`: {label: [Gain, ...]}
+RanksPanel = collections.namedtuple("RanksPanel", "workload batch weak lines remark")
+
+
+def ranks_of(machine):
+    title = "Speed-up by ranks"
+    panels = []
+    for weak, batch_of in ((False, ranks.of_all), (True, ranks.of_each)):
+        found = {}
+        for scaling in ranks.scalings(machine, batch_of):
+            found.setdefault(scaling[:2], {}).setdefault(scaling.label, []).append(scaling)
+        for (workload, batch), lines in found.items():
+            best = {label: min(same, key=lambda one: (-len(one.gains), min(gain.row.epoch[0] for gain in one.gains)))
+                    for label, same in lines.items()}
+            panels.append(RanksPanel(workload, batch, weak, {label: one.gains for label, one in best.items()},
+                                     f"Layers {workload_text(workload)}. Exchange: "
+                                     + "; ".join(map(ranks.exchange_words, best.values()))))
+    if not panels:
+        return Answer("ranks", title, missing="One rank and several with as many threads each have not been measured.",
+                      command=command(machine, "--device", "cpu", "--ranks", "1,2,4", "--threads", "1"))
+    said = [f"{ranks_head(panel)}. " + "; ".join(ranks_gain(panel, *line) for line in panel.lines.items())
+            + f". {panel.remark}." for panel in panels]
+    drawn = f" Drawn are the first {PANELS} of {len(panels)} sorts of batches." if len(panels) > PANELS else ""
+    lines = [(workload_text(panel.workload), ranks_batch(panel), label, str(one.row.ranks), number(one.times),
+              percent(one.efficiency), percent(one.row.exchange[0]))
+             for panel in panels for label, gains in panel.lines.items() for one in gains]
+    table = Table(f"Speed-up against one rank on {machine.name}",
+                  ("layers", "batch", "device", "ranks", "speed-up", "efficiency", "exchange"), lines,
+                  left=("layers", "batch", "device"), heads=("layers", "batch", "device", "ranks"), grouped=3)
+    headline = f"{ranks_gain(panels[0], *next(iter(panels[0].lines.items())))}.{drawn}"
+    return Answer("ranks", title, headline, " ".join(said), table, panels[:PANELS])
+
+
+def ranks_batch(panel):
+    return f"{panel.batch:,.6g}" + " for each rank" * panel.weak
+
+
+def ranks_head(panel):
+    return f"Batches of {ranks_batch(panel)}: {'weak' if panel.weak else 'strong'} scaling"
+
+
+def ranks_gain(panel, label, gains):
+    last = gains[-1]
+    what = "times the samples/s" if panel.weak else "times as fast"
+    return f"{label}: {number(last.times)} {what} with {plural(last.row.ranks, 'rank')} as with one"
+
+
+def unpaid(machine):
+    """Sentences: where more ranks don't pay."""
+    return [f"{more.series} with layers {workload_text(more.workload)} and batches of {more.workload.batch:,}: "
+            f"{ranks_text(more)} don't pay, as an epoch takes {number(more.epoch[0])} s, and with {ranks_text(fewer)} "
+            f"{number(fewer.epoch[0])} s. {percent(more.exchange[0])} of it is exchange."
+            for fewer, more in ranks.unpaid(machine)]
+
+
+def ranks_text(row):
+    return plural(row.ranks, "rank") + ("" if row.threads is None else f" of {plural(row.threads, 'thread')}")
+
+
+# --- 5: what is the time spent on? ---
 
 Share = collections.namedtuple("Share", "row wall shares")  # shares: {phase: 0 to 1}
 
@@ -231,7 +292,7 @@ def phases(machine):
     return Answer("phases", title, headline, reading, table, shares)
 
 
-# --- 5: how soon is what learnt? ---
+# --- 6: how soon is what learnt? ---
 
 Curve = collections.namedtuple("Curve", "row points")  # points: [(seconds since the first epoch, loss), ...]
 
@@ -261,7 +322,7 @@ def losses(machine):
     return Answer("losses", title, headline, reading, table, curves)
 
 
-# --- 6: how soon is it good? ---
+# --- 7: how soon is it good? ---
 
 # `targets` are the soonest of each series, and have the same workload.
 Chase = collections.namedtuple("Chase", "workload targets remark")
@@ -330,4 +391,4 @@ def compared(own, peer):
 
 
 QUESTIONS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses,
-             "targets": targets}
+             "targets": targets, "ranks": ranks_of}

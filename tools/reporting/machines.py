@@ -6,7 +6,7 @@ import statistics
 
 from . import records
 from .rows import PEERS, Row, Target, configuration, is_aimed, is_gpu, subject, usual_images, variant_of, where_of
-from .words import clean, unique_texts
+from .words import clean, plural, unique_texts
 
 Refused = collections.namedtuple("Refused", "where reason")
 Unmeasured = collections.namedtuple("Unmeasured", "where what status error")
@@ -33,20 +33,25 @@ class Machine:
         self.commits = collections.Counter(record["commit"] for record in current).most_common()
         runs = [record for record in current if not records.is_peak(record)]
         usual = usual_images(runs)
+        alone = [run for run in runs if not records.ranks_of(run)]
         self.rows = sorted(Row(same, usual) for same in grouped(
-            [run for run in runs if not is_aimed(run)], configuration))
-        self.targets = sorted(Target(same, usual) for same in grouped(filter(is_aimed, runs), variant_of))
+            [run for run in alone if not is_aimed(run)], configuration))
+        self.targets = sorted(Target(same, usual) for same in grouped(filter(is_aimed, alone), variant_of))
+        # Of these other questions are asked. Nothing that is measured of a process alone is compared with them.
+        self.ranked = sorted(((Target if is_aimed(same[0]) else Row)(same, usual) for same in grouped(
+            filter(records.ranks_of, runs), variant_of)), key=lambda row: (row.epoch[0], configuration(row.runs[0])))
         peaks = [record for record in current if records.is_peak(record)]
         self.peaks = sorted(map(make_peak, grouped(peaks, configuration)),
                             key=lambda peak: -peak.gflops[0])
         # A peer knows less of its host than the program does.
-        everything = self.rows + self.targets
+        everything = self.rows + self.targets + self.ranked
         self.hosts = unique_hosts([row for row in everything if row.own] or everything)
-        for row in everything:
+        for row in self.rows + self.targets:
             row.share_of_peak, row.of_peak = self.share_of_peak(row)
         for row in everything:
             row.hardware = self.hardware(row.hardware, row.gpu, row.kind)
-        for alike in grouped(everything, lambda row: (row.workload, row.backend, row.threads, row.hardware)):
+        for alike in grouped(everything, lambda row: (row.workload, row.backend, row.threads, row.hardware,
+                                                      row.ranks, row.hosts, row.mpi)):
             tell_apart(alike)
         self.name_series(everything)
 
@@ -158,7 +163,7 @@ class Machine:
 
     @property
     def gpus(self):
-        return unique(row.device["name"] for row in self.rows + self.targets if row.gpu)
+        return unique(row.device["name"] for row in self.rows + self.targets + self.ranked if row.gpu)
 
 
 def unique(values):
@@ -204,26 +209,34 @@ def unique_hosts(rows):
 
 
 def asked(record):
-    """(peer, mode, [option, value, ...]) of what tools/sweep was to measure, as far as it is known."""
+    """(peer, mode, [option, value, ...], number of ranks or None) of what tools/sweep was to measure, as far as it
+    is known."""
     sweep = record.get("sweep")
     sweep = sweep if isinstance(sweep, dict) else {}
     peer, mode = (sweep[name] if isinstance(sweep.get(name), str) else None for name in ("peer", "mode"))
     options = sweep.get("options")
-    return peer, mode, [str(word) for word in options] if isinstance(options, list) else []
+    ranks = sweep.get("ranks")
+    return (peer, mode, [str(word) for word in options] if isinstance(options, list) else [],
+            ranks if records.is_count(ranks) else None)
 
 
 def what_of(record):
     """What could not be measured, in words."""
-    peer, mode, options = asked(record)
-    return " ".join([PEERS.get(peer, peer)] * bool(peer) + [mode] * bool(mode) + options) or "-"
+    peer, mode, options, ranks = asked(record)
+    words = [PEERS.get(peer, peer)] * bool(peer) + [mode] * bool(mode)
+    if ranks:
+        words.append(f"{plural(ranks, 'rank')} of")
+    return " ".join(words + options) or "-"
 
 
 def later_success(unmeasured, record):
     """Whether the record is of what had not been measured before."""
-    peer, mode, options = asked(unmeasured)
-    peer_then, mode_then, options_then = asked(record)
+    peer, mode, options, ranks = asked(unmeasured)
+    peer_then, mode_then, options_then, ranks_then = asked(record)
     pairs, pairs_then = (set(zip(one[::2], one[1::2])) for one in (options, options_then))
+    # A device that was not here was so for any number of ranks.
     return (peer == peer_then and mode in (None, mode_then) and bool(pairs) and pairs <= pairs_then
+            and (ranks == ranks_then or unmeasured["status"] == "absent")
             and str(unmeasured.get("time")) < record["time"])
 
 

@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from . import published, tables, texts
-from .answers import QUESTIONS
+from .answers import QUESTIONS, unpaid
 from .plots import drawn
 from .words import html
 
@@ -35,4 +35,5 @@ def page(machines):
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     pages.filters["code"] = code
     return pages.get_template("page.html").render(
-        machines=machines, published=published, texts=texts, tables=tables, questions=QUESTIONS, drawn=plots)
+        machines=machines, published=published, texts=texts, tables=tables, questions=QUESTIONS, drawn=plots,
+        unpaid=unpaid)

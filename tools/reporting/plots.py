@@ -4,7 +4,7 @@ import math
 from matplotlib.patches import Rectangle
 
 from . import published, records
-from .answers import at_best, hidden
+from .answers import at_best, hidden, ranks_head
 from .drawing import (GRID, PAGE, QUIET, SENTINELS, SIZES, TEXT, Sheet, fitted, fixed, logarithmic, look,
                       plain, settings, spread_out, svg, width_of, wrapped)
 from .tables import workload_text
@@ -181,25 +181,42 @@ def threads(panels, wide, machine):
              for panel in panels]
     sheet = Panels(heads, {STRAIGHT}.union(*(panel.lines for panel in panels)), wide)
     for axes, panel in zip(sheet.axes, panels):
-        counts = sorted({count for points in panel.lines.values() for count, _ in points})
-        most, best = counts[-1], max(max(times for _, times in points) for points in panel.lines.values())
-        least = min(min(times for _, times in points) for points in panel.lines.values())
-        if most > 8:
-            logarithmic(axes.xaxis, 0.9, most * 1.1, ticks=counts, room=18)
-            logarithmic(axes.yaxis, min(0.9, least * 0.9), max(most, best) * 1.1, ticks=counts, room=14)
-        else:
-            axes.set_xlim(0, most * 1.04)
-            axes.set_ylim(0, max(most, best) * 1.06)
-            fixed(axes.xaxis, counts, "", axes.get_window_extent().width, 12)
-            fixed(axes.yaxis, list(range(0, most + 1, 1 if most <= 4 else 2)), "", Panels.HEIGHT, 14)
-        axes.grid()
+        draw_scaling(sheet, axes, panel.lines, rows)
         axes.set_xlabel("threads")
         axes.set_ylabel("times as fast as one")
-        axes.plot([1, most], [1, most], color=QUIET, linestyle=(0, (5, 3)), linewidth=1.2)
-        ends = [(most, most, STRAIGHT, TEXT)]
-        for series, points in panel.lines.items():
-            ends.append((*points[-1], series, draw_line(axes, points, rows[series])))
-        sheet.label_ends(axes, ends)
+    return sheet.sheet
+
+
+def draw_scaling(sheet, axes, lines, rows):
+    """Lines of (count, times) against the straight line, on which each of the count is worth as much as the first;
+    `rows` are what they look like."""
+    counts = sorted({count for points in lines.values() for count, _ in points})
+    most, best = counts[-1], max(max(times for _, times in points) for points in lines.values())
+    least = min(min(times for _, times in points) for points in lines.values())
+    if most > 8:
+        logarithmic(axes.xaxis, 0.9, most * 1.1, ticks=counts, room=18)
+        logarithmic(axes.yaxis, min(0.9, least * 0.9), max(most, best) * 1.1, ticks=counts, room=14)
+    else:
+        axes.set_xlim(0, most * 1.04)
+        axes.set_ylim(0, max(most, best) * 1.06)
+        fixed(axes.xaxis, counts, "", axes.get_window_extent().width, 12)
+        fixed(axes.yaxis, list(range(0, most + 1, 1 if most <= 4 else 2)), "", Panels.HEIGHT, 14)
+    axes.grid()
+    axes.plot([1, most], [1, most], color=QUIET, linestyle=(0, (5, 3)), linewidth=1.2)
+    ends = [(most, most, STRAIGHT, TEXT)]
+    for name, points in lines.items():
+        ends.append((*points[-1], name, draw_line(axes, points, rows[name])))
+    sheet.label_ends(axes, ends)
+
+
+def ranks(panels, wide, _):
+    sheet = Panels([(ranks_head(panel), panel.remark) for panel in panels],
+                   {STRAIGHT}.union(*(panel.lines for panel in panels)), wide)
+    for axes, panel in zip(sheet.axes, panels):
+        lines = {label: [(one.row.ranks, one.times) for one in gains] for label, gains in panel.lines.items()}
+        draw_scaling(sheet, axes, lines, {label: gains[0].row for label, gains in panel.lines.items()})
+        axes.set_xlabel("ranks")
+        axes.set_ylabel("times the samples/s of one" if panel.weak else "times as fast as one")
     return sheet.sheet
 
 
@@ -336,7 +353,7 @@ def targets(chases, wide, _):
 
 
 DRAWERS = {"epochs": epochs, "shapes": shapes, "threads": threads, "phases": phases, "losses": losses,
-           "targets": targets}
+           "targets": targets, "ranks": ranks}
 
 
 def drawn(answer, machine, prefix):

@@ -21,7 +21,7 @@ WALL_TOLERANCE = 0.02
 MEAN_TOLERANCE = 0.01
 OWN_KINDS = ("cpu", "cuda", "opencl", "reference")
 PHASES = ("setup", "load", "open", "batching", "epochs", "release", "evaluate")
-BESIDE = ("warm_up", "validate", "checkpoint")  # with these they add up to "wall"
+BESIDE = ("warm_up", "validate", "compare", "checkpoint")  # with these they add up to "wall"
 MAY_LACK = ("setup", "release", "evaluate")  # a program may have nothing to do there
 OPTIONS = ("epochs", "batch_size", "layers", "activation", "learning_rate", "color", "tail", "batches")
 UNMEASURED = ("failed", "absent")
@@ -36,7 +36,9 @@ EARLY = ("target", "patience")  # ends of a run, before its last epoch
 IDENTITY = {"host": ("name", "cpu", "cores", "os"),
             "device": ("kind", "name", "spec", "threads", "precision", "library", "platform", "driver",
                        "environment"),
-            "dataset": ("name", "train", "fingerprint")}
+            "dataset": ("name", "train", "fingerprint"),
+            "ranks": ("count", "hosts", "library"),
+            "sweep": ("launcher",)}  # which may bind ranks to cores, or send them to other hosts
 
 
 # --- Reading ---
@@ -116,7 +118,7 @@ def refusal(record):
     """Why a run or a peak is not to be counted, in words; None where nothing is wrong with it."""
     checks = (check_schema, check_status, check_origin, check_device)
     checks += (check_peak,) if is_peak(record) else (check_config, check_recipe, check_dataset, check_epochs,
-                                                     check_target, check_wall)
+                                                     check_target, check_wall, check_ranks)
     for check in checks:
         reason = check(record)
         if reason:
@@ -288,7 +290,33 @@ def check_wall(record):
     return None
 
 
+def check_ranks(record):
+    ranks = record.get("ranks")
+    if ranks is None:
+        return None
+    if not isinstance(ranks, dict) or not all(is_count(ranks.get(key)) for key in ("count", "hosts")):
+        return f"its ranks are {ranks!r}"
+    if not isinstance(ranks.get("library"), str):
+        return f"the library of its ranks is no text ({ranks.get('library')!r})"
+    for name in ("computing", "exchanging"):
+        median = part(ranks, name).get("median")
+        if not is_number(median) or median < 0:
+            return f"its ranks were {name} for {median!r} s"
+    return None
+
+
 # --- Figures of a record that nothing is wrong with ---
+
+def ranks_of(record):
+    """How many; None of a process alone, which is another thing than one rank of a launcher."""
+    return part(record, "ranks").get("count")
+
+
+def exchange_of(record):
+    """The share of its epochs in which the median rank exchanged, or waited for others to do so."""
+    exchanging, computing = (record["ranks"][name]["median"] for name in ("exchanging", "computing"))
+    return exchanging / (exchanging + computing) if exchanging else 0.0
+
 
 def mean_epoch(record):
     return math.fsum(record["seconds"]["epochs"]) / len(record["seconds"]["epochs"])

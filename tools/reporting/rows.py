@@ -26,7 +26,14 @@ def subject(record):
     """The configuration as its user asked for it: another version of a library, a driver or the system, or
     another outcome where multiplications were timed ("own 3, clblast 2"), is news of the same thing."""
     device = {**without_counts(record["device"]), "library": None, "driver": None}
-    return variant_of({**record, "device": device, "host": {**record["host"], "os": None}})
+    ranks = records.part(record, "ranks")
+    ranks = {**ranks, "library": mpi_of(record)} if ranks else None
+    return variant_of({**record, "device": device, "ranks": ranks, "host": {**record["host"], "os": None}})
+
+
+def mpi_of(record):
+    """The MPI by which ranks met, without its version: "Open MPI"."""
+    return re.sub(r"\s+v?\d.*", "", records.part(record, "ranks").get("library") or "")
 
 
 def without_counts(device):
@@ -93,6 +100,10 @@ class Row:
             tuple(config["layers"]), config["batch_size"], config["learning_rate"], config["activation"],
             config["color"], config["tail"], self.dataset["name"], self.dataset["train"],
             bool(config.get("shuffle")), images_of(self.dataset, usual), records.recipe(config))
+        self.ranks = records.ranks_of(first)
+        self.hosts = records.part(first, "ranks").get("hosts")  # that they were on
+        self.mpi = records.part(first, "ranks").get("library")
+        self.exchange = records.median_and_spread(list(map(records.exchange_of, runs))) if self.ranks else None
         self.means = [records.mean_epoch(run) for run in runs]
         self.epoch = records.median_and_spread(self.means)
         self.load = self.phase("load")

@@ -1,7 +1,7 @@
 """The report's tables as Markdown: the README.md of a folder of results."""
 import re
 
-from . import published, tables, texts
+from . import answers, published, tables, texts
 from .words import markdown, markdown_item
 
 
@@ -16,10 +16,11 @@ def words(text):
 def section(machine):
     parts = [f"## {markdown(machine.name)}", markdown(texts.facts(machine)), markdown(texts.counted(machine))]
     for table in (tables.benchmark_table, tables.shapes_table, tables.targets_table, tables.threads_table,
-                  tables.peaks_table):
+                  tables.strong_scaling_table, tables.weak_scaling_table, tables.peaks_table):
         table = table(machine)
         if table:
             parts.append(table.markdown())
+    parts += map(markdown, answers.unpaid(machine))
     if machine.warnings:
         parts += ["Warnings while it was measured:",
                   "\n".join(map(markdown_item, texts.warned(machine)))]

@@ -3,7 +3,7 @@ once it is made."""
 import itertools
 import re
 
-from . import published
+from . import published, ranks
 from .rows import BENCHMARK
 from .words import clean, markdown, number, percent, plural, spread
 
@@ -240,6 +240,59 @@ def threads_table(machine):
                   "of the straight line", "hardware"), lines,
                  left=("layers", "hardware", "backend"), heads=("layers", "batch", "backend", "threads"),
                  common=("hardware",), grouped=3)
+
+
+def gain_text(one):
+    """Speed-up and efficiency."""
+    return number(one.times), percent(one.efficiency)
+
+
+def strong_scaling_table(machine):
+    """All rows of ranks: with the same batch, however many share it."""
+    lines = []
+    for one in ranks.gains(machine, ranks.of_all):
+        row = one.row
+        lines.append((workload_text(row.workload), f"{row.workload.batch:,}", row.series, threads_text(row),
+                      str(row.ranks), str(row.hosts), spread(row.epoch), *gain_text(one), exchange_text(row),
+                      runs_text(row), f"{row.samples_per_second:,.0f}", row.mpi, row.backend, row.hardware))
+    if not lines:
+        return None
+    return Table(
+        f"Ranks on {machine.name}, strong scaling",
+        ("layers", "batch", "device", "threads", "ranks", "hosts", "mean epoch, s", "speed-up", "efficiency",
+         "exchange", "runs × epochs", "samples/s", "MPI", "backend", "hardware"), lines,
+        left=("layers", "device", "MPI", "backend", "hardware"),
+        heads=("layers", "batch", "device", "threads", "ranks"), common=("hosts", "MPI", "hardware"), grouped=2,
+        note="The batch is that of all ranks together, the threads are those of each. Speed-up: the epoch of one rank "
+             "with as many threads over the row's own; where that was not measured, of one with as many as the ranks "
+             "have in all. Efficiency: the speed-up over how many times as many threads there are, or ranks where "
+             "threads don't compute. Exchange: the share of its epochs in which the median rank exchanged gradients, "
+             "or waited for others.")
+
+
+def exchange_text(row):
+    """One rank has none to exchange with."""
+    if row.ranks == 1:
+        return "-"
+    median, least, greatest = map(percent, row.exchange)
+    return median if least == greatest else f"{median} ({least}–{greatest})"
+
+
+def weak_scaling_table(machine):
+    """With batches that grow with the ranks, where such have been measured."""
+    lines = [(workload_text(scaling.workload), number_of(scaling.batch), one.row.series, threads_text(one.row),
+              str(one.row.ranks), str(one.row.hosts), f"{one.row.workload.batch:,}",
+              f"{one.row.samples_per_second:,.0f}", *gain_text(one), exchange_text(one.row), one.row.mpi,
+              one.row.backend, one.row.hardware)
+             for scaling in ranks.scalings(machine, ranks.of_each) for one in scaling.gains]
+    if not lines:
+        return None
+    return Table(
+        f"Ranks on {machine.name}, weak scaling",
+        ("layers", "batch of each", "device", "threads", "ranks", "hosts", "batch of all", "samples/s",
+         "times those of one", "efficiency", "exchange", "MPI", "backend", "hardware"), lines,
+        left=("layers", "device", "MPI", "backend", "hardware"),
+        heads=("layers", "batch of each", "device", "threads", "ranks"), common=("hosts", "MPI", "hardware"), grouped=2)
 
 
 def arithmetic_text(peak):

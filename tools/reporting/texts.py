@@ -36,6 +36,7 @@ MARKS = {
     "shapes": "Each device and peer at its best. Peers are dashed. Hollow marks: on a CPU, what could run on "
               "a GPU, too.",
     "threads": "Peers are dashed. On the straight line, each thread would be worth as much as the first.",
+    "ranks": "On the straight line, each rank would be worth as much as the first.",
     "phases": "Medians of each phase. Shares too narrow for a label are in the table.",
     "targets": "Thin: each run, of a seed of its own. Strong: the median after each epoch, as long as half of the runs "
                "go on. Peers are dashed.",
@@ -57,7 +58,7 @@ def facts(machine):
 
 def counted(machine):
     """What the figures of a machine rest on."""
-    everything = machine.rows + machine.targets
+    everything = machine.rows + machine.targets + machine.ranked
     runs = sum(len(row.runs) for row in everything)
     words = [f"{plural(runs, 'run')} of {plural(len(everything), 'configuration')}",
              "commits " + listed(commit for commit, _ in machine.commits) if len(machine.commits) > 1
