@@ -103,6 +103,18 @@ class Table(unittest.TestCase):
         found.update(status="interrupted")
         self.assertTrue(self.table(json.dumps(found)).stdout.endswith(" interrupted\n"))
 
+    def test_ranks(self):
+        """Have a column where some run has them; "-" is a process alone, as in older records, which have none."""
+        found = record(*SMALL, "--epochs", 1)
+        older = {name: value for name, value in found.items() if name != "ranks"}
+        ranked = {**found, "ranks": {"count": 12, "hosts": 3}}
+        alone = self.table("\n".join(map(json.dumps, (found, older)))).stdout
+        self.assertNotIn("ranks", alone)
+        head, *rows = self.table("\n".join(map(json.dumps, (found, older, ranked)))).stdout.splitlines()
+        self.assertEqual(re.split("  +", head)[2:5], ["library", "ranks", "threads"])
+        self.assertEqual([re.split("  +", row)[3] for row in rows], ["-", "-", "12"])
+        self.assertEqual([row[head.index("ranks") + 4] for row in rows], [*"--2"])  # on the right
+
     def test_refused(self):
         for text, arguments, said in (("", [], "no records"), ("{}\n", [], "<stdin>:1: not a record"),
                                       ("nonsense\n", [], "<stdin>:1: not a record"),
