@@ -289,19 +289,6 @@ class Pretended(Swept):
                 with open(self.trace, encoding="utf-8") as file:
                     self.wait_for_end(int(file.read().split()[0]))
 
-    def wait_for_end(self, process):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                os.kill(process, 0)
-                with open(f"/proc/{process}/stat", encoding="ascii") as file:
-                    if file.read().split(")")[1].split()[0] == "Z":
-                        return
-            except OSError:
-                return
-            time.sleep(0.05)
-        self.fail("it is still running")
-
     def test_half_line(self):
         with open(self.out, "w", encoding="utf-8") as file:
             file.write('{"schema": 1}\nnonsense\n{"sche')

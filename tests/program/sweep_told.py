@@ -173,7 +173,7 @@ class Sweep(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def execute(self, command):
+    def execute(self, command, _):
         options = dict(zip(command[::2], command[1::2]))
         device = options["--device"]
         if "--peak" in command:
@@ -276,7 +276,7 @@ class Sweep(unittest.TestCase):
 
     def test_another_precision(self):
         """Losses in TF32 are not those of fp32, and none that others are compared with."""
-        def execute(command):
+        def execute(command, _):
             device = command[1]
             record = fake.run(device, precision="tf32" if device == "cuda" else "fp32")
             if device == "cuda":

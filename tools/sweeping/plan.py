@@ -1,8 +1,12 @@
 """What is to run: every combination of the values, of the trainer and of its peers."""
+import itertools
 import json
+import math
+import shlex
 
 from peers.common import physical_cores, usable_cores
 from reporting import lines
+from reporting.words import plural
 
 from . import programs, values
 
@@ -11,9 +15,11 @@ class Configuration:
     """One combination of values: of the trainer, of a peer, or a device's peak."""
 
     varied = frozenset()  # the options that have several values, which are shown
+    launcher = []  # the words with which ranks are started
 
-    def __init__(self, options, peer=None, mode=None, peak=False):
+    def __init__(self, options, peer=None, mode=None, peak=False, ranks=None):
         self.options, self.peer, self.mode, self.peak = options, peer, mode, peak
+        self.ranks = ranks  # None: a process alone, without a launcher
         self.threads = None  # of a peer that is to have its fastest number
         self.identity = None  # that of its records in this sweep
         self.runs = set()  # those that are in the file
@@ -24,11 +30,15 @@ class Configuration:
     def asked(self, but=None):
         """What tells it from others in a file of records."""
         more = {"peer": self.peer, "mode": self.mode} if self.peer else {"peak": True} if self.peak else {}
+        if self.ranks:
+            more = {"ranks": self.ranks, "launcher": shlex.join(self.launcher)}
         options = {option: value for option, value in self.options.items() if option != but}
         return lines.clean({"options": values.words(options), **more})
 
     def label(self, but=None):
         name = f"{self.peer} {self.mode} " if self.peer else "peak of " if self.peak else ""
+        if self.ranks:
+            name = f"{plural(self.ranks, 'rank')} of "
         return name + " ".join(values.words({option: value for option, value in self.options.items()
                                              if option == "device" or option in self.varied - {but}}))
 
@@ -39,7 +49,8 @@ class Configuration:
         if self.peer:
             threads = threads or self.options.get("threads") or self.threads
             return programs.peer_command(trainer, self.peer, self.mode, self.options, threads, epochs)
-        return trainer.command(values.words(self.options), epochs) + ["--peak"] * self.peak
+        launch = [*self.launcher, "-n", str(self.ranks)] if self.ranks else []
+        return launch + trainer.command(values.words(self.options), epochs) + ["--peak"] * self.peak
 
     def glance(self, trainer):
         """The command that takes least to tell what its records would be of."""
@@ -56,6 +67,11 @@ class Configuration:
         rising = self.options.get("warmup-epochs", "")
         return max(1, int(rising)) if rising.isdecimal() else 1  # anything else the trainer refuses
 
+    def smallest_batch(self):
+        """Samples, as far as the options tell: each rank has to have one."""
+        sizes = [self.options.get(name, "") for name in ("batch-size", "samples")]
+        return min((int(size) for size in sizes if size.isdecimal()), default=math.inf)
+
     def on_gpu(self):
         return self.options["device"].split(":")[0] in ("cuda", "opencl", "gpu", "auto")
 
@@ -64,20 +80,27 @@ def unique(configurations):
     return list({json.dumps(one.asked()): one for one in configurations}.values())
 
 
-def plan(lists, peers, trainer):
+def plan(lists, peers, trainer, ranks=(None,)):
     """(peaks, what is to be run in turn, notes): the trainer's configurations first, so that there are
-    losses to compare with."""
-    own = []
+    losses to compare with. Each of these is run with each number of ranks; peaks and peers are processes alone."""
+    alone = []
     for options in values.product(lists):
         if "threads" in options and not trainer.has_threads(options["device"]):
             options = {name: value for name, value in options.items() if name != "threads"}
-        own.append(Configuration(options))
-    own = unique(own)
+        alone.append(Configuration(options))
+    alone = unique(alone)
+    own, notes = [], []
+    for one, count in itertools.product(alone, ranks):
+        if count and one.smallest_batch() < count:
+            notes.append(f"{plural(count, 'rank')} can't share a batch of {one.smallest_batch()}: {one.label()} is "
+                         "left out")
+        else:
+            own.append(Configuration(one.options, ranks=count))
     ways = ("device", "threads", "gemm", "precision")
     peaks = unique([Configuration({name: value for name, value in one.options.items() if name in ways},
-                                  peak=True) for one in own])
-    others, notes = [], []
-    for one in own:
+                                  peak=True) for one in alone])
+    others = []
+    for one in alone:
         kind = one.options["device"].split(":")[0]
         wanted = [(peer, mode) for (peer, device), modes in peers.items() if device == kind for mode in modes]
         unable = []

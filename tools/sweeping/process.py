@@ -2,10 +2,14 @@
 import ctypes
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+
+
+PATIENCE = 10  # seconds in which a launcher has ended its ranks
 
 
 class Interrupted(BaseException):
@@ -18,25 +22,50 @@ def interrupt(number, _):
     raise Interrupted(128 + number)
 
 
-def end_with(parent):
+def end_with(parent, number=signal.SIGKILL):
     """In a child: what is killed leaves nothing that would disturb what comes next."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:  # it ended before that, which nothing would tell
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def execute(command):
-    """(exit status, standard output, last line of standard error, seconds)."""
+def execute(command, launches=False):
+    """(exit status, standard output, what standard error has to say, seconds). A program that `launches` others,
+    maybe on other hosts, ends them when it is asked to end; killed, it could not. It is given no input, which it
+    would hand on to them."""
     start, parent = time.monotonic(), os.getpid()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          errors="replace", start_new_session=True, preexec_fn=lambda: end_with(parent)) as process:
+    ending = signal.SIGTERM if launches else signal.SIGKILL
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL if launches else None, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", start_new_session=True,
+                          preexec_fn=lambda: end_with(parent, ending)) as process:
         try:
             output, errors = process.communicate()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            end(process, ending)
             raise
-    return process.returncode, output, errors.strip().split("\n")[-1], time.monotonic() - start
+    said = said_by_launcher(errors) if launches else errors.strip().split("\n")[-1]
+    return process.returncode, output, said, time.monotonic() - start
+
+
+def end(process, number):
+    """With everything of its group, at once or, where it has something to end itself, after a while at most."""
+    try:
+        os.killpg(process.pid, number)
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def said_by_launcher(errors):
+    """Of all that it and its ranks print when one of them fails: what the trainer said last, else the first
+    paragraph. Around that are lines of dashes, and advice."""
+    own = [line for line in errors.split("\n") if line.startswith("trainer: ")]
+    lines = own[-1:] or re.sub(r"(?m)^\W+$", "", errors).strip().split("\n\n")[0].split("\n")
+    return " ".join(lines)
 
 
 def stamp(path):

@@ -2,6 +2,7 @@
 import collections
 import json
 import platform
+import shlex
 import statistics
 import sys
 import time
@@ -63,7 +64,8 @@ class Sweep:
             about = row.get("sweep")
             if row.get("commit") != self.trainer.commit or not isinstance(about, dict):
                 continue
-            asked = {name: about[name] for name in ("options", "peer", "mode", "peak") if name in about}
+            asked = {name: about[name] for name in ("options", "peer", "mode", "peak", "ranks", "launcher")
+                     if name in about}
             one = known.get(json.dumps(asked))
             if one is None or records.is_unmeasured(row):
                 continue
@@ -181,7 +183,7 @@ class Sweep:
         """The record, as its program gives it but for a peer's commit; None when there is none, which is then
         dealt with."""
         watch = machine.Watch(one.on_gpu())
-        status, output, message, seconds = execute(command)
+        status, output, message, seconds = execute(command, bool(one.ranks))
         others, warnings = watch.stop()
         replaced = self.files.replaced(one.files(self.trainer))
         if replaced:
@@ -194,6 +196,9 @@ class Sweep:
         record = next((value for value in map(parse, output.split("\n")) if value), None)
         none = status not in (0, DIVERGED) or record is None
         problem = f"exit status {status}: {message}" if none else records.check_schema(record)
+        if not problem and one.ranks and records.ranks_of(record) != one.ranks:
+            # They were so many runs, each of all the work, that have nothing to do with each other.
+            problem = f"{shlex.join(one.launcher)} started no ranks that found each other"
         if problem:
             self.fail(one, status, problem, run)
             return None
