@@ -11,7 +11,8 @@ static int number(const char *name) {
 
 /* How launchers are recognised: by a variable that each of them sets. PMI and PMIx are the ways in
  * which a launcher tells an MPI of the other ranks: PMI is what MPICH's has, and Slurm's with
- * --mpi=pmi2; PMIx is Open MPI's, and Slurm's with --mpi=pmix. */
+ * --mpi=pmi2; PMIx is Open MPI's, and Slurm's with --mpi=pmix. MPICH's HYDI_CONTROL_FD would not
+ * do: it comes to ranks on the launcher's own host only. */
 static const struct {
     const char *name, *mark, *ranks;
     enum communicator_library library;
@@ -19,7 +20,7 @@ static const struct {
 } launchers[] = {
     {"Open MPI's mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", COMMUNICATOR_OPENMPI,
         true},
-    {"MPICH's mpiexec", "HYDI_CONTROL_FD", "PMI_SIZE", COMMUNICATOR_MPICH, true},
+    {"MPICH's mpiexec", "MPI_LOCALNRANKS", "PMI_SIZE", COMMUNICATOR_MPICH, true},
     {"a launcher with PMIx", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", COMMUNICATOR_OPENMPI, false},
     {"a launcher with PMI", "PMI_RANK", "PMI_SIZE", COMMUNICATOR_MPICH, false},
 };

@@ -15,7 +15,7 @@ static struct error error;
 /* --- Launchers --- */
 
 static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
-    "HYDI_CONTROL_FD", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS",
+    "MPI_LOCALNRANKS", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS",
     "SLURM_PROCID", "SLURM_NTASKS", NULL};
 
 /* "NAME=VALUE NAME=VALUE", and nothing else of these. */
@@ -41,7 +41,7 @@ static void test_launchers(void **state) {
     } cases[] = {
         {"OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 PMIX_RANK=3", COMMUNICATOR_OPENMPI, 4,
             true},
-        {"HYDI_CONTROL_FD=7 PMI_RANK=0 PMI_SIZE=2", COMMUNICATOR_MPICH, 2, true},
+        {"MPI_LOCALNRANKS=1 PMI_RANK=0 PMI_SIZE=2", COMMUNICATOR_MPICH, 2, true},
         {"PMI_RANK=1 PMI_SIZE=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_MPICH, 8,
             false},
         {"PMIX_RANK=1 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_OPENMPI, 8, false},
