@@ -5,7 +5,6 @@
 LIBRARY is openmpi or mpich, and MPIRUN its launcher. `some` and `threads`, that is ranks of several threads, are for
 builds with sanitizers. EMULATED is the program with two GPUs that are emulated.
 """
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import unittest
 import common
 from common import Runs, record
 from fixtures.cifar import make_folder
+from fixtures.launched import figures, own_lines, ranks_here, record_of, settings
 from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN, EXTENT = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
@@ -39,16 +39,6 @@ OPTIONS = {
 }
 
 
-def settings():
-    """The environment of a launcher that may have more ranks than cores, started by anybody."""
-    more = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
-            "OMPI_MCA_hwloc_base_binding_policy": "none"}
-    if SANITIZED:  # an MPI keeps memory to its end
-        more["ASAN_OPTIONS"] = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "detect_leaks=0")))
-    return common.environment(**more)
-
-
 def command(ranks, *arguments, options=()):
     return [MPIRUN, *options, "-n", str(ranks), common.TRAINER, *map(str, arguments)]
 
@@ -59,25 +49,9 @@ def launch(ranks, *arguments, options=()):
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
 
 
-def own_lines(text):
-    """What the program itself has said: an MPI has words of its own about ranks that fail."""
-    return [line for line in text.splitlines() if line.startswith("trainer: ")]
-
-
 def ranked(ranks, *arguments):
     """The record of ranks that must succeed."""
-    done = launch(ranks, "--format", "json", *arguments)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(lines) == 1, done.stdout
-    return json.loads(lines[0])
-
-
-def figures(found):
-    return ([epoch["loss"] for epoch in found["epochs"]] + [epoch["accuracy"] for epoch in found["epochs"]]
-            + [found["test"]["loss"], found["test"]["accuracy"]]
-            + [epoch["validation"][key] for epoch in found["epochs"] if epoch["validation"]
-               for key in ("loss", "accuracy")])
+    return record_of(launch(ranks, "--format", "json", *arguments))
 
 
 class Training(Runs):
@@ -289,32 +263,14 @@ class Signals(Runs):
             self.assertIsNone(process.poll(), "it ended too soon")
             self.assertLess(time.monotonic() - start, PATIENCE)
             time.sleep(0.05)
-        found = self.ranks_of(process)
+        found = ranks_here()
         self.assertEqual(len(found), ranks)
         return process, found
-
-    @staticmethod
-    def ranks_of(process):
-        """{rank: process number} of what the launcher has started."""
-        found = {}
-        for number in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{number}/environ", "rb") as file:
-                    variables = dict(item.split(b"=", 1) for item in file.read().split(b"\0") if b"=" in item)
-                with open(f"/proc/{number}/comm", encoding="utf-8") as file:
-                    name = file.read().strip()
-            except (OSError, ValueError):
-                continue
-            rank = variables.get(b"OMPI_COMM_WORLD_RANK", variables.get(b"PMI_RANK"))
-            parent = variables.get(b"XDG_CACHE_HOME")
-            if name == "trainer" and rank and parent == common.CACHE.encode():
-                found[int(rank)] = int(number)
-        return found
 
     def end_session(self, process):
         if process.poll() is None:
             process.kill()
-        for number in self.ranks_of(process).values():
+        for number in ranks_here().values():
             os.kill(number, signal.SIGKILL)
         process.wait()
         process.stderr.close()
@@ -324,7 +280,7 @@ class Signals(Runs):
         text = process.stderr.read()
         status = process.wait(PATIENCE)
         start = time.monotonic()
-        while self.ranks_of(process):
+        while ranks_here():
             self.assertLess(time.monotonic() - start, PATIENCE, "a rank is left")
             time.sleep(0.05)
         return status, text
