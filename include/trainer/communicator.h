@@ -65,10 +65,11 @@ struct communicator_options {
  * NULL where the process is alone. STATUS_USAGE where this build has no MPI that belongs to the
  * launcher, or none of the name that is asked for; STATUS_FAILED where MPI can't be opened. It can
  * be done once in a process, and by one of the processes that a rank starts. The caller ends it
- * with communicator_close, in which all ranks meet once more. */
+ * with communicator_close, in which all ranks meet once more. Where that fails, the communicator is
+ * still there. */
 enum status communicator_open(const struct communicator_options *options,
     struct communicator **communicator, struct error *error);
-void communicator_close(struct communicator *communicator);
+enum status communicator_close(struct communicator *communicator, struct error *error);
 
 /* Ends all ranks at once, also those that are in the middle of something, and does not return. The
  * launcher's exit status becomes `code`. */
@@ -107,7 +108,8 @@ enum status communicator_most(
 /* Makes the outcome of what each rank did by itself that of all: STATUS_OK if it is so in each;
  * else the status and the message of the first rank that failed. The message says which that was,
  * unless all of them failed. communicator_agreed then tells that the failure is known to all ranks:
- * they can end in an orderly way. */
+ * they can end in an orderly way. A failure of an exchange is that of this rank, and stays it:
+ * there is nobody to agree with. */
 enum status communicator_agree(
     struct communicator *communicator, enum status own, struct error *error);
 bool communicator_agreed(const struct communicator *communicator);

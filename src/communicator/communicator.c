@@ -27,6 +27,7 @@ struct communicator {
     struct place *places; /* [ranks] */
     double seconds;       /* spent in communicator_sum */
     bool agreed;          /* on a failure */
+    bool broken;          /* an exchange has failed */
 };
 
 /* --- Opening --- */
@@ -127,7 +128,8 @@ static void begin_meeting(struct communicator *communicator, const char *what) {
 }
 
 static enum status failed(
-    const struct communicator *communicator, const char *problem, struct error *error) {
+    struct communicator *communicator, const char *problem, struct error *error) {
+    communicator->broken = true;
     return error_set(error, STATUS_FAILED, "%s: %s", communicator->info.library, problem);
 }
 
@@ -281,16 +283,19 @@ enum status communicator_open(const struct communicator_options *options,
                : status;
 }
 
-void communicator_close(struct communicator *communicator) {
+enum status communicator_close(struct communicator *communicator, struct error *error) {
     module_problem problem;
     if (!communicator)
-        return;
+        return STATUS_OK;
     begin_meeting(communicator, "leaving the other ranks");
-    (void)communicator->module->close(problem);
-    watch_end(&communicator->watch);
+    const bool done = communicator->module->close(problem);
+    const enum status status = end_watch(communicator, done, problem, error);
+    if (status != STATUS_OK)
+        return status;
     watch_close(&communicator->watch);
     free(communicator->places);
     free(communicator);
+    return STATUS_OK;
 }
 
 /* --- Ending --- */
@@ -391,7 +396,7 @@ static enum status take_over(
 enum status communicator_agree(
     struct communicator *communicator, enum status own, struct error *error) {
     enum status status;
-    if (!communicator)
+    if (!communicator || (communicator->broken && own != STATUS_OK))
         return own;
     int *statuses = gather_numbers(communicator, own, &status, error);
     if (statuses)

@@ -12,24 +12,33 @@ static MPI_Comm world;
 /* The most elements of one call: MPI counts them by int. */
 enum { MOST = 1 << 30 };
 
+/* Before MPI_Init_thread and after MPI_Finalize MPI_Error_string may end the process. */
+static bool has_words(void) {
+    int begun = 0, ended = 0;
+    MPI_Initialized(&begun);
+    MPI_Finalized(&ended);
+    return begun && !ended;
+}
+
 static bool is_done(const char *call, int code, module_problem problem) {
-    char reason[MPI_MAX_ERROR_STRING] = "";
+    char reason[MPI_MAX_ERROR_STRING];
     int length;
     if (code == MPI_SUCCESS)
         return true;
-    MPI_Error_string(code, reason, &length);
-    snprintf(problem, MODULE_TEXT, "%s: %s", call, reason);
+    if (!has_words() || MPI_Error_string(code, reason, &length) != MPI_SUCCESS)
+        snprintf(reason, sizeof reason, "error %d", code);
+    snprintf(problem, MODULE_TEXT, "%s: %.400s", call, reason);
     return false;
 }
 
 /* "Open MPI 4.1.4" of "Open MPI v4.1.4, package: ..."; "MPICH 4.0.2" of "MPICH
  * Version:\t4.0.2\n...".
  */
-static void describe_library(char *library, size_t size) {
+static bool describe_library(char *library, size_t size, module_problem problem) {
     char text[MPI_MAX_LIBRARY_VERSION_STRING] = "", version[24] = "";
     int length;
-    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS)
-        return;
+    if (!is_done("MPI_Get_library_version", MPI_Get_library_version(text, &length), problem))
+        return false;
     const char *number = text + strcspn(text, "0123456789");
     snprintf(version, sizeof version, "%.*s", (int)strcspn(number, ", \n"), number);
 #ifdef OPEN_MPI
@@ -37,6 +46,12 @@ static void describe_library(char *library, size_t size) {
 #else
     snprintf(library, size, "MPICH %s", version);
 #endif
+    return true;
+}
+
+static bool find_place(MPI_Comm comm, int *rank, int *ranks, module_problem problem) {
+    return is_done("MPI_Comm_rank", MPI_Comm_rank(comm, rank), problem) &&
+           is_done("MPI_Comm_size", MPI_Comm_size(comm, ranks), problem);
 }
 
 static bool find_neighbours(struct module_ranks *ranks, module_problem problem) {
@@ -45,9 +60,8 @@ static bool find_neighbours(struct module_ranks *ranks, module_problem problem) 
             MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, ranks->rank, MPI_INFO_NULL, &local),
             problem))
         return false;
-    MPI_Comm_rank(local, &ranks->local_rank);
-    MPI_Comm_size(local, &ranks->local_ranks);
-    return is_done("MPI_Comm_free", MPI_Comm_free(&local), problem);
+    return find_place(local, &ranks->local_rank, &ranks->local_ranks, problem) &&
+           is_done("MPI_Comm_free", MPI_Comm_free(&local), problem);
 }
 
 /* The threads of a team take turns in calling MPI, so it must be told that it is not always the
@@ -64,14 +78,12 @@ static bool join(struct module_ranks *ranks, module_problem problem) {
             level);
         return false;
     }
-    if (!is_done("MPI_Comm_dup", MPI_Comm_dup(MPI_COMM_WORLD, &world), problem) ||
-        !is_done(
-            "MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(world, MPI_ERRORS_RETURN), problem))
-        return false;
-    MPI_Comm_rank(world, &ranks->rank);
-    MPI_Comm_size(world, &ranks->ranks);
-    describe_library(ranks->library, sizeof ranks->library);
-    return find_neighbours(ranks, problem);
+    return is_done("MPI_Comm_dup", MPI_Comm_dup(MPI_COMM_WORLD, &world), problem) &&
+           is_done("MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(world, MPI_ERRORS_RETURN),
+               problem) &&
+           find_place(world, &ranks->rank, &ranks->ranks, problem) &&
+           describe_library(ranks->library, sizeof ranks->library, problem) &&
+           find_neighbours(ranks, problem);
 }
 
 static int least(size_t a, size_t b) {

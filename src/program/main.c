@@ -102,8 +102,9 @@ static int end(struct run *run, enum status status, struct error *error) {
     if (status != STATUS_OK && communicator_rank(run->communicator) == 0)
         message_print("%s", error->message);
     int code = status == STATUS_INTERRUPTED ? 128 + run->signal : (int)status;
-    (void)communicator_broadcast(run->communicator, &code, sizeof code, NULL);
-    communicator_close(run->communicator);
+    if (communicator_broadcast(run->communicator, &code, sizeof code, error) != STATUS_OK ||
+        communicator_close(run->communicator, error) != STATUS_OK)
+        ranks_abort(run->communicator, code == 0 ? STATUS_FAILED : code, error);
     return code;
 }
 

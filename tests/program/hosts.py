@@ -10,12 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 import common
 from common import Runs, record
-from fixtures.launched import figures, own_lines, ranks_here, record_of, settings
+from fixtures.launched import figures, own_lines, ranks_here, record_of, settings, wait_for
 from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN = sys.argv.pop(1), sys.argv.pop(1)
@@ -43,17 +42,6 @@ esac
 shift
 exec nsenter --target "$host" --net --uts --mount -- sh -c "$*"
 """
-
-
-def wait_for(condition, what):
-    """What the condition gives, once that is true."""
-    start = time.monotonic()
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() - start < PATIENCE, what
-        time.sleep(0.05)
 
 
 def first_child(number):
@@ -125,8 +113,8 @@ class Hosts:
                         "--mca", "btl", "tcp,self", "--mca", "oob_tcp_if_include", LINK,
                         "--mca", "btl_tcp_if_include", LINK, "--host", ",".join(NAMES)],
             # UCX, which MPICH may be built with, takes the hosts of one machine for one.
-            "mpich": ["-launcher", "ssh", "-launcher-exec", self.agent, "-iface", LINK, "-genv", "UCX_TLS", "tcp,self",
-                      "-genv", "UCX_NET_DEVICES", LINK, "-hosts", ",".join(NAMES)]}[LIBRARY]
+            "mpich": ["-launcher", "ssh", "-launcher-exec", self.agent, "-iface", LINK, "-hosts", ",".join(NAMES),
+                      "-genv", "UCX_TLS", "tcp,self", "-genv", "UCX_NET_DEVICES", LINK]}[LIBRARY]
         return [*self.enter(0, "--pid"), MPIRUN, *options, "-n", "2", os.path.abspath(common.TRAINER),
                 *map(str, arguments)]
 

@@ -9,13 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 import common
 from common import Runs, record
 from fixtures.cifar import make_folder
-from fixtures.launched import figures, own_lines, ranks_here, record_of, settings
+from fixtures.launched import figures, own_lines, ranks_here, record_of, settings, wait_for
 from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN, EXTENT = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
@@ -258,11 +257,11 @@ class Signals(Runs):
                                    env=settings(), text=True, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         self.addCleanup(self.end_session, process)
-        start = time.monotonic()
-        while not os.path.exists(log) or os.path.getsize(log) == 0:
+
+        def has_trained():
             self.assertIsNone(process.poll(), "it ended too soon")
-            self.assertLess(time.monotonic() - start, PATIENCE)
-            time.sleep(0.05)
+            return os.path.exists(log) and os.path.getsize(log) > 0
+        wait_for(has_trained, "an epoch")
         found = ranks_here()
         self.assertEqual(len(found), ranks)
         return process, found
@@ -279,10 +278,7 @@ class Signals(Runs):
         """Its exit status and what its ranks said, once nothing is left of it."""
         text = process.stderr.read()
         status = process.wait(PATIENCE)
-        start = time.monotonic()
-        while ranks_here():
-            self.assertLess(time.monotonic() - start, PATIENCE, "a rank is left")
-            time.sleep(0.05)
+        wait_for(lambda: not ranks_here(), "a rank is left")
         return status, text
 
     def test_killed(self):

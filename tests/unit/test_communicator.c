@@ -100,7 +100,7 @@ static void test_alone(void **state) {
     assert_int_equal(most, 5);
     assert_int_equal(communicator_agree(NULL, STATUS_DATASET, &error), STATUS_DATASET);
     assert_true(communicator_agreed(NULL));
-    communicator_close(NULL);
+    assert_ok(communicator_close(NULL, &error));
 }
 
 static void test_places(void **state) {
@@ -117,11 +117,11 @@ static void test_places(void **state) {
     assert_string_equal(communicator_host(communicator, 3), "host1");
     assert_int_equal(info->sharing, 1);
     assert_in_range(info->bound_cores, 1, info->host_cores);
-    communicator_close(communicator);
+    assert_ok(communicator_close(communicator, &error));
     assert_int_equal(fake_ranks.closed, 1);
     communicator = fake_communicator(0);
     assert_int_equal(communicator_info(communicator)->sharing, 2);
-    communicator_close(communicator);
+    assert_ok(communicator_close(communicator, &error));
 }
 
 static void test_sums(void **state) {
@@ -144,7 +144,13 @@ static void test_sums(void **state) {
     assert_fails(communicator_most(communicator, 3, &most, &error), STATUS_FAILED, "broken");
     assert_fails(communicator_agree(communicator, STATUS_OK, &error), STATUS_FAILED, "broken");
     assert_false(communicator_agreed(communicator));
-    communicator_close(communicator);
+    assert_fails(communicator_close(communicator, &error), STATUS_FAILED, "broken");
+    fake_ranks.problem = NULL;
+    error_set(&error, STATUS_FAILED, "what was broken");
+    assert_fails(communicator_agree(communicator, STATUS_FAILED, &error), STATUS_FAILED,
+        "what was broken"); /* and not of all ranks, which are not asked any more */
+    assert_false(communicator_agreed(communicator));
+    assert_ok(communicator_close(communicator, &error));
 }
 
 /* The first rank that failed is heard, and named unless all have failed. */
@@ -168,7 +174,7 @@ static void test_agreement(void **state) {
     fake_ranks.gathered[0] = &lost;
     assert_int_equal(communicator_agree(communicator, STATUS_DEVICE, &error), STATUS_DATASET);
     assert_string_equal(error.message, said.message);
-    communicator_close(communicator);
+    assert_ok(communicator_close(communicator, &error));
 }
 
 /* --- The watch --- */
@@ -192,7 +198,7 @@ static void test_lateness(void **state) {
         communicator_info(communicator)->host);
     assert_string_equal(fake_ranks.late, expected);
     assert_true(communicator_seconds(communicator) >= 0.01);
-    communicator_close(communicator);
+    assert_ok(communicator_close(communicator, &error));
 }
 
 #ifdef TEST_WRAPS_CLOCK
@@ -222,7 +228,7 @@ static void test_pause(void **state) {
     fake_ranks.wait = be_stopped;
     assert_ok(communicator_sum(communicator, &value, 1, &error));
     assert_false(atomic_load(&fake_ranks.is_late));
-    communicator_close(communicator);
+    assert_ok(communicator_close(communicator, &error));
 }
 #endif
 
@@ -261,7 +267,7 @@ static void test_results(void **state) {
     assert_ok(share_results(&plan, (struct span){0, 9}, 2, values, &error));
     for (size_t v = 0; v < 18; v++)
         assert_true(values[v] == (v / 2 == 3 ? 7 : v / 2 == 7 ? 14 : 0));
-    communicator_close(plan.communicator);
+    assert_ok(communicator_close(plan.communicator, &error));
 }
 
 /* A rank whose parameters are others than those of rank 0 says so; all others hear it. */
@@ -278,7 +284,7 @@ static void test_comparison(void **state) {
     assert_fails(
         share_compare(&plan, parameters, 3, &error), STATUS_DEVICE, "rank 2 on host1: its ");
     assert_true(communicator_agreed(plan.communicator));
-    communicator_close(plan.communicator);
+    assert_ok(communicator_close(plan.communicator, &error));
 }
 
 static void test_spread(void **state) {
@@ -290,7 +296,7 @@ static void test_spread(void **state) {
         fake_ranks.gathered[r] = &seconds[r];
     assert_ok(share_spread(&plan, 8, &spread, &error));
     assert_true(spread.least == 2 && spread.median == 6 && spread.greatest == 16);
-    communicator_close(plan.communicator);
+    assert_ok(communicator_close(plan.communicator, &error));
 }
 
 int main(void) {

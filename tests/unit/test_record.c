@@ -476,7 +476,7 @@ static void test_ranks(void **state) {
     whole.result.computing = whole.result.exchanging = (struct training_spread){0};
     assert_says(JSON, "\"computing\":null,\"exchanging\":null},");
     assert_silent(SUMMARY, "exchange");
-    communicator_close(whole.plan.communicator);
+    assert_ok(communicator_close(whole.plan.communicator, &error));
 }
 
 static void test_planned(void **state) {
