@@ -34,6 +34,7 @@ struct record {
     /* Seconds to open and check the device and to create the network on it; the time to record an
      * epoch's operations is not in it (see record_summary.open). */
     double open;
+    double meet; /* seconds in which ranks waited for one another, between the stages of a run */
     double checkpoint; /* seconds spent on writing checkpoints, between the epochs */
     double wall; /* seconds from the program's start to this record; the phases add up to it */
     struct training_memory memory; /* memory that the run was expected to take */

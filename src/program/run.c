@@ -277,7 +277,12 @@ enum status run_conclude(struct run *run, enum status status, struct error *erro
 }
 
 enum status run_agree(struct run *run, enum status status, struct error *error) {
-    return run->failed_alone ? status : communicator_agree(run->communicator, status, error);
+    if (run->failed_alone || !run->communicator)
+        return status;
+    const double start = clock_seconds();
+    status = communicator_agree(run->communicator, status, error);
+    run->record.meet += clock_seconds() - start;
+    return status;
 }
 
 enum status run_measure_peak(struct run *run, struct error *error) {

@@ -186,7 +186,7 @@ static void csv_line(struct csv csv, const struct record *record) {
     csv_real(&csv, "max_epoch", done > 0, summary.max_epoch);
     csv_real(&csv, "unfinished", true, result->unfinished);
     csv_real(&csv, "validate", true, result->validate);
-    csv_real(&csv, "compare", true, result->compare);
+    csv_real(&csv, "meet", true, record->meet + result->meet);
     csv_real(&csv, "checkpoint", true, record->checkpoint);
     csv_real(&csv, "release", true, result->release);
     csv_real(&csv, "evaluate", result->evaluate > 0.0, result->evaluate);

@@ -128,9 +128,10 @@ static json_t *describe_seconds(const struct record *record) {
         "setup", record->setup, "load", record->dataset->seconds, "open", summary.open, "batching",
         result->batching, "warm_up", result->warm_up, "epochs", seconds_of_epochs(&result->reached),
         "mean_epoch", result->reached.epochs_done > 0 ? json_real(summary.mean_epoch) : json_null(),
-        "unfinished", result->unfinished, "validate", result->validate, "compare", result->compare,
-        "checkpoint", record->checkpoint, "release", result->release, "evaluate",
-        result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall", record->wall);
+        "unfinished", result->unfinished, "validate", result->validate, "meet",
+        record->meet + result->meet, "checkpoint", record->checkpoint, "release", result->release,
+        "evaluate", result->evaluate > 0.0 ? json_real(result->evaluate) : json_null(), "wall",
+        record->wall);
 }
 
 /* The score of an epoch on the images that are held back; null where none are. */

@@ -346,14 +346,23 @@ enum status epochs_warm_up(struct epochs *epochs, struct error *error) {
 
 /* Compares the parameters of all ranks, which do the same steps. */
 static enum status compare(struct epochs *epochs, struct error *error) {
-    const double start = clock_seconds();
     if (!has_ranks(epochs))
         return STATUS_OK;
+    const double start = clock_seconds();
     enum status status = network_download(epochs->network, epochs->compared, error);
     if (status == STATUS_OK)
         status = share_compare(
             epochs->plan, epochs->compared, network_length(network_shape(epochs->network)), error);
-    epochs->result->compare += clock_seconds() - start;
+    epochs->result->meet += clock_seconds() - start;
+    return status;
+}
+
+/* Before an epoch: asks whether to stop, for which ranks wait for one another. */
+static enum status meet(struct epochs *epochs, bool *stop, struct error *error) {
+    const double start = has_ranks(epochs) ? clock_seconds() : 0.0;
+    const enum status status = share_stop(epochs->plan, epochs->observer, stop, error);
+    if (has_ranks(epochs))
+        epochs->result->meet += clock_seconds() - start;
     return status;
 }
 
@@ -387,7 +396,7 @@ enum status epochs_run(struct epochs *epochs, struct error *error) {
         if (result->ended)
             return STATUS_OK;
         bool stop;
-        enum status status = share_stop(epochs->plan, epochs->observer, &stop, error);
+        enum status status = meet(epochs, &stop, error);
         if (status == STATUS_OK && stop)
             return error_set(error, STATUS_INTERRUPTED,
                 "interrupted in epoch %zu of %zu, after batch %zu of %zu", reached->epochs_done + 1,

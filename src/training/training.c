@@ -105,10 +105,12 @@ static enum status measure_ranks(
         (status != STATUS_OK && status != STATUS_INTERRUPTED && status != STATUS_DIVERGED))
         return status;
     struct error problem;
+    const double start = clock_seconds();
     enum status gathered =
         share_spread(epochs->plan, epochs->computed, &result->computing, &problem);
     if (gathered == STATUS_OK)
         gathered = share_spread(epochs->plan, epochs->exchanged, &result->exchanging, &problem);
+    result->meet += clock_seconds() - start;
     return gathered == STATUS_OK ? status : error_set(error, gathered, "%s", problem.message);
 }
 

@@ -261,7 +261,7 @@ class Formats(Command):
             "flip optimizer momentum nesterov weight_decay beta1 beta2 epsilon schedule warmup_epochs source "
             "path train test fingerprint host_bytes device_bytes resumed resumed_seconds ranks hosts ranks_library "
             "computing_seconds exchanging_seconds min_processor_mhz max_processor_mhz min_memory_mhz max_memory_mhz "
-            "clock_limits setup load open batching warm_up mean_epoch min_epoch max_epoch unfinished validate compare "
+            "clock_limits setup load open batching warm_up mean_epoch min_epoch max_epoch unfinished validate meet "
             "checkpoint release evaluate wall loss accuracy "
             "test_loss test_accuracy samples_per_second gflops validation target_accuracy patience keep_best "
             "validation_loss validation_accuracy best_epoch best_accuracy target_epoch target_epochs_seconds "

@@ -185,7 +185,7 @@ def texts(path):
         return json.loads(file.read(length))["__metadata__"]
 
 
-PHASES = ("setup", "load", "open", "batching", "warm_up", "unfinished", "validate", "compare", "checkpoint", "release")  # and others
+PHASES = ("setup", "load", "open", "batching", "warm_up", "unfinished", "validate", "meet", "checkpoint", "release")  # and others
 
 
 def outside_phases(found):

@@ -57,7 +57,7 @@ class Apart(Case):
 
     def test_compare(self):
         """Ranks know that their weights are the same after seconds that are part of the wall time."""
-        run = fake.changed(some(2, 0.1)[0], "seconds.compare", 0.2)
+        run = fake.changed(some(2, 0.1)[0], "seconds.meet", 0.2)
         run["seconds"]["wall"] += 0.2
         self.assertEqual(self.machine([run]).refused, [])
 

@@ -31,7 +31,7 @@ class Seconds(Folder):
     def check(self, found, **expected):
         """All of them; what is not expected otherwise is as it is in a run that keeps nothing."""
         seconds = {"setup": SETUP, "load": LOAD, "open": OPEN, "batching": BATCHING, "warm_up": 0,
-                   "unfinished": 0, "validate": 0, "compare": 0, "checkpoint": 0, "release": RELEASE,
+                   "unfinished": 0, "validate": 0, "meet": 0, "checkpoint": 0, "release": RELEASE,
                    "evaluate": EVALUATE, **expected}
         done = seconds["epochs"]
         seconds["mean_epoch"] = float(f"{sum(done) / len(done):.9g}") if done else None  # as a record has it

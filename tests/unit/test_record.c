@@ -181,7 +181,7 @@ static void test_json(void **state) {
         "\"seconds\":{\"setup\":0.0625,\"load\":0.75,\"open\":3.5,\"batching\":0.6875,"
         "\"warm_up\":1.0625,"
         "\"epochs\":[0.25,0.5,0.125,0.375],\"mean_epoch\":0.3125,\"unfinished\":0.0469,"
-        "\"validate\":0.0,\"compare\":0.0,\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0."
+        "\"validate\":0.0,\"meet\":0.0,\"checkpoint\":0.9375,\"release\":0.0195,\"evaluate\":0."
         "8125,\"wall\":12."
         "375},"
         "\"epochs\":[{\"seconds\":0.25,\"loss\":2.25,\"accuracy\":0.1,\"validation\":null},"
@@ -224,7 +224,7 @@ static void test_csv(void **state) {
         {"min_memory_mhz", "2600"}, {"max_memory_mhz", "2619"}, {"clock_limits", "power setting"},
         {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"},
         {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"},
-        {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"validate", "0"}, {"compare", "0"},
+        {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"validate", "0"}, {"meet", "0"},
         {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"},
         {"loss", "1.9375"}, {"accuracy", "0.4"}, {"test_loss", "1.625"},
         {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"}, {"gflops", "0.948867072"},
@@ -424,7 +424,7 @@ static void test_no_epochs(void **state) {
     assert_says(JSON, "\"resumed\":null,\"ranks\":null,\"clocks\":null,");
     assert_says(JSON, "\"step\":null,\"submission\":null,\"environment\":");
     assert_says(JSON, "\"batching\":0.6875,\"warm_up\":0.0,\"epochs\":[],\"mean_epoch\":null,"
-                      "\"unfinished\":0.0469,\"validate\":0.0,\"compare\":0.0,\"checkpoint\":0.0,"
+                      "\"unfinished\":0.0469,\"validate\":0.0,\"meet\":0.0,\"checkpoint\":0.0,"
                       "\"release\":0.0195,\"evaluate\":"
                       "null,\"wall\":12.375},"
                       "\"epochs\":[],\"best\":null,\"target\":null,\"ended\":null,"
@@ -463,11 +463,11 @@ static void test_ranks(void **state) {
     whole.plan.communicator = fake_communicator(0);
     whole.result.computing = (struct training_spread){0.25, 0.5, 0.75};
     whole.result.exchanging = (struct training_spread){0.125, 0.1875, 0.375};
-    whole.result.compare = 0.0625;
+    whole.result.meet = 0.0625;
     assert_says(JSON, "\"ranks\":{\"count\":4,\"hosts\":2,\"library\":\"MPI 1.2\",\"computing\":{"
                       "\"least\":0.25,\"median\":0.5,\"greatest\":0.75},\"exchanging\":{\"least\":"
                       "0.125,\"median\":0.1875,\"greatest\":0.375}},");
-    assert_says(JSON, "\"compare\":0.0625,");
+    assert_says(JSON, "\"meet\":0.0625,");
     assert_says(CSV, ",4,2,MPI 1.2,0.5,0.1875,");
     assert_says(PLAN, "\nranks     4 on 2 hosts, MPI 1.2\n");
     assert_says(SUMMARY,

@@ -117,7 +117,7 @@ static void test_csv(void **state) {
     assert_says(
         record_write_csv, ",100,0.375,2,true,2.875,0.3125,2,0.375,2,0.75,8.5,target,complete\n");
     assert_says(
-        record_write_csv, ",0.0625,0,0,0,,"); /* validate, compare, checkpoint, release, evaluate */
+        record_write_csv, ",0.0625,0,0,0,,"); /* validate, meet, checkpoint, release, evaluate */
     plan.target_accuracy = 0.4;
     assert_says(record_write_csv, ",100,0.4,2,true,2.875,0.3125,2,0.375,,,,target,complete\n");
 }
