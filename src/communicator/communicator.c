@@ -287,7 +287,7 @@ enum status communicator_close(struct communicator *communicator, struct error *
     module_problem problem;
     if (!communicator)
         return STATUS_OK;
-    begin_meeting(communicator, "leaving the other ranks");
+    watch_begin(&communicator->watch, "leaving the other ranks", communicator->options.limit);
     const bool done = communicator->module->close(problem);
     const enum status status = end_watch(communicator, done, problem, error);
     if (status != STATUS_OK)

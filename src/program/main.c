@@ -101,11 +101,7 @@ static int end(struct run *run, enum status status, struct error *error) {
     }
     if (status != STATUS_OK && communicator_rank(run->communicator) == 0)
         message_print("%s", error->message);
-    int code = status == STATUS_INTERRUPTED ? 128 + run->signal : (int)status;
-    if (communicator_broadcast(run->communicator, &code, sizeof code, error) != STATUS_OK ||
-        communicator_close(run->communicator, error) != STATUS_OK)
-        ranks_abort(run->communicator, code == 0 ? STATUS_FAILED : code, error);
-    return code;
+    return ranks_leave(run, status == STATUS_INTERRUPTED ? 128 + run->signal : (int)status);
 }
 
 int main(int argc, char **argv) {

@@ -7,20 +7,31 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- Joining --- */
 
+/* Some MPIs hang now and then when ranks leave each other. By then all is done, and so this process
+ * can as well end. */
 static void end_late(void *context, struct communicator *communicator, const char *message) {
-    (void)context;
+    struct run *run = context;
+    const int code = atomic_load(&run->leaving);
+    if (code >= 0) {
+        message_print("warning: %s; all was done before", message);
+        _exit(code);
+    }
     message_print("%s", message);
     communicator_abort(communicator, STATUS_FAILED);
 }
 
 enum status ranks_join(
     struct options *options, struct run *run, enum status status, struct error *error) {
-    const struct communicator_options wanted = {
-        .library = options->communicator, .late = end_late, .limit = options->exchange_timeout};
+    const struct communicator_options wanted = {.library = options->communicator,
+        .late = end_late,
+        .context = run,
+        .limit = options->exchange_timeout};
     struct error problem;
+    atomic_init(&run->leaving, -1);
     const enum status joined = communicator_open(&wanted, &run->communicator, &problem);
     interrupt_catch(); /* again: an MPI may have handlers of its own */
     const bool trains = options->action == ACTION_TRAIN || options->action == ACTION_PEAK;
@@ -178,6 +189,16 @@ enum status ranks_compare_data(
 }
 
 /* --- Ending --- */
+
+int ranks_leave(struct run *run, int code) {
+    struct error error;
+    if (communicator_broadcast(run->communicator, &code, sizeof code, &error) == STATUS_OK) {
+        atomic_store(&run->leaving, code);
+        if (communicator_close(run->communicator, &error) == STATUS_OK)
+            return code;
+    }
+    ranks_abort(run->communicator, code == 0 ? STATUS_FAILED : code, &error);
+}
 
 void ranks_abort(struct communicator *communicator, int code, const struct error *error) {
     const struct communicator_info *info = communicator_info(communicator);

@@ -34,6 +34,10 @@ enum status ranks_compare_device(
 enum status ranks_compare_data(
     struct communicator *communicator, const char *fingerprint, struct error *error);
 
+/* Leaves the other ranks, in an orderly way, when all is done. Gives the exit status, which is that
+ * of rank 0; `code` is what this rank would give. */
+int ranks_leave(struct run *run, int code);
+
 /* Ends all ranks, and the process, for a failure that is this rank's own. */
 #if defined(__GNUC__)
 __attribute__((noreturn))

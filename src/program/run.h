@@ -9,6 +9,7 @@
 #include "program/progress.h"
 #include "trainer/record.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 enum { WEIGHTS_SETTINGS_MAX = 4 };
@@ -16,8 +17,9 @@ enum { WEIGHTS_SETTINGS_MAX = 4 };
 struct run {
     const struct options *options;
     struct communicator *communicator; /* the other ranks; NULL: the process is alone */
-    bool failed_alone; /* in the middle of something, where other ranks wait for this one */
-    int signal;        /* that has interrupted the training of this rank or another; 0: none */
+    atomic_int leaving; /* the exit status, once this rank only leaves the others; else -1 */
+    bool failed_alone;  /* in the middle of something, where other ranks wait for this one */
+    int signal;         /* that has interrupted the training of this rank or another; 0: none */
     /* The open checkpoint that the run continues; NULL: it continues none. */
     struct checkpoint *resumed;
     struct output output;
