@@ -7,9 +7,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- Joining --- */
+
+/* Lets the launcher pass on what was just said, before it is told to end all. */
+static void let_it_be_heard(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+}
 
 /* Some MPIs hang now and then when ranks leave each other. By then all is done, and so this process
  * can as well end. */
@@ -21,6 +27,7 @@ static void end_late(void *context, struct communicator *communicator, const cha
         _exit(code);
     }
     message_print("%s", message);
+    let_it_be_heard();
     communicator_abort(communicator, STATUS_FAILED);
 }
 
@@ -203,5 +210,6 @@ int ranks_leave(struct run *run, int code) {
 void ranks_abort(struct communicator *communicator, int code, const struct error *error) {
     const struct communicator_info *info = communicator_info(communicator);
     message_print("rank %d on %s: %s", info->rank, info->host, error->message);
+    let_it_be_heard();
     communicator_abort(communicator, code);
 }

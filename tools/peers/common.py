@@ -291,7 +291,7 @@ def describe(args, device, seconds, epochs, test):
         "config": {"epochs": args.epochs if ended == "target" else len(epochs), "batch_size": args.batch_size,
                    "layers": args.widths, "learning_rate": args.learning_rate, "tail": "wrap", "batches": "resident",
                    "seed": None if recipe.is_plain(args) else args.seed, **recipe.config(args)},
-        "memory": None, "resumed": None, "clocks": None,
+        "memory": None, "resumed": None, "ranks": None, "clocks": None,
         "dataset": {"name": "CIFAR-10" if files else "random", "source": "files" if files else "random",
                     "path": args.data if files else None, "train": args.training, "validation": args.validation,
                     "test": args.tests, "fingerprint": args.fingerprint},
@@ -401,8 +401,8 @@ def run(start, text, kind):
     except Exception as problem:  # whatever a library ends with that is not here, or only half of it
         absent(one_line(problem), install)
     # Nothing is freed before the test set is used, nor kept of a run that does not end: those stay 0.
-    seconds = dict.fromkeys(("setup", "load", "open", "batching", "warm_up", "unfinished", "validate", "checkpoint",
-                             "release", "evaluate"), 0.0)
+    seconds = dict.fromkeys(("setup", "load", "open", "batching", "warm_up", "unfinished", "validate", "meet",
+                             "checkpoint", "release", "evaluate"), 0.0)
     seconds["setup"] = time.perf_counter() - start
     with phase(seconds, "load"):
         images = load(args)
