@@ -19,7 +19,7 @@ from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN, EXTENT = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
 SANITIZED = EXTENT != "all"
-EMULATED = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]) else None
+EMULATED = sys.argv.pop(1) if os.path.isfile(sys.argv[1] if len(sys.argv) > 1 else "") else None
 # Ten batches of 100, the last of which lacks 50: no number of ranks but 1, 2 and 4 divides a batch.
 BASE = ("--data", "synthetic", "--samples", 950, "--batch-size", 100, "--epochs", 2, "--threads", 1,
         "--device", "cpu")
