@@ -63,9 +63,10 @@ struct communicator_options {
 
 /* Joins the ranks that the launcher has started together with this process. *communicator stays
  * NULL where the process is alone. STATUS_USAGE where this build has no MPI that belongs to the
- * launcher, or none of the name that is asked for; STATUS_FAILED where MPI can't be opened. It can
- * be done once in a process, and by one of the processes that a rank starts. The caller ends it
- * with communicator_close, in which all ranks meet once more. Where that fails, the communicator is
+ * launcher, or none of the name that is asked for; STATUS_FAILED where MPI can't be opened; where
+ * it has begun by then, *communicator is there all the same, for communicator_abort. It can be done
+ * once in a process, and by one of the processes that a rank starts. The caller ends it with
+ * communicator_close, in which all ranks meet once more. Where that fails, the communicator is
  * still there. */
 enum status communicator_open(const struct communicator_options *options,
     struct communicator **communicator, struct error *error);

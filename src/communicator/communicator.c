@@ -28,6 +28,7 @@ struct communicator {
     double seconds;       /* spent in communicator_sum */
     bool agreed;          /* on a failure */
     bool broken;          /* an exchange has failed */
+    bool begun;           /* MPI has */
 };
 
 /* --- Opening --- */
@@ -201,6 +202,7 @@ static enum status join(
     begin_meeting(communicator, "joining the other ranks");
     const bool joined = communicator->module->open(&ranks, problem);
     watch_end(&communicator->watch);
+    communicator->begun = true;
     if (!joined)
         return error_set(error, STATUS_FAILED, "MPI can't join the other ranks: %s", problem);
     communicator->info = (struct communicator_info){.rank = ranks.rank,
@@ -209,7 +211,7 @@ static enum status join(
         .local_ranks = ranks.local_ranks};
     snprintf(communicator->info.library, sizeof communicator->info.library, "%s", ranks.library);
     if (launcher->ranks > 0 && launcher->ranks != ranks.ranks) {
-        (void)communicator->module->close(problem);
+        communicator->begun = !communicator->module->close(problem);
         return error_set(error, STATUS_USAGE,
             "%s has started %d ranks, but %s sees %d: it is another MPI's launcher; name the MPI "
             "with --communicator, or take its own mpirun",
@@ -255,13 +257,13 @@ enum status communicator_create(const struct communicator_module *module,
     created->module = module;
     created->options = *options;
     const enum status status = begin(created, launcher, error);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && !created->begun) {
         free(created->places);
         free(created);
         return status;
     }
     *communicator = created;
-    return STATUS_OK;
+    return status;
 }
 
 enum status communicator_open(const struct communicator_options *options,

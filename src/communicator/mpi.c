@@ -121,7 +121,9 @@ static bool leave(module_problem problem) {
 }
 
 static void end_all(int code) {
-    MPI_Abort(MPI_COMM_WORLD, code);
+    int begun = 0;
+    if (MPI_Initialized(&begun) == MPI_SUCCESS && begun)
+        MPI_Abort(MPI_COMM_WORLD, code);
 }
 
 const struct communicator_module MODULE_SYMBOL = {

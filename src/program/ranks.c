@@ -209,7 +209,10 @@ int ranks_leave(struct run *run, int code) {
 
 void ranks_abort(struct communicator *communicator, int code, const struct error *error) {
     const struct communicator_info *info = communicator_info(communicator);
-    message_print("rank %d on %s: %s", info->rank, info->host, error->message);
+    if (info->host[0])
+        message_print("rank %d on %s: %s", info->rank, info->host, error->message);
+    else /* it has not found the others */
+        message_print("%s", error->message);
     let_it_be_heard();
     communicator_abort(communicator, code);
 }

@@ -112,7 +112,8 @@ struct vendors vendors_find(void) {
     add_named(&vendors, named ? named : usual, usual);
     if (libraries)
         add_libraries(&vendors, libraries);
-    qsort(vendors.list, vendors.count, sizeof *vendors.list, compare);
+    if (vendors.count > 0) /* else there is no list */
+        qsort(vendors.list, vendors.count, sizeof *vendors.list, compare);
     return vendors;
 }
 
