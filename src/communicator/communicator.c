@@ -109,8 +109,7 @@ static enum status load(
     if (!handle)
         return error_set(error, STATUS_FAILED,
             "the module for this launcher's MPI can't be opened: %s%s belongs beside the program, "
-            "or "
-            "in %s; --communicator none does without it",
+            "or in %s; --communicator none does without it",
             problem.message, file, TRAINER_MODULES_FOLDER);
     *module = dlsym(handle, MODULE_SYMBOL_NAME);
     if (!*module || (*module)->version != MODULE_VERSION)
