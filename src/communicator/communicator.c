@@ -275,8 +275,11 @@ enum status communicator_open(const struct communicator_options *options,
     if (options->library == COMMUNICATOR_NONE || !launcher_find(&launcher, &status, error))
         return options->library == COMMUNICATOR_NONE ? STATUS_OK : status;
     status = choose(&launcher, options->library, &name, error);
-    if (status != STATUS_OK && launcher.ranks == 1 && options->library == COMMUNICATOR_AUTO)
-        return STATUS_OK; /* it has nobody to meet */
+    /* One rank has nobody to meet; and Slurm's may be a shell, which starts programs one by one, of
+     * which only the first could join. */
+    if (launcher.ranks == 1 && options->library == COMMUNICATOR_AUTO &&
+        (status != STATUS_OK || !launcher.only))
+        return STATUS_OK;
     if (status == STATUS_OK)
         status = load(name, &module, error);
     return status == STATUS_OK

@@ -1,6 +1,7 @@
 #include "communicator/launcher.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A number of the environment; 0: there is none. */
 static int number(const char *name) {
@@ -25,20 +26,27 @@ static const struct {
     {"a launcher with PMI", "PMI_RANK", "PMI_SIZE", COMMUNICATOR_MPICH, false},
 };
 
+/* Slurm's count is that of its own step: another launcher with PMIx may run within one. */
+static bool knows_ranks(const char *mark) {
+    const char *names = getenv("PMIX_NAMESPACE");
+    return strcmp(mark, "PMIX_RANK") != 0 || (names && strncmp(names, "slurm.", 6) == 0);
+}
+
 bool launcher_find(struct launcher *launcher, enum status *status, struct error *error) {
     *status = STATUS_OK;
     for (size_t l = 0; l < sizeof launchers / sizeof *launchers; l++)
         if (getenv(launchers[l].mark)) {
-            *launcher = (struct launcher){launchers[l].name, number(launchers[l].ranks),
+            *launcher = (struct launcher){launchers[l].name,
+                knows_ranks(launchers[l].mark) ? number(launchers[l].ranks) : 0,
                 launchers[l].library, launchers[l].only};
             return true;
         }
     /* Slurm sets these for each task of a step, but not for what a batch script itself starts. */
     if (getenv("SLURM_STEP_ID") && number("SLURM_STEP_NUM_TASKS") > 1)
         *status = error_set(error, STATUS_USAGE,
-            "Slurm has started %d processes without a way for MPI to join them: add --mpi=pmi2 or "
-            "--mpi=pmix to srun, or --communicator none for runs that have nothing to do with each "
-            "other",
+            "Slurm has started %d processes without a way for MPI to join them: add --mpi=pmi2 "
+            "(for MPICH) or --mpi=pmix (for Open MPI) to srun, or --communicator none for runs "
+            "that have nothing to do with each other",
             number("SLURM_STEP_NUM_TASKS"));
     return false;
 }

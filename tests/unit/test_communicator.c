@@ -15,8 +15,8 @@ static struct error error;
 /* --- Launchers --- */
 
 static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
-    "MPI_LOCALNRANKS", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS",
-    "SLURM_PROCID", "SLURM_NTASKS", NULL};
+    "MPI_LOCALNRANKS", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "SLURM_STEP_ID",
+    "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_NTASKS", NULL};
 
 /* "NAME=VALUE NAME=VALUE", and nothing else of these. */
 static void set_environment(const char *text) {
@@ -44,7 +44,10 @@ static void test_launchers(void **state) {
         {"MPI_LOCALNRANKS=1 PMI_RANK=0 PMI_SIZE=2", COMMUNICATOR_MPICH, 2, true},
         {"PMI_RANK=1 PMI_SIZE=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_MPICH, 8,
             false},
-        {"PMIX_RANK=1 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_OPENMPI, 8, false},
+        {"PMIX_RANK=1 PMIX_NAMESPACE=slurm.pmix.31.0 SLURM_STEP_NUM_TASKS=8", COMMUNICATOR_OPENMPI,
+            8, false},
+        {"PMIX_RANK=1 PMIX_NAMESPACE=prterun-vm-7@1 SLURM_STEP_NUM_TASKS=1", COMMUNICATOR_OPENMPI,
+            0, false},
         {"PMIX_RANK=0", COMMUNICATOR_OPENMPI, 0, false},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -78,7 +81,15 @@ static void test_no_launcher(void **state) {
     const struct communicator_options options = {.limit = 1};
     struct communicator *communicator;
     assert_fails(communicator_open(&options, &communicator, &error), STATUS_USAGE,
-        "--mpi=pmi2 or --mpi=pmix");
+        "--mpi=pmix (for Open MPI)");
+    /* One task of Slurm's, as in a shell of its own, joins nobody. */
+    static const char *const single[] = {"PMI_RANK=0 PMI_SIZE=1",
+        "PMIX_RANK=0 PMIX_NAMESPACE=slurm.pmix.31.0 SLURM_STEP_NUM_TASKS=1"};
+    for (size_t c = 0; c < sizeof single / sizeof *single; c++) {
+        set_environment(single[c]);
+        assert_ok(communicator_open(&options, &communicator, &error));
+        assert_null(communicator);
+    }
     set_environment("");
 }
 
