@@ -80,6 +80,13 @@ struct device_info {
      * memory. */
     unsigned long long memory_bytes;
     bool synchronous; /* each operation is done when its call returns */
+    /* How it exchanges with other ranks, filled by device_join: "memory", where MPI reads and
+     * writes the device's own; "host memory", through which a GPU's values are copied; or the
+     * library and its version, "NCCL 2.28.9". Empty: there are none. */
+    char transport[32];
+    /* Exchanges are enqueued with the other operations: only the device knows how long they take.
+     */
+    bool exchanges;
     /* What a user should know before quoting the device's times; empty: nothing. */
     char warning[512];
     /* The kinds that "auto" or "gpu" tried before this one and could not take, a line each: "kind:
@@ -146,6 +153,10 @@ struct device_options {
      * in turn.
      */
     struct communicator *communicator;
+    /* How gradients are exchanged, where a device has a choice. "nccl": by NCCL, on the GPUs
+     * themselves. "host": through the host's memory. "auto" or NULL: by NCCL where all ranks have
+     * it and it works; else device_info.warning says why not. */
+    const char *exchange;
 };
 
 /* Whether the device that `spec` names is there, as far as that can be told without opening it.
@@ -167,6 +178,12 @@ enum status device_find(
 enum status device_open(const char *spec, const struct device_options *options,
     struct device **device, struct error *error);
 void device_close(struct device *device);
+
+/* Lets the device exchange with those of the other ranks in the way of device_options.exchange,
+ * before anything else is done with it. Collective: all ranks call it, once each has opened its
+ * device. Fills device_info.transport. STATUS_DEVICE, in all ranks, where one of them can't
+ * exchange as it is asked to. */
+enum status device_join(struct device *device, struct error *error);
 
 /* The description of an open device, which lives as long as the device and changes meanwhile:
  * `gemm` and `suspect_side` as the device chooses for new shapes, `step` and `submission` when

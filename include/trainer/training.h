@@ -133,7 +133,8 @@ struct training_result {
     double unfinished; /* seconds that this run spent in an epoch that did not end */
     double validate;   /* seconds that this run spent on validation */
     /* Of several ranks: seconds of this run's epochs in which a rank computed and in which it
-     * exchanged, waiting for others included; and seconds, between the epochs, in which ranks
+     * exchanged, waiting for others included (all 0 where the device exchanges by itself, which
+     * is then part of its computing); and seconds, between the epochs, in which ranks
      * wait for one another and compare their parameters. */
     struct training_spread computing, exchanging;
     double meet;

@@ -2,6 +2,7 @@
 
 #include "communicator/create.h"
 #include "communicator/places.h"
+#include "communicator/wait.h"
 #include "communicator/watch.h"
 #include "system/clock.h"
 #include "system/text.h"
@@ -125,6 +126,21 @@ enum { MEETING = 10 };
 
 static void begin_meeting(struct communicator *communicator, const char *what) {
     watch_begin(&communicator->watch, what, MEETING * communicator->options.limit);
+}
+
+void communicator_wait(struct communicator *communicator, const char *what, bool meeting) {
+    if (meeting)
+        begin_meeting(communicator, what);
+    else
+        watch_begin(&communicator->watch, what, communicator->options.limit);
+}
+
+void communicator_waited(struct communicator *communicator) {
+    watch_end(&communicator->watch);
+}
+
+void communicator_progress(struct communicator *communicator) {
+    watch_renew(&communicator->watch);
 }
 
 static enum status failed(

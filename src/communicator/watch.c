@@ -73,3 +73,9 @@ void watch_begin(struct watch *watch, const char *what, double limit) {
 void watch_end(struct watch *watch) {
     atomic_store(&watch->begun, 0.0);
 }
+
+void watch_renew(struct watch *watch) {
+    double begun = atomic_load(&watch->begun);
+    if (begun > 0.0) /* and is not ended meanwhile */
+        atomic_compare_exchange_strong(&watch->begun, &begun, clock_seconds());
+}

@@ -33,4 +33,7 @@ void watch_close(struct watch *watch);
 void watch_begin(struct watch *watch, const char *what, double limit);
 void watch_end(struct watch *watch);
 
+/* Begins the time of what is watched anew, if anything is. Any thread may call it. */
+void watch_renew(struct watch *watch);
+
 #endif

@@ -217,6 +217,15 @@ enum status device_clip(struct device *device, struct view sums, float largest, 
         error);
 }
 
+enum status device_join(struct device *device, struct error *error) {
+    struct device_info *info = &device->info;
+    if (communicator_ranks(device->communicator) == 1)
+        return STATUS_OK;
+    snprintf(info->transport, sizeof info->transport, "%s",
+        device->type->gpu ? "host memory" : "memory");
+    return device->type->join ? device->type->join(device, error) : STATUS_OK;
+}
+
 enum status device_all_reduce(struct device *device, struct view values, struct error *error) {
     return operation_enqueue(
         device, &(struct operation){.kind = OPERATION_ALL_REDUCE, .all_reduce = {values}}, error);

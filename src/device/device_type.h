@@ -35,7 +35,8 @@ struct device_type {
     bool automatic, gpu; /* whether the device names "auto" and "gpu" may choose it */
     /* The names that device_options may have, each list with a NULL at its end. NULL: the device
      * has no choice, and its precision is fp32. */
-    const char *const *gemms, *const *precisions, *const *steps, *const *submissions;
+    const char *const *gemms, *const *precisions, *const *steps, *const *submissions,
+                                                                     *const *exchanges;
     /* Further names of gemms, which this build lacks, with a NULL kind at the end; NULL: none. */
     const struct device_lacking *gemms_lacking;
 
@@ -53,6 +54,7 @@ struct device_type {
     enum status (*open)(const char *rest, const struct device_options *options,
         struct device **device, struct error *error);
     void (*close)(struct device *device);
+    enum status (*join)(struct device *device, struct error *error); /* NULL: it can't */
     /* The two parts of device_environment: for the library, and for the drivers, which may be
      * asked. NULL: nothing needs to be set. */
     const char *(*environment)(const char **value);

@@ -91,6 +91,8 @@ static const struct row rows[] = {
     {"cuda", "CUBLAS_LOG*", HARMLESS},
     {"cuda", "CUBLAS_*", TOLD},
     {"cuda", "CUBLASLT_*", TOLD},
+    {"cuda", "NCCL_DEBUG*", HARMLESS},
+    {"cuda", "NCCL_*", TOLD},
     {"cuda", "NVRTC_*", TOLD},
     {"cuda opencl", "CUDA_DISABLE_PTX_JIT", TOLD},
     {"cuda opencl", "CUDA_FORCE_PTX_JIT", TOLD},

@@ -147,6 +147,7 @@ static enum status check_demands(
         {options->precision, "fp32", type->precisions, "is not a precision of its products"},
         {options->step, "auto", type->steps, "is not how training steps are done there"},
         {options->submission, "auto", type->submissions, "is not how work is submitted there"},
+        {options->exchange, "auto", type->exchanges, "is not how gradients are exchanged there"},
     };
     enum status status = STATUS_OK;
     for (size_t c = 0; c < sizeof demands / sizeof *demands && status == STATUS_OK; c++)
@@ -213,11 +214,12 @@ static enum status find_automatic(
     if (!known)
         return error_set(error, STATUS_USAGE,
             "no device of this build has all of --gemm %s, --precision %s, --step %s, --submission "
-            "%s",
+            "%s, --exchange %s",
             options->gemm ? options->gemm : "auto",
             options->precision ? options->precision : "fp32",
             options->step ? options->step : "auto",
-            options->submission ? options->submission : "auto");
+            options->submission ? options->submission : "auto",
+            options->exchange ? options->exchange : "auto");
     for (const struct device_type *const *type = device_types; *type; type++) {
         const char *shortly;
         struct error failure;

@@ -20,6 +20,7 @@ static enum status (*const stages[])(struct run *run, struct error *error) = {
     run_compare_dataset,
     run_open_device,
     run_compare_device,
+    run_join_device,
     run_create_network,
     run_plan,
     run_train,

@@ -34,6 +34,10 @@ const struct option_row option_rows[] = {
         "the MPI by which ranks that mpirun or srun has started train together; auto takes the\n"
         "launcher's own, and none makes them runs that have nothing to do with each other",
         .names = communicator_library_names},
+    {"exchange", OPTION_TEXT, KEPT_NOT, AT(exchange), "NAME",
+        "where a device has the choice, ranks exchange gradients by NCCL, from GPU to GPU\n"
+        "(nccl), or by MPI, through the memory of the hosts (host); auto takes NCCL where all\n"
+        "ranks have it"},
     {"exchange-timeout", OPTION_REAL, KEPT_NOT, AT(exchange_timeout), "SECONDS",
         "ranks end when one of them keeps the others waiting for so long; between the epochs,\n"
         "and before the first, for ten times as long",
@@ -167,6 +171,7 @@ const struct options option_defaults = {
         .widths = {CIFAR10_PLANE, 64, 32, CIFAR10_CLASSES},
         .activation = ACTIVATION_SIGMOID},
     .checkpoint_every = 1,
+    .exchange = "auto",
     .exchange_timeout = 60,
     .plan = {.epochs = 5,
         .batch_size = 300,

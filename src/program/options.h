@@ -19,8 +19,8 @@ struct options {
     char device[DEVICE_SPEC_MAX]; /* the spec, with its kind in lower case */
     /* NULL: not given. These texts live as long as argv, or as the checkpoint that the run
      * continues from. */
-    const char *gemm, *precision, *step, *submission, *data, *init, *save, *checkpoint, *resume,
-        *log;
+    const char *gemm, *precision, *step, *submission, *exchange, *data, *init, *save, *checkpoint,
+        *resume, *log;
     struct network_shape shape;
     struct training_plan plan;
     size_t samples;          /* images of each set; 0: all of them */

@@ -68,12 +68,22 @@ enum status ranks_check_options(
     if (strcmp(options->step, "fused") == 0)
         return error_set(error, STATUS_USAGE,
             "--step fused: ranks exchange gradients within a step, so theirs are separate");
-    if (strcmp(options->submission, "auto") != 0 && strcmp(options->submission, "stream") != 0)
+    if (strcmp(options->submission, "overlapped") == 0 ||
+        strcmp(options->submission, "persistent") == 0)
         return error_set(error, STATUS_USAGE,
-            "--submission %s: the host exchanges the ranks' gradients in every step, so their work "
-            "is a stream",
+            "--submission %s is of fused steps, and ranks exchange gradients within a step",
             options->submission);
     return STATUS_OK;
+}
+
+enum status ranks_check_transport(
+    const struct options *options, const struct device_info *device, struct error *error) {
+    return !device->transport[0] || device->exchanges || strcmp(options->submission, "graph") != 0
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                     "--submission graph: the host exchanges the ranks' gradients in every step, "
+                     "so their work is a stream, unless NCCL does it on the GPUs (--exchange "
+                     "nccl)");
 }
 
 /* --- Comparing --- */

@@ -30,6 +30,10 @@ void ranks_give_files_up(struct communicator *communicator, struct options *opti
 enum status ranks_compare_device(
     struct communicator *communicator, const struct device_info *device, struct error *error);
 
+/* STATUS_USAGE when they exchange in a way that the options don't allow. */
+enum status ranks_check_transport(
+    const struct options *options, const struct device_info *device, struct error *error);
+
 /* STATUS_DATASET when the images of some rank are not those of rank 0. */
 enum status ranks_compare_data(
     struct communicator *communicator, const char *fingerprint, struct error *error);

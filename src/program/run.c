@@ -27,6 +27,7 @@ static struct device_options device_wanted(const struct run *run) {
         .step = options->step,
         .submission = options->submission,
         .communicator = run->communicator,
+        .exchange = options->exchange,
         .choices = run->resumed ? checkpoint_setting(run->resumed, CHECKPOINT_CHOICES) : NULL};
 }
 
@@ -111,6 +112,15 @@ enum status run_open_device(struct run *run, struct error *error) {
 
 enum status run_compare_device(struct run *run, struct error *error) {
     return ranks_compare_device(run->communicator, device_info(run->device), error);
+}
+
+enum status run_join_device(struct run *run, struct error *error) {
+    const double start = clock_seconds();
+    const enum status status = device_join(run->device, error);
+    run->record.open += clock_seconds() - start;
+    return status == STATUS_OK
+               ? ranks_check_transport(run->options, device_info(run->device), error)
+               : status;
 }
 
 enum status run_create_network(struct run *run, struct error *error) {

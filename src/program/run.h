@@ -64,6 +64,7 @@ enum status run_open_device(struct run *run, struct error *error);
 
 /* STATUS_DEVICE when other ranks have another kind of device. */
 enum status run_compare_device(struct run *run, struct error *error);
+enum status run_join_device(struct run *run, struct error *error);
 
 /* Checks the device at the network's sizes, and creates the network on it with its first
  * parameters. */

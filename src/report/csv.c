@@ -112,12 +112,13 @@ static void csv_ranks(struct csv *csv, const struct record *record) {
     const struct communicator *communicator = record->plan->communicator;
     const struct communicator_info *info = communicator_info(communicator);
     const struct training_result *result = record->result;
-    const bool known = result->exchanging.greatest > 0.0;
     csv_real(csv, "ranks", communicator, info->ranks);
     csv_real(csv, "hosts", communicator, info->hosts);
     csv_text(csv, "ranks_library", info->library);
-    csv_real(csv, "computing_seconds", known, result->computing.median);
-    csv_real(csv, "exchanging_seconds", known, result->exchanging.median);
+    csv_text(csv, "ranks_transport", record->device->transport);
+    csv_real(csv, "computing_seconds", result->computing.greatest > 0.0, result->computing.median);
+    csv_real(
+        csv, "exchanging_seconds", result->exchanging.greatest > 0.0, result->exchanging.median);
 }
 
 static void csv_line(struct csv csv, const struct record *record) {

@@ -183,8 +183,9 @@ static json_t *describe_ranks(const struct record *record) {
     const struct communicator *communicator = record->plan->communicator;
     const struct communicator_info *info = communicator_info(communicator);
     const struct training_result *result = record->result;
-    return communicator ? json_pack("{s:i, s:i, s:o, s:o, s:o}", "count", info->ranks, "hosts",
-                              info->hosts, "library", text(info->library), "computing",
+    return communicator ? json_pack("{s:i, s:i, s:o, s:o, s:o, s:o}", "count", info->ranks, "hosts",
+                              info->hosts, "library", text(info->library), "transport",
+                              text(record->device->transport), "computing",
                               describe_spread(&result->computing), "exchanging",
                               describe_spread(&result->exchanging))
                         : json_null();

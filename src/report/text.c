@@ -296,6 +296,9 @@ void record_print_summary(const struct record *record, FILE *file) {
             "compute",
             result->exchanging.median, result->exchanging.least, result->exchanging.greatest,
             result->computing.median);
+    else if (result->computing.greatest > 0.0 && record->device->exchanges)
+        print_row(
+            file, "exchange", "part of the epochs, on the GPUs (%s)", record->device->transport);
     if (result->clocks.readings > 0)
         print_clocks(&result->clocks, file);
     if (result->reached.validated > 0)

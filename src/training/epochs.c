@@ -19,6 +19,13 @@ static size_t samples_in(const struct epochs *epochs, size_t batches) {
     return whole < all ? whole : all;
 }
 
+/* What ranks have spent on exchanges so far, as far as the host takes part in them. */
+static double exchanged_seconds(const struct epochs *epochs) {
+    return device_info(epochs->device)->exchanges
+               ? 0.0
+               : communicator_seconds(epochs->plan->communicator);
+}
+
 static bool has_ranks(const struct epochs *epochs) {
     return epochs->plan->communicator != NULL;
 }
@@ -285,10 +292,10 @@ static enum status take_steps(struct epochs *epochs, struct steps *steps, struct
 static enum status run_epoch(struct epochs *epochs, struct error *error) {
     const size_t first = epochs->result->reached.batches_done;
     struct steps steps = {epochs, first, epochs->result->batches - first, epochs->observer};
-    const double start = clock_seconds(), before = communicator_seconds(epochs->plan->communicator);
+    const double start = clock_seconds(), before = exchanged_seconds(epochs);
     const enum status status = take_steps(epochs, &steps, error);
     const double seconds = clock_seconds() - start;
-    const double exchanged = communicator_seconds(epochs->plan->communicator) - before;
+    const double exchanged = exchanged_seconds(epochs) - before;
     epochs->result->unfinished += seconds;
     epochs->exchanged += exchanged;
     epochs->computed += seconds - exchanged;

@@ -92,7 +92,7 @@ size_t emulated_bytes(const void *address, const char *user);
 
 /* Commands of a stream. */
 struct command {
-    enum { COPY, KERNEL, GEMM, GRAPH, RECORD, WAIT } kind;
+    enum { COPY, KERNEL, GEMM, GRAPH, RECORD, WAIT, CALL } kind;
     void *to; /* COPY */
     const void *from;
     size_t bytes;
@@ -113,6 +113,8 @@ struct command {
     struct CUgraphExec_st *graph; /* GRAPH */
     struct CUevent_st *event;     /* RECORD, WAIT */
     unsigned long version;        /* the how manieth record of it */
+    cudaHostFn_t call;            /* CALL: of the host, with this context */
+    void *context;
 };
 /* Appends to the stream, or to what it captures. */
 cudaError_t emulated_enqueue(cudaStream_t stream, const struct command *command);

@@ -88,6 +88,9 @@ static void run_command(const struct command *command) {
         break;
     case WAIT:
         break;
+    case CALL:
+        command->call(command->context);
+        break;
     }
 }
 
@@ -96,25 +99,47 @@ static void run(const struct commands *commands) {
         run_command(&commands->all[c]);
 }
 
+static void run_until(
+    struct CUstream_st *stream, const struct CUevent_st *until, unsigned long version, bool others);
+
+/* Does what a stream has to do next; false when that is to wait for another one, which is done only
+ * where `others` says so. */
+static bool run_one(struct CUstream_st *stream, bool others) {
+    const struct command command = stream->waiting.all[stream->done];
+    if (command.kind == WAIT && command.event->done < command.version) {
+        if (!others)
+            return false;
+        run_until(command.event->stream, command.event, command.version, true);
+        if (command.event->done < command.version && !emulated_is_lost())
+            emulated_violation("a stream waits for an event that does not come");
+    }
+    stream->done++;
+    run_command(&command);
+    return true;
+}
+
+static bool has_more(const struct CUstream_st *stream) {
+    return stream->done < stream->waiting.count && !emulated_is_lost();
+}
+
+static void tidy(struct CUstream_st *stream) {
+    if (!has_more(stream))
+        stream->done = stream->waiting.count = 0;
+}
+
 /* Does what waits in a stream, until it waits for another one; or, with `until`, until it has
  * recorded that event so often. */
 static void run_until(struct CUstream_st *stream, const struct CUevent_st *until,
     unsigned long version, bool others) {
-    while (stream->done < stream->waiting.count && !emulated_is_lost() &&
-           (!until || until->done < version)) {
-        const struct command command = stream->waiting.all[stream->done];
-        if (command.kind == WAIT && command.event->done < command.version) {
-            if (!others)
-                return;
-            run_until(command.event->stream, command.event, command.version, true);
-            if (command.event->done < command.version && !emulated_is_lost())
-                emulated_violation("a stream waits for an event that does not come");
-        }
-        stream->done++;
-        run_command(&command);
-    }
-    if (stream->done == stream->waiting.count || emulated_is_lost())
-        stream->done = stream->waiting.count = 0;
+    while (has_more(stream) && (!until || until->done < version) && run_one(stream, others))
+        continue;
+    tidy(stream);
+}
+
+static void run_next(struct CUstream_st *stream) {
+    if (has_more(stream))
+        run_one(stream, true);
+    tidy(stream);
 }
 
 static void run_stream(struct CUstream_st *stream) {
@@ -209,10 +234,11 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureSta
     return cudaSuccess;
 }
 
-/* It runs nothing, and so is never done with anything. */
+/* Whoever asks again and again sees the stream get on, by a command each time. */
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchFailure);
     NOT_WHILE_CAPTURING();
+    run_next(stream);
     return stream->waiting.count > 0 ? cudaErrorNotReady : cudaSuccess;
 }
 
@@ -356,6 +382,12 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void *
     size_t shared, cudaStream_t stream) {
     MAY_FAIL(cudaErrorLaunchFailure);
     return launch(function, grid, block, arguments, shared, stream, false, false);
+}
+
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t call, void *context) {
+    MAY_FAIL(cudaErrorLaunchFailure);
+    return emulated_enqueue(
+        stream, &(struct command){.kind = CALL, .call = call, .context = context});
 }
 
 /* Launches that overlap are done one after another here, as they may be. */

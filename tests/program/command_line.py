@@ -260,7 +260,7 @@ class Formats(Command):
             "learning_rate color tail batches seed shuffle initial label_smoothing dropout clip_norm normalize "
             "flip optimizer momentum nesterov weight_decay beta1 beta2 epsilon schedule warmup_epochs source "
             "path train test fingerprint host_bytes device_bytes resumed resumed_seconds ranks hosts ranks_library "
-            "computing_seconds exchanging_seconds min_processor_mhz max_processor_mhz min_memory_mhz max_memory_mhz "
+            "ranks_transport computing_seconds exchanging_seconds min_processor_mhz max_processor_mhz min_memory_mhz max_memory_mhz "
             "clock_limits setup load open batching warm_up mean_epoch min_epoch max_epoch unfinished validate meet "
             "checkpoint release evaluate wall loss accuracy "
             "test_loss test_accuracy samples_per_second gflops validation target_accuracy patience keep_best "

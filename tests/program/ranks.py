@@ -1,9 +1,10 @@
 """Ranks train together as one process would, and end together, whatever happens to one of them.
 
-  ranks.py TRAINER LIBRARY MPIRUN all|some|threads [EMULATED]
+  ranks.py TRAINER LIBRARY MPIRUN all|some|threads [EMULATED NCCL]
 
 LIBRARY is openmpi or mpich, and MPIRUN its launcher. `some` and `threads`, that is ranks of several threads, are for
-builds with sanitizers. EMULATED is the program with two GPUs that are emulated.
+builds with sanitizers. EMULATED is the program with GPUs that are emulated, and NCCL the folder of
+a library that exchanges between them.
 """
 import os
 import shlex
@@ -20,7 +21,7 @@ from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN, EXTENT = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
 SANITIZED = EXTENT != "all"
-EMULATED = sys.argv.pop(1) if os.path.isfile(sys.argv[1] if len(sys.argv) > 1 else "") else None
+EMULATED, NCCL = (sys.argv.pop(1), sys.argv.pop(1)) if os.path.isfile("".join(sys.argv[1:2])) else (None, None)
 # Ten batches of 100, the last of which lacks 50: no number of ranks but 1, 2 and 4 divides a batch.
 BASE = ("--data", "synthetic", "--samples", 950, "--batch-size", 100, "--epochs", 2, "--threads", 1,
         "--device", "cpu")
@@ -120,15 +121,87 @@ class Gpus(Runs):
         common.TRAINER = EMULATED
 
     def test_each_its_own(self):
-        done = launch(3, *BASE, "--device", "cuda", "--samples", 10, "--batch-size", 5)
+        done = launch(3, *BASE, "--device", "cuda", "--samples", 10, "--batch-size", 5, "--exchange", "host")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("rank 2 on ", done.stderr)
         self.assertIn("is that of rank 0, too: start as many ranks on a host as it has GPUs", done.stderr)
-        options = (*BASE, "--device", "cuda", "--samples", 60, "--batch-size", 25, "--layers", 8)
+        options = (*BASE, "--device", "cuda", "--samples", 60, "--batch-size", 25, "--layers", 8, "--exchange", "host")
         alone, found = record(*options), ranked(2, *options)
         for mine, other in zip(figures(found), figures(alone), strict=True):
             self.assertLess(abs(mine - other), 1e-6)
         self.assertEqual(found["device"]["submission"], "stream")
+        self.assertEqual(found["ranks"]["transport"], "host memory")
+
+
+@unittest.skipUnless(EMULATED, "needs the emulated CUDA")
+class Nccl(Runs):
+    """By NCCL, GPUs exchange within a graph."""
+    # 40 exchanges, of arrays that the emulated NCCL sends in parts.
+    NET = (*BASE, "--device", "cuda", "--samples", 100, "--batch-size", 10, "--epochs", 4, "--layers", 8)
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(setattr, common, "TRAINER", common.TRAINER)
+        common.TRAINER = EMULATED
+        for name, value in (("LD_LIBRARY_PATH", NCCL), ("EMULATED_CUDA_GPUS", "4")):
+            self.addCleanup(os.environ.pop, name, None)
+            os.environ[name] = value
+        self.addCleanup(os.environ.pop, "EMULATED_NCCL", None)
+
+    def test_trains_as_one_process(self):
+        for ranks, options in ((2, ("--shuffle", "--dropout", 0.2)), (3, ("--batches", "streamed", "--flip")),
+                               (4, ("--submission", "stream", "--clip-norm", 0.5))):
+            alone, found = record(*self.NET, *options), ranked(ranks, *self.NET, *options, "--exchange", "nccl")
+            for mine, other in zip(figures(found), figures(alone), strict=True):
+                self.assertLess(abs(mine - other), 1e-6)
+            self.assertEqual(found["ranks"]["transport"], "NCCL 2.28.9")
+            self.assertEqual(found["device"]["submission"], "stream" if "stream" in options else "graph")
+            self.assertIsNone(found["ranks"]["exchanging"])
+            self.assertGreater(found["ranks"]["computing"]["least"], 0.0)
+            if SANITIZED:
+                break
+
+    def test_same_bits_as_by_the_host(self):
+        """Both add up in the order of the ranks."""
+        for exchange in ("nccl", "host"):
+            ranked(2, *self.NET, "--exchange", exchange, "--save", self.path(exchange))
+        self.assertEqual(self.bytes_of("nccl"), self.bytes_of("host"))
+
+    @unittest.skipIf(LIBRARY != "openmpi" and not SANITIZED, "the MPI has no part in it")
+    def test_ranks_that_cannot_join(self):
+        """None does, and they say why."""
+        for wrong, text in (("version:1", "rank 1 on {host}: cuda: its NCCL is version 22703, and rank 0's is 22809"),
+                            ("ncclGetVersion:1", "rank 1 on {host}: cuda: ncclGetVersion gave 2: unhandled"),
+                            ("ncclGetUniqueId", "rank 0 on {host}: cuda: ncclGetUniqueId gave 2: unhandled"),
+                            ("ncclCommInitRank:0", "rank 0 on {host}: cuda: ncclCommInitRank gave 2: unhandled")):
+            text = text.format(host=os.uname().nodename)
+            os.environ["EMULATED_NCCL"] = wrong
+            done = launch(2, *self.NET, "--format", "json")
+            self.assertIn("warning: gradients go through the host's memory: " + text, done.stderr)
+            found = record_of(done)
+            self.assertEqual((found["ranks"]["transport"], found["device"]["submission"]), ("host memory", "stream"))
+            done = launch(2, *self.NET, "--exchange", "nccl")
+            self.assertEqual((done.returncode, len(own_lines(done.stderr))), (3, 1), done.stderr)
+            self.assertIn("trainer: " + text, done.stderr)
+            if SANITIZED:
+                break
+
+    @unittest.skipIf(LIBRARY != "openmpi" and not SANITIZED, "the MPI has no part in it")
+    def test_an_exchange_fails(self):
+        for wrong, text in (("remote:1", "an exchange by NCCL gave 6: remote process exited"),
+                            ("ncclAllReduce:0", "rank 0 on {host}: cuda: ncclAllReduce gave 4: invalid argument"),
+                            ("ncclCommGetAsyncError:1", "rank 1 on {host}: cuda: ncclCommGetAsyncError gave 2")):
+            os.environ["EMULATED_NCCL"] = wrong
+            done = launch(2, *self.NET)
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn(text.format(host=os.uname().nodename), done.stderr)
+            self.assertIn("--exchange host does without NCCL", done.stderr)
+
+    def test_a_graph_needs_it(self):
+        done = launch(2, *self.NET, "--exchange", "host", "--submission", "graph")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--submission graph: the host exchanges the ranks' gradients", done.stderr)
+        self.assertEqual(ranked(2, *self.NET, "--submission", "graph")["device"]["submission"], "graph")
 
 
 class Threads(Runs):
@@ -197,7 +270,7 @@ class Ends(Runs):
         self.check(2, "--epochs 'x'", launch(3, "--epochs", "x"))
         self.check(2, "too many for batches of 2", launch(3, *BASE, "--batch-size", 2))
         self.check(2, "--peak measures the device of one process", launch(2, "--peak"))
-        self.check(2, "--submission graph: the host exchanges", launch(2, *BASE, "--submission", "graph"))
+        self.check(2, "'graph' is not how work is submitted there", launch(2, *BASE, "--submission", "graph"))
         self.check(2, "--step fused: ranks exchange", launch(2, *BASE, "--step", "fused"))
         self.check(3, "device 'nothing' is not here", launch(2, "--device", "nothing"))
         self.check(6, "nowhere", launch(2, *BASE, "--init", self.path("nowhere")))

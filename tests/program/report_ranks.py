@@ -10,9 +10,11 @@ from fixtures.worked_out import many
 from reporting import answers, drawing, plots, ranks, tables
 
 
-def some(count, epoch, exchange=0.25, threads=1, runs=1, hosts=1, library="Open MPI 4.1.4", kind="cpu", **more):
+def some(count, epoch, exchange=0.25, threads=1, runs=1, hosts=1, library="Open MPI 4.1.4", kind="cpu",
+         transport="memory", **more):
     """Runs of so many ranks."""
-    return fake.runs(runs, kind, epoch, threads=threads, ranks=fake.ranked(count, exchange, hosts, library), **more)
+    return fake.runs(runs, kind, epoch, threads=threads, ranks=fake.ranked(count, exchange, hosts, library, transport),
+                     **more)
 
 
 def strong():
@@ -129,6 +131,21 @@ class Figures(Case):
     def test_gpus(self):
         self.assertEqual(self.gains(some(1, 0.4, threads=None, kind="cuda"), some(4, 0.2, threads=None, kind="cuda")),
                          [(None, 1, 1.0, 1.0), (None, 4, 2.0, 0.5)])
+
+    def test_nccl(self):
+        """One GPU has whole steps and exchanges with nobody; of several, only they know how long they exchange."""
+        one = some(1, 0.4, 0.0, threads=None, kind="cuda", transport=None, step="fused", submission="persistent")
+        more = [some(2, epoch, share, threads=None, kind="cuda", transport=transport, step="separate", submission=how)
+                for epoch, share, transport, how in ((0.25, None, "NCCL 2.28.9", "graph"),
+                                                     (0.32, 0.3, "host memory", "stream"))]
+        self.assertEqual(self.gains(one, *more), [(None, 1, 1.0, 1.0), (None, 2, 1.25, 0.625), (None, 2, 1.6, 0.8)])
+        machine = self.machine([run for same in (one, *more) for run in same])
+        table = tables.strong_scaling_table(machine)
+        self.assertEqual({(row[table.columns.index("ranks")], row[table.columns.index("exchange")],
+                           row[table.columns.index("MPI")]) for row in table.rows},
+                         {("1", "-", "Open MPI 4.1.4"), ("2", "by the GPUs", "Open MPI 4.1.4, NCCL 2.28.9"),
+                          ("2", "30 %", "Open MPI 4.1.4")})
+        self.assertIn("2 ranks", answers.ranks_of(machine).headline)
 
     def test_another_thing(self):
         """What is not the same but for its ranks is not compared, though another gemm may be best for a share."""

@@ -51,6 +51,18 @@ class Ranks(Swept):
         self.assertIn("warm-up: 1 rank of --device cpu --batch-size 100\n", done.stderr)
         self.assertRegex(done.stdout, r"  2 runs  1 rank of --device cpu --batch-size 100\n")
 
+    def test_one_task_of_slurm(self):
+        """It is a rank only where the MPI is named."""
+        for way, mpi in (("--mpi=pmi2", ["mpich"]), ("--mpi=pmix", ["openmpi"]), ("--mpi=none", [])):
+            done = self.ranked("1,2", "--out", self.path(way), launcher=f"{shlex.quote(self.launcher)} {way}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(self.trace + ".launches", encoding="utf-8") as file:
+                words = [line.split("|") for line in file if way in line]
+            for count, named in (("1", mpi), ("2", [])):
+                ends = [line[line.index("--communicator") + 1:-1] if "--communicator" in line else []
+                        for line in words if line[2] == count]
+                self.assertEqual(ends, 3 * [named])
+
     def test_resumed(self):
         """A row is one of its number of ranks, and of its launcher."""
         self.assertEqual(self.ranked("1-2").returncode, 0)

@@ -1,6 +1,7 @@
 /* What ranks do together: with a module that has no MPI, and others who do as they are told. And
  * who is taken for a rank. (tests/program/ranks.py has real ones.) */
 #include "communicator/launcher.h"
+#include "communicator/wait.h"
 #include "fake_ranks.h"
 #include "support.h"
 #include "training/share.h"
@@ -213,14 +214,24 @@ static void test_lateness(void **state) {
 }
 
 #ifdef TEST_WRAPS_CLOCK
-/* The clock of the process, which may jump: as if it had been stopped for a while. */
-static _Atomic double jump;
+/* The clock of the process, which may jump, as if it had been stopped for a while, or may only go
+ * on as a test says. */
+static _Atomic double jump, held;
 static atomic_int looks;
 double __real_clock_seconds(void);
 double __wrap_clock_seconds(void);
 double __wrap_clock_seconds(void) {
     atomic_fetch_add(&looks, 1);
-    return __real_clock_seconds() + atomic_load(&jump);
+    const double at = atomic_load(&held);
+    return at > 0.0 ? at : __real_clock_seconds() + atomic_load(&jump);
+}
+
+/* Lets the watch look at a clock that goes on, unless it has ended. */
+static void go_on(double seconds) {
+    atomic_store(&held, atomic_load(&held) + seconds);
+    atomic_store(&looks, 0);
+    while (atomic_load(&looks) < 2 && !atomic_load(&fake_ranks.is_late))
+        ;
 }
 
 /* Until the watch has looked some times more. */
@@ -240,6 +251,34 @@ static void test_pause(void **state) {
     assert_ok(communicator_sum(communicator, &value, 1, &error));
     assert_false(atomic_load(&fake_ranks.is_late));
     assert_ok(communicator_close(communicator, &error));
+}
+
+/* A device's own exchanges may take long, as long as there is one after another. */
+static void test_progress(void **state) {
+    (void)state;
+    atomic_store(&held, 1000.0);
+    struct communicator *communicator = fake_communicator_of(2, 2.5);
+    communicator_progress(communicator); /* of nothing */
+    communicator_wait(communicator, "something", false);
+    for (int step = 0; step < 6; step++) {
+        go_on(0.9);
+        communicator_progress(communicator);
+    }
+    communicator_waited(communicator);
+    for (int step = 0; step < 4; step++)
+        go_on(0.9);
+    communicator_wait(communicator, "something else", true);
+    for (int step = 0; step < 4; step++)
+        go_on(0.9);
+    communicator_waited(communicator);
+    assert_false(atomic_load(&fake_ranks.is_late));
+    communicator_wait(communicator, "this", false);
+    while (!atomic_load(&fake_ranks.is_late))
+        go_on(0.9);
+    communicator_waited(communicator);
+    assert_non_null(strstr(fake_ranks.late, ": this has taken longer than 2.5 s: "));
+    assert_ok(communicator_close(communicator, &error));
+    atomic_store(&held, 0.0);
 }
 #endif
 
@@ -321,6 +360,7 @@ int main(void) {
         cmocka_unit_test(test_lateness),
 #ifdef TEST_WRAPS_CLOCK
         cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_progress),
 #endif
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_results),

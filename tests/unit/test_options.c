@@ -354,7 +354,8 @@ static void test_stored(void **state) {
 static const char *const help[][2] = {{"--device SPEC", "auto"}, {"--gemm NAME", "auto"},
     {"--precision NAME", "fp32"}, {"--step NAME", "auto"}, {"--submission NAME", "auto"},
     {"--threads N", "the number in --list-devices"},
-    {"--communicator auto|none|openmpi|mpich", "auto"}, {"--exchange-timeout SECONDS", "60"},
+    {"--communicator auto|none|openmpi|mpich", "auto"}, {"--exchange NAME", "auto"},
+    {"--exchange-timeout SECONDS", "60"},
     {"--data DIR|synthetic", "$TRAINER_DATA_DIR, else ~/.cache/trainer/cifar-10-batches-bin\n"
                              "      or its like in $XDG_CACHE_HOME, else synthetic"},
     {"--samples N", "all"}, {"--epochs N", "5"}, {"--warm-up SECONDS", "0"},

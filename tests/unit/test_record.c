@@ -219,14 +219,14 @@ static void test_csv(void **state) {
         {"path", "/data/cifar"}, {"train", "4321"}, {"test", "987"},
         {"fingerprint", "fedcba9876543210"}, {"host_bytes", "123456789"},
         {"device_bytes", "987654321"}, {"resumed", "true"}, {"resumed_seconds", "0.78125"},
-        {"ranks", ""}, {"hosts", ""}, {"ranks_library", ""}, {"computing_seconds", ""},
-        {"exchanging_seconds", ""}, {"min_processor_mhz", "1755"}, {"max_processor_mhz", "1980"},
-        {"min_memory_mhz", "2600"}, {"max_memory_mhz", "2619"}, {"clock_limits", "power setting"},
-        {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"}, {"batching", "0.6875"},
-        {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"}, {"min_epoch", "0.125"},
-        {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"validate", "0"}, {"meet", "0"},
-        {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"}, {"wall", "12.375"},
-        {"loss", "1.9375"}, {"accuracy", "0.4"}, {"test_loss", "1.625"},
+        {"ranks", ""}, {"hosts", ""}, {"ranks_library", ""}, {"ranks_transport", ""},
+        {"computing_seconds", ""}, {"exchanging_seconds", ""}, {"min_processor_mhz", "1755"},
+        {"max_processor_mhz", "1980"}, {"min_memory_mhz", "2600"}, {"max_memory_mhz", "2619"},
+        {"clock_limits", "power setting"}, {"setup", "0.0625"}, {"load", "0.75"}, {"open", "3.5"},
+        {"batching", "0.6875"}, {"warm_up", "1.0625"}, {"mean_epoch", "0.3125"},
+        {"min_epoch", "0.125"}, {"max_epoch", "0.5"}, {"unfinished", "0.0469"}, {"validate", "0"},
+        {"meet", "0"}, {"checkpoint", "0.9375"}, {"release", "0.0195"}, {"evaluate", "0.8125"},
+        {"wall", "12.375"}, {"loss", "1.9375"}, {"accuracy", "0.4"}, {"test_loss", "1.625"},
         {"test_accuracy", "0.4375"}, {"samples_per_second", "14208"}, {"gflops", "0.948867072"},
         {"validation", "0"}, {"target_accuracy", ""}, {"patience", "0"}, {"keep_best", "false"},
         {"validation_loss", ""}, {"validation_accuracy", ""}, {"best_epoch", ""},
@@ -432,7 +432,7 @@ static void test_no_epochs(void **state) {
                       "\"status\":\"interrupted\"}\n");
     assert_says(CSV, ",tf32,,,POCL_DEBUG=1 POCL_MAX_PTHREAD_COUNT=2,6,");
     assert_says(CSV,
-        ",false,0,,,,,,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0,0,0.0195,,12.375,,,,,,,0,,"
+        ",false,0,,,,,,,,,,,,0.0625,0.75,3.5,0.6875,0,,,,0.0469,0,0,0,0.0195,,12.375,,,,,,,0,,"
         "0,false,,,,,,,,,interrupted\n");
     assert_string_equal(write_record(SUMMARY),
         "\n"
@@ -464,15 +464,24 @@ static void test_ranks(void **state) {
     whole.result.computing = (struct training_spread){0.25, 0.5, 0.75};
     whole.result.exchanging = (struct training_spread){0.125, 0.1875, 0.375};
     whole.result.meet = 0.0625;
-    assert_says(JSON, "\"ranks\":{\"count\":4,\"hosts\":2,\"library\":\"MPI 1.2\",\"computing\":{"
-                      "\"least\":0.25,\"median\":0.5,\"greatest\":0.75},\"exchanging\":{\"least\":"
-                      "0.125,\"median\":0.1875,\"greatest\":0.375}},");
+    snprintf(whole.device.transport, sizeof whole.device.transport, "memory");
+    assert_says(JSON,
+        "\"ranks\":{\"count\":4,\"hosts\":2,\"library\":\"MPI 1.2\",\"transport\":\"memory\","
+        "\"computing\":{"
+        "\"least\":0.25,\"median\":0.5,\"greatest\":0.75},\"exchanging\":{\"least\":"
+        "0.125,\"median\":0.1875,\"greatest\":0.375}},");
     assert_says(JSON, "\"meet\":0.0625,");
-    assert_says(CSV, ",4,2,MPI 1.2,0.5,0.1875,");
+    assert_says(CSV, ",4,2,MPI 1.2,memory,0.5,0.1875,");
     assert_says(PLAN, "\nranks     4 on 2 hosts, MPI 1.2\n");
     assert_says(SUMMARY,
         "\nexchange  0.1875 s of the epochs (median of the ranks; 0.1250 s to 0.3750 s), "
         "beside 0.5000 s to compute\n");
+    whole.result.exchanging = (struct training_spread){0};
+    whole.device.exchanges = true;
+    snprintf(whole.device.transport, sizeof whole.device.transport, "NCCL 2.28.9");
+    assert_says(JSON, "\"greatest\":0.75},\"exchanging\":null},");
+    assert_says(CSV, ",4,2,MPI 1.2,NCCL 2.28.9,0.5,,");
+    assert_says(SUMMARY, "\nexchange  part of the epochs, on the GPUs (NCCL 2.28.9)\n");
     whole.result.computing = whole.result.exchanging = (struct training_spread){0};
     assert_says(JSON, "\"computing\":null,\"exchanging\":null},");
     assert_silent(SUMMARY, "exchange");

@@ -228,7 +228,7 @@ def ranks_of(machine):
             + f". {panel.remark}." for panel in panels]
     drawn = f" Drawn are the first {PANELS} of {len(panels)} sorts of batches." if len(panels) > PANELS else ""
     lines = [(workload_text(panel.workload), ranks_batch(panel), label, str(one.row.ranks), number(one.times),
-              percent(one.efficiency), percent(one.row.exchange[0]))
+              percent(one.efficiency), ranks.exchange_share(one.row))
              for panel in panels for label, gains in panel.lines.items() for one in gains]
     table = Table(f"Speed-up against one rank on {machine.name}",
                   ("layers", "batch", "device", "ranks", "speed-up", "efficiency", "exchange"), lines,
@@ -255,7 +255,7 @@ def unpaid(machine):
     """Sentences: where more ranks don't pay."""
     return [f"{more.series} with layers {workload_text(more.workload)} and batches of {more.workload.batch:,}: "
             f"{ranks_text(more)} don't pay, as an epoch takes {number(more.epoch[0])} s, and with {ranks_text(fewer)} "
-            f"{number(fewer.epoch[0])} s. {percent(more.exchange[0])} of it is exchange."
+            f"{number(fewer.epoch[0])} s. {ranks.exchange_share(more).capitalize()} of it is exchange."
             for fewer, more in ranks.unpaid(machine)]
 
 

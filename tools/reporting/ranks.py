@@ -21,12 +21,13 @@ def gemm_asked(row):
 
 
 def likeness(row, batch):
-    """What rows have to share to be compared: all but ranks, hosts and threads; `batch` takes the place of theirs."""
+    """What rows have to share to be compared: all but ranks, hosts and threads, and what follows from there being
+    several; `batch` takes the place of theirs."""
     run = row.runs[0]
-    device = {**run["device"], "threads": None, "gemm": None, "library": None}
+    device = {**run["device"], **dict.fromkeys(("threads", "gemm", "library", "step", "submission"))}
     return (batch, gemm_asked(row), variant_of({
         **run, "device": device, "config": {**run["config"], "batch_size": None},
-        "ranks": {**run["ranks"], "count": None, "hosts": None}}))
+        "ranks": {**run["ranks"], **dict.fromkeys(("count", "hosts", "transport"))}}))
 
 
 def of_all(row):
@@ -98,8 +99,13 @@ def label(row, several):
 
 def exchange_words(scaling):
     """How much of the epochs is exchange, by number of ranks."""
-    return f"{scaling.label}, " + listed(f"{percent(one.row.exchange[0])} with {plural(one.row.ranks, 'rank')}"
+    return f"{scaling.label}, " + listed(f"{exchange_share(one.row)} with {plural(one.row.ranks, 'rank')}"
                                          for one in scaling.gains if one.row.ranks > 1)
+
+
+def exchange_share(row):
+    """The median of its runs, in words."""
+    return percent(row.exchange[0]) if row.exchange else "an unknown share"
 
 
 def unpaid(machine):

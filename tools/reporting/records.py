@@ -37,7 +37,7 @@ IDENTITY = {"host": ("name", "cpu", "cores", "os"),
             "device": ("kind", "name", "spec", "threads", "precision", "library", "platform", "driver",
                        "environment"),
             "dataset": ("name", "train", "fingerprint"),
-            "ranks": ("count", "hosts", "library"),
+            "ranks": ("count", "hosts", "library", "transport"),
             "sweep": ("launcher",)}  # which may bind ranks to cores, or send them to other hosts
 
 
@@ -299,6 +299,8 @@ def check_ranks(record):
     if not isinstance(ranks.get("library"), str):
         return f"the library of its ranks is no text ({ranks.get('library')!r})"
     for name in ("computing", "exchanging"):
+        if name == "exchanging" and ranks.get(name) is None and "NCCL" in (ranks.get("transport") or ""):
+            continue
         median = part(ranks, name).get("median")
         if not is_number(median) or median < 0:
             return f"its ranks were {name} for {median!r} s"
@@ -313,7 +315,10 @@ def ranks_of(record):
 
 
 def exchange_of(record):
-    """The share of its epochs in which the median rank exchanged, or waited for others to do so."""
+    """The share of its epochs in which the median rank exchanged, or waited for others to do so; None where GPUs
+    did, as only they know."""
+    if record["ranks"]["exchanging"] is None:
+        return None
     exchanging, computing = (record["ranks"][name]["median"] for name in ("exchanging", "computing"))
     return exchanging / (exchanging + computing) if exchanging else 0.0
 

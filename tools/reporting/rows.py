@@ -32,8 +32,15 @@ def subject(record):
 
 
 def mpi_of(record):
-    """The MPI by which ranks met, without its version: "Open MPI"."""
-    return re.sub(r"\s+v?\d.*", "", records.part(record, "ranks").get("library") or "")
+    """The MPI by which ranks met, without its version: "Open MPI"; and NCCL, if they exchange by that."""
+    return re.sub(r"\s+v?\d[^,]*", "", library_of_ranks(record) or "")
+
+
+def library_of_ranks(record):
+    """"Open MPI 4.1.4", or "Open MPI 4.1.4, NCCL 2.28.9"; None of a process alone."""
+    ranks = records.part(record, "ranks")
+    transport = ranks.get("transport") or ""
+    return f"{ranks['library']}, {transport}" if "NCCL" in transport else ranks.get("library")
 
 
 def without_counts(device):
@@ -102,8 +109,9 @@ class Row:
             bool(config.get("shuffle")), images_of(self.dataset, usual), records.recipe(config))
         self.ranks = records.ranks_of(first)
         self.hosts = records.part(first, "ranks").get("hosts")  # that they were on
-        self.mpi = records.part(first, "ranks").get("library")
-        self.exchange = records.median_and_spread(list(map(records.exchange_of, runs))) if self.ranks else None
+        self.mpi = library_of_ranks(first)
+        shares = list(map(records.exchange_of, runs)) if self.ranks else [None]
+        self.exchange = None if None in shares else records.median_and_spread(shares)
         self.means = [records.mean_epoch(run) for run in runs]
         self.epoch = records.median_and_spread(self.means)
         self.load = self.phase("load")

@@ -274,6 +274,8 @@ def exchange_text(row):
     """One rank has none to exchange with."""
     if row.ranks == 1:
         return "-"
+    if not row.exchange:
+        return "by the GPUs"
     median, least, greatest = map(percent, row.exchange)
     return median if least == greatest else f"{median} ({least}–{greatest})"
 

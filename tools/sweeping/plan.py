@@ -50,7 +50,14 @@ class Configuration:
             threads = threads or self.options.get("threads") or self.threads
             return programs.peer_command(trainer, self.peer, self.mode, self.options, threads, epochs)
         launch = [*self.launcher, "-n", str(self.ranks)] if self.ranks else []
+        if self.ranks == 1 and self.mpi():
+            return launch + trainer.command(values.words(self.options), epochs) + ["--communicator", self.mpi()]
         return launch + trainer.command(values.words(self.options), epochs) + ["--peak"] * self.peak
+
+    def mpi(self):
+        """That of Slurm's launcher; only if it is named does a single task of it become a rank."""
+        return next((mpi for way, mpi in (("--mpi=pmi2", "mpich"), ("--mpi=pmix", "openmpi")) if way in self.launcher),
+                    None)
 
     def glance(self, trainer):
         """The command that takes least to tell what its records would be of."""

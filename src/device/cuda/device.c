@@ -5,6 +5,7 @@
 
 #include "device/cuda/discovery.h"
 #include "device/cuda/memory.h"
+#include "device/cuda/nccl.h"
 #include "device/cuda/program.h"
 #include "device/cuda/queue.h"
 #include "device/cuda/status.h"
@@ -72,6 +73,9 @@ static enum status set_options(
     const enum status status = set_submission(cuda, options, error);
     if (status != STATUS_OK)
         return status;
+    cuda->exchange = is_named(options->exchange, "nccl")   ? EXCHANGE_BY_NCCL
+                     : is_named(options->exchange, "host") ? EXCHANGE_BY_HOST
+                                                           : EXCHANGE_AUTO;
     cuda->tf32 = is_named(options->precision, "tf32");
     if (!cuda->tf32)
         return STATUS_OK;
@@ -213,6 +217,7 @@ static const struct gpu_driver driver = {
     .staged_is_read = cuda_staged_is_read,
     .gemm_workspace = cuda_gemm_workspace,
     .enqueue = cuda_enqueue,
+    .prepare_exchange = cuda_prepare_exchange,
     .synchronise = cuda_synchronise,
     .make_graph = cuda_make_graph,
     .run_graph = cuda_run_graph,
@@ -255,6 +260,7 @@ static void cuda_close(struct device *device) {
     if (cuda->stream)
         cuda_synchronise(&cuda->gpu, NULL);
     gpu_close(&cuda->gpu);
+    nccl_close(cuda);
     if (cuda->blas)
         cublasDestroy(cuda->blas);
     if (cuda->workspace)
@@ -281,6 +287,7 @@ static void cuda_close(struct device *device) {
 static const char *const gemms[] = {library, "own", GEMM_TILES_OF_FLOATS(GEMM_TILE_NAME) NULL};
 static const char *const precisions[] = {"fp32", "tf32", NULL};
 static const char *const submissions[] = {"graph", "overlapped", "persistent", "stream", NULL};
+static const char *const exchanges[] = {"nccl", "host", NULL};
 
 const struct device_type cuda_device_type = {
     .kind = "cuda",
@@ -290,11 +297,13 @@ const struct device_type cuda_device_type = {
     .precisions = precisions,
     .steps = gpu_steps,
     .submissions = submissions,
+    .exchanges = exchanges,
     .list = cuda_list,
     .library = cuda_library,
     .find = cuda_find,
     .open = cuda_open,
     .close = cuda_close,
+    .join = cuda_join,
     .allocate = cuda_allocate,
     .free_buffer = cuda_free_buffer,
     .pin = cuda_pin,

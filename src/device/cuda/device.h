@@ -28,7 +28,9 @@ struct cuda {
     cublasHandle_t blas;
     void *workspace; /* cuBLAS's, on the GPU */
     struct cuda_clocks clocks;
-    float *one; /* a 1.0f on the GPU: cuBLAS's factor beta */
+    enum { EXCHANGE_AUTO, EXCHANGE_BY_NCCL, EXCHANGE_BY_HOST } exchange; /* with other ranks */
+    struct nccl *nccl; /* NULL: exchanges go through the host (nccl.h) */
+    float *one;        /* a 1.0f on the GPU: cuBLAS's factor beta */
 };
 
 static inline struct cuda *cuda_of(struct gpu *gpu) {

@@ -1,5 +1,6 @@
 #include "device/cuda/queue.h"
 
+#include "device/cuda/nccl.h"
 #include "device/cuda/status.h"
 
 #include <stdio.h>
@@ -15,8 +16,10 @@ enum status cuda_enter(const struct cuda *cuda, struct error *error) {
 
 /* Waits even where cuda_enter fails, because the caller then frees what commands read or write. */
 enum status cuda_synchronise(struct gpu *gpu, struct error *error) {
-    const enum status status = cuda_enter(cuda_of(gpu), error);
     struct cuda *cuda = cuda_of(gpu);
+    enum status status = cuda_enter(cuda, error);
+    if (status == STATUS_OK)
+        status = nccl_wait(cuda, error);
     cudaError_t code = cudaStreamSynchronize(cuda->stream);
     if (cuda->has_sent) { /* then that is done, too, unless something went wrong */
         const cudaError_t sent = cudaStreamSynchronize(cuda->sending);
@@ -118,8 +121,9 @@ static enum status enqueue_kernel(
 
 static enum status enqueue(
     const struct cuda *cuda, const struct gpu_command *command, struct error *error) {
-    return command->function ? enqueue_kernel(cuda, command, error)
-                             : enqueue_gemm(cuda, &command->gemm, error);
+    return command->function           ? enqueue_kernel(cuda, command, error)
+           : command->exchanged.buffer ? nccl_enqueue(cuda, command->exchanged, error)
+                                       : enqueue_gemm(cuda, &command->gemm, error);
 }
 
 enum status cuda_enqueue(struct gpu *gpu, const struct gpu_command *command, struct error *error) {

@@ -22,7 +22,7 @@ static struct gpu_command *grow(struct gpu_commands *commands) {
 
 static enum status enqueue(
     struct gpu *gpu, const struct gpu_command *command, struct error *error) {
-    return command->exchanged.buffer ? exchange_run(gpu, command->exchanged, error)
+    return command->exchanged.buffer ? exchange_run(gpu, command, error)
                                      : gpu->driver->enqueue(gpu, command, error);
 }
 
@@ -36,6 +36,7 @@ static enum status submit(struct gpu *gpu, struct gpu_commands *to, const struct
     if (!kept)
         return error_memory(error, "a recording", (to->count + 1) * sizeof *kept);
     *kept = *command;
+    to->exchanges |= command->exchanged.buffer != NULL;
     const enum status status =
         kernel && gpu->driver->prepare ? gpu->driver->prepare(gpu, kernel, kept, error) : STATUS_OK;
     if (status == STATUS_OK)
@@ -60,26 +61,22 @@ enum status gpu_gemm(
 enum status gpu_exchange(
     struct gpu *gpu, struct gpu_commands *to, struct view exchanged, struct error *error) {
     const struct gpu_command command = {.name = "an exchange", .exchanged = exchanged};
-    const enum status status = exchange_reserve(gpu, exchanged.rows * exchanged.columns, error);
+    const enum status status = exchange_prepare(gpu, exchanged.rows * exchanged.columns, error);
     return status == STATUS_OK ? submit(gpu, to, NULL, &command, error) : status;
 }
 
 /* --- Lists --- */
 
 /* What the host has a part in can't be submitted as one. */
-static bool can_be_graph(const struct gpu_commands *commands) {
-    bool exchanges = false;
-    for (size_t c = 0; c < commands->count; c++)
-        exchanges = exchanges || commands->all[c].exchanged.buffer;
-    return commands->count > 0 && !exchanges;
+static bool can_be_graph(const struct gpu *gpu, const struct gpu_commands *commands) {
+    return gpu->driver->make_graph && commands->count > 0 && (gpu->joined || !commands->exchanges);
 }
 
 enum status gpu_commands_make_graph(
     struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
-    return gpu->driver->make_graph && can_be_graph(commands)
-               ? gpu->driver->make_graph(
-                     gpu, commands->all, commands->count, &commands->graph, error)
-               : STATUS_OK;
+    return can_be_graph(gpu, commands) ? gpu->driver->make_graph(gpu, commands->all,
+                                             commands->count, &commands->graph, error)
+                                       : STATUS_OK;
 }
 
 enum status gpu_commands_make_overlapped(
@@ -96,6 +93,7 @@ enum status gpu_commands_make_overlapped(
 
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error) {
+    gpu->exchanging |= gpu->joined && commands->exchanges;
     if (commands->graph)
         return gpu->driver->run_graph(gpu, commands->graph, error);
     enum status status = STATUS_OK;

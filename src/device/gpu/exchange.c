@@ -13,7 +13,9 @@ struct gpu_exchange {
     int half; /* of the last exchange */
 };
 
-enum status exchange_reserve(struct gpu *gpu, size_t elements, struct error *error) {
+enum status exchange_prepare(struct gpu *gpu, size_t elements, struct error *error) {
+    if (gpu->joined)
+        return gpu->driver->prepare_exchange(gpu, elements, error);
     if (gpu->exchange && gpu->exchange->elements >= elements)
         return STATUS_OK;
     const enum status status = gpu->driver->synchronise(gpu, error);
@@ -40,7 +42,7 @@ void exchange_free(struct gpu *gpu) {
     gpu->exchange = NULL;
 }
 
-enum status exchange_run(struct gpu *gpu, struct view values, struct error *error) {
+static enum status run_on_host(struct gpu *gpu, struct view values, struct error *error) {
     gpu->exchange->half ^= 1;
     float *host = gpu->exchange->values + (gpu->exchange->half ? gpu->exchange->elements : 0);
     enum status status = device_download(&gpu->base, values, host, error);
@@ -48,4 +50,11 @@ enum status exchange_run(struct gpu *gpu, struct view values, struct error *erro
         status =
             communicator_sum(gpu->base.communicator, host, values.rows * values.columns, error);
     return status == STATUS_OK ? gpu->driver->upload(gpu, values, host, error) : status;
+}
+
+enum status exchange_run(struct gpu *gpu, const struct gpu_command *command, struct error *error) {
+    if (!gpu->joined)
+        return run_on_host(gpu, command->exchanged, error);
+    gpu->exchanging = true;
+    return gpu->driver->enqueue(gpu, command, error);
 }
