@@ -213,6 +213,14 @@ class Answer(Case):
             ["64,32", "300 for each rank", "cpu, 1 thread", "1", "1.00", "100 %", "0 %"],
             ["64,32", "300 for each rank", "cpu, 1 thread", "2", "2.01", "101 %", "50 %"]])
 
+    def test_what_an_exchange_may_take(self):
+        """167 steps are an epoch: of 6 us each, alone."""
+        alone = fake.runs(3, "cuda", 0.001002, threads=None) + fake.runs(1, "cpu", 0.0167, threads=1)
+        said = (" A step of cuda alone takes 6.00 µs: two ranks can only pay where they exchange in less than 3.00 µs."
+                " A step of cpu alone takes 100 µs: two ranks can only pay where they exchange in less than 50.0 µs.")
+        self.assertTrue(answers.ranks_of(self.machine(strong() + alone)).reading.endswith("with 4 ranks." + said))
+        self.assertTrue(answers.ranks_of(self.machine(alone)).missing.endswith(said))
+
     def test_best_of_each_number(self):
         """On one host or on two, whichever is faster."""
         runs = some(1, 0.4) + some(2, 0.3) + some(2, 0.2, hosts=2) + some(2, 0.25, hosts=3)

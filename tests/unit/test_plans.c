@@ -276,7 +276,10 @@ enum status __wrap_autotune_choose(struct gemm_choices *choices, const struct op
 
 /* --- The tests --- */
 
-enum { PROGRAMS = 40 };
+#ifndef TEST_PROGRAMS
+#define TEST_PROGRAMS 40
+#endif
+enum { PROGRAMS = TEST_PROGRAMS };
 
 static struct program programs[PROGRAMS];
 

@@ -222,7 +222,8 @@ def ranks_of(machine):
                                      f"Layers {workload_text(workload)}. Exchange: "
                                      + "; ".join(map(ranks.exchange_words, best.values()))))
     if not panels:
-        return Answer("ranks", title, missing="One rank and several with as many threads each have not been measured.",
+        return Answer("ranks", title, missing="One rank and several with as many threads each have not been measured."
+                      + exchange_bound(machine),
                       command=command(machine, "--device", "cpu", "--ranks", "1,2,4", "--threads", "1"))
     said = [f"{ranks_head(panel)}. " + "; ".join(ranks_gain(panel, *line) for line in panel.lines.items())
             + f". {panel.remark}." for panel in panels]
@@ -234,7 +235,20 @@ def ranks_of(machine):
                   ("layers", "batch", "device", "ranks", "speed-up", "efficiency", "exchange"), lines,
                   left=("layers", "batch", "device"), heads=("layers", "batch", "device", "ranks"), grouped=3)
     headline = f"{ranks_gain(panels[0], *next(iter(panels[0].lines.items())))}.{drawn}"
-    return Answer("ranks", title, headline, " ".join(said), table, panels[:PANELS])
+    return Answer("ranks", title, headline, " ".join(said) + exchange_bound(machine), table, panels[:PANELS])
+
+
+def exchange_bound(machine):
+    """What an exchange may take with the benchmark's net, by the times of processes alone: a second rank saves half a
+    step at most."""
+    best = {}
+    for row in machine.of(BENCHMARK):
+        if row.own and row.kind != "reference":
+            best[row.name] = min(best.get(row.name, row), row, key=lambda one: one.epoch[0])
+    steps = {name: 1e6 * row.epoch[0] / (records.samples_of(row.config, row.dataset["train"])
+                                        / row.config["batch_size"]) for name, row in best.items()}
+    return "".join(f" A step of {name} alone takes {number(step)} µs: two ranks can only pay where they exchange in less "
+                   f"than {number(step / 2)} µs." for name, step in steps.items())
 
 
 def ranks_batch(panel):
