@@ -91,6 +91,14 @@ const char *communicator_host(const struct communicator *communicator, int rank)
 enum status communicator_sum(
     struct communicator *communicator, float *values, size_t count, struct error *error);
 
+/* Gives memory of `elements` floats whose sums take least: ranks on one host share it, and add up
+ * there without MPI. *values stays NULL, and that is no error, where ranks are on several hosts,
+ * where the system has too little of such memory (of Linux: /dev/shm), and after the first time. It
+ * is the communicator's own, and ends with it. Different ranks may not use it at different times
+ * but by communicator_sum. */
+enum status communicator_share(
+    struct communicator *communicator, size_t elements, float **values, struct error *error);
+
 /* The seconds that this rank has spent in communicator_sum. */
 double communicator_seconds(const struct communicator *communicator);
 

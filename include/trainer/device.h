@@ -81,8 +81,9 @@ struct device_info {
     unsigned long long memory_bytes;
     bool synchronous; /* each operation is done when its call returns */
     /* How it exchanges with other ranks, filled by device_join: "memory", where MPI reads and
-     * writes the device's own; "host memory", through which a GPU's values are copied; or the
-     * library and its version, "NCCL 2.28.9". Empty: there are none. */
+     * writes the device's own; "shared memory" of ranks on one host; "host memory", through which a
+     * GPU's values are copied; or the library and its version, "NCCL 2.28.9". Empty: there are
+     * none. */
     char transport[32];
     /* Exchanges are enqueued with the other operations: only the device knows how long they take.
      */
@@ -153,9 +154,11 @@ struct device_options {
      * in turn.
      */
     struct communicator *communicator;
-    /* How gradients are exchanged, where a device has a choice. "nccl": by NCCL, on the GPUs
-     * themselves. "host": through the host's memory. "auto" or NULL: by NCCL where all ranks have
-     * it and it works; else device_info.warning says why not. */
+    /* How gradients are exchanged, where a device has a choice. "shared": in memory that ranks on
+     * one host share. "mpi": by MPI. "nccl": by NCCL, on the GPUs
+     * themselves. "host": through the host's memory, by MPI. "auto" or NULL: in shared memory
+     * where ranks are on one host; by NCCL where all ranks have it and it works, else
+     * device_info.warning says why not. */
     const char *exchange;
 };
 
@@ -230,6 +233,11 @@ bool device_variable_matters(const char *variable, const char *kind);
 enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void buffer_free(struct buffer *buffer);
+
+/* The same as device_allocate, for elements that device_all_reduce adds up: it may place them where
+ * that takes least. All ranks that the device has joined allocate alike. */
+enum status device_allocate_exchanged(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 
 /* The bytes that a device can still allocate: `free_bytes` in all, `buffer_bytes` in one buffer.
  * SIZE_MAX where the device does not know. A device without memory of its own allocates host

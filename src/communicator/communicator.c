@@ -2,6 +2,7 @@
 
 #include "communicator/create.h"
 #include "communicator/places.h"
+#include "communicator/shared.h"
 #include "communicator/wait.h"
 #include "communicator/watch.h"
 #include "system/clock.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 const char *const communicator_library_names[] = {[COMMUNICATOR_AUTO] = "auto",
@@ -25,11 +27,12 @@ struct communicator {
     struct communicator_options options;
     const struct communicator_module *module;
     struct watch watch;
-    struct place *places; /* [ranks] */
-    double seconds;       /* spent in communicator_sum */
-    bool agreed;          /* on a failure */
-    bool broken;          /* an exchange has failed */
-    bool begun;           /* MPI has */
+    struct place *places;  /* [ranks] */
+    struct shared *shared; /* memory, once some was asked for; NULL: none */
+    double seconds;        /* spent in communicator_sum */
+    bool agreed;           /* on a failure */
+    bool broken;           /* an exchange has failed */
+    bool begun;            /* MPI has */
 };
 
 /* --- Opening --- */
@@ -164,7 +167,11 @@ enum status communicator_sum(
     const double start = clock_seconds();
     watch_begin(
         &communicator->watch, "an exchange of gradients or scores", communicator->options.limit);
-    const bool done = communicator->module->sum(values, count, problem);
+    bool done = true;
+    if (communicator->shared && shared_has(communicator->shared, values, count))
+        shared_sum(communicator->shared, values, count);
+    else
+        done = communicator->module->sum(values, count, problem);
     communicator->seconds += clock_seconds() - start;
     return end_watch(communicator, done, problem, error);
 }
@@ -192,6 +199,51 @@ enum status communicator_gather(struct communicator *communicator, const void *o
     begin_meeting(communicator, "a meeting of the ranks");
     const bool done = communicator->module->gather(own, count, all, problem);
     return end_watch(communicator, done, problem, error);
+}
+
+/* --- Shared memory --- */
+
+/* Whether the host has the memory for all its ranks, and as much again, since a process is killed
+ * that uses what is not there. */
+static bool has_memory(const struct communicator *communicator, size_t bytes) {
+    struct statvfs memory;
+    if (statvfs("/dev/shm", &memory) != 0)
+        return true; /* another system, which has another place for it */
+    const size_t pages = bytes / memory.f_frsize + 1;
+    return pages <= memory.f_bavail / 2 / (size_t)communicator->info.ranks;
+}
+
+static enum status share(
+    struct communicator *communicator, size_t elements, void **addresses, struct error *error) {
+    const struct communicator_info *info = &communicator->info;
+    module_problem problem;
+    begin_meeting(communicator, "sharing memory");
+    const bool done = communicator->module->share(shared_bytes(elements), addresses, problem);
+    const enum status status = end_watch(communicator, done, problem, error);
+    if (status != STATUS_OK)
+        return status;
+    communicator->shared = shared_create(addresses, info->rank, info->ranks, elements);
+    return communicator->shared ? STATUS_OK : error_memory(error, "the ranks", sizeof *addresses);
+}
+
+enum status communicator_share(
+    struct communicator *communicator, size_t elements, float **values, struct error *error) {
+    *values = NULL;
+    const struct communicator_info *info = communicator_info(communicator);
+    if (info->ranks == 1 || info->hosts > 1 || communicator->shared || !communicator->module->share)
+        return STATUS_OK;
+    int lacks = !has_memory(communicator, shared_bytes(elements));
+    enum status status = broadcast(communicator, 0, &lacks, sizeof lacks, error);
+    if (status != STATUS_OK || lacks)
+        return status;
+    void **addresses = calloc((size_t)info->ranks, sizeof *addresses);
+    if (!addresses)
+        return error_memory(error, "the ranks", (size_t)info->ranks * sizeof *addresses);
+    status = share(communicator, elements, addresses, error);
+    free(addresses);
+    if (status == STATUS_OK)
+        *values = shared_values(communicator->shared);
+    return status;
 }
 
 /* --- Joining --- */
@@ -313,6 +365,7 @@ enum status communicator_close(struct communicator *communicator, struct error *
     if (status != STATUS_OK)
         return status;
     watch_close(&communicator->watch);
+    shared_free(communicator->shared);
     free(communicator->places);
     free(communicator);
     return STATUS_OK;

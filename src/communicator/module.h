@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* A module of another version is not used: it is left from another build. */
-enum { MODULE_VERSION = 1, MODULE_TEXT = 512 };
+enum { MODULE_VERSION = 2, MODULE_TEXT = 512 };
 
 /* Why a function failed: MPI's function and its error. */
 typedef char module_problem[MODULE_TEXT];
@@ -27,6 +27,10 @@ struct communicator_module {
     bool (*sum)(float *values, size_t count, module_problem problem);
     bool (*broadcast)(int from, void *bytes, size_t count, module_problem problem);
     bool (*gather)(const void *own, size_t count, void *all, module_problem problem);
+    /* Gives memory of which each rank has so many bytes, of 0, and that all ranks read and write,
+     * where they are on one host. addresses[ranks] are those of each rank's. Once; until `close`.
+     * NULL: there is no such memory. */
+    bool (*share)(size_t bytes, void **addresses, module_problem problem);
     bool (*close)(module_problem problem);
     void (*end_all)(int code); /* may return, if MPI fails to end the process */
 };

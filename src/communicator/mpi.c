@@ -8,6 +8,8 @@
 /* MPI is one for the whole process, so this may be, too. It is a copy of MPI_COMM_WORLD, whose
  * errors are returned. */
 static MPI_Comm world;
+static int world_size;
+static MPI_Win shared = MPI_WIN_NULL;
 
 /* The most elements of one call: MPI counts them by int. */
 enum { MOST = 1 << 30 };
@@ -83,7 +85,7 @@ static bool join(struct module_ranks *ranks, module_problem problem) {
                problem) &&
            find_place(world, &ranks->rank, &ranks->ranks, problem) &&
            describe_library(ranks->library, sizeof ranks->library, problem) &&
-           find_neighbours(ranks, problem);
+           find_neighbours(ranks, problem) && (world_size = ranks->ranks) > 0;
 }
 
 static int least(size_t a, size_t b) {
@@ -115,8 +117,36 @@ static bool gather(const void *own, size_t count, void *all, module_problem prob
         problem);
 }
 
+/* Ranks meet by themselves; for MPI it is one epoch of access, to the end. */
+static bool share(size_t bytes, void **addresses, module_problem problem) {
+    enum { PAGE = 4096 }; /* the ranks' parts follow one another */
+    const size_t whole = (bytes + PAGE - 1) / PAGE * PAGE;
+    void *own;
+    if (!is_done("MPI_Win_allocate_shared",
+            MPI_Win_allocate_shared((MPI_Aint)whole, 1, MPI_INFO_NULL, world, &own, &shared),
+            problem) ||
+        !is_done("MPI_Win_lock_all", MPI_Win_lock_all(MPI_MODE_NOCHECK, shared), problem))
+        return false;
+    memset(own, 0, whole);
+    bool done = is_done("MPI_Win_sync", MPI_Win_sync(shared), problem) &&
+                is_done("MPI_Barrier", MPI_Barrier(world), problem);
+    for (int r = 0; r < world_size && done; r++) {
+        MPI_Aint size;
+        int unit;
+        done = is_done("MPI_Win_shared_query",
+            MPI_Win_shared_query(shared, r, &size, &unit, &addresses[r]), problem);
+    }
+    return done;
+}
+
+static bool end_sharing(module_problem problem) {
+    return shared == MPI_WIN_NULL ||
+           (is_done("MPI_Win_unlock_all", MPI_Win_unlock_all(shared), problem) &&
+               is_done("MPI_Win_free", MPI_Win_free(&shared), problem));
+}
+
 static bool leave(module_problem problem) {
-    return is_done("MPI_Comm_free", MPI_Comm_free(&world), problem) &&
+    return end_sharing(problem) && is_done("MPI_Comm_free", MPI_Comm_free(&world), problem) &&
            is_done("MPI_Finalize", MPI_Finalize(), problem);
 }
 
@@ -132,6 +162,7 @@ const struct communicator_module MODULE_SYMBOL = {
     .sum = sum,
     .broadcast = broadcast,
     .gather = gather,
+    .share = share,
     .close = leave,
     .end_all = end_all,
 };

@@ -31,18 +31,32 @@ void device_warn(struct device *device, const char *format, ...) {
 
 /* --- Memory --- */
 
-enum status device_allocate(
+/* By a device_type's `allocate`, or its like. */
+static enum status allocate_by(
+    enum status (*allocate)(struct device *, size_t, struct buffer **, struct error *),
     struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
     *buffer = NULL;
     if (elements == 0 || elements > SIZE_MAX / 8)
         return error_set(error, STATUS_FAILED, "%s: a buffer can't have %zu elements",
             device->info.kind, elements);
-    const enum status status = device->type->allocate(device, elements, buffer, error);
+    const enum status status = allocate(device, elements, buffer, error);
     if (status == STATUS_OK) {
         (*buffer)->device = device;
         (*buffer)->elements = elements;
     }
     return status;
+}
+
+enum status device_allocate(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+    return allocate_by(device->type->allocate, device, elements, buffer, error);
+}
+
+enum status device_allocate_exchanged(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+    const struct device_type *type = device->type;
+    return allocate_by(type->allocate_exchanged ? type->allocate_exchanged : type->allocate, device,
+        elements, buffer, error);
 }
 
 void buffer_free(struct buffer *buffer) {

@@ -8,15 +8,25 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct host_device *host_of(const struct buffer *buffer) {
     return (struct host_device *)buffer->device;
 }
 
-void host_device_begin(struct host_device *host, const struct communicator *communicator) {
+const char *const host_exchanges[] = {"shared", "mpi", NULL};
+
+static bool is_named(const char *option, const char *name) {
+    return option && strcmp(option, name) == 0;
+}
+
+void host_device_begin(struct host_device *host, const struct device_options *options) {
     const unsigned long long left = host_memory_left(&host->limit);
-    host->budget = left / (unsigned)communicator_info(communicator)->local_ranks;
+    host->budget = left / (unsigned)communicator_info(options->communicator)->local_ranks;
     host->used = 0;
+    host->exchange = is_named(options->exchange, "shared") ? EXCHANGE_SHARED
+                     : is_named(options->exchange, "mpi")  ? EXCHANGE_MPI
+                                                           : EXCHANGE_AUTO;
 }
 
 struct device_memory host_device_memory(const struct device *device) {
@@ -30,7 +40,7 @@ enum status host_buffer_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
     struct host_device *host = (struct host_device *)device;
     const size_t bytes = elements * sizeof(float);
-    struct host_buffer *allocated = malloc(sizeof *allocated);
+    struct host_buffer *allocated = calloc(1, sizeof *allocated);
     /* The system may promise memory that it does not have, and later end the process that uses it.
      * So the budget is checked first. */
     const bool fits = bytes <= host->budget - host->used;
@@ -54,9 +64,43 @@ enum status host_buffer_allocate(
     return STATUS_OK;
 }
 
+enum status host_buffer_allocate_exchanged(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+    struct host_device *host = (struct host_device *)device;
+    float *data = NULL;
+    const enum status status =
+        host->exchange == EXCHANGE_MPI
+            ? STATUS_OK
+            : communicator_share(device->communicator, elements, &data, error);
+    if (status != STATUS_OK || (!data && host->exchange != EXCHANGE_SHARED))
+        return status == STATUS_OK ? host_buffer_allocate(device, elements, buffer, error) : status;
+    if (!data)
+        return error_set(error, STATUS_DEVICE,
+            "%s: there is no shared memory for %zu elements of each rank: see /dev/shm, or take "
+            "--exchange mpi",
+            device->info.kind, elements);
+    struct host_buffer *allocated = calloc(1, sizeof *allocated);
+    if (!allocated)
+        return error_memory(error, "a buffer", sizeof *allocated);
+    host->used += elements * sizeof(float);
+    *allocated = (struct host_buffer){.data = data, .shared = true};
+    snprintf(device->info.transport, sizeof device->info.transport, "shared memory");
+    *buffer = &allocated->base;
+    return STATUS_OK;
+}
+
+enum status host_device_join(struct device *device, struct error *error) {
+    const int hosts = communicator_info(device->communicator)->hosts;
+    if (((struct host_device *)device)->exchange != EXCHANGE_SHARED || hosts == 1)
+        return STATUS_OK;
+    return error_set(error, STATUS_DEVICE,
+        "%s: ranks on %d hosts share no memory; take --exchange mpi", device->info.kind, hosts);
+}
+
 void host_buffer_free(struct buffer *buffer) {
     host_of(buffer)->used -= buffer->elements * sizeof(float);
-    free(((struct host_buffer *)buffer)->data);
+    if (!((struct host_buffer *)buffer)->shared)
+        free(((struct host_buffer *)buffer)->data);
     free(buffer);
 }
 

@@ -9,17 +9,20 @@ struct host_device {
     struct device base;
     /* Bytes: free when the device was opened, and taken by all its buffers. */
     unsigned long long budget, used;
-    const char *limit; /* what sets the budget */
+    const char *limit;                                              /* what sets the budget */
+    enum { EXCHANGE_AUTO, EXCHANGE_SHARED, EXCHANGE_MPI } exchange; /* with other ranks */
 };
 
-/* host_device_begin finds out the budget, of which ranks on the same host each have a part; the
- * device itself fills `base`. host_device_memory is a device_type's `memory`. */
-void host_device_begin(struct host_device *host, const struct communicator *communicator);
+/* host_device_begin finds out the budget, of which ranks on the same host each have a part, and
+ * takes over how it is to exchange with them; the device itself fills `base`. host_device_memory is
+ * a device_type's `memory`. */
+void host_device_begin(struct host_device *host, const struct device_options *options);
 struct device_memory host_device_memory(const struct device *device);
 
 struct host_buffer {
     struct buffer base;
     float *data;
+    bool shared; /* it is the communicator's */
 };
 
 /* A device_type's `allocate` and `free_buffer` for a device that is a host_device. host_buffer_free
@@ -27,6 +30,13 @@ struct host_buffer {
 enum status host_buffer_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void host_buffer_free(struct buffer *buffer);
+
+/* A device_type's `allocate_exchanged`, `join` and `exchanges`: by memory that ranks on one host
+ * share, or by MPI. */
+enum status host_buffer_allocate_exchanged(
+    struct device *device, size_t elements, struct buffer **buffer, struct error *error);
+enum status host_device_join(struct device *device, struct error *error);
+extern const char *const host_exchanges[];
 
 /* The first element of a view of a host_buffer, as float32 or as uint32. */
 float *host_floats(struct view view);

@@ -40,7 +40,7 @@ static enum status reference_open(const char *rest, const struct device_options 
     if (!opened)
         return error_memory(error, "the reference device", sizeof *opened);
     host_device_describe("reference", threads, &opened->base.info);
-    host_device_begin(opened, options->communicator);
+    host_device_begin(opened, options);
     opened->base.info.synchronous = true;
     *device = &opened->base;
     return STATUS_OK;
@@ -415,7 +415,10 @@ const struct device_type reference_device_type = {
     .find = reference_find,
     .open = reference_open,
     .close = reference_close,
+    .join = host_device_join,
+    .exchanges = host_exchanges,
     .allocate = host_buffer_allocate,
+    .allocate_exchanged = host_buffer_allocate_exchanged,
     .memory = host_device_memory,
     .free_buffer = host_buffer_free,
     .download = reference_download,

@@ -46,7 +46,9 @@ enum status network_create(struct device *device, const struct network_shape *sh
     for (size_t a = 0; a < NETWORK_OWN && status == STATUS_OK; a++) {
         const size_t elements = budget_elements(&arrays[a], batch);
         if (elements > 0)
-            status = device_allocate(device, elements, &created->arrays[a], error);
+            status = (a == NETWORK_GRADIENT && shape->ranked
+                          ? device_allocate_exchanged
+                          : device_allocate)(device, elements, &created->arrays[a], error);
     }
     if (status == STATUS_OK)
         status = clear_gradient(created, error);

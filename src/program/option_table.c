@@ -35,9 +35,9 @@ const struct option_row option_rows[] = {
         "launcher's own, and none makes them runs that have nothing to do with each other",
         .names = communicator_library_names},
     {"exchange", OPTION_TEXT, KEPT_NOT, AT(exchange), "NAME",
-        "where a device has the choice, ranks exchange gradients by NCCL, from GPU to GPU\n"
-        "(nccl), or by MPI, through the memory of the hosts (host); auto takes NCCL where all\n"
-        "ranks have it"},
+        "how ranks exchange gradients: cpu and reference in memory that ranks on one host\n"
+        "share (shared), or by MPI (mpi); cuda by NCCL, from GPU to GPU (nccl), or by MPI,\n"
+        "through the hosts' memory (host); auto takes the first of these that there is"},
     {"exchange-timeout", OPTION_REAL, KEPT_NOT, AT(exchange_timeout), "SECONDS",
         "ranks end when one of them keeps the others waiting for so long; between the epochs,\n"
         "and before the first, for ten times as long",

@@ -1,5 +1,7 @@
 #include "system/barrier.h"
 
+#include "system/relax.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <time.h>
@@ -75,16 +77,6 @@ void barrier_close(struct barrier *barrier) {
 #endif
 
 /* --- Spinning --- */
-
-/* Lets the processor rest for a moment: it takes less power, and leaves a core to its other thread.
- */
-static void relax(void) {
-#if defined __x86_64__ || defined __i386__
-    __builtin_ia32_pause();
-#elif defined __aarch64__
-    __asm__ volatile("isb"); /* most processors ignore `yield` */
-#endif
-}
 
 /* Spinning ends by the clock, because a pause takes 10 to 140 cycles, and a thread that lost its
  * processor in between has waited enough. */

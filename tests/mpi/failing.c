@@ -66,6 +66,16 @@ FAILING(Allgather,
     (const void *own, int own_count, MPI_Datatype own_type, void *all, int count, MPI_Datatype type,
         MPI_Comm comm),
     (own, own_count, own_type, all, count, type, comm))
+FAILING(Win_allocate_shared,
+    (MPI_Aint bytes, int unit, MPI_Info info, MPI_Comm comm, void *memory, MPI_Win *window),
+    (bytes, unit, info, comm, memory, window))
+FAILING(Win_lock_all, (int assertion, MPI_Win window), (assertion, window))
+FAILING(Win_sync, (MPI_Win window), (window))
+FAILING(Barrier, (MPI_Comm comm), (comm))
+FAILING(Win_shared_query, (MPI_Win window, int rank, MPI_Aint *size, int *unit, void *memory),
+    (window, rank, size, unit, memory))
+FAILING(Win_unlock_all, (MPI_Win window), (window))
+FAILING(Win_free, (MPI_Win * window), (window))
 FAILING(Error_string, (int code, char *text, int *length), (code, text, length))
 FAILING(Abort, (MPI_Comm comm, int code), (comm, code))
 FAILING(Finalize, (void), ())

@@ -18,13 +18,16 @@ from fixtures.patience import PATIENCE
 LIBRARY, MPIRUN, FAILING = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
 MODULE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/communicator/mpi.c")
 BASE = ("--data", "synthetic", "--samples", 950, "--batch-size", 100, "--epochs", 2, "--threads", 1,
-        "--device", "cpu", "--format", "json")
+        "--device", "cpu", "--format", "json", "--exchange", "mpi")
 # Which of a function's calls fail. The first ones are those of joining; later, ranks compare what they are to do,
 # agree at each stage, train, compare, and leave.
 CALLS = {"MPI_Comm_dup": (1,), "MPI_Comm_set_errhandler": (1,), "MPI_Comm_rank": (1, 2), "MPI_Comm_size": (1, 2),
          "MPI_Get_library_version": (1,), "MPI_Comm_split_type": (1,), "MPI_Comm_free": (1, 2),
          "MPI_Allgather": (1, 2, 3, 6, 9), "MPI_Bcast": (1, 2, 3), "MPI_Allreduce": (1, 4), "MPI_Finalize": (1,)}
-LEAVING = {("MPI_Comm_free", 2), ("MPI_Finalize", 1)}  # once the record is printed
+# Those by which ranks share memory.
+SHARING = {"MPI_Win_allocate_shared": (1,), "MPI_Win_lock_all": (1,), "MPI_Win_sync": (1,), "MPI_Barrier": (1,),
+           "MPI_Win_shared_query": (2,), "MPI_Win_unlock_all": (1,), "MPI_Win_free": (1,)}
+LEAVING = {("MPI_Comm_free", 2), ("MPI_Finalize", 1), ("MPI_Win_unlock_all", 1), ("MPI_Win_free", 1)}  # once the record is printed
 # Those that have tests of their own, and those that only ask whether MPI is there.
 APART = {"MPI_Init_thread", "MPI_Abort", "MPI_Error_string", "MPI_Initialized", "MPI_Finalized"}
 
@@ -49,14 +52,13 @@ class Failing(Runs):
     def test_all_functions_are_here(self):
         with open(MODULE, encoding="utf-8") as file:
             called = set(re.findall(r"\b(MPI_[A-Z][a-z_]+)\(", file.read()))
-        self.assertEqual(called, set(CALLS) | APART)
+        self.assertEqual(called, {*CALLS, *SHARING} | APART)
 
     def test_calls(self):
-        for function, numbers in CALLS.items():
-            for number in numbers:
-                rank = number % 2
+        for calls, exchange in ((CALLS, "mpi"), (SHARING, "shared")):
+            for function, number in ((function, number) for function in calls for number in calls[function]):
                 with self.subTest(function, number=number):
-                    done = self.launch(f"{function}:{number}:{rank}:fail")
+                    done = self.launch(f"{function}:{number}:{number % 2}:fail", arguments=("--exchange", exchange))
                     self.check(done, f"{function}: ")
                     if (function, number) not in LEAVING:
                         self.assertNotIn('"schema"', done.stdout)

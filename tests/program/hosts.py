@@ -186,6 +186,7 @@ class OnTwoHosts(Runs):
         found, alone = self.ranked(*BASE), record(*BASE)
         self.assertEqual((found["ranks"]["count"], found["ranks"]["hosts"]), (2, 2))
         self.assertIn({"openmpi": "Open MPI", "mpich": "MPICH"}[LIBRARY], found["ranks"]["library"])
+        self.assertEqual(found["ranks"]["transport"], "memory")
         for mine, other in zip(figures(found), figures(alone), strict=True):
             self.assertLess(abs(mine - other), 1e-6)
 

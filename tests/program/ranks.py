@@ -104,6 +104,13 @@ class Training(Runs):
         self.check(4, *options, "--batches", "streamed", "--shuffle")
         self.check(3, *options, "--validation", 1, "--device", "reference")
 
+    def test_exchange(self):
+        """Memory that ranks share has the sums of MPI, and those of two ranks are rounded in no other way."""
+        for exchange, transport in (("auto", "shared memory"), ("mpi", "memory")):
+            found = ranked(2, *BASE, "--shuffle", "--exchange", exchange, "--save", self.path(transport))
+            self.assertEqual(found["ranks"]["transport"], transport)
+        self.assertEqual(self.bytes_of("memory"), self.bytes_of("shared memory"))
+
     def test_same_bits(self):
         options = (*BASE, "--optimizer", "adamw", "--shuffle", "--dropout", 0.1)
         for name in ("first", "second"):

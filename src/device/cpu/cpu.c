@@ -157,7 +157,7 @@ static enum status cpu_open(const char *rest, const struct device_options *optio
         cpu_close(&cpu->host.base);
         return status;
     }
-    host_device_begin(&cpu->host, options->communicator);
+    host_device_begin(&cpu->host, options);
     *device = &cpu->host.base;
     return STATUS_OK;
 }
@@ -189,7 +189,10 @@ const struct device_type cpu_device_type = {
     .close = cpu_close,
     .environment = openblas_environment,
     .choices = cpu_choices,
+    .join = host_device_join,
+    .exchanges = host_exchanges,
     .allocate = host_buffer_allocate,
+    .allocate_exchanged = host_buffer_allocate_exchanged,
     .memory = host_device_memory,
     .free_buffer = cpu_free_buffer,
     .download = cpu_download,

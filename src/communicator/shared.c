@@ -1,0 +1,110 @@
+#include "communicator/shared.h"
+
+#include "system/relax.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE = 128 }; /* bytes, two lines of a processor's cache, which some fetch together */
+
+/* A rank's bytes, from the first multiple of LINE on. */
+struct area {
+    _Alignas(LINE) _Atomic uint64_t meetings; /* that the rank has come to */
+    _Alignas(LINE) float values[];
+};
+
+struct shared {
+    int rank, ranks;
+    size_t elements;
+    uint64_t meetings;
+    struct area *areas[]; /* [ranks] */
+};
+
+size_t shared_bytes(size_t elements) {
+    return LINE + sizeof(struct area) + elements * sizeof(float);
+}
+
+/* All ranks move it alike, since the system maps whole pages. */
+static struct area *aligned(void *address) {
+    return (struct area *)(((uintptr_t)address + LINE - 1) / LINE * LINE);
+}
+
+struct shared *shared_create(void *const *addresses, int rank, int ranks, size_t elements) {
+    struct shared *shared = malloc(sizeof *shared + (size_t)ranks * sizeof *shared->areas);
+    if (!shared)
+        return NULL;
+    *shared = (struct shared){rank, ranks, elements, 0};
+    for (int r = 0; r < ranks; r++)
+        shared->areas[r] = aligned(addresses[r]);
+    return shared;
+}
+
+void shared_free(struct shared *shared) {
+    free(shared);
+}
+
+float *shared_values(const struct shared *shared) {
+    return shared->areas[shared->rank]->values;
+}
+
+bool shared_has(const struct shared *shared, const float *values, size_t count) {
+    const float *own = shared_values(shared);
+    return values >= own && values + count <= own + shared->elements;
+}
+
+/* Waits until all ranks have come. There may be more of them than processors. */
+static void meet(struct shared *shared) {
+    enum { PATIENCE = 1000 }; /* looks until another process may have the processor */
+    const uint64_t meeting = ++shared->meetings;
+    atomic_store_explicit(&shared->areas[shared->rank]->meetings, meeting, memory_order_release);
+    for (int r = 0; r < shared->ranks; r++)
+        for (int looks = 1;
+            atomic_load_explicit(&shared->areas[r]->meetings, memory_order_acquire) < meeting;
+            looks++) {
+            relax();
+            if (looks % PATIENCE == 0)
+                sched_yield();
+        }
+}
+
+/* Where rank r's part of the elements begins: at a line of its own. */
+static size_t part(const struct shared *shared, size_t count, int r) {
+    enum { FLOATS = LINE / sizeof(float) };
+    const size_t lines = (count + FLOATS - 1) / FLOATS;
+    const size_t begin = lines * (size_t)r / (size_t)shared->ranks * FLOATS;
+    return begin < count ? begin : count;
+}
+
+/* Adds up the elements from `begin` to `end`, which stay in the cache meanwhile. */
+static void add_up(const struct shared *shared, size_t offset, size_t begin, size_t end) {
+    enum { BLOCK = 256 };
+    float sums[BLOCK];
+    for (size_t first = begin; first < end; first += BLOCK) {
+        const size_t count = end - first < BLOCK ? end - first : BLOCK, at = offset + first;
+        memcpy(sums, shared->areas[0]->values + at, count * sizeof *sums);
+        for (int r = 1; r < shared->ranks; r++) {
+            const float *values = shared->areas[r]->values + at;
+            for (size_t i = 0; i < count; i++)
+                sums[i] += values[i];
+        }
+        memcpy(shared_values(shared) + at, sums, count * sizeof *sums);
+    }
+}
+
+void shared_sum(struct shared *shared, float *values, size_t count) {
+    const size_t offset = (size_t)(values - shared_values(shared));
+    meet(shared);
+    add_up(
+        shared, offset, part(shared, count, shared->rank), part(shared, count, shared->rank + 1));
+    meet(shared);
+    for (int r = 0; r < shared->ranks; r++) {
+        const size_t begin = part(shared, count, r), end = part(shared, count, r + 1);
+        if (r != shared->rank)
+            memcpy(values + begin, shared->areas[r]->values + offset + begin,
+                (end - begin) * sizeof *values);
+    }
+    meet(shared); /* then the others have read this rank's part, and it may be overwritten */
+}

@@ -1,0 +1,112 @@
+/* Sums in memory that ranks share: here they are threads, each of which sees its own bytes and
+ * those of the others. */
+#include "communicator/shared.h"
+#include "support.h"
+#include "trainer/random.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RANKS_MAX = 5, ELEMENTS = 2000, ROUNDS = 50, GUARD = 64 };
+
+static const uint64_t seed = 20261130;
+
+/* A rank's numbers in a round, of which sums are rounded. */
+static float value_of(int rank, int round, size_t i) {
+    uint32_t bits[4];
+    random_bits(seed, RANDOM_CHECK, (uint64_t)rank * ROUNDS + (uint64_t)round, (uint32_t)i, bits);
+    return (float)bits[0] / 3e9f - 0.5f;
+}
+
+struct rank {
+    struct shared *shared;
+    int rank, ranks;
+    size_t first, count; /* what is added up */
+    int wrong;
+};
+
+/* In the order of the ranks, to the bit; what is beside stays. */
+static void *take_part(void *context) {
+    struct rank *own = context;
+    float *all = shared_values(own->shared);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < ELEMENTS; i++)
+            all[i] = value_of(own->rank, round, i);
+        shared_sum(own->shared, all + own->first, own->count);
+        for (size_t i = 0; i < ELEMENTS; i++) {
+            const bool inside = i >= own->first && i < own->first + own->count;
+            float expected = value_of(inside ? 0 : own->rank, round, i);
+            for (int r = 1; r < own->ranks && inside; r++)
+                expected += value_of(r, round, i);
+            own->wrong += !(all[i] == expected);
+        }
+    }
+    return NULL;
+}
+
+static void check_sums(int ranks, size_t first, size_t count) {
+    struct rank all[RANKS_MAX];
+    void *addresses[RANKS_MAX], *guarded[RANKS_MAX];
+    pthread_t threads[RANKS_MAX];
+    const size_t bytes = shared_bytes(ELEMENTS);
+    for (int r = 0; r < ranks; r++) { /* at places that are aligned differently */
+        guarded[r] = malloc(bytes + 2 * GUARD);
+        assert_non_null(guarded[r]);
+        memset(guarded[r], 0xa5, bytes + 2 * GUARD);
+        addresses[r] = (char *)guarded[r] + GUARD;
+        memset(addresses[r], 0, bytes);
+    }
+    for (int r = 0; r < ranks; r++) {
+        all[r] =
+            (struct rank){shared_create(addresses, r, ranks, ELEMENTS), r, ranks, first, count, 0};
+        assert_non_null(all[r].shared);
+        assert_int_equal(pthread_create(&threads[r], NULL, take_part, &all[r]), 0);
+    }
+    for (int r = 0; r < ranks; r++) {
+        assert_int_equal(pthread_join(threads[r], NULL), 0);
+        assert_int_equal(all[r].wrong, 0);
+        shared_free(all[r].shared);
+    }
+    for (int r = 0; r < ranks; r++) {
+        for (size_t i = 0; i < GUARD; i++) {
+            assert_int_equal(((unsigned char *)guarded[r])[i], 0xa5);
+            assert_int_equal(((unsigned char *)addresses[r])[bytes + i], 0xa5);
+        }
+        free(guarded[r]);
+    }
+}
+
+static void test_sums(void **state) {
+    (void)state;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (int ranks = 1; ranks <= RANKS_MAX; ranks++)
+        check_sums(ranks, 0, ELEMENTS);
+    static const size_t few[] = {1, 31, 32, 33, 100, 257};
+    for (size_t f = 0; f < sizeof few / sizeof *few; f++) /* fewer than a part for each, too */
+        check_sums(3, ELEMENTS - few[f], few[f]);
+}
+
+static void test_what_is_there(void **state) {
+    (void)state;
+    void *memory = calloc(1, shared_bytes(10));
+    assert_non_null(memory);
+    struct shared *shared = shared_create(&memory, 0, 1, 10);
+    assert_non_null(shared);
+    float *own = shared_values(shared), other[10];
+    assert_true(shared_has(shared, own, 10));
+    assert_true(shared_has(shared, own + 3, 7));
+    assert_false(shared_has(shared, own + 3, 8));
+    assert_false(shared_has(shared, other, 10));
+    shared_free(shared);
+    free(memory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_what_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
