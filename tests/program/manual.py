@@ -7,6 +7,8 @@ import glob
 import json
 import os
 import re
+import subprocess
+import sys
 import unittest
 
 from common import Folder, record, run
@@ -110,6 +112,33 @@ class Led(unittest.TestCase):
                         lacking.append(f"{readme}: {text}")
         self.assertEqual(lacking, [])
         self.assertGreater(found, 20)
+
+
+class Scaling(unittest.TestCase):
+    """tools/scaling and the tables of its README."""
+
+    def scaling(self, *arguments):
+        return subprocess.run([sys.executable, "-B", os.path.join(SOURCE, "tools", "scaling"), *map(str, arguments)],
+                              text=True, capture_output=True)
+
+    def test_tables(self):
+        text = documented.text("src/communicator/README.md")
+        for options in ((), ("--layers", "1024,1024", "--batch-size", "3000")):
+            self.assertIn(self.scaling(*options).stdout, text)
+
+    def test_worked_out(self):
+        """68,010 floats between two ranks: 2 messages of 10 us, and 272,040 bytes at 1 GB/s; and half of 300 samples,
+        276,352 operations each, at 100 GFLOP/s, of which 8 % are waiting. One alone takes 4 + 829.056 us."""
+        done = self.scaling("--latency", 10, "--bandwidth", 1, "--fixed", 4, "--gflops", 100)
+        exchange, half = 20 + 272.04, 150 * 276352 / 100e3
+        took = 4 + 1.08 * half + exchange
+        self.assertIn(f"| 2 | {(4 + 2 * half) / took:.2f} ({100 * (exchange + 0.08 * half) / took:.0f} %) |", done.stdout)
+
+    def test_usage(self):
+        for wrong in (("--layers", "x"), ("--layers", "0"), ("--batch-size", 0), ("--latency", 1), ("--gflops", 100),
+                      ("--latency", 1, "--bandwidth", -1)):
+            done = self.scaling(*wrong)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), wrong)
 
 
 class Facts(Folder):
