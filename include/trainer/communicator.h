@@ -93,11 +93,11 @@ enum status communicator_sum(
 
 /* Gives memory of `elements` floats whose sums take least: ranks on one host share it, and add up
  * there without MPI. *values stays NULL, and that is no error, where ranks are on several hosts,
- * where the system has too little of such memory (of Linux: /dev/shm), and after the first time. It
- * is the communicator's own, and ends with it. Different ranks may not use it at different times
- * but by communicator_sum. */
+ * where the system or MPI gives no such memory (Linux: see /dev/shm), and while somebody else has
+ * it. It is the communicator's own, and communicator_unshare gives it back, in all ranks. */
 enum status communicator_share(
     struct communicator *communicator, size_t elements, float **values, struct error *error);
+void communicator_unshare(struct communicator *communicator);
 
 /* The seconds that this rank has spent in communicator_sum. */
 double communicator_seconds(const struct communicator *communicator);

@@ -183,10 +183,10 @@ enum status device_open(const char *spec, const struct device_options *options,
 void device_close(struct device *device);
 
 /* Lets the device exchange with those of the other ranks in the way of device_options.exchange,
- * before anything else is done with it. Collective: all ranks call it, once each has opened its
- * device. Fills device_info.transport. STATUS_DEVICE, in all ranks, where one of them can't
- * exchange as it is asked to. */
-enum status device_join(struct device *device, struct error *error);
+ * before anything else is done with it; `elements` are the most of an exchange. Collective: all
+ * ranks call it, once each has opened its device. Fills device_info.transport. STATUS_DEVICE, in
+ * all ranks, where one of them can't exchange as it is asked to. */
+enum status device_join(struct device *device, size_t elements, struct error *error);
 
 /* The description of an open device, which lives as long as the device and changes meanwhile:
  * `gemm` and `suspect_side` as the device chooses for new shapes, `step` and `submission` when
@@ -235,7 +235,7 @@ enum status device_allocate(
 void buffer_free(struct buffer *buffer);
 
 /* The same as device_allocate, for elements that device_all_reduce adds up: it may place them where
- * that takes least. All ranks that the device has joined allocate alike. */
+ * that takes least. At most one such buffer of a device is there at a time. */
 enum status device_allocate_exchanged(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 

@@ -29,6 +29,7 @@ struct communicator {
     struct watch watch;
     struct place *places;  /* [ranks] */
     struct shared *shared; /* memory, once some was asked for; NULL: none */
+    bool is_given;         /* somebody has it */
     double seconds;        /* spent in communicator_sum */
     bool agreed;           /* on a failure */
     bool broken;           /* an exchange has failed */
@@ -213,37 +214,70 @@ static bool has_memory(const struct communicator *communicator, size_t bytes) {
     return pages <= memory.f_bavail / 2 / (size_t)communicator->info.ranks;
 }
 
+/* Asks MPI for the memory. Where it gives none, there is none, and that is no error. */
 static enum status share(
     struct communicator *communicator, size_t elements, void **addresses, struct error *error) {
     const struct communicator_info *info = &communicator->info;
     module_problem problem;
+    bool refused = false;
     begin_meeting(communicator, "sharing memory");
-    const bool done = communicator->module->share(shared_bytes(elements), addresses, problem);
-    const enum status status = end_watch(communicator, done, problem, error);
-    if (status != STATUS_OK)
+    const bool done =
+        communicator->module->share(shared_bytes(elements), addresses, &refused, problem);
+    const enum status status = end_watch(communicator, done || refused, problem, error);
+    if (status != STATUS_OK || refused)
         return status;
-    communicator->shared = shared_create(addresses, info->rank, info->ranks, elements);
+    communicator->shared =
+        shared_create(addresses, info->rank, info->ranks, elements, communicator->module->progress);
     return communicator->shared ? STATUS_OK : error_memory(error, "the ranks", sizeof *addresses);
+}
+
+/* Whether rank 0 sees enough memory. */
+static enum status can_share(
+    struct communicator *communicator, size_t elements, bool *can, struct error *error) {
+    int lacks = !has_memory(communicator, shared_bytes(elements));
+    const enum status status = broadcast(communicator, 0, &lacks, sizeof lacks, error);
+    *can = !lacks;
+    return status;
+}
+
+static enum status create_shared(
+    struct communicator *communicator, size_t elements, struct error *error) {
+    const size_t ranks = (size_t)communicator->info.ranks;
+    bool can;
+    enum status status = can_share(communicator, elements, &can, error);
+    if (status != STATUS_OK || !can)
+        return status;
+    void **addresses = calloc(ranks, sizeof *addresses);
+    if (!addresses)
+        return error_memory(error, "the ranks", ranks * sizeof *addresses);
+    status = share(communicator, elements, addresses, error);
+    free(addresses);
+    return status;
 }
 
 enum status communicator_share(
     struct communicator *communicator, size_t elements, float **values, struct error *error) {
     *values = NULL;
     const struct communicator_info *info = communicator_info(communicator);
-    if (info->ranks == 1 || info->hosts > 1 || communicator->shared || !communicator->module->share)
+    if (info->ranks == 1 || info->hosts > 1 || !communicator->module->share ||
+        communicator->is_given)
         return STATUS_OK;
-    int lacks = !has_memory(communicator, shared_bytes(elements));
-    enum status status = broadcast(communicator, 0, &lacks, sizeof lacks, error);
-    if (status != STATUS_OK || lacks)
+    enum status status = STATUS_OK;
+    if (!communicator->shared)
+        status = create_shared(communicator, elements, error);
+    if (status != STATUS_OK || !communicator->shared)
         return status;
-    void **addresses = calloc((size_t)info->ranks, sizeof *addresses);
-    if (!addresses)
-        return error_memory(error, "the ranks", (size_t)info->ranks * sizeof *addresses);
-    status = share(communicator, elements, addresses, error);
-    free(addresses);
-    if (status == STATUS_OK)
-        *values = shared_values(communicator->shared);
-    return status;
+    float *own = shared_values(communicator->shared);
+    if (!shared_has(communicator->shared, own, elements))
+        return STATUS_OK;
+    communicator->is_given = true;
+    *values = own;
+    return STATUS_OK;
+}
+
+void communicator_unshare(struct communicator *communicator) {
+    if (communicator)
+        communicator->is_given = false;
 }
 
 /* --- Joining --- */

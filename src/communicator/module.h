@@ -29,8 +29,11 @@ struct communicator_module {
     bool (*gather)(const void *own, size_t count, void *all, module_problem problem);
     /* Gives memory of which each rank has so many bytes, of 0, and that all ranks read and write,
      * where they are on one host. addresses[ranks] are those of each rank's. Once; until `close`.
-     * NULL: there is no such memory. */
-    bool (*share)(size_t bytes, void **addresses, module_problem problem);
+     * *refused, where it fails: MPI gives none, to any rank, and can be used as before. NULL:
+     * there is no such memory. */
+    bool (*share)(size_t bytes, void **addresses, bool *refused, module_problem problem);
+    /* Lets the MPI do what it has put off; not collective. */
+    void (*progress)(void);
     bool (*close)(module_problem problem);
     void (*end_all)(int code); /* may return, if MPI fails to end the process */
 };

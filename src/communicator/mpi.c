@@ -118,13 +118,18 @@ static bool gather(const void *own, size_t count, void *all, module_problem prob
 }
 
 /* Ranks meet by themselves; for MPI it is one epoch of access, to the end. */
-static bool share(size_t bytes, void **addresses, module_problem problem) {
+static bool share(size_t bytes, void **addresses, bool *refused, module_problem problem) {
     enum { PAGE = 4096 }; /* the ranks' parts follow one another */
     const size_t whole = (bytes + PAGE - 1) / PAGE * PAGE;
     void *own;
-    if (!is_done("MPI_Win_allocate_shared",
-            MPI_Win_allocate_shared((MPI_Aint)whole, 1, MPI_INFO_NULL, world, &own, &shared),
-            problem) ||
+    *refused = !is_done("MPI_Win_allocate_shared",
+        MPI_Win_allocate_shared((MPI_Aint)whole, 1, MPI_INFO_NULL, world, &own, &shared), problem);
+    if (*refused) {
+        shared = MPI_WIN_NULL;
+        return false;
+    }
+    if (!is_done(
+            "MPI_Win_set_errhandler", MPI_Win_set_errhandler(shared, MPI_ERRORS_RETURN), problem) ||
         !is_done("MPI_Win_lock_all", MPI_Win_lock_all(MPI_MODE_NOCHECK, shared), problem))
         return false;
     memset(own, 0, whole);
@@ -137,6 +142,11 @@ static bool share(size_t bytes, void **addresses, module_problem problem) {
             MPI_Win_shared_query(shared, r, &size, &unit, &addresses[r]), problem);
     }
     return done;
+}
+
+static void progress(void) {
+    int found;
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, world, &found, MPI_STATUS_IGNORE);
 }
 
 static bool end_sharing(module_problem problem) {
@@ -163,6 +173,7 @@ const struct communicator_module MODULE_SYMBOL = {
     .broadcast = broadcast,
     .gather = gather,
     .share = share,
+    .progress = progress,
     .close = leave,
     .end_all = end_all,
 };

@@ -2,6 +2,7 @@
 
 #include "system/relax.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -12,14 +13,15 @@ enum { LINE = 128 }; /* bytes, two lines of a processor's cache, which some fetc
 
 /* A rank's bytes, from the first multiple of LINE on. */
 struct area {
-    _Alignas(LINE) _Atomic uint64_t meetings; /* that the rank has come to */
+    _Alignas(LINE) atomic_uint meetings; /* that the rank has come to; it begins anew after all */
     _Alignas(LINE) float values[];
 };
 
 struct shared {
     int rank, ranks;
     size_t elements;
-    uint64_t meetings;
+    unsigned meetings;
+    shared_rest *rest;
     struct area *areas[]; /* [ranks] */
 };
 
@@ -32,11 +34,12 @@ static struct area *aligned(void *address) {
     return (struct area *)(((uintptr_t)address + LINE - 1) / LINE * LINE);
 }
 
-struct shared *shared_create(void *const *addresses, int rank, int ranks, size_t elements) {
+struct shared *shared_create(
+    void *const *addresses, int rank, int ranks, size_t elements, shared_rest *rest) {
     struct shared *shared = malloc(sizeof *shared + (size_t)ranks * sizeof *shared->areas);
     if (!shared)
         return NULL;
-    *shared = (struct shared){rank, ranks, elements, 0};
+    *shared = (struct shared){rank, ranks, elements, 0, rest};
     for (int r = 0; r < ranks; r++)
         shared->areas[r] = aligned(addresses[r]);
     return shared;
@@ -55,18 +58,23 @@ bool shared_has(const struct shared *shared, const float *values, size_t count) 
     return values >= own && values + count <= own + shared->elements;
 }
 
+static bool has_come(const struct area *area, unsigned meeting) {
+    return atomic_load_explicit(&area->meetings, memory_order_acquire) - meeting <= UINT_MAX / 2;
+}
+
 /* Waits until all ranks have come. There may be more of them than processors. */
 static void meet(struct shared *shared) {
     enum { PATIENCE = 1000 }; /* looks until another process may have the processor */
-    const uint64_t meeting = ++shared->meetings;
+    const unsigned meeting = ++shared->meetings;
     atomic_store_explicit(&shared->areas[shared->rank]->meetings, meeting, memory_order_release);
     for (int r = 0; r < shared->ranks; r++)
-        for (int looks = 1;
-            atomic_load_explicit(&shared->areas[r]->meetings, memory_order_acquire) < meeting;
-            looks++) {
+        for (int looks = 1; !has_come(shared->areas[r], meeting); looks++) {
             relax();
-            if (looks % PATIENCE == 0)
-                sched_yield();
+            if (looks % PATIENCE != 0)
+                continue;
+            if (shared->rest)
+                shared->rest();
+            sched_yield();
         }
 }
 

@@ -231,13 +231,13 @@ enum status device_clip(struct device *device, struct view sums, float largest, 
         error);
 }
 
-enum status device_join(struct device *device, struct error *error) {
+enum status device_join(struct device *device, size_t elements, struct error *error) {
     struct device_info *info = &device->info;
     if (communicator_ranks(device->communicator) == 1)
         return STATUS_OK;
     snprintf(info->transport, sizeof info->transport, "%s",
         device->type->gpu ? "host memory" : "memory");
-    return device->type->join ? device->type->join(device, error) : STATUS_OK;
+    return device->type->join ? device->type->join(device, elements, error) : STATUS_OK;
 }
 
 enum status device_all_reduce(struct device *device, struct view values, struct error *error) {

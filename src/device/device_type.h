@@ -54,7 +54,8 @@ struct device_type {
     enum status (*open)(const char *rest, const struct device_options *options,
         struct device **device, struct error *error);
     void (*close)(struct device *device);
-    enum status (*join)(struct device *device, struct error *error); /* NULL: it can't */
+    /* What device_join does beside filling info.transport. NULL: nothing. */
+    enum status (*join)(struct device *device, size_t elements, struct error *error);
     /* The two parts of device_environment: for the library, and for the drivers, which may be
      * asked. NULL: nothing needs to be set. */
     const char *(*environment)(const char **value);

@@ -67,40 +67,55 @@ enum status host_buffer_allocate(
 enum status host_buffer_allocate_exchanged(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
     struct host_device *host = (struct host_device *)device;
-    float *data = NULL;
-    const enum status status =
-        host->exchange == EXCHANGE_MPI
-            ? STATUS_OK
-            : communicator_share(device->communicator, elements, &data, error);
-    if (status != STATUS_OK || (!data && host->exchange != EXCHANGE_SHARED))
-        return status == STATUS_OK ? host_buffer_allocate(device, elements, buffer, error) : status;
-    if (!data)
-        return error_set(error, STATUS_DEVICE,
-            "%s: there is no shared memory for %zu elements of each rank: see /dev/shm, or take "
-            "--exchange mpi",
-            device->info.kind, elements);
+    const size_t bytes = elements * sizeof(float);
+    const bool fits = bytes <= host->budget - host->used;
+    if (!host->shared || elements > host->shared_elements || !fits)
+        return host_buffer_allocate(device, elements, buffer, error);
     struct host_buffer *allocated = calloc(1, sizeof *allocated);
     if (!allocated)
         return error_memory(error, "a buffer", sizeof *allocated);
-    host->used += elements * sizeof(float);
-    *allocated = (struct host_buffer){.data = data, .shared = true};
-    snprintf(device->info.transport, sizeof device->info.transport, "shared memory");
+    *allocated = (struct host_buffer){.data = host->shared, .shared = true};
+    host->shared = NULL;
+    host->used += bytes;
     *buffer = &allocated->base;
     return STATUS_OK;
 }
 
-enum status host_device_join(struct device *device, struct error *error) {
+enum status host_device_join(struct device *device, size_t elements, struct error *error) {
+    struct host_device *host = (struct host_device *)device;
     const int hosts = communicator_info(device->communicator)->hosts;
-    if (((struct host_device *)device)->exchange != EXCHANGE_SHARED || hosts == 1)
+    if (host->exchange == EXCHANGE_MPI)
         return STATUS_OK;
-    return error_set(error, STATUS_DEVICE,
-        "%s: ranks on %d hosts share no memory; take --exchange mpi", device->info.kind, hosts);
+    const enum status status =
+        communicator_share(device->communicator, elements, &host->shared, error);
+    if (status != STATUS_OK)
+        return status;
+    host->shared_elements = host->shared ? elements : 0;
+    if (host->shared)
+        snprintf(device->info.transport, sizeof device->info.transport, "shared memory");
+    if (host->shared || host->exchange == EXCHANGE_AUTO)
+        return STATUS_OK;
+    return hosts > 1 ? error_set(error, STATUS_DEVICE,
+                           "%s: ranks on %d hosts share no memory; take --exchange mpi",
+                           device->info.kind, hosts)
+                     : error_set(error, STATUS_DEVICE,
+                           "%s: the system gives no memory that ranks share, %zu bytes for each "
+                           "and as much again: see /dev/shm, or take --exchange mpi",
+                           device->info.kind, elements * sizeof(float));
+}
+
+void host_device_end(struct host_device *host) {
+    if (host->shared_elements > 0)
+        communicator_unshare(host->base.communicator);
 }
 
 void host_buffer_free(struct buffer *buffer) {
+    struct host_buffer *own = (struct host_buffer *)buffer;
     host_of(buffer)->used -= buffer->elements * sizeof(float);
-    if (!((struct host_buffer *)buffer)->shared)
-        free(((struct host_buffer *)buffer)->data);
+    if (own->shared)
+        host_of(buffer)->shared = own->data;
+    else
+        free(own->data);
     free(buffer);
 }
 

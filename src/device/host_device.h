@@ -11,12 +11,16 @@ struct host_device {
     unsigned long long budget, used;
     const char *limit;                                              /* what sets the budget */
     enum { EXCHANGE_AUTO, EXCHANGE_SHARED, EXCHANGE_MPI } exchange; /* with other ranks */
+    float *shared;          /* memory for that, which ranks share; NULL: none, or it is in use */
+    size_t shared_elements; /* that it has */
 };
 
 /* host_device_begin finds out the budget, of which ranks on the same host each have a part, and
- * takes over how it is to exchange with them; the device itself fills `base`. host_device_memory is
+ * takes over how it is to exchange with them; the device itself fills `base`. host_device_end gives
+ * back what they share. host_device_memory is
  * a device_type's `memory`. */
 void host_device_begin(struct host_device *host, const struct device_options *options);
+void host_device_end(struct host_device *host);
 struct device_memory host_device_memory(const struct device *device);
 
 struct host_buffer {
@@ -35,7 +39,7 @@ void host_buffer_free(struct buffer *buffer);
  * share, or by MPI. */
 enum status host_buffer_allocate_exchanged(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
-enum status host_device_join(struct device *device, struct error *error);
+enum status host_device_join(struct device *device, size_t elements, struct error *error);
 extern const char *const host_exchanges[];
 
 /* The first element of a view of a host_buffer, as float32 or as uint32. */

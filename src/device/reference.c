@@ -47,6 +47,7 @@ static enum status reference_open(const char *rest, const struct device_options 
 }
 
 static void reference_close(struct device *device) {
+    host_device_end((struct host_device *)device);
     free(device);
 }
 

@@ -116,8 +116,11 @@ enum status run_compare_device(struct run *run, struct error *error) {
 
 enum status run_join_device(struct run *run, struct error *error) {
     const double start = clock_seconds();
-    const enum status status = device_join(run->device, error);
+    const enum status status =
+        device_join(run->device, network_parameters_length(&run->options->shape), error);
     run->record.open += clock_seconds() - start;
+    /* Once devices have joined, others may wait for this one on their GPUs. */
+    run->failed_alone = status != STATUS_OK && device_info(run->device)->exchanges;
     return status == STATUS_OK
                ? ranks_check_transport(run->options, device_info(run->device), error)
                : status;

@@ -1,7 +1,8 @@
 /* A library that a program takes for NVIDIA's NCCL where it looks for that. Its ranks are processes
  * on one host, whose emulated GPUs exchange through shared memory when their streams come to it.
  * $EMULATED_NCCL says what goes wrong, "WHAT" or "WHAT:RANK": the function of that name fails; or
- * "version": another version; or "remote": after some exchanges one of them fails, in all ranks. */
+ * "version": another version; or "remote": after some exchanges one of them fails, in all ranks; or
+ * "stall": after some exchanges the rank takes part in none. */
 #include <cuda_runtime_api.h>
 
 #include <fcntl.h>
@@ -173,6 +174,8 @@ static void CUDART_CB exchange(void *context) {
     struct communicator *communicator = task->communicator;
     if (++communicator->exchanges > LAST_GOOD && goes_wrong("remote"))
         atomic_store(&communicator->shared->broken, 1);
+    while (communicator->exchanges > LAST_GOOD && goes_wrong("stall"))
+        pause();
     for (size_t first = 0; first < task->count; first += PART) {
         const size_t left = task->count - first, count = left < PART ? left : PART;
         memcpy(communicator->shared->values[communicator->rank], task->from + first,

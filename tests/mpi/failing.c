@@ -69,6 +69,7 @@ FAILING(Allgather,
 FAILING(Win_allocate_shared,
     (MPI_Aint bytes, int unit, MPI_Info info, MPI_Comm comm, void *memory, MPI_Win *window),
     (bytes, unit, info, comm, memory, window))
+FAILING(Win_set_errhandler, (MPI_Win window, MPI_Errhandler handler), (window, handler))
 FAILING(Win_lock_all, (int assertion, MPI_Win window), (assertion, window))
 FAILING(Win_sync, (MPI_Win window), (window))
 FAILING(Barrier, (MPI_Comm comm), (comm))

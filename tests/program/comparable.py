@@ -22,7 +22,8 @@ OTHERS = {  # of every key of an identity
     "device.driver": "2.0", "device.environment": {"OMP_WAIT_POLICY": "passive"},
     "dataset.name": "synthetic", "dataset.train": 40000, "dataset.fingerprint": "00000000000000aa"}
 OTHER_RANKS = {  # and of one of several ranks
-    "ranks.count": 3, "ranks.hosts": 2, "ranks.library": "MPICH 4.0.2", "sweep.launcher": "mpirun --bind-to none"}
+    "ranks.count": 3, "ranks.hosts": 2, "ranks.library": "MPICH 4.0.2",
+    "ranks.transport": "shared memory", "sweep.launcher": "mpirun --bind-to none"}
 
 
 def changed(record, **values):

@@ -12,7 +12,7 @@ import unittest
 
 import common
 from common import Runs
-from fixtures.launched import own_lines, ranks_here, settings, wait_for
+from fixtures.launched import own_lines, ranks_here, record_of, settings, wait_for
 from fixtures.patience import PATIENCE
 
 LIBRARY, MPIRUN, FAILING = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
@@ -25,11 +25,13 @@ CALLS = {"MPI_Comm_dup": (1,), "MPI_Comm_set_errhandler": (1,), "MPI_Comm_rank":
          "MPI_Get_library_version": (1,), "MPI_Comm_split_type": (1,), "MPI_Comm_free": (1, 2),
          "MPI_Allgather": (1, 2, 3, 6, 9), "MPI_Bcast": (1, 2, 3), "MPI_Allreduce": (1, 4), "MPI_Finalize": (1,)}
 # Those by which ranks share memory.
-SHARING = {"MPI_Win_allocate_shared": (1,), "MPI_Win_lock_all": (1,), "MPI_Win_sync": (1,), "MPI_Barrier": (1,),
+SHARING = {"MPI_Win_set_errhandler": (1,), "MPI_Win_lock_all": (1,), "MPI_Win_sync": (1,), "MPI_Barrier": (1,),
            "MPI_Win_shared_query": (2,), "MPI_Win_unlock_all": (1,), "MPI_Win_free": (1,)}
 LEAVING = {("MPI_Comm_free", 2), ("MPI_Finalize", 1), ("MPI_Win_unlock_all", 1), ("MPI_Win_free", 1)}  # once the record is printed
-# Those that have tests of their own, and those that only ask whether MPI is there.
-APART = {"MPI_Init_thread", "MPI_Abort", "MPI_Error_string", "MPI_Initialized", "MPI_Finalized"}
+# Those that have tests of their own, and those that only ask whether MPI is there, or
+# let it do something.
+APART = {"MPI_Init_thread", "MPI_Abort", "MPI_Error_string", "MPI_Initialized", "MPI_Finalized",
+         "MPI_Iprobe", "MPI_Win_allocate_shared"}
 
 
 class Failing(Runs):
@@ -67,6 +69,15 @@ class Failing(Runs):
         """MPI has no words for an error before it has begun; and a launcher may not notice that a rank ends."""
         self.check(self.launch("MPI_Init_thread:1:1:fail", arguments=("--exchange-timeout", 0.5)),
                    "MPI_Init_thread: error ")
+
+    def test_memory_refused(self):
+        """To all ranks, as it is for all. Then MPI exchanges, unless the user wants it shared."""
+        faults = [f"MPI_Win_allocate_shared:1:{rank}:fail" for rank in (0, 1)]
+        found = record_of(self.launch(*faults, arguments=("--exchange", "auto")))
+        self.assertEqual(found["ranks"]["transport"], "memory")
+        done = self.launch(*faults, arguments=("--exchange", "shared"))
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.check(done, "the system gives no memory that ranks share")
 
     def test_failures_of_what_follows_a_failure(self):
         self.check(self.launch("MPI_Allreduce:2:1:fail", "MPI_Error_string:1:1:fail"), "MPI_Allreduce: error ")

@@ -197,12 +197,19 @@ class Nccl(Runs):
     def test_an_exchange_fails(self):
         for wrong, text in (("remote:1", "an exchange by NCCL gave 6: remote process exited"),
                             ("ncclAllReduce:0", "rank 0 on {host}: cuda: ncclAllReduce gave 4: invalid argument"),
-                            ("ncclCommGetAsyncError:1", "rank 1 on {host}: cuda: ncclCommGetAsyncError gave 2")):
+                            ("ncclCommGetAsyncError", "cuda: ncclCommGetAsyncError gave 2: unhandled")):
             os.environ["EMULATED_NCCL"] = wrong
             done = launch(2, *self.NET)
             self.assertEqual(done.returncode, 3, done.stderr)
             self.assertIn(text.format(host=os.uname().nodename), done.stderr)
             self.assertIn("--exchange host does without NCCL", done.stderr)
+
+    def test_an_exchange_does_not_end(self):
+        os.environ["EMULATED_NCCL"] = "stall:1"
+        done = launch(2, *self.NET, "--exchange-timeout", 0.5)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("an exchange of gradients by ", done.stderr)
+        self.assertIn("has taken longer than 0.5 s", done.stderr)
 
     def test_a_graph_needs_it(self):
         done = launch(2, *self.NET, "--exchange", "host", "--submission", "graph")

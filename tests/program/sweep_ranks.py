@@ -53,8 +53,9 @@ class Ranks(Swept):
 
     def test_one_task_of_slurm(self):
         """It is a rank only where the MPI is named."""
-        for way, mpi in (("--mpi=pmi2", ["mpich"]), ("--mpi=pmix", ["openmpi"]), ("--mpi=none", [])):
-            done = self.ranked("1,2", "--out", self.path(way), launcher=f"{shlex.quote(self.launcher)} {way}")
+        os.symlink(self.launcher, self.path("srun"))
+        for way, mpi in (("--mpi=pmi2", ["mpich"]), ("--mpi=pmix_v4", ["openmpi"]), ("--mpi=none", [])):
+            done = self.ranked("1,2", "--out", self.path(way), launcher=f"{shlex.quote(self.path('srun'))} {way}")
             self.assertEqual(done.returncode, 0, done.stderr)
             with open(self.trace + ".launches", encoding="utf-8") as file:
                 words = [line.split("|") for line in file if way in line]

@@ -37,8 +37,9 @@ static bool broadcast(int from, void *bytes, size_t count, module_problem proble
 
 /* Two ranks on each host, "host0" and "host1": those of host1 are bound to a processor each. */
 static void tell_place(int rank, struct place *place) {
-    *place = (struct place){.local_rank = rank % 2, .processors = {0xff}};
-    snprintf(place->host, sizeof place->host, "host%d", rank / 2);
+    *place =
+        (struct place){.local_rank = fake_ranks.one_host ? rank : rank % 2, .processors = {0xff}};
+    snprintf(place->host, sizeof place->host, "host%d", fake_ranks.one_host ? 0 : rank / 2);
     if (rank / 2 == 1)
         place->processors[0] = (unsigned char)(1 << rank % 2);
 }
@@ -50,6 +51,16 @@ static bool gather(const void *own, size_t count, void *all, module_problem prob
         memcpy((char *)all + (size_t)r * count,
             r != fake_ranks.rank && fake_ranks.gathered[r] ? fake_ranks.gathered[r] : own, count);
     return is_fine(problem);
+}
+
+static bool share(size_t bytes, void **addresses, bool *refused, module_problem problem) {
+    static _Alignas(128) char memory[FAKE_RANKS][4096];
+    fake_ranks.shares++;
+    memset(memory, 0, sizeof memory);
+    for (int r = 0; r < FAKE_RANKS; r++)
+        addresses[r] = memory[r];
+    *refused = fake_ranks.refuses;
+    return bytes <= sizeof memory[0] && !*refused && is_fine(problem);
 }
 
 static bool leave(module_problem problem) {
@@ -67,6 +78,7 @@ static const struct communicator_module module = {
     .sum = sum,
     .broadcast = broadcast,
     .gather = gather,
+    .share = share,
     .close = leave,
     .end_all = end_all,
 };
@@ -77,18 +89,26 @@ static void fake_late(void *context, struct communicator *communicator, const ch
     atomic_store(&fake_ranks.is_late, true);
 }
 
+static struct communicator *create(int rank, double limit, bool on_one_host) {
+    const struct launcher launcher = {"a test", FAKE_RANKS, COMMUNICATOR_OPENMPI, true};
+    const struct communicator_options options = {.late = fake_late, .limit = limit};
+    struct communicator *communicator;
+    struct error error;
+    fake_ranks = (struct fake_ranks){.rank = rank, .ended = -1, .one_host = on_one_host};
+    joining = true;
+    assert_ok(communicator_create(&module, &launcher, &options, &communicator, &error));
+    joining = false;
+    return communicator;
+}
+
 struct communicator *fake_communicator(int rank) {
     return fake_communicator_of(rank, 1e6);
 }
 
 struct communicator *fake_communicator_of(int rank, double limit) {
-    const struct launcher launcher = {"a test", FAKE_RANKS, COMMUNICATOR_OPENMPI, true};
-    const struct communicator_options options = {.late = fake_late, .limit = limit};
-    struct communicator *communicator;
-    struct error error;
-    fake_ranks = (struct fake_ranks){.rank = rank, .ended = -1};
-    joining = true;
-    assert_ok(communicator_create(&module, &launcher, &options, &communicator, &error));
-    joining = false;
-    return communicator;
+    return create(rank, limit, false);
+}
+
+struct communicator *fake_communicator_on_one_host(int rank) {
+    return create(rank, 1e6, true);
 }

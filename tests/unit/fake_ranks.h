@@ -16,6 +16,9 @@ struct fake_ranks {
     const void *gathered[FAKE_RANKS];
     const void *broadcast;
     const char *problem; /* every exchange fails with this; NULL: none does */
+    bool one_host;       /* that all ranks are on; else there are two */
+    bool refuses;        /* shared memory, to all ranks */
+    int shares;          /* how often they have asked */
     bool (*wait)(void);  /* called within each sum; false: it fails; NULL: nothing is */
     int ended;           /* the code with which all ranks were ended; -1: they were not */
     int closed;
@@ -28,5 +31,7 @@ extern struct fake_ranks fake_ranks;
 struct communicator *fake_communicator(int rank);
 /* The same, with a limit in seconds for what it exchanges. */
 struct communicator *fake_communicator_of(int rank, double limit);
+/* The same, with all ranks on one host. */
+struct communicator *fake_communicator_on_one_host(int rank);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 static struct error error;
 
@@ -282,6 +283,70 @@ static void test_progress(void **state) {
 }
 #endif
 
+/* --- Shared memory --- */
+
+#ifdef TEST_WRAPS_CLOCK
+static bool is_full; /* the place for shared memory */
+int __real_statvfs(const char *path, struct statvfs *found);
+int __wrap_statvfs(const char *path, struct statvfs *found);
+int __wrap_statvfs(const char *path, struct statvfs *found) {
+    const int code = __real_statvfs(path, found);
+    found->f_frsize = 1024;
+    found->f_bavail = is_full ? 15 : 1000; /* two of each rank's, but for a page */
+    return code;
+}
+
+/* Of the elements of which a rank's bytes take two pages. */
+enum { SHARED = 300 };
+
+static void test_shared_memory(void **state) {
+    (void)state;
+    struct communicator *communicator = fake_communicator_on_one_host(1);
+    float *values, *again;
+    is_full = true;
+    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_null(values);
+    assert_int_equal(fake_ranks.shares, 0);
+    is_full = false;
+    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_non_null(values);
+    assert_ok(communicator_share(communicator, SHARED, &again, &error)); /* somebody has it */
+    assert_null(again);
+    communicator_unshare(communicator);
+    assert_ok(communicator_share(communicator, SHARED + 1, &again, &error)); /* it is too small */
+    assert_null(again);
+    assert_ok(communicator_share(communicator, SHARED, &again, &error));
+    assert_ptr_equal(again, values);
+    assert_int_equal(fake_ranks.shares, 1);
+    assert_ok(communicator_close(communicator, &error));
+    communicator = fake_communicator(1); /* on two hosts */
+    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_null(values);
+    assert_int_equal(fake_ranks.shares, 0);
+    assert_ok(communicator_close(communicator, &error));
+    assert_ok(communicator_share(NULL, SHARED, &values, &error));
+    assert_null(values);
+}
+
+static void test_shared_memory_refused(void **state) {
+    (void)state;
+    struct communicator *communicator = fake_communicator_on_one_host(1);
+    float *values;
+    is_full = false;
+    fake_ranks.refuses = true;
+    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_null(values);
+    assert_int_equal(fake_ranks.shares, 1);
+    assert_ok(communicator_close(communicator, &error));
+    communicator = fake_communicator_on_one_host(1);
+    fake_ranks.problem = "MPI_Bcast: no";
+    assert_fails(communicator_share(communicator, SHARED, &values, &error), STATUS_FAILED,
+        "MPI 1.2: MPI_Bcast: no");
+    fake_ranks.problem = NULL;
+    assert_ok(communicator_close(communicator, &error));
+}
+#endif
+
 /* --- Shares of a batch --- */
 
 static void test_shares(void **state) {
@@ -361,6 +426,8 @@ int main(void) {
 #ifdef TEST_WRAPS_CLOCK
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_shared_memory),
+        cmocka_unit_test(test_shared_memory_refused),
 #endif
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_results),

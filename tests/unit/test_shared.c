@@ -5,6 +5,7 @@
 #include "trainer/random.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,12 @@ static float value_of(int rank, int round, size_t i) {
     uint32_t bits[4];
     random_bits(seed, RANDOM_CHECK, (uint64_t)rank * ROUNDS + (uint64_t)round, (uint32_t)i, bits);
     return (float)bits[0] / 3e9f - 0.5f;
+}
+
+static atomic_uint rests;
+
+static void rest(void) {
+    atomic_fetch_add(&rests, 1);
 }
 
 struct rank {
@@ -59,8 +66,8 @@ static void check_sums(int ranks, size_t first, size_t count) {
         memset(addresses[r], 0, bytes);
     }
     for (int r = 0; r < ranks; r++) {
-        all[r] =
-            (struct rank){shared_create(addresses, r, ranks, ELEMENTS), r, ranks, first, count, 0};
+        all[r] = (struct rank){
+            shared_create(addresses, r, ranks, ELEMENTS, rest), r, ranks, first, count, 0};
         assert_non_null(all[r].shared);
         assert_int_equal(pthread_create(&threads[r], NULL, take_part, &all[r]), 0);
     }
@@ -88,11 +95,37 @@ static void test_sums(void **state) {
         check_sums(3, ELEMENTS - few[f], few[f]);
 }
 
+/* One that waits lets MPI do something until the other comes. */
+static void *come_first(void *context) {
+    struct shared *shared = context;
+    shared_sum(shared, shared_values(shared), 10);
+    return NULL;
+}
+
+static void test_rest(void **state) {
+    (void)state;
+    void *addresses[2] = {calloc(1, shared_bytes(10)), calloc(1, shared_bytes(10))};
+    struct shared *first = shared_create(addresses, 0, 2, 10, rest);
+    struct shared *second = shared_create(addresses, 1, 2, 10, NULL);
+    pthread_t thread;
+    assert_true(first && second);
+    atomic_store(&rests, 0);
+    assert_int_equal(pthread_create(&thread, NULL, come_first, first), 0);
+    while (atomic_load(&rests) < 2)
+        ;
+    shared_sum(second, shared_values(second), 10);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    shared_free(first);
+    shared_free(second);
+    free(addresses[0]);
+    free(addresses[1]);
+}
+
 static void test_what_is_there(void **state) {
     (void)state;
     void *memory = calloc(1, shared_bytes(10));
     assert_non_null(memory);
-    struct shared *shared = shared_create(&memory, 0, 1, 10);
+    struct shared *shared = shared_create(&memory, 0, 1, 10, NULL);
     assert_non_null(shared);
     float *own = shared_values(shared), other[10];
     assert_true(shared_has(shared, own, 10));
@@ -106,6 +139,7 @@ static void test_what_is_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,8 @@ def check_ranks(record):
         return f"its ranks are {ranks!r}"
     if not isinstance(ranks.get("library"), str):
         return f"the library of its ranks is no text ({ranks.get('library')!r})"
+    if not isinstance(ranks.get("transport"), (str, type(None))):
+        return f"the transport of its ranks is no text ({ranks['transport']!r})"
     for name in ("computing", "exchanging"):
         if name == "exchanging" and ranks.get(name) is None and "NCCL" in (ranks.get("transport") or ""):
             continue

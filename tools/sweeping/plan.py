@@ -2,6 +2,8 @@
 import itertools
 import json
 import math
+import os
+import re
 import shlex
 
 from peers.common import physical_cores, usable_cores
@@ -56,8 +58,9 @@ class Configuration:
 
     def mpi(self):
         """That of Slurm's launcher; only if it is named does a single task of it become a rank."""
-        return next((mpi for way, mpi in (("--mpi=pmi2", "mpich"), ("--mpi=pmix", "openmpi")) if way in self.launcher),
-                    None)
+        way = re.search(r"--mpi[= ](pmi2|pmix)", " ".join(self.launcher)) or re.match(
+            r"(pmi2|pmix)", os.environ.get("SLURM_MPI_TYPE", ""))
+        return {"pmi2": "mpich", "pmix": "openmpi"}[way[1]] if way and "srun" in self.launcher[0] else None
 
     def glance(self, trainer):
         """The command that takes least to tell what its records would be of."""

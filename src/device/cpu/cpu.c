@@ -101,6 +101,7 @@ static enum status cpu_find(
 
 static void cpu_close(struct device *device) {
     struct cpu *cpu = (struct cpu *)device;
+    host_device_end(&cpu->host);
     gemm_choices_free(cpu->choices);
     queue_free(&cpu->pending);
     free(cpu->scratch);

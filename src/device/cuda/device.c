@@ -172,30 +172,22 @@ static enum status create_queue(
     return takes_own(options) ? STATUS_OK : create_blas(cuda, error);
 }
 
-/* Fills the limits of struct gpu. Our buffers may take the memory that is free now, but for a 32nd,
- * which the driver may need. */
+/* Fills the limits of struct gpu. */
 static enum status get_limits(struct cuda *cuda, struct error *error) {
     struct gpu *gpu = &cuda->gpu;
-    const char *call = "cudaDeviceGetAttribute";
     int items = 0, shared = 0, cache = 0;
-    size_t available = 0, all = 0;
     cudaError_t code = cudaDeviceGetAttribute(&items, cudaDevAttrMaxThreadsPerBlock, cuda->ordinal);
     if (code == cudaSuccess)
         code = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlock, cuda->ordinal);
     if (code == cudaSuccess)
         code = cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, cuda->ordinal);
-    if (code == cudaSuccess) {
-        call = "cudaMemGetInfo";
-        code = cudaMemGetInfo(&available, &all);
-    }
     if (code != cudaSuccess)
-        return cuda_failed(call, code, "", error);
+        return cuda_failed("cudaDeviceGetAttribute", code, "", error);
     gpu->largest_group = (size_t)items;
     gpu->group_bytes = (size_t)shared;
     gpu->cache_bytes = (size_t)cache;
     gpu->vector_width = 1;
-    gpu->memory_bytes = gpu->buffer_bytes = available - available / 32;
-    return STATUS_OK;
+    return cuda_measure_memory(cuda, error);
 }
 
 static const char library[] = "cublas";
@@ -217,7 +209,6 @@ static const struct gpu_driver driver = {
     .staged_is_read = cuda_staged_is_read,
     .gemm_workspace = cuda_gemm_workspace,
     .enqueue = cuda_enqueue,
-    .prepare_exchange = cuda_prepare_exchange,
     .synchronise = cuda_synchronise,
     .make_graph = cuda_make_graph,
     .run_graph = cuda_run_graph,

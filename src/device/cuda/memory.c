@@ -1,5 +1,6 @@
 #include "device/cuda/memory.h"
 
+#include "device/cuda/nccl.h"
 #include "device/cuda/queue.h"
 #include "device/cuda/status.h"
 
@@ -84,16 +85,29 @@ enum status cuda_staged_is_read(struct gpu *gpu, size_t half, struct error *erro
     return code == cudaSuccess ? STATUS_OK : cuda_failed("cudaEventRecord", code, "images", error);
 }
 
+/* Exchanges are waited for first: a copy to memory that is not pinned waits, too, and unwatched. */
 enum status cuda_download(
     struct device *device, struct view source, void *host, struct error *error) {
     struct cuda *cuda = cuda_of_device(device);
-    const enum status status = cuda_enter(cuda, error);
+    enum status status = cuda_enter(cuda, error);
+    if (status == STATUS_OK)
+        status = nccl_wait(cuda, error);
     if (status != STATUS_OK)
         return status;
     const cudaError_t code = cudaMemcpyAsync(host, cuda_memory(source.buffer, source.offset),
         source.rows * source.columns * sizeof(float), cudaMemcpyDeviceToHost, cuda->stream);
     return code == cudaSuccess ? cuda_synchronise(&cuda->gpu, error)
                                : cuda_failed("cudaMemcpyAsync", code, "download", error);
+}
+
+enum status cuda_measure_memory(struct cuda *cuda, struct error *error) {
+    struct gpu *gpu = &cuda->gpu;
+    size_t available = 0, all = 0;
+    const cudaError_t code = cudaMemGetInfo(&available, &all);
+    if (code != cudaSuccess)
+        return cuda_failed("cudaMemGetInfo", code, "", error);
+    gpu->memory_bytes = gpu->buffer_bytes = gpu->used_bytes + available - available / 32;
+    return STATUS_OK;
 }
 
 /* --- Memory of the host --- */

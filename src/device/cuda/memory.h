@@ -15,6 +15,10 @@ void cuda_unpin(struct device *device, const void *memory);
 enum status cuda_download(
     struct device *device, struct view source, void *host, struct error *error);
 
+/* Fills the bytes of struct gpu: our buffers may take the memory that is free now, but for a 32nd,
+ * which the driver may need. */
+enum status cuda_measure_memory(struct cuda *cuda, struct error *error);
+
 /* As in struct gpu_driver. */
 enum status cuda_upload(
     struct gpu *gpu, struct view destination, const void *host, struct error *error);

@@ -1,11 +1,13 @@
 #include "device/cuda/nccl.h"
 
 #include "communicator/wait.h"
+#include "device/cuda/memory.h"
 #include "device/cuda/nccl_api.h"
 #include "device/cuda/queue.h"
 #include "device/cuda/status.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,6 @@ enum { PROGRESS_EVERY = 16 };
 struct nccl {
     struct nccl_api api;
     nccl_communicator ranks;
-    size_t prepared;    /* elements of the largest exchange that was prepared */
     unsigned exchanges; /* that were enqueued or captured */
 };
 
@@ -30,6 +31,83 @@ static enum status nccl_failed(
         last ? last : "");
 }
 
+/* --- Exchanging --- */
+
+static void CUDART_CB note_progress(void *communicator) {
+    communicator_progress(communicator);
+}
+
+/* After some exchanges the host is told that they are done, which takes the GPU a few microseconds.
+ */
+enum status nccl_enqueue(const struct cuda *cuda, struct view values, struct error *error) {
+    struct nccl *nccl = cuda->nccl;
+    float *memory = cuda_memory(values.buffer, values.offset);
+    const nccl_result code = nccl->api.all_reduce(memory, memory, values.rows * values.columns,
+        NCCL_FLOAT32, NCCL_SUM, nccl->ranks, cuda->stream);
+    if (code != NCCL_SUCCESS)
+        return nccl_failed(nccl, "ncclAllReduce", code, error);
+    if (++nccl->exchanges % PROGRESS_EVERY != 0)
+        return STATUS_OK;
+    const cudaError_t told =
+        cudaLaunchHostFunc(cuda->stream, note_progress, cuda->gpu.base.communicator);
+    return told == cudaSuccess ? STATUS_OK
+                               : cuda_failed("cudaLaunchHostFunc", told, "an exchange", error);
+}
+
+static void *give_up(void *context) {
+    struct nccl *nccl = context;
+    nccl->api.comm_abort(nccl->ranks);
+    return NULL;
+}
+
+/* Ends what can't end any more by itself, so that the stream does. NCCL then waits for the graphs
+ * that have exchanges to be freed, which can only be done once the stream has ended: so a thread of
+ * its own waits, and keeps its copy of this for the rest of the process. */
+static void end_exchanges(struct nccl *nccl) {
+    pthread_t thread;
+    struct nccl *copy = malloc(sizeof *copy);
+    if (copy)
+        *copy = *nccl;
+    if (copy && pthread_create(&thread, NULL, give_up, copy) == 0)
+        pthread_detach(thread);
+    nccl->ranks = NULL;
+}
+
+static enum status check(struct cuda *cuda, struct error *error) {
+    struct nccl *nccl = cuda->nccl;
+    nccl_result found = NCCL_SUCCESS;
+    const nccl_result code = nccl->api.comm_get_async_error(nccl->ranks, &found);
+    if (code == NCCL_SUCCESS && (found == NCCL_SUCCESS || found == NCCL_IN_PROGRESS))
+        return STATUS_OK;
+    const enum status status = code != NCCL_SUCCESS
+                                   ? nccl_failed(nccl, "ncclCommGetAsyncError", code, error)
+                                   : nccl_failed(nccl, "an exchange by NCCL", found, error);
+    end_exchanges(nccl);
+    return status;
+}
+
+/* `meeting`: other ranks may come late. */
+static enum status wait_for_stream(struct cuda *cuda, bool meeting, struct error *error) {
+    enum { CHECK_EVERY = 256 }; /* looks at the stream, of about a microsecond each */
+    enum status status = STATUS_OK;
+    communicator_wait(cuda->gpu.base.communicator, "an exchange of gradients by NCCL", meeting);
+    for (unsigned looks = 1;
+        status == STATUS_OK && cudaStreamQuery(cuda->stream) == cudaErrorNotReady; looks++)
+        if (looks % CHECK_EVERY == 0)
+            status = check(cuda, error);
+    if (status == STATUS_OK)
+        status = check(cuda, error);
+    communicator_waited(cuda->gpu.base.communicator);
+    cuda->gpu.exchanging = false;
+    cudaGetLastError(); /* that the stream was not done is no error */
+    return status;
+}
+
+enum status nccl_wait(struct cuda *cuda, struct error *error) {
+    return cuda->gpu.exchanging && cuda->nccl->ranks ? wait_for_stream(cuda, false, error)
+                                                     : STATUS_OK;
+}
+
 /* --- Joining --- */
 
 /* What a rank tells the others before they join. */
@@ -41,6 +119,9 @@ struct offer {
 static enum status make_offer(
     const struct cuda *cuda, struct nccl *nccl, struct offer *offer, struct error *error) {
     int version = 0;
+    const enum status status = cuda_enter(cuda, error);
+    if (status != STATUS_OK)
+        return status;
     if (!nccl_api_open(&nccl->api))
         return error_set(error, STATUS_DEVICE,
             "cuda: libnccl.so.2 can't be opened: %s; install NVIDIA's libnccl2", dlerror());
@@ -76,9 +157,6 @@ static enum status compare_offers(struct communicator *communicator, const struc
 static enum status join(
     struct cuda *cuda, struct nccl *nccl, const nccl_id *id, struct error *error) {
     struct communicator *communicator = cuda->gpu.base.communicator;
-    enum status status = cuda_enter(cuda, error);
-    if (status != STATUS_OK)
-        return status;
     communicator_wait(communicator, "joining the other ranks' GPUs", true);
     const nccl_result code = nccl->api.comm_init_rank(
         &nccl->ranks, communicator_ranks(communicator), *id, communicator_rank(communicator));
@@ -121,6 +199,34 @@ static void leave(struct nccl *nccl) {
     nccl->ranks = NULL;
 }
 
+/* Lets NCCL do what it puts off until the first exchange of a size, which is better not within a
+ * capture. The sums are of whatever is in the memory. */
+static enum status prepare(struct cuda *cuda, size_t elements, struct error *error) {
+    struct gpu *gpu = &cuda->gpu;
+    struct buffer *buffer = NULL;
+    int failing;
+    enum status status = device_allocate(&gpu->base, elements, &buffer, error);
+    const enum status told =
+        communicator_most(gpu->base.communicator, status != STATUS_OK, &failing, error);
+    status = told == STATUS_OK ? status : told;
+    if (status == STATUS_OK && !failing)
+        status = nccl_enqueue(cuda, device_view(buffer, 1, elements), error);
+    if (status == STATUS_OK && !failing)
+        status = wait_for_stream(cuda, true, error);
+    buffer_free(buffer);
+    return status;
+}
+
+/* What NCCL has taken is no longer there for buffers. */
+static enum status measure_memory(struct cuda *cuda, struct error *error) {
+    struct gpu *gpu = &cuda->gpu;
+    const size_t before = gpu->memory_bytes;
+    const enum status status = cuda_measure_memory(cuda, error);
+    if (status == STATUS_OK && gpu->memory_bytes > before) /* others may have given some back */
+        gpu->memory_bytes = gpu->buffer_bytes = before;
+    return status;
+}
+
 /* All ranks join, or none does, and *outcome says why. The result is that of the exchanges by which
  * they find out. */
 static enum status join_together(
@@ -153,7 +259,7 @@ static void describe(const struct nccl *nccl, char *text, size_t size) {
     snprintf(text, size, "NCCL %d.%d.%d", version / 10000, version / 100 % 100, version % 100);
 }
 
-enum status cuda_join(struct device *device, struct error *error) {
+enum status cuda_join(struct device *device, size_t elements, struct error *error) {
     struct cuda *cuda = cuda_of_device(device);
     struct outcome outcome = {0};
     if (cuda->exchange == EXCHANGE_BY_HOST)
@@ -165,7 +271,8 @@ enum status cuda_join(struct device *device, struct error *error) {
     if (status == STATUS_OK && !outcome.failed) {
         device->info.exchanges = cuda->gpu.joined = true;
         describe(cuda->nccl, device->info.transport, sizeof device->info.transport);
-        return STATUS_OK;
+        status = prepare(cuda, elements, error);
+        return status == STATUS_OK ? measure_memory(cuda, error) : status;
     }
     nccl_close(cuda);
     if (status != STATUS_OK)
@@ -182,82 +289,6 @@ void nccl_close(struct cuda *cuda) {
         return;
     if (nccl->ranks)
         nccl->api.comm_destroy(nccl->ranks);
-    nccl_api_close(&nccl->api);
     free(nccl);
     cuda->nccl = NULL;
-}
-
-/* --- Exchanging --- */
-
-static void CUDART_CB note_progress(void *communicator) {
-    communicator_progress(communicator);
-}
-
-/* After some exchanges the host is told that they are done, which takes the GPU a few microseconds.
- */
-enum status nccl_enqueue(const struct cuda *cuda, struct view values, struct error *error) {
-    struct nccl *nccl = cuda->nccl;
-    float *memory = cuda_memory(values.buffer, values.offset);
-    const nccl_result code = nccl->api.all_reduce(memory, memory, values.rows * values.columns,
-        NCCL_FLOAT32, NCCL_SUM, nccl->ranks, cuda->stream);
-    if (code != NCCL_SUCCESS)
-        return nccl_failed(nccl, "ncclAllReduce", code, error);
-    if (++nccl->exchanges % PROGRESS_EVERY != 0)
-        return STATUS_OK;
-    const cudaError_t told =
-        cudaLaunchHostFunc(cuda->stream, note_progress, cuda->gpu.base.communicator);
-    return told == cudaSuccess ? STATUS_OK
-                               : cuda_failed("cudaLaunchHostFunc", told, "an exchange", error);
-}
-
-/* Gives up what can't end any more, so that the stream does. */
-static enum status check(struct cuda *cuda, struct error *error) {
-    struct nccl *nccl = cuda->nccl;
-    nccl_result found = NCCL_SUCCESS;
-    const nccl_result code = nccl->api.comm_get_async_error(nccl->ranks, &found);
-    if (code == NCCL_SUCCESS && (found == NCCL_SUCCESS || found == NCCL_IN_PROGRESS))
-        return STATUS_OK;
-    const enum status status = code != NCCL_SUCCESS
-                                   ? nccl_failed(nccl, "ncclCommGetAsyncError", code, error)
-                                   : nccl_failed(nccl, "an exchange by NCCL", found, error);
-    leave(nccl);
-    return status;
-}
-
-/* `meeting`: other ranks may come late. */
-static enum status wait_for_stream(struct cuda *cuda, bool meeting, struct error *error) {
-    enum { CHECK_EVERY = 256 }; /* looks at the stream, of about a microsecond each */
-    enum status status = STATUS_OK;
-    communicator_wait(cuda->gpu.base.communicator, "an exchange of gradients by NCCL", meeting);
-    for (unsigned looks = 1;
-        status == STATUS_OK && cudaStreamQuery(cuda->stream) == cudaErrorNotReady; looks++)
-        if (looks % CHECK_EVERY == 0)
-            status = check(cuda, error);
-    communicator_waited(cuda->gpu.base.communicator);
-    cuda->gpu.exchanging = false;
-    return status == STATUS_OK ? check(cuda, error) : status;
-}
-
-enum status nccl_wait(struct cuda *cuda, struct error *error) {
-    return cuda->gpu.exchanging && cuda->nccl->ranks ? wait_for_stream(cuda, false, error)
-                                                     : STATUS_OK;
-}
-
-/* What NCCL sets up for exchanges of a size, it does when it first makes one, and better not within
- * a capture. All ranks come here at the same point of what they do. The sums are of whatever is in
- * the memory. */
-enum status cuda_prepare_exchange(struct gpu *gpu, size_t elements, struct error *error) {
-    struct cuda *cuda = cuda_of(gpu);
-    struct buffer *buffer;
-    if (elements <= cuda->nccl->prepared)
-        return STATUS_OK;
-    enum status status = device_allocate(&gpu->base, elements, &buffer, error);
-    if (status != STATUS_OK)
-        return status;
-    status = nccl_enqueue(cuda, device_view(buffer, 1, elements), error);
-    if (status == STATUS_OK)
-        status = wait_for_stream(cuda, true, error);
-    buffer_free(buffer);
-    cuda->nccl->prepared = elements;
-    return status;
 }

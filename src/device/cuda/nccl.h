@@ -6,16 +6,13 @@
 #include "device/cuda/device.h"
 
 /* A device_type.join. Without NCCL, exchanges stay with the host. */
-enum status cuda_join(struct device *device, struct error *error);
-
-/* Members of gpu_driver, for a device that has joined. */
-enum status cuda_prepare_exchange(struct gpu *gpu, size_t elements, struct error *error);
+enum status cuda_join(struct device *device, size_t elements, struct error *error);
 
 /* Enqueues an exchange, in place. It may be captured. */
 enum status nccl_enqueue(const struct cuda *cuda, struct view values, struct error *error);
 
 /* Waits until the stream is done with its exchanges, if it has any, or NCCL finds that one of them
- * fails. The stream's own errors are left for who waits for it next. */
+ * fails; then they end without sums. The stream's own errors are left for who waits for it next. */
 enum status nccl_wait(struct cuda *cuda, struct error *error);
 
 /* Leaves the other ranks. Nothing may be enqueued any more, and no graph be left. */

@@ -20,9 +20,3 @@ bool nccl_api_open(struct nccl_api *api) {
            find(api, "ncclGetErrorString", &api->get_error_string) &&
            find(api, "ncclGetLastError", &api->get_last_error);
 }
-
-void nccl_api_close(struct nccl_api *api) {
-    if (api->library)
-        dlclose(api->library);
-    api->library = NULL;
-}

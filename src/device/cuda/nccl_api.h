@@ -33,8 +33,8 @@ struct nccl_api {
     const char *(*get_last_error)(nccl_communicator communicator);
 };
 
-/* Opens libnccl.so.2; false, and dlerror says why, when it is not there or lacks a function. */
+/* Opens libnccl.so.2; false, and dlerror says why, when it is not there or lacks a function. It is
+ * never closed: threads of its own may be in it. */
 bool nccl_api_open(struct nccl_api *api);
-void nccl_api_close(struct nccl_api *api);
 
 #endif

@@ -61,7 +61,7 @@ enum status gpu_gemm(
 enum status gpu_exchange(
     struct gpu *gpu, struct gpu_commands *to, struct view exchanged, struct error *error) {
     const struct gpu_command command = {.name = "an exchange", .exchanged = exchanged};
-    const enum status status = exchange_prepare(gpu, exchanged.rows * exchanged.columns, error);
+    const enum status status = exchange_reserve(gpu, exchanged.rows * exchanged.columns, error);
     return status == STATUS_OK ? submit(gpu, to, NULL, &command, error) : status;
 }
 
@@ -72,11 +72,27 @@ static bool can_be_graph(const struct gpu *gpu, const struct gpu_commands *comma
     return gpu->driver->make_graph && commands->count > 0 && (gpu->joined || !commands->exchanges);
 }
 
+/* Ranks have a graph in all of them or in none: libraries exchange otherwise in a graph. */
+static enum status agree_on_graph(
+    struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
+    int lacking;
+    const enum status status =
+        communicator_most(gpu->base.communicator, !commands->graph, &lacking, error);
+    if (commands->graph && (status != STATUS_OK || lacking)) {
+        gpu->driver->free_graph(gpu, commands->graph);
+        commands->graph = NULL;
+    }
+    return status;
+}
+
 enum status gpu_commands_make_graph(
     struct gpu *gpu, struct gpu_commands *commands, struct error *error) {
-    return can_be_graph(gpu, commands) ? gpu->driver->make_graph(gpu, commands->all,
-                                             commands->count, &commands->graph, error)
-                                       : STATUS_OK;
+    if (!can_be_graph(gpu, commands))
+        return STATUS_OK;
+    const enum status status =
+        gpu->driver->make_graph(gpu, commands->all, commands->count, &commands->graph, error);
+    return status == STATUS_OK && commands->exchanges ? agree_on_graph(gpu, commands, error)
+                                                      : status;
 }
 
 enum status gpu_commands_make_overlapped(
@@ -93,7 +109,8 @@ enum status gpu_commands_make_overlapped(
 
 enum status gpu_commands_run(
     struct gpu *gpu, const struct gpu_commands *commands, struct error *error) {
-    gpu->exchanging |= gpu->joined && commands->exchanges;
+    if (gpu->joined && commands->exchanges)
+        exchange_begin(gpu);
     if (commands->graph)
         return gpu->driver->run_graph(gpu, commands->graph, error);
     enum status status = STATUS_OK;

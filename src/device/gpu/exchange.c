@@ -1,5 +1,6 @@
 #include "device/gpu/exchange.h"
 
+#include "communicator/wait.h"
 #include "system/memory.h"
 
 #include <stdlib.h>
@@ -13,9 +14,9 @@ struct gpu_exchange {
     int half; /* of the last exchange */
 };
 
-enum status exchange_prepare(struct gpu *gpu, size_t elements, struct error *error) {
+enum status exchange_reserve(struct gpu *gpu, size_t elements, struct error *error) {
     if (gpu->joined)
-        return gpu->driver->prepare_exchange(gpu, elements, error);
+        return STATUS_OK;
     if (gpu->exchange && gpu->exchange->elements >= elements)
         return STATUS_OK;
     const enum status status = gpu->driver->synchronise(gpu, error);
@@ -55,6 +56,12 @@ static enum status run_on_host(struct gpu *gpu, struct view values, struct error
 enum status exchange_run(struct gpu *gpu, const struct gpu_command *command, struct error *error) {
     if (!gpu->joined)
         return run_on_host(gpu, command->exchanged, error);
-    gpu->exchanging = true;
+    exchange_begin(gpu);
     return gpu->driver->enqueue(gpu, command, error);
+}
+
+void exchange_begin(struct gpu *gpu) {
+    if (!gpu->exchanging)
+        communicator_wait(gpu->base.communicator, "an exchange of gradients by NCCL", false);
+    gpu->exchanging = true;
 }

@@ -173,7 +173,7 @@ struct gpu {
     size_t sent;                   /* parts of images that were sent, to these two in turn */
     struct gpu_exchange *exchange; /* with other ranks (exchange.h); NULL: none yet */
     bool joined;     /* `enqueue` takes exchanges, and graphs do: the driver has joined the ranks */
-    bool exchanging; /* exchanges were enqueued since the driver last waited; it ends that */
+    bool exchanging; /* by `enqueue` or a graph, since the driver last waited; it ends that */
     struct step_choices *step_choices; /* how training steps are done (step_choice.h) */
     struct fused_step *fused_steps;    /* the kernels of those that are fused (fused_step.h) */
 };
@@ -238,9 +238,6 @@ struct gpu_driver {
     enum status (*gemm_workspace)(
         struct gpu *gpu, const struct gpu_gemm *gemm, size_t *elements, struct error *error);
     enum status (*enqueue)(struct gpu *gpu, const struct gpu_command *command, struct error *error);
-    /* Called before an exchange of so many elements is enqueued or becomes part of a graph, by a
-     * driver that has joined other ranks. NULL: it never does. May wait. */
-    enum status (*prepare_exchange)(struct gpu *gpu, size_t elements, struct error *error);
     /* Waits until everything is done, even where it returns an error, because the caller may then
      * free what was in use. An error of a command that was enqueued earlier may be returned here.
      */
