@@ -57,12 +57,13 @@ enum status nccl_enqueue(const struct cuda *cuda, struct view values, struct err
 static void *give_up(void *context) {
     struct nccl *nccl = context;
     nccl->api.comm_abort(nccl->ranks);
+    free(nccl);
     return NULL;
 }
 
 /* Ends what can't end any more by itself, so that the stream does. NCCL then waits for the graphs
  * that have exchanges to be freed, which can only be done once the stream has ended: so a thread of
- * its own waits, and keeps its copy of this for the rest of the process. */
+ * its own waits, perhaps to the end of the process. */
 static void end_exchanges(struct nccl *nccl) {
     pthread_t thread;
     struct nccl *copy = malloc(sizeof *copy);
