@@ -86,19 +86,24 @@ static size_t part(const struct shared *shared, size_t count, int r) {
     return begin < count ? begin : count;
 }
 
-/* Adds up the elements from `begin` to `end`, which stay in the cache meanwhile. */
+/* Adds up the elements from `begin` to `end`, where the rank's own are. Of two ranks at once: each
+ * pass over them counts. More are added up in blocks, which stay in the cache. */
 static void add_up(const struct shared *shared, size_t offset, size_t begin, size_t end) {
     enum { BLOCK = 256 };
-    float sums[BLOCK];
+    float block[BLOCK];
     for (size_t first = begin; first < end; first += BLOCK) {
         const size_t count = end - first < BLOCK ? end - first : BLOCK, at = offset + first;
-        memcpy(sums, shared->areas[0]->values + at, count * sizeof *sums);
-        for (int r = 1; r < shared->ranks; r++) {
-            const float *values = shared->areas[r]->values + at;
+        const float *one = shared->areas[0]->values + at, *two = shared->areas[1]->values + at;
+        float *own = shared_values(shared) + at, *sums = shared->ranks == 2 ? own : block;
+        for (size_t i = 0; i < count; i++)
+            sums[i] = one[i] + two[i];
+        for (int r = 2; r < shared->ranks; r++) {
+            const float *more = shared->areas[r]->values + at;
             for (size_t i = 0; i < count; i++)
-                sums[i] += values[i];
+                sums[i] += more[i];
         }
-        memcpy(shared_values(shared) + at, sums, count * sizeof *sums);
+        if (sums != own)
+            memcpy(own, sums, count * sizeof *sums);
     }
 }
 

@@ -14,8 +14,8 @@ struct shared;
 /* The bytes that each rank gives for so many elements. */
 size_t shared_bytes(size_t elements);
 
-/* What rank `rank` of `ranks` sees, where addresses[ranks] are those of each one's bytes, which are
- * 0. NULL when memory is refused. `rest` may be NULL. */
+/* What rank `rank` of `ranks`, two or more, sees, where addresses[ranks] are those of each one's
+ * bytes, which are 0. NULL when memory is refused. `rest` may be NULL. */
 struct shared *shared_create(
     void *const *addresses, int rank, int ranks, size_t elements, shared_rest *rest);
 void shared_free(struct shared *shared);
