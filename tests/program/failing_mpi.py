@@ -84,7 +84,8 @@ class Failing(Runs):
         self.check(self.launch("MPI_Allreduce:2:1:fail", "MPI_Abort:1:1:fail"), "MPI_Allreduce: ")
 
     def test_a_rank_vanishes(self):
-        """It ends with exit status 0, and without a word to MPI. The launcher may notice, or the other rank."""
+        """It ends with exit status 0, and without a word to MPI. The launcher may notice, and end the other rank
+        before that says anything; MPICH's then gives any exit status. What counts is that all have ended."""
         for function, number in (("MPI_Allgather", 3), ("MPI_Bcast", 3), ("MPI_Allreduce", 4)):
             for rank in (0, 1):
                 with self.subTest(function, rank=rank):
@@ -92,9 +93,6 @@ class Failing(Runs):
                     self.assertNotIn('"schema"', done.stdout)
                     if LIBRARY == "openmpi":
                         self.assertNotEqual(done.returncode, 0, done.stderr)
-                    # MPICH's launcher ends the others itself, with the exit status of the first.
-                    elif done.returncode != 0:
-                        self.check(done, "has taken longer than")
 
 
 if __name__ == "__main__":

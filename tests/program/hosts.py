@@ -215,7 +215,7 @@ class OnTwoHosts(Runs):
         said = wait_for(lambda: own_lines(self.said()), "a message")
         self.assertEqual(len(said), 1, said)
         self.assertIn(f"rank 0 of 2 on {NAMES[0]}: ", said[0])
-        self.assertIn("has taken longer than 1 s", said[0])
+        self.assertRegex(said[0], "has taken longer than 10? s")  # an exchange, or a meeting between the epochs
         if LIBRARY != "openmpi":  # whose launcher itself waits for the other host, for ever
             self.assertNotEqual(process.wait(PATIENCE), 0, self.said())
 
