@@ -91,12 +91,17 @@ const char *communicator_host(const struct communicator *communicator, int rank)
 enum status communicator_sum(
     struct communicator *communicator, float *values, size_t count, struct error *error);
 
-/* Gives memory of `elements` floats whose sums take least: ranks on one host share it, and add up
- * there without MPI. *values stays NULL, and that is no error, where ranks are on several hosts,
+/* sums[count] = the sums over all ranks of values[count], which stay as they are. */
+enum status communicator_sum_apart(struct communicator *communicator, const float *values,
+    float *sums, size_t count, struct error *error);
+
+/* Gives memory, twice `elements` floats, in which communicator_sum_apart takes least, as ranks on
+ * one host share it: *values is for a rank's own, and *sums is one and the same memory for all, so
+ * nobody writes there. Both stay NULL, and that is no error, where ranks are on several hosts,
  * where the system or MPI gives no such memory (Linux: see /dev/shm), and while somebody else has
  * it. It is the communicator's own, and communicator_unshare gives it back, in all ranks. */
-enum status communicator_share(
-    struct communicator *communicator, size_t elements, float **values, struct error *error);
+enum status communicator_share(struct communicator *communicator, size_t elements, float **values,
+    float **sums, struct error *error);
 void communicator_unshare(struct communicator *communicator);
 
 /* The seconds that this rank has spent in communicator_sum. */

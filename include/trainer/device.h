@@ -234,10 +234,11 @@ enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error);
 void buffer_free(struct buffer *buffer);
 
-/* The same as device_allocate, for elements that device_all_reduce adds up: it may place them where
- * that takes least. At most one such buffer of a device is there at a time. */
-enum status device_allocate_exchanged(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error);
+/* The same as device_allocate, for elements of which device_all_reduce gives the sums. *sums is
+ * NULL where they best take the place of the values. Else it is a buffer of as many elements, which
+ * may be the same memory for all ranks: nothing else may write there. */
+enum status device_allocate_exchanged(struct device *device, size_t elements,
+    struct buffer **values, struct buffer **sums, struct error *error);
 
 /* The bytes that a device can still allocate: `free_bytes` in all, `buffer_bytes` in one buffer.
  * SIZE_MAX where the device does not know. A device without memory of its own allocates host
@@ -394,11 +395,13 @@ enum status device_square_sums(
 enum status device_clip(struct device *device, struct view sums, float largest, struct view values,
     struct error *error);
 
-/* values[R, S] = the sums over all ranks of the device's communicator (communicator_sum), which all
- * must come to this operation. A device without one leaves the values as they are. Where it fails,
- * all other all-reduces that were enqueued before the next wait are left out, since no rank would
- * come to them. */
-enum status device_all_reduce(struct device *device, struct view values, struct error *error);
+/* sums[R, S] = the sums of values[R, S] over all ranks of the device's communicator, which all must
+ * come to this operation. Both are one view, or those of the two buffers that
+ * device_allocate_exchanged has given. A device without ranks leaves the values as they are. Where
+ * it fails, all other all-reduces that were enqueued before the next wait are left out, since no
+ * rank would come to them. */
+enum status device_all_reduce(
+    struct device *device, struct view values, struct view sums, struct error *error);
 
 /* Row i of destination[B, columns] = row index[i] of source[N, columns]. index[B, 1] is uint32,
  * each element below N. A larger one is not noticed: the device then reads outside of the

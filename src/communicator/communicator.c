@@ -71,21 +71,36 @@ static enum status end_watch(
     return done ? STATUS_OK : failed(communicator, problem, error);
 }
 
+static void begin_sum(struct communicator *communicator) {
+    watch_begin(
+        &communicator->watch, "an exchange of gradients or scores", communicator->options.limit);
+}
+
 enum status communicator_sum(
     struct communicator *communicator, float *values, size_t count, struct error *error) {
     module_problem problem;
     if (!communicator)
         return STATUS_OK;
     const double start = clock_seconds();
-    watch_begin(
-        &communicator->watch, "an exchange of gradients or scores", communicator->options.limit);
-    bool done = true;
-    if (communicator->shared && shared_has(communicator->shared, values, count))
-        shared_sum(communicator->shared, values, count);
-    else
-        done = communicator->module->sum(values, count, problem);
+    begin_sum(communicator);
+    const bool done = communicator->module->sum(values, count, problem);
     communicator->seconds += clock_seconds() - start;
     return end_watch(communicator, done, problem, error);
+}
+
+enum status communicator_sum_apart(struct communicator *communicator, const float *values,
+    float *sums, size_t count, struct error *error) {
+    struct shared *shared = communicator ? communicator->shared : NULL;
+    if (!shared || !shared_has(shared, values, sums, count)) {
+        memcpy(sums, values, count * sizeof *sums);
+        return communicator_sum(communicator, sums, count, error);
+    }
+    const double start = clock_seconds();
+    begin_sum(communicator);
+    shared_sum(shared, values, sums, count);
+    watch_end(&communicator->watch);
+    communicator->seconds += clock_seconds() - start;
+    return STATUS_OK;
 }
 
 static enum status broadcast(
@@ -166,23 +181,23 @@ static enum status create_shared(
     return status;
 }
 
-enum status communicator_share(
-    struct communicator *communicator, size_t elements, float **values, struct error *error) {
-    *values = NULL;
+enum status communicator_share(struct communicator *communicator, size_t elements, float **values,
+    float **sums, struct error *error) {
     const struct communicator_info *info = communicator_info(communicator);
+    *values = *sums = NULL;
     if (info->ranks == 1 || info->hosts > 1 || !communicator->module->share ||
         communicator->is_given)
         return STATUS_OK;
     enum status status = STATUS_OK;
     if (!communicator->shared)
         status = create_shared(communicator, elements, error);
-    if (status != STATUS_OK || !communicator->shared)
+    const struct shared *shared = communicator->shared;
+    if (status != STATUS_OK || !shared ||
+        !shared_has(shared, shared_values(shared), shared_sums(shared), elements))
         return status;
-    float *own = shared_values(communicator->shared);
-    if (!shared_has(communicator->shared, own, elements))
-        return STATUS_OK;
     communicator->is_given = true;
-    *values = own;
+    *values = shared_values(shared);
+    *sums = shared_sums(shared);
     return STATUS_OK;
 }
 

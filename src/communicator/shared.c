@@ -25,8 +25,14 @@ struct shared {
     struct area *areas[]; /* [ranks] */
 };
 
+/* A whole number of lines. */
+static size_t padded(size_t elements) {
+    enum { FLOATS = LINE / sizeof(float) };
+    return (elements + FLOATS - 1) / FLOATS * FLOATS;
+}
+
 size_t shared_bytes(size_t elements) {
-    return LINE + sizeof(struct area) + elements * sizeof(float);
+    return LINE + sizeof(struct area) + 2 * padded(elements) * sizeof(float);
 }
 
 /* All ranks move it alike, since the system maps whole pages. */
@@ -53,9 +59,18 @@ float *shared_values(const struct shared *shared) {
     return shared->areas[shared->rank]->values;
 }
 
-bool shared_has(const struct shared *shared, const float *values, size_t count) {
-    const float *own = shared_values(shared);
-    return values >= own && values + count <= own + shared->elements;
+float *shared_sums(const struct shared *shared) {
+    return shared->areas[0]->values + padded(shared->elements);
+}
+
+static bool is_within(
+    const struct shared *shared, const float *all, const float *some, size_t count) {
+    return some >= all && some + count <= all + shared->elements;
+}
+
+bool shared_has(const struct shared *shared, const float *values, const float *sums, size_t count) {
+    return is_within(shared, shared_values(shared), values, count) &&
+           is_within(shared, shared_sums(shared), sums, count);
 }
 
 static bool has_come(const struct area *area, unsigned meeting) {
@@ -86,38 +101,26 @@ static size_t part(const struct shared *shared, size_t count, int r) {
     return begin < count ? begin : count;
 }
 
-/* Adds up the elements from `begin` to `end`, where the rank's own are. Of two ranks at once: each
- * pass over them counts. More are added up in blocks, which stay in the cache. */
-static void add_up(const struct shared *shared, size_t offset, size_t begin, size_t end) {
-    enum { BLOCK = 256 };
-    float block[BLOCK];
-    for (size_t first = begin; first < end; first += BLOCK) {
-        const size_t count = end - first < BLOCK ? end - first : BLOCK, at = offset + first;
-        const float *one = shared->areas[0]->values + at, *two = shared->areas[1]->values + at;
-        float *own = shared_values(shared) + at, *sums = shared->ranks == 2 ? own : block;
+/* sums[count] = those of the elements from `first` on. */
+static void add_up(const struct shared *shared, size_t first, float *sums, size_t count) {
+    const float *one = shared->areas[0]->values + first, *two = shared->areas[1]->values + first;
+    for (size_t i = 0; i < count; i++)
+        sums[i] = one[i] + two[i];
+    for (int r = 2; r < shared->ranks; r++) {
+        const float *more = shared->areas[r]->values + first;
         for (size_t i = 0; i < count; i++)
-            sums[i] = one[i] + two[i];
-        for (int r = 2; r < shared->ranks; r++) {
-            const float *more = shared->areas[r]->values + at;
-            for (size_t i = 0; i < count; i++)
-                sums[i] += more[i];
-        }
-        if (sums != own)
-            memcpy(own, sums, count * sizeof *sums);
+            sums[i] += more[i];
     }
 }
 
-void shared_sum(struct shared *shared, float *values, size_t count) {
+/* In blocks, which stay in the cache. Who comes to the first meeting has done with the sums before.
+ */
+void shared_sum(struct shared *shared, const float *values, float *sums, size_t count) {
+    enum { BLOCK = 1024 };
     const size_t offset = (size_t)(values - shared_values(shared));
+    const size_t end = part(shared, count, shared->rank + 1);
     meet(shared);
-    add_up(
-        shared, offset, part(shared, count, shared->rank), part(shared, count, shared->rank + 1));
+    for (size_t first = part(shared, count, shared->rank); first < end; first += BLOCK)
+        add_up(shared, offset + first, sums + first, end - first < BLOCK ? end - first : BLOCK);
     meet(shared);
-    for (int r = 0; r < shared->ranks; r++) {
-        const size_t begin = part(shared, count, r), end = part(shared, count, r + 1);
-        if (r != shared->rank)
-            memcpy(values + begin, shared->areas[r]->values + offset + begin,
-                (end - begin) * sizeof *values);
-    }
-    meet(shared); /* then the others have read this rank's part, and it may be overwritten */
 }

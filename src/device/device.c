@@ -31,32 +31,27 @@ void device_warn(struct device *device, const char *format, ...) {
 
 /* --- Memory --- */
 
-/* By a device_type's `allocate`, or its like. */
-static enum status allocate_by(
-    enum status (*allocate)(struct device *, size_t, struct buffer **, struct error *),
+enum status device_allocate(
     struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
     *buffer = NULL;
     if (elements == 0 || elements > SIZE_MAX / 8)
         return error_set(error, STATUS_FAILED, "%s: a buffer can't have %zu elements",
             device->info.kind, elements);
-    const enum status status = allocate(device, elements, buffer, error);
-    if (status == STATUS_OK) {
-        (*buffer)->device = device;
-        (*buffer)->elements = elements;
-    }
+    const enum status status = device->type->allocate(device, elements, buffer, error);
+    if (status == STATUS_OK)
+        **buffer = (struct buffer){device, elements};
     return status;
 }
 
-enum status device_allocate(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
-    return allocate_by(device->type->allocate, device, elements, buffer, error);
-}
-
-enum status device_allocate_exchanged(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
-    const struct device_type *type = device->type;
-    return allocate_by(type->allocate_exchanged ? type->allocate_exchanged : type->allocate, device,
-        elements, buffer, error);
+enum status device_allocate_exchanged(struct device *device, size_t elements,
+    struct buffer **values, struct buffer **sums, struct error *error) {
+    *values = *sums = NULL;
+    if (device->type->allocate_exchanged &&
+        device->type->allocate_exchanged(device, elements, values, sums)) {
+        **values = **sums = (struct buffer){device, elements};
+        return STATUS_OK;
+    }
+    return device_allocate(device, elements, values, error);
 }
 
 void buffer_free(struct buffer *buffer) {
@@ -240,7 +235,8 @@ enum status device_join(struct device *device, size_t elements, struct error *er
     return device->type->join ? device->type->join(device, elements, error) : STATUS_OK;
 }
 
-enum status device_all_reduce(struct device *device, struct view values, struct error *error) {
-    return operation_enqueue(
-        device, &(struct operation){.kind = OPERATION_ALL_REDUCE, .all_reduce = {values}}, error);
+enum status device_all_reduce(
+    struct device *device, struct view values, struct view sums, struct error *error) {
+    return operation_enqueue(device,
+        &(struct operation){.kind = OPERATION_ALL_REDUCE, .all_reduce = {values, sums}}, error);
 }

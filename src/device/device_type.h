@@ -69,9 +69,10 @@ struct device_type {
     enum status (*allocate)(
         struct device *device, size_t elements, struct buffer **buffer, struct error *error);
     void (*free_buffer)(struct buffer *buffer);
-    /* The same as `allocate`, for what device_all_reduce adds up. NULL: as `allocate`. */
-    enum status (*allocate_exchanged)(
-        struct device *device, size_t elements, struct buffer **buffer, struct error *error);
+    /* Two buffers for device_allocate_exchanged; false: there is no place that takes less. NULL:
+     * there never is. */
+    bool (*allocate_exchanged)(
+        struct device *device, size_t elements, struct buffer **values, struct buffer **sums);
     struct device_memory (*memory)(const struct device *device); /* NULL: it can't know */
     /* Both NULL: it has no such way. */
     bool (*pin)(struct device *device, const void *memory, size_t bytes);

@@ -64,21 +64,31 @@ enum status host_buffer_allocate(
     return STATUS_OK;
 }
 
-enum status host_buffer_allocate_exchanged(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error) {
+static struct buffer *shared_buffer(float *data) {
+    struct host_buffer *buffer = calloc(1, sizeof *buffer);
+    if (!buffer)
+        return NULL;
+    *buffer = (struct host_buffer){.data = data, .shared = true};
+    return &buffer->base;
+}
+
+bool host_buffer_allocate_exchanged(
+    struct device *device, size_t elements, struct buffer **values, struct buffer **sums) {
     struct host_device *host = (struct host_device *)device;
-    const size_t bytes = elements * sizeof(float);
-    const bool fits = bytes <= host->budget - host->used;
-    if (!host->shared || elements > host->shared_elements || !fits)
-        return host_buffer_allocate(device, elements, buffer, error);
-    struct host_buffer *allocated = calloc(1, sizeof *allocated);
-    if (!allocated)
-        return error_memory(error, "a buffer", sizeof *allocated);
-    *allocated = (struct host_buffer){.data = host->shared, .shared = true};
-    host->shared = NULL;
+    const size_t bytes = 2 * elements * sizeof(float);
+    if (!host->shared || host->sharing > 0 || elements > host->shared_elements ||
+        bytes > host->budget - host->used)
+        return false;
+    *values = shared_buffer(host->shared);
+    *sums = shared_buffer(host->sums);
+    if (!*values || !*sums) {
+        free(*values);
+        free(*sums);
+        return false;
+    }
     host->used += bytes;
-    *buffer = &allocated->base;
-    return STATUS_OK;
+    host->sharing = 2;
+    return true;
 }
 
 enum status host_device_join(struct device *device, size_t elements, struct error *error) {
@@ -87,7 +97,7 @@ enum status host_device_join(struct device *device, size_t elements, struct erro
     if (host->exchange == EXCHANGE_MPI)
         return STATUS_OK;
     const enum status status =
-        communicator_share(device->communicator, elements, &host->shared, error);
+        communicator_share(device->communicator, elements, &host->shared, &host->sums, error);
     if (status != STATUS_OK)
         return status;
     host->shared_elements = host->shared ? elements : 0;
@@ -113,7 +123,7 @@ void host_buffer_free(struct buffer *buffer) {
     struct host_buffer *own = (struct host_buffer *)buffer;
     host_of(buffer)->used -= buffer->elements * sizeof(float);
     if (own->shared)
-        host_of(buffer)->shared = own->data;
+        host_of(buffer)->sharing--;
     else
         free(own->data);
     free(buffer);
@@ -129,9 +139,12 @@ uint32_t *host_integers(struct view view) {
 
 enum status host_all_reduce(
     const struct device *device, const struct operation *operation, struct error *error) {
-    const struct view values = operation->all_reduce.values;
-    return communicator_sum(
-        device->communicator, host_floats(values), values.rows * values.columns, error);
+    const struct view values = operation->all_reduce.values, sums = operation->all_reduce.sums;
+    const size_t count = values.rows * values.columns;
+    return values.buffer == sums.buffer
+               ? communicator_sum(device->communicator, host_floats(values), count, error)
+               : communicator_sum_apart(
+                     device->communicator, host_floats(values), host_floats(sums), count, error);
 }
 
 void host_device_describe(const char *kind, int threads, struct device_info *info) {

@@ -11,8 +11,10 @@ struct host_device {
     unsigned long long budget, used;
     const char *limit;                                              /* what sets the budget */
     enum { EXCHANGE_AUTO, EXCHANGE_SHARED, EXCHANGE_MPI } exchange; /* with other ranks */
-    float *shared;          /* memory for that, which ranks share; NULL: none, or it is in use */
-    size_t shared_elements; /* that it has */
+    /* Memory for that, which ranks share: for values and for sums. NULL: there is none. */
+    float *shared, *sums;
+    size_t shared_elements; /* of each of the two */
+    int sharing;            /* the buffers that are there; at most two */
 };
 
 /* host_device_begin finds out the budget, of which ranks on the same host each have a part, and
@@ -37,8 +39,8 @@ void host_buffer_free(struct buffer *buffer);
 
 /* A device_type's `allocate_exchanged`, `join` and `exchanges`: by memory that ranks on one host
  * share, or by MPI. */
-enum status host_buffer_allocate_exchanged(
-    struct device *device, size_t elements, struct buffer **buffer, struct error *error);
+bool host_buffer_allocate_exchanged(
+    struct device *device, size_t elements, struct buffer **values, struct buffer **sums);
 enum status host_device_join(struct device *device, size_t elements, struct error *error);
 extern const char *const host_exchanges[];
 

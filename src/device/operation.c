@@ -49,7 +49,9 @@ const struct operation_type operation_types[OPERATION_KINDS] = {
         {{"values", 'R', 'S', OPERAND_READ, 0}, {"sums", '1', 'q', OPERAND_WRITTEN, 0}}},
     [OPERATION_CLIP] = {"clip",
         {{"sums", '1', 'q', OPERAND_READ, 0}, {"values", 'R', 'S', OPERAND_CHANGED, 0}}},
-    [OPERATION_ALL_REDUCE] = {"all_reduce", {{"values", 'R', 'S', OPERAND_CHANGED, 0}}},
+    [OPERATION_ALL_REDUCE] = {"all_reduce",
+        {{"values", 'R', 'S', OPERAND_READ, 0}, {"sums", 'R', 'S', OPERAND_WRITTEN, 0}},
+        .in_place = true},
 };
 
 const size_t optimizer_states[OPTIMIZERS] = {[OPTIMIZER_MOMENTUM] = 1, [OPTIMIZER_ADAMW] = 2};

@@ -73,7 +73,7 @@ struct operation {
             struct view sums, values;
         } clip;
         struct {
-            struct view values;
+            struct view values, sums;
         } all_reduce;
     };
     const void *host; /* the host memory that is sent; it is read until the next wait */

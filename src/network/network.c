@@ -9,6 +9,8 @@ struct network {
     struct network_shape shape;
     size_t batch;
     struct buffer *arrays[NETWORK_OWN]; /* NULL: those that have no elements */
+    /* The gradient of all ranks together. NULL: it takes the place of this one's. */
+    struct buffer *total;
 };
 
 /* --- Creating --- */
@@ -45,10 +47,12 @@ enum status network_create(struct device *device, const struct network_shape *sh
     enum status status = network_check_budget(device, shape, batch, 0, 0, error);
     for (size_t a = 0; a < NETWORK_OWN && status == STATUS_OK; a++) {
         const size_t elements = budget_elements(&arrays[a], batch);
+        const bool exchanged = a == NETWORK_GRADIENT && shape->ranked && shape->clip_norm == 0.0;
+        struct buffer **array = &created->arrays[a];
         if (elements > 0)
-            status = (a == NETWORK_GRADIENT && shape->ranked
-                          ? device_allocate_exchanged
-                          : device_allocate)(device, elements, &created->arrays[a], error);
+            status = exchanged ? device_allocate_exchanged(
+                                     device, elements, array, &created->total, error)
+                               : device_allocate(device, elements, array, error);
     }
     if (status == STATUS_OK)
         status = clear_gradient(created, error);
@@ -65,6 +69,7 @@ void network_free(struct network *network) {
         return;
     for (size_t a = 0; a < NETWORK_OWN; a++)
         buffer_free(network->arrays[a]);
+    buffer_free(network->total);
     free(network);
 }
 
@@ -236,7 +241,9 @@ static enum status update_whole(struct network *network, struct view x, enum net
     const struct network_shape *shape = &network->shape;
     struct device *device = network->device;
     const size_t length = network_parameters_length(shape);
-    const struct view all = all_of(network, NETWORK_GRADIENT, length);
+    const struct view own = all_of(network, NETWORK_GRADIENT, length);
+    struct view all = own;
+    all.buffer = network->total ? network->total : own.buffer;
     const struct view sums = device_view(network->arrays[NETWORK_SUMS], 1, SQUARE_SUMS);
     enum status status = STATUS_OK;
     for (size_t l = 0; l < shape->layers && status == STATUS_OK; l++) {
@@ -245,7 +252,7 @@ static enum status update_whole(struct network *network, struct view x, enum net
             gradient_of(network, x, l), gradient.weights, gradient.bias, error);
     }
     if (status == STATUS_OK && shape->ranked)
-        status = device_all_reduce(device, all, error);
+        status = device_all_reduce(device, own, all, error);
     if (status == STATUS_OK && shape->clip_norm > 0.0)
         status = device_square_sums(device, all, sums, error);
     if (status == STATUS_OK && shape->clip_norm > 0.0)

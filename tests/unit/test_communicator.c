@@ -297,50 +297,52 @@ int __wrap_statvfs(const char *path, struct statvfs *found) {
 }
 
 /* Of the elements of which a rank's bytes take two pages. */
-enum { SHARED = 300 };
+enum { SHARED = 160 };
 
 static void test_shared_memory(void **state) {
     (void)state;
     struct communicator *communicator = fake_communicator_on_one_host(1);
-    float *values, *again;
+    float *values, *sums, *again, *more;
     is_full = true;
-    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_ok(communicator_share(communicator, SHARED, &values, &sums, &error));
     assert_null(values);
     assert_int_equal(fake_ranks.shares, 0);
     is_full = false;
-    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_ok(communicator_share(communicator, SHARED, &values, &sums, &error));
     assert_non_null(values);
-    assert_ok(communicator_share(communicator, SHARED, &again, &error)); /* somebody has it */
+    assert_ok(
+        communicator_share(communicator, SHARED, &again, &more, &error)); /* somebody has it */
     assert_null(again);
     communicator_unshare(communicator);
-    assert_ok(communicator_share(communicator, SHARED + 1, &again, &error)); /* it is too small */
+    assert_ok(
+        communicator_share(communicator, SHARED + 1, &again, &more, &error)); /* it is too small */
     assert_null(again);
-    assert_ok(communicator_share(communicator, SHARED, &again, &error));
+    assert_ok(communicator_share(communicator, SHARED, &again, &more, &error));
     assert_ptr_equal(again, values);
     assert_int_equal(fake_ranks.shares, 1);
     assert_ok(communicator_close(communicator, &error));
     communicator = fake_communicator(1); /* on two hosts */
-    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_ok(communicator_share(communicator, SHARED, &values, &sums, &error));
     assert_null(values);
     assert_int_equal(fake_ranks.shares, 0);
     assert_ok(communicator_close(communicator, &error));
-    assert_ok(communicator_share(NULL, SHARED, &values, &error));
+    assert_ok(communicator_share(NULL, SHARED, &values, &sums, &error));
     assert_null(values);
 }
 
 static void test_shared_memory_refused(void **state) {
     (void)state;
     struct communicator *communicator = fake_communicator_on_one_host(1);
-    float *values;
+    float *values, *sums;
     is_full = false;
     fake_ranks.refuses = true;
-    assert_ok(communicator_share(communicator, SHARED, &values, &error));
+    assert_ok(communicator_share(communicator, SHARED, &values, &sums, &error));
     assert_null(values);
     assert_int_equal(fake_ranks.shares, 1);
     assert_ok(communicator_close(communicator, &error));
     communicator = fake_communicator_on_one_host(1);
     fake_ranks.problem = "MPI_Bcast: no";
-    assert_fails(communicator_share(communicator, SHARED, &values, &error), STATUS_FAILED,
+    assert_fails(communicator_share(communicator, SHARED, &values, &sums, &error), STATUS_FAILED,
         "MPI 1.2: MPI_Bcast: no");
     fake_ranks.problem = NULL;
     assert_ok(communicator_close(communicator, &error));

@@ -37,17 +37,17 @@ struct rank {
 /* In the order of the ranks, to the bit; what is beside stays. */
 static void *take_part(void *context) {
     struct rank *own = context;
-    float *all = shared_values(own->shared);
+    float *all = shared_values(own->shared), *sums = shared_sums(own->shared);
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < ELEMENTS; i++)
             all[i] = value_of(own->rank, round, i);
-        shared_sum(own->shared, all + own->first, own->count);
+        shared_sum(own->shared, all + own->first, sums + own->first, own->count);
         for (size_t i = 0; i < ELEMENTS; i++) {
             const bool inside = i >= own->first && i < own->first + own->count;
-            float expected = value_of(inside ? 0 : own->rank, round, i);
+            float expected = inside ? value_of(0, round, i) : 0.0f;
             for (int r = 1; r < own->ranks && inside; r++)
                 expected += value_of(r, round, i);
-            own->wrong += !(all[i] == expected);
+            own->wrong += !(sums[i] == expected) || !(all[i] == value_of(own->rank, round, i));
         }
     }
     return NULL;
@@ -99,7 +99,7 @@ static void test_sums(void **state) {
 /* One that waits lets MPI do something until the other comes. */
 static void *come_first(void *context) {
     struct shared *shared = context;
-    shared_sum(shared, shared_values(shared), 10);
+    shared_sum(shared, shared_values(shared), shared_sums(shared), 10);
     return NULL;
 }
 
@@ -114,7 +114,7 @@ static void test_rest(void **state) {
     assert_int_equal(pthread_create(&thread, NULL, come_first, first), 0);
     while (atomic_load(&rests) < 2)
         ;
-    shared_sum(second, shared_values(second), 10);
+    shared_sum(second, shared_values(second), shared_sums(second), 10);
     assert_int_equal(pthread_join(thread, NULL), 0);
     shared_free(first);
     shared_free(second);
@@ -128,11 +128,13 @@ static void test_what_is_there(void **state) {
     assert_non_null(memory);
     struct shared *shared = shared_create(&memory, 0, 1, 10, NULL);
     assert_non_null(shared);
-    float *own = shared_values(shared), other[10];
-    assert_true(shared_has(shared, own, 10));
-    assert_true(shared_has(shared, own + 3, 7));
-    assert_false(shared_has(shared, own + 3, 8));
-    assert_false(shared_has(shared, other, 10));
+    float *own = shared_values(shared), *sums = shared_sums(shared), other[10];
+    assert_true(shared_has(shared, own, sums, 10));
+    assert_true(shared_has(shared, own + 3, sums + 3, 7));
+    assert_false(shared_has(shared, own + 3, sums, 8));
+    assert_false(shared_has(shared, own, sums + 3, 8));
+    assert_false(shared_has(shared, other, sums, 10));
+    assert_false(shared_has(shared, own, other, 10));
     shared_free(shared);
     free(memory);
 }

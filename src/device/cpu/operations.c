@@ -357,5 +357,5 @@ const struct cpu_operation cpu_operations[OPERATION_KINDS] = {
     [OPERATION_FLIP] = {flip, {MET_ANY, MET_ROWS}},
     [OPERATION_SQUARE_SUMS] = {square_sums, {MET_ANY, MET_ANY}},
     [OPERATION_CLIP] = {clip, {MET_ANY, MET_ROWS}},
-    [OPERATION_ALL_REDUCE] = {all_reduce, {MET_ANY}},
+    [OPERATION_ALL_REDUCE] = {all_reduce, {MET_ANY, MET_ANY}},
 };
