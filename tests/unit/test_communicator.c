@@ -259,13 +259,13 @@ static void test_progress(void **state) {
     (void)state;
     atomic_store(&held, 1000.0);
     struct communicator *communicator = fake_communicator_of(2, 2.5);
-    communicator_progress(communicator); /* of nothing */
     communicator_wait(communicator, "something", false);
     for (int step = 0; step < 6; step++) {
         go_on(0.9);
         communicator_progress(communicator);
     }
     communicator_waited(communicator);
+    communicator_progress(communicator); /* it comes late, when nothing is waited for */
     for (int step = 0; step < 4; step++)
         go_on(0.9);
     communicator_wait(communicator, "something else", true);
