@@ -147,8 +147,8 @@ static enum status share(
     module_problem problem;
     bool refused = false;
     begin_meeting(communicator, "sharing memory");
-    const bool done =
-        communicator->module->share(shared_bytes(elements), addresses, &refused, problem);
+    const bool done = communicator->module->share(
+        shared_bytes(elements), addresses, info->ranks, &refused, problem);
     const enum status status = end_watch(communicator, done || refused, problem, error);
     if (status != STATUS_OK || refused)
         return status;
@@ -157,26 +157,15 @@ static enum status share(
     return communicator->shared ? STATUS_OK : error_memory(error, "the ranks", sizeof *addresses);
 }
 
-/* Whether rank 0 sees enough memory. */
-static enum status can_share(
-    struct communicator *communicator, size_t elements, bool *can, struct error *error) {
-    int lacks = !has_memory(communicator, shared_bytes(elements));
-    const enum status status = broadcast(communicator, 0, &lacks, sizeof lacks, error);
-    *can = !lacks;
-    return status;
-}
-
+/* In all ranks, or in none where one lacks memory. */
 static enum status create_shared(
     struct communicator *communicator, size_t elements, struct error *error) {
-    const size_t ranks = (size_t)communicator->info.ranks;
-    bool can;
-    enum status status = can_share(communicator, elements, &can, error);
-    if (status != STATUS_OK || !can)
-        return status;
-    void **addresses = calloc(ranks, sizeof *addresses);
-    if (!addresses)
-        return error_memory(error, "the ranks", ranks * sizeof *addresses);
-    status = share(communicator, elements, addresses, error);
+    void **addresses = calloc((size_t)communicator->info.ranks, sizeof *addresses);
+    const bool has = addresses && has_memory(communicator, shared_bytes(elements));
+    int lacking;
+    enum status status = communicator_most(communicator, !has, &lacking, error);
+    if (status == STATUS_OK && !lacking)
+        status = share(communicator, elements, addresses, error);
     free(addresses);
     return status;
 }

@@ -31,7 +31,7 @@ struct communicator_module {
      * where they are on one host. addresses[ranks] are those of each rank's. Once; until `close`.
      * *refused, where it fails: MPI gives none, to any rank, and can be used as before. NULL:
      * there is no such memory. */
-    bool (*share)(size_t bytes, void **addresses, bool *refused, module_problem problem);
+    bool (*share)(size_t bytes, void **addresses, int ranks, bool *refused, module_problem problem);
     /* Lets the MPI do what it has put off; not collective. */
     void (*progress)(void);
     bool (*close)(module_problem problem);

@@ -8,7 +8,6 @@
 /* MPI is one for the whole process, so this may be, too. It is a copy of MPI_COMM_WORLD, whose
  * errors are returned. */
 static MPI_Comm world;
-static int world_size;
 static MPI_Win shared = MPI_WIN_NULL;
 
 /* The most elements of one call: MPI counts them by int. */
@@ -85,7 +84,7 @@ static bool join(struct module_ranks *ranks, module_problem problem) {
                problem) &&
            find_place(world, &ranks->rank, &ranks->ranks, problem) &&
            describe_library(ranks->library, sizeof ranks->library, problem) &&
-           find_neighbours(ranks, problem) && (world_size = ranks->ranks) > 0;
+           find_neighbours(ranks, problem);
 }
 
 static int least(size_t a, size_t b) {
@@ -118,7 +117,8 @@ static bool gather(const void *own, size_t count, void *all, module_problem prob
 }
 
 /* Ranks meet by themselves; for MPI it is one epoch of access, to the end. */
-static bool share(size_t bytes, void **addresses, bool *refused, module_problem problem) {
+static bool share(
+    size_t bytes, void **addresses, int ranks, bool *refused, module_problem problem) {
     enum { PAGE = 4096 }; /* the ranks' parts follow one another */
     const size_t whole = (bytes + PAGE - 1) / PAGE * PAGE;
     void *own;
@@ -135,7 +135,7 @@ static bool share(size_t bytes, void **addresses, bool *refused, module_problem 
     memset(own, 0, whole);
     bool done = is_done("MPI_Win_sync", MPI_Win_sync(shared), problem) &&
                 is_done("MPI_Barrier", MPI_Barrier(world), problem);
-    for (int r = 0; r < world_size && done; r++) {
+    for (int r = 0; r < ranks && done; r++) {
         MPI_Aint size;
         int unit;
         done = is_done("MPI_Win_shared_query",

@@ -53,11 +53,12 @@ static bool gather(const void *own, size_t count, void *all, module_problem prob
     return is_fine(problem);
 }
 
-static bool share(size_t bytes, void **addresses, bool *refused, module_problem problem) {
+static bool share(
+    size_t bytes, void **addresses, int ranks, bool *refused, module_problem problem) {
     static _Alignas(128) char memory[FAKE_RANKS][4096];
     fake_ranks.shares++;
     memset(memory, 0, sizeof memory);
-    for (int r = 0; r < FAKE_RANKS; r++)
+    for (int r = 0; r < ranks; r++)
         addresses[r] = memory[r];
     *refused = fake_ranks.refuses;
     return bytes <= sizeof memory[0] && !*refused && is_fine(problem);

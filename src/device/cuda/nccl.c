@@ -87,13 +87,16 @@ static enum status check(struct cuda *cuda, struct error *error) {
     return status;
 }
 
+static bool is_busy(const struct cuda *cuda) {
+    return cudaStreamQuery(cuda->stream) == cudaErrorNotReady;
+}
+
 /* `meeting`: other ranks may come late. */
 static enum status wait_for_stream(struct cuda *cuda, bool meeting, struct error *error) {
     enum { CHECK_EVERY = 256 }; /* looks at the stream, of about a microsecond each */
     enum status status = STATUS_OK;
     communicator_wait(cuda->gpu.base.communicator, "an exchange of gradients by NCCL", meeting);
-    for (unsigned looks = 1;
-        status == STATUS_OK && cudaStreamQuery(cuda->stream) == cudaErrorNotReady; looks++)
+    for (unsigned looks = 1; status == STATUS_OK && is_busy(cuda); looks++)
         if (looks % CHECK_EVERY == 0)
             status = check(cuda, error);
     if (status == STATUS_OK)
